@@ -1,0 +1,138 @@
+import {
+  PublishBatchCommand,
+  type PublishBatchRequestEntry,
+  PublishCommand,
+  type SNSClient,
+} from '@aws-sdk/client-sns';
+import pRetry from 'p-retry';
+import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../alerts/render.ts';
+import { describeError, GuardError } from '../guard/errors.ts';
+import type { GuardEvent } from '../guard/model.ts';
+import type { AlertSink, Log } from '../guard/ports.ts';
+
+export interface SnsAlertSinkOptions {
+  readonly client: SNSClient;
+  readonly topicArn: string;
+  readonly log: Log;
+  /** For the commands in mails. */
+  readonly stack: DigestContext['stack'];
+  /** The wait before the first retry of refused entries. */
+  readonly firstWaitMs?: number;
+}
+
+/** SNS takes ten messages and 256 KiB in one batch; what is left of the size is for attributes and ids. */
+const BATCH_ENTRIES = 10;
+const BATCH_BYTES = 200 * 1024;
+const TRIES = 3;
+
+/** Alerts through one SNS topic: a message per event for machines, one digest for people. */
+export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
+  return {
+    async publish(project, events, audience = 'everybody'): Promise<ReadonlySet<string>> {
+      const accepted = new Set<string>();
+      for (const batch of toBatches(events.map((event) => toEntry(event, options.stack)))) {
+        for (const id of await publishBatch(options, batch)) accepted.add(id);
+      }
+      if (audience === 'machines' || accepted.size === 0) return accepted;
+      const forPeople = events.filter(({ id }) => accepted.has(id));
+      return (await publishDigest(options, project, forPeople)) ? accepted : new Set();
+    },
+  };
+}
+
+/** Returns the ids that SNS accepted; what it refuses through no fault of ours is sent again. */
+async function publishBatch(
+  options: SnsAlertSinkOptions,
+  batch: readonly PublishBatchRequestEntry[],
+): Promise<readonly string[]> {
+  const accepted: string[] = [];
+  let pending = batch;
+  try {
+    await pRetry(
+      async () => {
+        const request = { TopicArn: options.topicArn, PublishBatchRequestEntries: [...pending] };
+        const answer = await options.client.send(new PublishBatchCommand(request));
+        accepted.push(...(answer.Successful ?? []).flatMap(({ Id }) => (Id === undefined ? [] : [Id])));
+        const failed = answer.Failed ?? [];
+        for (const { Id, Code, Message, SenderFault } of failed) {
+          options.log.warn('SNS refused an event', { id: Id, code: Code, message: Message, senderFault: SenderFault });
+        }
+        const again = new Set(failed.filter(({ SenderFault }) => SenderFault !== true).map(({ Id }) => Id));
+        pending = pending.filter(({ Id }) => again.has(Id));
+        if (pending.length > 0)
+          throw new RefusedEntriesError(`SNS refused ${pending.length} of ${batch.length} events`);
+      },
+      {
+        retries: TRIES - 1,
+        minTimeout: options.firstWaitMs ?? 200,
+        randomize: true,
+        // The SDK has retried the request itself by now.
+        shouldRetry: ({ error }) => error instanceof RefusedEntriesError,
+      },
+    );
+  } catch (error) {
+    options.log.error('events not accepted by SNS', { problem: describeError(error), left: pending.length });
+  }
+  return accepted;
+}
+
+async function publishDigest(
+  options: SnsAlertSinkOptions,
+  project: string,
+  events: readonly GuardEvent[],
+): Promise<boolean> {
+  const digest = toDigest(events, { project, stack: options.stack });
+  const command = new PublishCommand({
+    TopicArn: options.topicArn,
+    Subject: digest.subject,
+    MessageStructure: 'json',
+    Message: JSON.stringify({ default: digest.text, email: digest.text, sms: digest.sms }),
+    MessageAttributes: stringAttributes(digestAttributes(digest, project)),
+  });
+  try {
+    await options.client.send(command);
+    return true;
+  } catch (error) {
+    options.log.error('digest not accepted by SNS', { problem: describeError(error) });
+    return false;
+  }
+}
+
+/** Each protocol gets its own body: machines (the default) CloudEvents JSON, people what a person reads. */
+function toEntry(event: GuardEvent, stack: DigestContext['stack']): PublishBatchRequestEntry {
+  const digest = toDigest([event], { project: event.project, stack });
+  return {
+    Id: event.id,
+    Subject: digest.subject,
+    MessageStructure: 'json',
+    Message: JSON.stringify({ default: JSON.stringify(toCloudEvent(event)), email: digest.text, sms: digest.sms }),
+    MessageAttributes: stringAttributes(eventAttributes(event)),
+  };
+}
+
+function toBatches(entries: readonly PublishBatchRequestEntry[]): readonly (readonly PublishBatchRequestEntry[])[] {
+  const batches: PublishBatchRequestEntry[][] = [];
+  let size = 0;
+  for (const entry of entries) {
+    const bytes = Buffer.byteLength(JSON.stringify(entry));
+    const current = batches.at(-1);
+    if (current === undefined || current.length === BATCH_ENTRIES || size + bytes > BATCH_BYTES) {
+      batches.push([entry]);
+      size = bytes;
+    } else {
+      current.push(entry);
+      size += bytes;
+    }
+  }
+  return batches;
+}
+
+function stringAttributes(attributes: Readonly<Record<string, string>>) {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [name, { DataType: 'String', StringValue: value }]),
+  );
+}
+
+class RefusedEntriesError extends GuardError {
+  override readonly name = 'RefusedEntriesError';
+}

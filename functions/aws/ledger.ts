@@ -1,0 +1,98 @@
+import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, PutCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import { describeError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
+import type { LedgerEntry, ProjectEntry } from '../guard/model.ts';
+import type { Clock, Ledger, LedgerItem, LedgerView, Versioned } from '../guard/ports.ts';
+
+/**
+ * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), number
+ * `version`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute.
+ */
+export function createDynamoLedger(client: DynamoDBClient, tableName: string, clock: Clock): Ledger {
+  const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const epochSeconds = () => Math.floor(clock.now().getTime() / 1_000);
+
+  return {
+    async read(project): Promise<LedgerView> {
+      let projectEntry: Versioned<ProjectEntry> | null = null;
+      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      const query = {
+        TableName: tableName,
+        KeyConditionExpression: '#project = :project',
+        ExpressionAttributeNames: { '#project': 'project' },
+        ExpressionAttributeValues: { ':project': project },
+        // A pass that starts right after another must see what that one wrote.
+        ConsistentRead: true,
+      };
+      try {
+        for await (const page of paginateQuery({ client: documents }, query)) {
+          for (const item of page.Items ?? []) {
+            // TTL deletes within days, not at the second.
+            if (typeof item.expires_at === 'number' && item.expires_at <= epochSeconds()) continue;
+            if (item.item === PROJECT_ITEM) projectEntry = fromItem<ProjectEntry>(item);
+            else integrations.set(String(item.item).slice(INTEGRATION_PREFIX.length), fromItem<LedgerEntry>(item));
+          }
+        }
+      } catch (error) {
+        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be read (${describeError(error)})`, {
+          cause: error,
+        });
+      }
+      return { project: projectEntry, integrations };
+    },
+
+    async write(project, item, expected, expiresAt): Promise<number> {
+      const version = (expected ?? 0) + 1;
+      const unseen = 'attribute_not_exists(#project) OR #expires_at <= :now';
+      const unchanged = '#version = :expected';
+      const command = new PutCommand({
+        TableName: tableName,
+        Item: {
+          project,
+          item: sortKey(item),
+          version,
+          entry: item.entry,
+          ...(expiresAt === null ? {} : { expires_at: Math.ceil(Date.parse(expiresAt) / 1_000) }),
+        },
+        ...(expected === null
+          ? {
+              ConditionExpression: unseen,
+              ExpressionAttributeNames: { '#project': 'project', '#expires_at': 'expires_at' },
+              ExpressionAttributeValues: { ':now': epochSeconds() },
+            }
+          : {
+              ConditionExpression: unchanged,
+              ExpressionAttributeNames: { '#version': 'version' },
+              ExpressionAttributeValues: { ':expected': expected },
+            }),
+      });
+      try {
+        await documents.send(command);
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) {
+          throw new LostRaceError(`${sortKey(item)} was written by another pass`, { cause: error });
+        }
+        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be written (${describeError(error)})`, {
+          cause: error,
+        });
+      }
+      return version;
+    },
+  };
+}
+
+const PROJECT_ITEM = 'project';
+const INTEGRATION_PREFIX = 'integration#';
+
+function sortKey(item: LedgerItem): string {
+  return item.kind === 'project' ? PROJECT_ITEM : `${INTEGRATION_PREFIX}${item.id}`;
+}
+
+/** Only the guard writes this table, so the entry is what we put there. */
+function fromItem<Entry>(item: Record<string, unknown>): Versioned<Entry> {
+  return {
+    entry: item.entry as Entry,
+    version: item.version as number,
+    expiresAt: typeof item.expires_at === 'number' ? new Date(item.expires_at * 1_000).toISOString() : null,
+  };
+}

@@ -1,0 +1,56 @@
+import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { PassReport } from '../guard/pass.ts';
+
+/** CloudWatch metrics of a pass, in the namespace and under the names that alarms and dashboard look for. */
+export const METRICS_NAMESPACE = 'IntegrationGuard';
+
+/** The dimension every metric carries besides Powertools' own `service`. */
+export const PROJECT_DIMENSION = 'project';
+export const METRICS_SERVICE = 'integration-guard';
+
+export const METRIC = {
+  passesSucceeded: 'PassesSucceeded',
+  passesFailed: 'PassesFailed',
+  passDuration: 'PassDuration',
+  active: 'IntegrationsActive',
+  paused: 'IntegrationsPaused',
+  suspended: 'IntegrationsSuspended',
+  trips: 'Trips',
+  probes: 'Probes',
+  recoveries: 'Recoveries',
+  held: 'TripsHeld',
+  actsFailed: 'ActsFailed',
+  invalidRecords: 'InvalidRecords',
+  notStarted: 'DecisionsNotStarted',
+  alertsTold: 'AlertsTold',
+  alertsUntold: 'AlertsUntold',
+  apiRequests: 'ApiRequests',
+  apiRetries: 'ApiRetries',
+} as const;
+
+/** Adds a pass to the EMF document that Powertools writes at the end of the invocation. */
+export function recordPass(metrics: Metrics, report: PassReport): void {
+  metrics.addDimension(PROJECT_DIMENSION, report.project);
+  const count = (name: string, value: number) => metrics.addMetric(name, MetricUnit.Count, value);
+  count(METRIC.passesSucceeded, report.ok ? 1 : 0);
+  count(METRIC.passesFailed, report.ok ? 0 : 1);
+  metrics.addMetric(METRIC.passDuration, MetricUnit.Milliseconds, report.durationMs);
+  count(METRIC.apiRequests, report.traffic.requests);
+  count(METRIC.apiRetries, report.traffic.retries);
+  count(METRIC.alertsTold, report.told.length);
+  count(METRIC.alertsUntold, report.untold.length);
+  if (report.plan === null) return;
+
+  const done = report.results.filter(({ outcome }) => outcome === 'done' || outcome === 'unsettled');
+  const kinds = (kind: string) => done.filter(({ decision }) => decision.kind === kind).length;
+  count(METRIC.active, report.plan.states.active);
+  count(METRIC.paused, report.plan.states.paused);
+  count(METRIC.suspended, report.plan.states.suspended);
+  count(METRIC.trips, kinds('pause'));
+  count(METRIC.probes, kinds('probe'));
+  count(METRIC.recoveries, kinds('recovered'));
+  count(METRIC.held, report.plan.blastRadius.held ? report.plan.blastRadius.wanted : 0);
+  count(METRIC.actsFailed, report.results.filter(({ outcome }) => outcome === 'failed').length);
+  count(METRIC.notStarted, report.results.filter(({ outcome }) => outcome === 'not-started').length);
+  count(METRIC.invalidRecords, report.plan.invalid.length);
+}

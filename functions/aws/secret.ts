@@ -1,0 +1,53 @@
+import {
+  GetSecretValueCommand,
+  ResourceNotFoundException,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { describeError, SecretUnusableError } from '../guard/errors.ts';
+import type { Clock } from '../guard/ports.ts';
+import { MINUTE_MS } from '../guard/time.ts';
+import { type KeySource, parseSecretKey, type SecretKey } from '../qonversion/secret-key.ts';
+
+/** A rotated key is picked up after this long even when the old one is still accepted. */
+export const KEY_LIFETIME_MS = 15 * MINUTE_MS;
+
+/**
+ * The Secret Key of one project from Secrets Manager: read once per warm environment, again after a 401, and again
+ * after KEY_LIFETIME_MS (law 4).
+ * @param secretId name or ARN of the secret
+ */
+export function createSecretKeySource(client: SecretsManagerClient, secretId: string, clock: Clock): KeySource {
+  let cached: { readonly key: SecretKey; readonly readAt: number } | null = null;
+
+  const renew = async (): Promise<SecretKey> => {
+    cached = null;
+    const key = parseSecretKey(await readSecret(client, secretId), `the secret "${secretId}"`, fillSecret(secretId));
+    cached = { key, readAt: clock.now().getTime() };
+    return key;
+  };
+  return {
+    get: () =>
+      cached !== null && clock.now().getTime() - cached.readAt < KEY_LIFETIME_MS
+        ? Promise.resolve(cached.key)
+        : renew(),
+    renew,
+  };
+}
+
+/** The command that fills a secret without leaving the key in the shell's history. */
+export function fillSecret(secretId: string): string {
+  return `fill it with: (read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id '${secretId}' --secret-string file:///dev/stdin)`;
+}
+
+async function readSecret(client: SecretsManagerClient, secretId: string): Promise<string | undefined> {
+  try {
+    return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString;
+  } catch (error) {
+    // Also what AWS says of a secret that exists and has no value yet.
+    if (error instanceof ResourceNotFoundException) return undefined;
+    throw new SecretUnusableError(
+      `the secret "${secretId}" cannot be read (${describeError(error)}); check that it exists and that this role may read it`,
+      { cause: error },
+    );
+  }
+}

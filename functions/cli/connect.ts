@@ -1,0 +1,171 @@
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  GetTemplateCommand,
+  type Stack,
+} from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { z } from 'zod';
+import { createSnsAlertSink } from '../aws/alerts.ts';
+import { createDynamoLedger } from '../aws/ledger.ts';
+import { createSecretKeySource } from '../aws/secret.ts';
+import { describeError, GuardError } from '../guard/errors.ts';
+import type { GuardedProject } from '../guard/pass.ts';
+import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
+import { type ProjectSettings, parseSettings, type Settings, secretIdOf } from '../guard/settings.ts';
+import { createTerminalAlertSink } from '../local/alerts.ts';
+import { createFileLedger } from '../local/ledger.ts';
+import { readSettingsFile } from '../local/settings-file.ts';
+import { createQonversionClient } from '../qonversion/client.ts';
+import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
+
+/** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
+
+/** The variables the command line reads. */
+export interface CliEnvironment {
+  readonly secretKey: string | undefined;
+  readonly settingsFile: string;
+  readonly ledgerFile: string;
+  readonly stack: string | undefined;
+}
+
+const cliEnvironment = z.object({
+  QONVERSION_SECRET_KEY: z.string().optional(),
+  GUARD_SETTINGS: z.string().min(1).default('cdk.json'),
+  GUARD_LEDGER: z.string().min(1).default('.guard/ledger.json'),
+  GUARD_STACK: z.string().min(1).optional(),
+});
+
+export function readCliEnvironment(variables: Readonly<Record<string, string | undefined>>): CliEnvironment {
+  // A variable that is set to nothing is as good as not set.
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = cliEnvironment.parse(given);
+  return {
+    secretKey: parsed.QONVERSION_SECRET_KEY,
+    settingsFile: parsed.GUARD_SETTINGS,
+    ledgerFile: parsed.GUARD_LEDGER,
+    stack: parsed.GUARD_STACK,
+  };
+}
+
+export interface Connection {
+  readonly project: GuardedProject;
+  readonly ports: Ports;
+}
+
+export interface ConnectOptions {
+  /** Which project; may be left out when there is one. */
+  readonly project: string | undefined;
+  /** The stack's name; undefined to run on this machine. */
+  readonly stack: string | undefined;
+  readonly log: Log;
+  /** Where mails are shown when the guard runs on this machine. */
+  readonly showMail: (text: string) => void;
+}
+
+const systemClock: Clock = { now: () => new Date() };
+
+export async function connect(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
+  const stack = options.stack ?? environment.stack;
+  return stack === undefined ? connectLocal(environment, options) : connectStack(stack, options);
+}
+
+function connectLocal(environment: CliEnvironment, options: ConnectOptions): Connection {
+  const settings = readSettingsFile(environment.settingsFile);
+  const { name, project } = chooseProject(settings, options.project, environment.settingsFile);
+  return {
+    project: { name, policy: project.policy },
+    ports: {
+      api: createApi(project, environmentKey(environment)),
+      ledger: createFileLedger(environment.ledgerFile, systemClock),
+      alerts: createTerminalAlertSink(options.showMail),
+      clock: systemClock,
+      log: options.log,
+      remainingMs: unlimited,
+    },
+  };
+}
+
+/** The stack's own settings, ledger, topic and secret, with the ordinary AWS credentials. */
+async function connectStack(stackName: string, options: ConnectOptions): Promise<Connection> {
+  const { stack, settings } = await describeStack(stackName);
+  const { name, project } = chooseProject(settings, options.project, `stack ${stackName}`);
+  const output = (key: string): string => {
+    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue;
+    if (value === undefined)
+      throw new GuardError(`stack "${stackName}" has no output ${key}; is it a stack of this guard, and up to date?`);
+    return value;
+  };
+  const alerts: AlertSink = createSnsAlertSink({
+    client: new SNSClient(),
+    topicArn: output('AlertsTopicArn'),
+    log: options.log,
+    stack: stackName,
+  });
+  return {
+    project: { name, policy: project.policy },
+    ports: {
+      api: createApi(project, createSecretKeySource(new SecretsManagerClient(), secretIdOf(project), systemClock)),
+      ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+      alerts,
+      clock: systemClock,
+      log: options.log,
+      remainingMs: unlimited,
+    },
+  };
+}
+
+/** Where the stack keeps the settings it was synthesized with, for whoever operates it. */
+const templateMetadata = z.object({ Metadata: z.object({ IntegrationGuard: z.object({ Settings: z.unknown() }) }) });
+
+async function describeStack(stackName: string): Promise<{ readonly stack: Stack; readonly settings: Settings }> {
+  const client = new CloudFormationClient();
+  try {
+    const [described, template] = await Promise.all([
+      client.send(new DescribeStacksCommand({ StackName: stackName })),
+      client.send(new GetTemplateCommand({ StackName: stackName })),
+    ]);
+    const [stack] = described.Stacks ?? [];
+    const body = templateMetadata.safeParse(JSON.parse(template.TemplateBody ?? 'null'));
+    if (stack === undefined || !body.success) throw new GuardError(`stack "${stackName}" is not a stack of this guard`);
+    return { stack, settings: parseSettings(body.data.Metadata.IntegrationGuard.Settings, `stack ${stackName}`) };
+  } catch (error) {
+    if (error instanceof GuardError) throw error;
+    throw new GuardError(
+      `stack "${stackName}" cannot be read (${describeError(error)}); check its name, AWS_PROFILE and AWS_REGION`,
+      { cause: error },
+    );
+  }
+}
+
+function chooseProject(
+  settings: Settings,
+  wanted: string | undefined,
+  place: string,
+): { name: string; project: ProjectSettings } {
+  const names = Object.keys(settings.projects);
+  const name = wanted ?? (names.length === 1 ? names[0] : undefined);
+  if (name === undefined)
+    throw new GuardError(`${place} has several projects; name one with --project: ${names.join(', ')}`);
+  const project = Object.hasOwn(settings.projects, name) ? settings.projects[name] : undefined;
+  if (project === undefined) throw new GuardError(`${place} has no project "${name}"; it has: ${names.join(', ')}`);
+  return { name, project };
+}
+
+function environmentKey(environment: CliEnvironment): KeySource {
+  const read = async () =>
+    parseSecretKey(
+      environment.secretKey,
+      'QONVERSION_SECRET_KEY',
+      'set it to the Secret Key of the project, or name a deployed stack with --stack',
+    );
+  return { get: read, renew: read };
+}
+
+function createApi(project: ProjectSettings, key: KeySource) {
+  return createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs: unlimited });
+}
+
+const unlimited = () => Number.POSITIVE_INFINITY;

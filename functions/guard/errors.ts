@@ -1,0 +1,44 @@
+/** Errors of the core. Each message is one sentence: what, where, what to do next; never a secret. */
+
+/** Base of everything the guard throws on purpose: its message may be shown to a person as it stands. */
+export class GuardError extends Error {
+  override readonly name: string = 'GuardError';
+}
+
+/** The settings do not say what they must; `faults` has one line per fault, each beginning with its path. */
+export class SettingsError extends GuardError {
+  override readonly name = 'SettingsError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[], source = 'settings') {
+    super(`${source}: ${faults.join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+/** Somebody else wrote the ledger entry since we read it: leave that record to them (law 2). */
+export class LostRaceError extends GuardError {
+  override readonly name = 'LostRaceError';
+}
+
+/** The ledger could not be read or written. Never to be taken for "nothing is remembered". */
+export class LedgerUnavailableError extends GuardError {
+  override readonly name = 'LedgerUnavailableError';
+}
+
+/** The Secret Key is missing, empty, a placeholder or not of the form of a key. */
+export class SecretUnusableError extends GuardError {
+  override readonly name = 'SecretUnusableError';
+}
+
+/** An operator named an integration that the project does not have. */
+export class UnknownIntegrationError extends GuardError {
+  override readonly name = 'UnknownIntegrationError';
+}
+
+/** What to print of anything thrown: our own messages as they stand, others' by name and first line, cut short. */
+export function describeError(error: unknown): string {
+  if (error instanceof GuardError) return error.message;
+  if (error instanceof Error) return `${error.name}: ${(error.message.split('\n')[0] ?? '').slice(0, 300)}`;
+  return String(error).slice(0, 300);
+}

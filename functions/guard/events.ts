@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { EventType, Figures, GuardEvent, IntegrationRecord, Severity } from './model.ts';
+import { safeText } from './text.ts';
+
+/** How much each type of event asks of a person. */
+export const SEVERITY = {
+  'integration.failing': 'warning',
+  'integration.paused': 'critical',
+  'integration.would-pause': 'warning',
+  'integration.pause-failed': 'critical',
+  'integration.activation-failed': 'warning',
+  'integration.suspended': 'critical',
+  'integration.reactivated': 'info',
+  'integration.probing': 'info',
+  'integration.recovered': 'info',
+  'integration.recovery-abandoned': 'critical',
+  'integration.still-down': 'warning',
+  'guard.held': 'critical',
+  'guard.unreadable': 'warning',
+  'guard.failing': 'critical',
+  'guard.recovered': 'info',
+} as const satisfies Record<EventType, Severity>;
+
+const RANK = { info: 0, warning: 1, critical: 2 } as const satisfies Record<Severity, number>;
+
+/** Most severe first. */
+export function bySeverity(left: { readonly severity: Severity }, right: { readonly severity: Severity }): number {
+  return RANK[right.severity] - RANK[left.severity];
+}
+
+/** The severities at least as severe as `least`. */
+export function severitiesFrom(least: Severity): readonly Severity[] {
+  return (['info', 'warning', 'critical'] as const).filter((severity) => RANK[severity] >= RANK[least]);
+}
+
+export interface EventSeed {
+  readonly type: EventType;
+  readonly project: string;
+  readonly time: string;
+  /** The stretch of trouble the event belongs to. */
+  readonly episode: string;
+  /** Tells apart events of one type within one episode: the number of the probe, of the reminder. */
+  readonly ordinal?: number;
+  readonly reason: string;
+  readonly record?: IntegrationRecord;
+  readonly figures?: Figures;
+  readonly nextProbeAt?: string | null;
+}
+
+/** Makes the event, its text safe to keep and to send, its id the same for the same thing in the same episode (law 1). */
+export function makeEvent(seed: EventSeed): GuardEvent {
+  const record = seed.record ?? null;
+  const identity = [seed.project, record?.id ?? '', seed.type, seed.episode, seed.ordinal ?? 0];
+  return {
+    id: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
+    type: seed.type,
+    severity: SEVERITY[seed.type],
+    time: seed.time,
+    project: seed.project,
+    episode: seed.episode,
+    reason: safeText(seed.reason, 500),
+    record: record === null ? null : safeRecord(record),
+    figures: seed.figures ?? null,
+    nextProbeAt: seed.nextProbeAt ?? null,
+  };
+}
+
+function safeRecord(record: IntegrationRecord): IntegrationRecord {
+  return {
+    ...record,
+    title: safeText(record.title, 120),
+    integration: safeText(record.integration, 60),
+    last_error_message: record.last_error_message === null ? null : safeText(record.last_error_message, 300),
+  };
+}

@@ -1,0 +1,204 @@
+/** The words of the API and of the ledger, as plain data. Times are ISO 8601 strings in UTC, as the API sends them. */
+
+export type TargetPlatform = 'iOS' | 'Android' | 'Stripe';
+
+/** 0 paused or draft, 1 forwarding events, 2 suspended by Qonversion's delivery worker. */
+export type Active = 0 | 1 | 2;
+
+/** The states a caller may ask for; 2 belongs to Qonversion's worker alone. */
+export type Status = 0 | 1;
+
+/** One integration as `GET /v4/integrations` reports it, under the API's own field names. */
+export interface IntegrationRecord {
+  readonly id: string;
+  /** The customer's own title: untrusted text. */
+  readonly title: string;
+  /** The provider's display title ("Amplitude"). */
+  readonly integration: string;
+  readonly target_platform: TargetPlatform;
+  readonly active: Active;
+  readonly created_at: string;
+  readonly updated_at: string;
+  /** The last successful delivery; null when there never was one. */
+  readonly last_delivery_at: string | null;
+  readonly last_error_at: string | null;
+  /** What the upstream said: untrusted text. */
+  readonly last_error_message: string | null;
+  /** Failures since the last successful delivery. Neither a pause nor a re-activation resets it. */
+  readonly delivery_error_count: number;
+}
+
+/** An element of the list that is not a record the API documents. `id` is null when even that could not be read. */
+export interface InvalidRecord {
+  readonly id: string | null;
+  readonly problem: string;
+}
+
+/** Everything one project has, as one pass saw it. */
+export interface Listing {
+  readonly records: readonly IntegrationRecord[];
+  readonly invalid: readonly InvalidRecord[];
+}
+
+/** A delivery counter at one moment: what fresh errors are counted from. */
+export interface Baseline {
+  readonly count: number;
+  /** `last_delivery_at` at that moment. A later value proves that a delivery has succeeded since, whatever our clock says. */
+  readonly lastDeliveryAt: string | null;
+}
+
+/** Who stopped the deliveries of an open circuit: we did (`active` 0), or Qonversion's worker (`active` 2). */
+export type OpenedBy = 'guard' | 'qonversion';
+
+/** What an open or half-open circuit carries through a whole outage. */
+export interface Outage {
+  readonly by: OpenedBy;
+  /** Names the outage in event ids: the moment its stretch of failures began. */
+  readonly episode: string;
+  /** When deliveries stopped this time. Cooldowns are counted from here. */
+  readonly openedAt: string;
+  /** Probes that have failed so far. */
+  readonly failedProbes: number;
+  /** The last time people heard of it, for reminders. */
+  readonly alertedAt: string;
+  readonly reminders: number;
+}
+
+/** Our breaker over one integration. */
+export type Circuit =
+  | { readonly state: 'closed' }
+  | ({ readonly state: 'open' } & Outage)
+  | ({ readonly state: 'half-open'; readonly probedAt: string } & Outage);
+
+/** Alerts that repeat only once per episode. */
+export type OncePerEpisode =
+  | 'integration.failing'
+  | 'integration.would-pause'
+  | 'integration.pause-failed'
+  | 'integration.activation-failed';
+
+/** What people have been told about a stretch of failures that has not paused anything (yet). */
+export interface Told {
+  /** When the stretch began (its episode). */
+  readonly since: string;
+  /** `delivery_error_count` when last told: a smaller count later proves a successful delivery. */
+  readonly errors: number;
+  readonly alerts: { readonly [type in OncePerEpisode]?: { readonly at: string; readonly times: number } };
+}
+
+export type Severity = 'info' | 'warning' | 'critical';
+
+export type EventType =
+  | 'integration.failing'
+  | 'integration.paused'
+  | 'integration.would-pause'
+  | 'integration.pause-failed'
+  | 'integration.activation-failed'
+  | 'integration.suspended'
+  | 'integration.reactivated'
+  | 'integration.probing'
+  | 'integration.recovered'
+  | 'integration.recovery-abandoned'
+  | 'integration.still-down'
+  | 'guard.held'
+  | 'guard.unreadable'
+  | 'guard.failing'
+  | 'guard.recovered';
+
+/** The numbers behind a decision. */
+export interface Figures {
+  readonly freshErrors: number;
+  readonly baseline: number;
+  readonly errorThreshold: number;
+  readonly warnThreshold: number;
+  readonly failingSince: string;
+  readonly failingMinutes: number;
+  readonly failingForMinutes: number;
+}
+
+/** Something a person or a machine should hear of. Its text is already safe to store and to send. */
+export interface GuardEvent {
+  /** Deterministic: the same thing in the same episode has the same id, however often it is sent. */
+  readonly id: string;
+  readonly type: EventType;
+  readonly severity: Severity;
+  readonly time: string;
+  readonly project: string;
+  /** Names the stretch of trouble this belongs to; events of one outage share it. */
+  readonly episode: string;
+  /** One sentence a person understands. */
+  readonly reason: string;
+  readonly record: IntegrationRecord | null;
+  readonly figures: Figures | null;
+  /** When the guard will try again by itself, if it will. */
+  readonly nextProbeAt: string | null;
+}
+
+/** Words in the ledger before Qonversion is touched or anybody is told (law 1). */
+export interface Intent {
+  readonly decidedAt: string;
+  /** What Qonversion is asked for, and the record's `updated_at` before that; null when there is only something to tell. */
+  readonly act: { readonly status: Status; readonly updatedAt: string } | null;
+  /** Told once the act shows in the record, or at once when there is no act. */
+  readonly events: readonly GuardEvent[];
+  /** Owed by an earlier intent that was interrupted: told whatever becomes of the act. */
+  readonly owed: readonly GuardEvent[];
+  /** What the ledger says once everything above is done. */
+  readonly settled: SettledEntry;
+  /** When the act was tried and gave no proof of success. It may still have taken effect. */
+  readonly failedAt: string | null;
+}
+
+/** What we remember of one integration when nothing is under way. */
+export interface SettledEntry {
+  readonly circuit: Circuit;
+  /** Rule 5: somebody other than the guard paused it, and only they may start it again. */
+  readonly pausedByOperator: boolean;
+  readonly baseline: Baseline;
+  /** When we saw it (re)activated; null when we never did, or when it no longer matters. */
+  readonly activatedAt: string | null;
+  readonly told: Told | null;
+}
+
+export interface LedgerEntry extends SettledEntry {
+  readonly intent: Intent | null;
+}
+
+/** What we remember of a project as a whole. */
+export interface SettledProjectEntry {
+  /** Set while passes cannot run. */
+  readonly failing: Trouble | null;
+  /** Set while the blast radius holds trips back. */
+  readonly held: Trouble | null;
+  /** Set while some records cannot be read, and so are not guarded. */
+  readonly unreadable: Trouble | null;
+}
+
+export interface ProjectEntry extends SettledProjectEntry {
+  readonly intent: ProjectIntent | null;
+}
+
+export interface ProjectIntent {
+  readonly decidedAt: string;
+  readonly events: readonly GuardEvent[];
+  readonly settled: SettledProjectEntry;
+}
+
+/** An episode of trouble with the guard itself. */
+export interface Trouble {
+  readonly since: string;
+  readonly alertedAt: string;
+  readonly reminders: number;
+}
+
+/** The state of an integration we remember nothing of. */
+export const BLANK_ENTRY: LedgerEntry = {
+  circuit: { state: 'closed' },
+  pausedByOperator: false,
+  baseline: { count: 0, lastDeliveryAt: null },
+  activatedAt: null,
+  told: null,
+  intent: null,
+};
+
+export const BLANK_PROJECT_ENTRY: ProjectEntry = { failing: null, held: null, unreadable: null, intent: null };

@@ -1,0 +1,26 @@
+import { decideForOperator } from './decide.ts';
+import { UnknownIntegrationError } from './errors.ts';
+import type { Status } from './model.ts';
+import { carryOutAlone, type GuardedProject, type Result } from './pass.ts';
+import { withVersion } from './plan.ts';
+import type { Ports } from './ports.ts';
+
+/**
+ * An operator's pause (0) or resume (1). It goes through the ledger, so that the guard knows whose choice it was: what an
+ * operator pauses is never re-activated, and what an operator resumes starts with a clean count (rules 4 and 5).
+ * @throws UnknownIntegrationError when the project has no such integration
+ */
+export async function operate(ports: Ports, project: GuardedProject, id: string, status: Status): Promise<Result> {
+  const [listing, view] = await Promise.all([ports.api.list(), ports.ledger.read(project.name)]);
+  const record = listing.records.find((candidate) => candidate.id === id);
+  if (record === undefined) {
+    throw new UnknownIntegrationError(
+      `project "${project.name}" has no integration "${id}"; \`guard list\` shows the ids it has`,
+    );
+  }
+  const now = ports.clock.now().toISOString();
+  const known = view.integrations.get(id) ?? null;
+  const context = { project: project.name, now, mayTrip: true };
+  const decision = decideForOperator(record, known?.entry ?? null, status, context);
+  return carryOutAlone(ports, project, withVersion(decision, known, now));
+}

@@ -1,0 +1,100 @@
+import picomatch from 'picomatch';
+import type { Baseline, Figures, IntegrationRecord, SettledEntry } from './model.ts';
+import type { Policy, Recovery } from './settings.ts';
+import { isLater, latest, minutesBetween } from './time.ts';
+
+/** The rules that apply to one integration: the project's, changed by the first override that matches. */
+export interface EffectivePolicy {
+  readonly mode: 'enforce' | 'observe' | 'ignore';
+  readonly errorThreshold: number;
+  readonly failingForMinutes: number;
+  readonly warnThreshold: number;
+  readonly remindEveryHours: number;
+  readonly recovery: Recovery;
+}
+
+export function effectivePolicy(
+  policy: Policy,
+  record: {
+    readonly id: string;
+    readonly title: string;
+    readonly integration: string;
+    readonly target_platform: string;
+  },
+): EffectivePolicy {
+  const override = policy.overrides.find(({ match }) => {
+    if (match.id !== undefined && match.id !== record.id) return false;
+    if (match.integration !== undefined && match.integration !== record.integration) return false;
+    if (match.target_platform !== undefined && match.target_platform !== record.target_platform) return false;
+    // `bash` lets `*` cross a slash: a title is not a path.
+    return match.title === undefined || picomatch.isMatch(record.title, match.title, { bash: true, dot: true });
+  });
+  const errorThreshold = override?.errorThreshold ?? policy.errorThreshold;
+  return {
+    mode: override?.mode ?? policy.mode,
+    errorThreshold,
+    failingForMinutes: override?.failingForMinutes ?? policy.failingForMinutes,
+    warnThreshold: override?.warnThreshold ?? policy.warnThreshold ?? Math.floor(errorThreshold / 2),
+    remindEveryHours: override?.remindEveryHours ?? policy.remindEveryHours,
+    recovery: override?.recovery ?? policy.recovery,
+  };
+}
+
+/**
+ * Rule 1. The API's count survives a re-activation, so it is judged against the count at which we saw the integration
+ * (re)activated, until a delivery has succeeded since.
+ */
+export function currentBaseline(record: IntegrationRecord, entry: SettledEntry): number {
+  return deliveredSince(record, entry.baseline) ? 0 : entry.baseline.count;
+}
+
+/** Whether a delivery has succeeded since the baseline was taken: the count fell, or `last_delivery_at` moved on. */
+export function deliveredSince(record: IntegrationRecord, baseline: Baseline): boolean {
+  return record.delivery_error_count < baseline.count || isLater(record.last_delivery_at, baseline.lastDeliveryAt);
+}
+
+/** Rule 2: the latest of the last delivery (or the creation, when there was none) and the activation we saw. */
+export function failingSince(record: IntegrationRecord, entry: SettledEntry): string {
+  return latest(record.last_delivery_at ?? record.created_at, entry.activatedAt);
+}
+
+/** What rules 1 and 2 make of one record. */
+export interface Assessment {
+  readonly figures: Figures;
+  /** Rule 2: both limits are reached. */
+  readonly overLimits: boolean;
+  readonly overWarning: boolean;
+}
+
+export function assess(
+  record: IntegrationRecord,
+  entry: SettledEntry,
+  policy: EffectivePolicy,
+  now: string,
+): Assessment {
+  const baseline = currentBaseline(record, entry);
+  const freshErrors = record.delivery_error_count - baseline;
+  const since = failingSince(record, entry);
+  const failingMinutes = minutesBetween(since, now);
+  return {
+    figures: {
+      freshErrors,
+      baseline,
+      errorThreshold: policy.errorThreshold,
+      warnThreshold: policy.warnThreshold,
+      failingSince: since,
+      failingMinutes,
+      failingForMinutes: policy.failingForMinutes,
+    },
+    overLimits: freshErrors >= policy.errorThreshold && failingMinutes >= policy.failingForMinutes,
+    overWarning: policy.warnThreshold > 0 && freshErrors >= policy.warnThreshold,
+  };
+}
+
+/**
+ * Rule 8: the most integrations one pass may trip.
+ * @param activeCount how many integrations of the project are active (1) now
+ */
+export function blastRadius(policy: Policy, activeCount: number): number {
+  return Math.max(policy.blastRadius.floor, Math.floor((policy.blastRadius.percent * activeCount) / 100));
+}

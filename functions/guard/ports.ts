@@ -1,0 +1,82 @@
+import type { GuardEvent, IntegrationRecord, LedgerEntry, Listing, ProjectEntry, Status } from './model.ts';
+
+/** What the core needs of the world. AWS and this machine each implement these; one contract suite runs over every pair. */
+
+/** One project's integrations at Qonversion. */
+export interface IntegrationsApi {
+  /**
+   * Everything the project has.
+   * @throws an error whose message a person understands: key refused, unreachable, not the API's answer …
+   */
+  list(): Promise<Listing>;
+  /**
+   * Asks for a state and returns the record as it is afterwards. Safe to repeat.
+   * @throws when the API refuses, cannot be reached, or answers with a record that does not show the asked-for state.
+   */
+  setStatus(id: string, status: Status): Promise<IntegrationRecord>;
+  /** Requests sent so far, and how many of those were retries. */
+  readonly traffic: { readonly requests: number; readonly retries: number };
+}
+
+/** An entry with the version a later write has to name. */
+export interface Versioned<Entry> {
+  readonly entry: Entry;
+  readonly version: number;
+  /** When the ledger may forget the entry; null: not by itself. */
+  readonly expiresAt: string | null;
+}
+
+export interface LedgerView {
+  readonly project: Versioned<ProjectEntry> | null;
+  readonly integrations: ReadonlyMap<string, Versioned<LedgerEntry>>;
+}
+
+export type LedgerItem =
+  | { readonly kind: 'project'; readonly entry: ProjectEntry }
+  | { readonly kind: 'integration'; readonly id: string; readonly entry: LedgerEntry };
+
+/** What we remember between passes. Reads see every write that finished before them. */
+export interface Ledger {
+  /** @throws LedgerUnavailableError; an error is never an empty ledger. */
+  read(project: string): Promise<LedgerView>;
+  /**
+   * Writes one entry if nobody has written it since it was read.
+   * @param expected the version that was read; null when there was no entry
+   * @returns the new version
+   * @throws LostRaceError when the entry has another version by now (law 2); LedgerUnavailableError
+   */
+  write(project: string, item: LedgerItem, expected: number | null, expiresAt: string | null): Promise<number>;
+}
+
+/** Machines get every event by itself; people get one digest. */
+export type Audience = 'everybody' | 'machines';
+
+/** Where alerts go: one message per event for machines, one digest per call for people. */
+export interface AlertSink {
+  /**
+   * Tells everybody of these events.
+   * @returns ids of the events that were accepted for the whole audience. The others are to be told again later.
+   */
+  publish(project: string, events: readonly GuardEvent[], audience?: Audience): Promise<ReadonlySet<string>>;
+}
+
+export interface Clock {
+  now(): Date;
+}
+
+/** A structured log. Fields never hold a secret. */
+export interface Log {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface Ports {
+  readonly api: IntegrationsApi;
+  readonly ledger: Ledger;
+  readonly alerts: AlertSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Milliseconds until the host stops us. */
+  readonly remainingMs: () => number;
+}

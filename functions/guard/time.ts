@@ -1,0 +1,45 @@
+/** Arithmetic and words for moments. Moments travel as ISO 8601 strings; the clock port is the only source of "now". */
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+
+export function plusMinutes(moment: string, minutes: number): string {
+  return new Date(Date.parse(moment) + minutes * MINUTE_MS).toISOString();
+}
+
+/** Whole minutes from `earlier` to `later`, never negative: the API's clock and ours may disagree a little. */
+export function minutesBetween(earlier: string, later: string): number {
+  return Math.max(0, Math.floor((Date.parse(later) - Date.parse(earlier)) / MINUTE_MS));
+}
+
+/** Whether `candidate` is a later moment than `reference`; any moment is later than "never". */
+export function isLater(candidate: string | null, reference: string | null): boolean {
+  if (candidate === null) return false;
+  return reference === null || Date.parse(candidate) > Date.parse(reference);
+}
+
+export function latest(first: string, ...others: readonly (string | null)[]): string {
+  return others.reduce<string>((best, other) => (other !== null && isLater(other, best) ? other : best), first);
+}
+
+/** Whether people are to be reminded again of something they were last told of at `alertedAt`; 0 hours means never. */
+export function isReminderDue(alertedAt: string, remindEveryHours: number, now: string): boolean {
+  return remindEveryHours > 0 && Date.parse(now) - Date.parse(alertedAt) >= remindEveryHours * HOUR_MS;
+}
+
+/** "48 min", "3 h 20 min", "2 days": as short as a person would say it. */
+export function describeMinutes(minutes: number): string {
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 48 * 60) {
+    const rest = minutes % 60;
+    return `${Math.floor(minutes / 60)} h${rest === 0 ? '' : ` ${rest} min`}`;
+  }
+  return `${Math.floor(minutes / (24 * 60))} days`;
+}
+
+/** "09:12 UTC" today, "2026-11-22 09:12 UTC" on any other day. */
+export function describeMoment(moment: string, now: string): string {
+  const iso = new Date(Date.parse(moment)).toISOString();
+  const clock = `${iso.slice(11, 16)} UTC`;
+  return iso.slice(0, 10) === now.slice(0, 10) ? clock : `${iso.slice(0, 10)} ${clock}`;
+}

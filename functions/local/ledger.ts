@@ -1,0 +1,116 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import lockfile from 'proper-lockfile';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
+import type { LedgerEntry, ProjectEntry } from '../guard/model.ts';
+import type { Clock, Ledger, LedgerItem, LedgerView, Versioned } from '../guard/ports.ts';
+
+/** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
+export function createFileLedger(path: string, clock: Clock): Ledger {
+  return {
+    async read(project): Promise<LedgerView> {
+      const stored = (await readLedgerFile(path)).projects[project];
+      if (stored === undefined) return { project: null, integrations: new Map() };
+      const alive = Object.entries(stored.integrations).filter(([, item]) => !isExpired(item, clock.now()));
+      return { project: stored.project ?? null, integrations: new Map(alive) };
+    },
+
+    async write(project, item, expected, expiresAt): Promise<number> {
+      return withLock(path, async () => {
+        const file = await readLedgerFile(path);
+        const stored = file.projects[project] ?? { integrations: {} };
+        const known = item.kind === 'project' ? stored.project : stored.integrations[item.id];
+        const current = known === undefined || isExpired(known, clock.now()) ? null : known.version;
+        if (current !== expected) throw new LostRaceError(`${nameOf(item)} was written by another pass`);
+        const version = (known?.version ?? 0) + 1;
+        const next =
+          item.kind === 'project'
+            ? { ...stored, project: { entry: item.entry, version, expiresAt } }
+            : {
+                ...stored,
+                integrations: { ...stored.integrations, [item.id]: { entry: item.entry, version, expiresAt } },
+              };
+        const kept = Object.entries(next.integrations).filter(([, entry]) => !isExpired(entry, clock.now()));
+        const projects = { ...file.projects, [project]: { ...next, integrations: Object.fromEntries(kept) } };
+        await writeFileAtomic(path, `${JSON.stringify({ ...file, projects }, null, 2)}\n`);
+        return version;
+      });
+    },
+  };
+}
+
+interface StoredProject {
+  readonly project?: Versioned<ProjectEntry>;
+  readonly integrations: { readonly [id: string]: Versioned<LedgerEntry> };
+}
+
+interface LedgerFile {
+  readonly format: 1;
+  readonly projects: { readonly [name: string]: StoredProject };
+}
+
+const versioned = z.looseObject({
+  entry: z.looseObject({}),
+  version: z.int().positive(),
+  expiresAt: z.iso.datetime().nullable(),
+});
+
+/** Enough to tell our own file from another: what stands inside the entries is only ever written by us. */
+const ledgerFile = z.object({
+  format: z.literal(1),
+  projects: z.record(
+    z.string(),
+    z.object({ project: versioned.optional(), integrations: z.record(z.string(), versioned) }),
+  ),
+});
+
+async function readLedgerFile(path: string): Promise<LedgerFile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { format: 1, projects: {} };
+    throw new LedgerUnavailableError(`the ledger file ${path} cannot be read (${describeError(error)})`, {
+      cause: error,
+    });
+  }
+  try {
+    return ledgerFile.parse(JSON.parse(text)) as unknown as LedgerFile;
+  } catch (error) {
+    const advice = 'move it away to begin a new one, or name another with GUARD_LEDGER';
+    throw new LedgerUnavailableError(`the ledger file ${path} is not a ledger of this guard; ${advice}`, {
+      cause: error,
+    });
+  }
+}
+
+async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const release = await lockfile.lock(path, {
+      realpath: false,
+      stale: 10_000,
+      retries: { retries: 100, minTimeout: 5, maxTimeout: 100, randomize: true },
+    });
+    try {
+      return await work();
+    } finally {
+      await release();
+    }
+  } catch (error) {
+    if (error instanceof GuardError) throw error;
+    throw new LedgerUnavailableError(`the ledger file ${path} cannot be written (${describeError(error)})`, {
+      cause: error,
+    });
+  }
+}
+
+function isExpired(item: Versioned<unknown>, now: Date): boolean {
+  return item.expiresAt !== null && Date.parse(item.expiresAt) <= now.getTime();
+}
+
+function nameOf(item: LedgerItem): string {
+  return item.kind === 'project' ? 'the project' : `integration ${item.id}`;
+}

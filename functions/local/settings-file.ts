@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { describeError, SettingsError } from '../guard/errors.ts';
+import { parseSettings, type Settings } from '../guard/settings.ts';
+
+/** The key of the settings inside `cdk.json`'s context. */
+export const CONTEXT_KEY = 'integration-guard';
+
+/**
+ * Reads settings from a JSON file (comments allowed): either the settings themselves, or a `cdk.json` that has them under
+ * `context["integration-guard"]`.
+ * @throws SettingsError that names the file and each fault, an entry that stands twice included
+ */
+export function readSettingsFile(path: string): Settings {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new SettingsError(
+      [`cannot be read (${describeError(error)}); name the settings file with GUARD_SETTINGS`],
+      path,
+    );
+  }
+  const { document, repeated } = parseJson(text, path);
+  const settings = findSettings(document);
+  if (settings === undefined)
+    throw new SettingsError([`context.${CONTEXT_KEY}: expected the guard's settings, got nothing`], path);
+  if (repeated.length > 0) throw new SettingsError(repeated, path);
+  return parseSettings(settings, path);
+}
+
+/**
+ * The entries that stand twice in an object of a JSON text. JSON.parse would silently keep the last of them: of two
+ * projects of one name, one would not be guarded.
+ */
+export function repeatedEntries(text: string, path: string): readonly string[] {
+  return parseJson(text, path).repeated;
+}
+
+function parseJson(text: string, path: string): { readonly document: unknown; readonly repeated: readonly string[] } {
+  const errors: ParseError[] = [];
+  const tree = parseTree(text, errors, { allowTrailingComma: true });
+  const [first] = errors;
+  if (tree === undefined || first !== undefined) {
+    const line = text.slice(0, first?.offset ?? 0).split('\n').length;
+    const problem = first === undefined ? 'it is empty' : printParseErrorCode(first.error);
+    throw new SettingsError([`not JSON: ${problem} in line ${line}`], path);
+  }
+  return { document: getNodeValue(tree), repeated: findRepeated(tree, []) };
+}
+
+function findRepeated(node: Node, path: readonly (string | number)[]): readonly string[] {
+  if (node.type === 'array')
+    return (node.children ?? []).flatMap((child, index) => findRepeated(child, [...path, index]));
+  if (node.type !== 'object') return [];
+  const seen = new Set<string>();
+  return (node.children ?? []).flatMap((property) => {
+    const [key, value] = property.children ?? [];
+    const name = String(key?.value);
+    const here = [...path, name];
+    const twice = seen.has(name) ? [`${here.join('.')}: expected one entry of this name, got two`] : [];
+    seen.add(name);
+    return [...twice, ...(value === undefined ? [] : findRepeated(value, here))];
+  });
+}
+
+function findSettings(document: unknown): unknown {
+  if (typeof document !== 'object' || document === null || !('context' in document)) return document;
+  const { context } = document;
+  return typeof context === 'object' && context !== null && CONTEXT_KEY in context ? context[CONTEXT_KEY] : undefined;
+}

@@ -1,0 +1,293 @@
+import pRetry from 'p-retry';
+import { describeError } from '../guard/errors.ts';
+import type { IntegrationRecord, InvalidRecord, Listing, Status } from '../guard/model.ts';
+import type { IntegrationsApi } from '../guard/ports.ts';
+import { safeText } from '../guard/text.ts';
+import {
+  type ApiErrorDetails,
+  KeyRefusedError,
+  NotFoundError,
+  NotPermittedError,
+  QonversionError,
+  RateLimitedError,
+  RequestRefusedError,
+  UnavailableError,
+  UnexpectedAnswerError,
+} from './errors.ts';
+import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
+import type { KeySource, SecretKey } from './secret-key.ts';
+
+/**
+ * The Qonversion REST API v4, as far as integrations go. One instance serves one pass.
+ * Source: the v4 reference; see the README's section on the API.
+ */
+export interface QonversionClientOptions {
+  /** From the deployed settings; the key is sent to this origin and nowhere else. */
+  readonly apiUrl: string;
+  readonly key: KeySource;
+  /** Milliseconds until the pass must be done; tries and waits stay within it. */
+  readonly remainingMs: () => number;
+  /** One try, body included. */
+  readonly timeoutMs?: number;
+  /** Tries after the first. */
+  readonly retries?: number;
+  /** The wait before the first retry; doubled each time and stretched by up to as much again at random. */
+  readonly firstWaitMs?: number;
+  /** A body larger than this is refused unread. */
+  readonly maxBodyBytes?: number;
+}
+
+const LONGEST_WAIT_MS = 8_000;
+const LONGEST_RETRY_AFTER_MS = 30_000;
+/** A list of this many pages is not a list any more. */
+const MOST_PAGES = 1_000;
+
+export function createQonversionClient(options: QonversionClientOptions): IntegrationsApi {
+  const traffic = { requests: 0, retries: 0 };
+  const call = (request: ApiRequest) => send(options, traffic, request);
+
+  return {
+    traffic,
+
+    async list(): Promise<Listing> {
+      const records = new Map<string, IntegrationRecord>();
+      const invalid: InvalidRecord[] = [];
+      let after: string | null = null;
+      for (let page = 0; page < MOST_PAGES; page += 1) {
+        const query: string = after === null ? '' : `?starting_after=${encodeURIComponent(after)}`;
+        const what = 'the list of integrations';
+        const parsed = parseList(await call({ what, method: 'GET', path: `/integrations${query}` }));
+        if (!parsed.ok) throw new UnexpectedAnswerError(`Qonversion's answer is not ${what}: ${parsed.problem}`);
+        const known = records.size + invalid.length;
+        let last: string | null = null;
+        for (const element of parsed.value.data) {
+          const result = parseRecord(element);
+          if ('invalid' in result) {
+            invalid.push(result.invalid);
+            last = result.invalid.id ?? last;
+          } else {
+            // A record that shifted to the next page while we were paging comes twice.
+            records.set(result.record.id, result.record);
+            last = result.record.id;
+          }
+        }
+        if (!parsed.value.has_more) return { records: [...records.values()], invalid };
+        if (last === null || last === after || records.size + invalid.length === known) {
+          throw new UnexpectedAnswerError(
+            `Qonversion says ${what} goes on after page ${page + 1}, but sends nothing new`,
+          );
+        }
+        after = last;
+      }
+      throw new UnexpectedAnswerError(`Qonversion's list of integrations does not end after ${MOST_PAGES} pages`);
+    },
+
+    async setStatus(id: string, status: Status): Promise<IntegrationRecord> {
+      if (!INTEGRATION_ID.test(id))
+        throw new RequestRefusedError('an integration id is 1 to 256 letters, digits, ".", "_" or "-"');
+      const what = `integration ${id}`;
+      const path = `/integrations/${encodeURIComponent(id)}/status`;
+      const parsed = parseRecord(await call({ what, method: 'POST', path, body: { status } }));
+      if ('invalid' in parsed) {
+        throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
+      }
+      const { record } = parsed;
+      if (record.id !== id || record.active !== status) {
+        const shown = record.id === id ? `active ${record.active}` : 'another integration';
+        throw new UnexpectedAnswerError(
+          `Qonversion accepted status ${status} for ${what}, but its record shows ${shown}`,
+        );
+      }
+      return record;
+    },
+  };
+}
+
+interface ApiRequest {
+  /** What the request is about, for messages. */
+  readonly what: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** One request with its retries (law 6), and a second reading of the key after a 401 (law 4). */
+async function send(
+  options: QonversionClientOptions,
+  traffic: { requests: number; retries: number },
+  request: ApiRequest,
+): Promise<unknown> {
+  const key = await options.key.get();
+  try {
+    return await sendWith(key);
+  } catch (error) {
+    if (!(error instanceof KeyRefusedError)) throw error;
+    const renewed = await options.key.renew();
+    if (renewed.equals(key)) throw error;
+    return sendWith(renewed);
+  }
+
+  function sendWith(secret: SecretKey): Promise<unknown> {
+    return pRetry(
+      (attempt) => {
+        traffic.requests += 1;
+        if (attempt > 1) traffic.retries += 1;
+        return attemptOnce(options, request, secret);
+      },
+      {
+        retries: options.retries ?? 4,
+        minTimeout: options.firstWaitMs ?? 250,
+        maxTimeout: LONGEST_WAIT_MS,
+        factor: 2,
+        randomize: true,
+        shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
+        onFailedAttempt: async ({ error, retriesLeft }) => {
+          if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs());
+        },
+      },
+    );
+  }
+}
+
+/** Waits as long as the API asks, and gives up at once when that is longer than there is time. */
+async function obeyRetryAfter(error: Error, remainingMs: number): Promise<void> {
+  const waitMs = error instanceof RateLimitedError || error instanceof UnavailableError ? error.retryAfterMs : null;
+  if (waitMs === null) return;
+  if (waitMs > Math.min(LONGEST_RETRY_AFTER_MS, remainingMs)) throw error;
+  await new Promise((resolve) => setTimeout(resolve, waitMs));
+}
+
+async function attemptOnce(options: QonversionClientOptions, request: ApiRequest, key: SecretKey): Promise<unknown> {
+  const timeoutMs = Math.max(1, Math.min(options.timeoutMs ?? 10_000, options.remainingMs()));
+  // One signal for the whole try: a body that drips in forever ends like a connection that never answers.
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(`${options.apiUrl}${request.path}`, {
+      method: request.method,
+      headers: {
+        authorization: `Bearer ${key.reveal()}`,
+        accept: 'application/json',
+        'user-agent': 'integration-guard',
+        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      // A redirect would carry the key to wherever it points.
+      redirect: 'manual',
+      signal,
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    });
+    const text = await readBody(response, options.maxBodyBytes ?? 32 * 1024 * 1024, request.what);
+    return interpret(response, text, request.what);
+  } catch (error) {
+    if (error instanceof QonversionError) throw error;
+    const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : networkFault(error);
+    throw new UnavailableError(`Qonversion could not be reached for ${request.what}: ${cause}`, undefined, null, {
+      cause: error,
+    });
+  }
+}
+
+async function readBody(response: Response, maxBytes: number, what: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      throw new UnexpectedAnswerError(
+        `Qonversion's answer about ${what} is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB and was not read to its end`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function interpret(response: Response, text: string, what: string): unknown {
+  const { status } = response;
+  const body = parseJson(text);
+  if (status >= 200 && status < 300) {
+    if (body !== undefined) return body;
+    const kind = response.headers.get('content-type') ?? 'no content type';
+    throw new UnexpectedAnswerError(
+      `Qonversion's answer about ${what} is not JSON (${safeText(kind, 60)}, ${text.length} characters)`,
+      { ...NO_ENVELOPE, status },
+    );
+  }
+  if (status >= 300 && status < 400) {
+    throw new UnexpectedAnswerError(
+      `Qonversion answered ${what} with a redirect (${status}), which is not followed; check apiUrl`,
+      { ...NO_ENVELOPE, status },
+    );
+  }
+  throw toError(status, parseErrorEnvelope(body), response.headers.get('retry-after'), what);
+}
+
+/** One class per kind of refusal; the message ends with what the API itself said, made safe. */
+function toError(
+  status: number,
+  envelope: ErrorEnvelope | null,
+  retryAfter: string | null,
+  what: string,
+): QonversionError {
+  const details: ApiErrorDetails = {
+    status,
+    type: envelope?.type ?? null,
+    code: envelope?.code ?? null,
+    details: envelope?.details ?? [],
+  };
+  const said = envelope?.message == null ? '' : ` (${safeText(envelope.message, 200)})`;
+  switch (status) {
+    case 401:
+      return new KeyRefusedError(
+        `Qonversion refused the Secret Key (401): put the project's current key into its secret${said}`,
+        details,
+      );
+    case 403:
+      return new NotPermittedError(`Qonversion does not permit this key to use ${what} (403)${said}`, details);
+    case 404:
+      return new NotFoundError(
+        `Qonversion does not know ${what} (404); it may have been deleted, or apiUrl is wrong${said}`,
+        details,
+      );
+    case 408:
+      return new UnavailableError(`Qonversion timed out on ${what} (408)${said}`, details, parseRetryAfter(retryAfter));
+    case 429: {
+      const waitMs = parseRetryAfter(retryAfter);
+      const wait = waitMs === null ? '' : `, and asks to wait ${Math.ceil(waitMs / 1_000)} s`;
+      return new RateLimitedError(
+        `Qonversion limits the rate of requests (429) on ${what}${wait}${said}`,
+        details,
+        waitMs,
+      );
+    }
+    default:
+      return status >= 500
+        ? new UnavailableError(`Qonversion failed on ${what} (${status})${said}`, details, parseRetryAfter(retryAfter))
+        : new RequestRefusedError(`Qonversion refused the request about ${what} (${status})${said}`, details);
+  }
+}
+
+/** Seconds or an HTTP date, in milliseconds; null for nonsense. */
+function parseRetryAfter(header: string | null): number | null {
+  if (header === null) return null;
+  const text = header.trim();
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) || !/[a-z]/i.test(text) ? null : Math.max(0, date - Date.now());
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** "fetch failed" says nothing; its cause has the system's code. */
+function networkFault(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  return code ?? describeError(cause ?? error);
+}
+
+const NO_ENVELOPE: ApiErrorDetails = { status: null, type: null, code: null, details: [] };

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import type { IntegrationRecord, InvalidRecord } from '../guard/model.ts';
+
+/** `integration_id` as the reference documents it. */
+export const INTEGRATION_ID = /^[a-zA-Z0-9._-]{1,256}$/;
+
+const moment = z.iso.datetime({ offset: true, error: 'an ISO 8601 time' });
+
+/** The record as documented. Unknown fields pass (and are dropped); wrong ones refuse the record. */
+const record = z.object({
+  object: z.literal('integration', '"integration"'),
+  id: z.string('an id').regex(INTEGRATION_ID, 'an id of letters, digits, ".", "_" and "-"'),
+  url: z.string('text'),
+  title: z.string('text'),
+  integration: z.string('text'),
+  target_platform: z.enum(['iOS', 'Android', 'Stripe'], 'iOS, Android or Stripe'),
+  active: z.union([z.literal(0), z.literal(1), z.literal(2)], '0, 1 or 2'),
+  created_at: moment,
+  updated_at: moment,
+  last_delivery_at: moment.nullable(),
+  last_error_at: moment.nullable(),
+  last_error_message: z.string('text or null').nullable(),
+  delivery_error_count: z.int('a whole number').min(0, '0 or more'),
+});
+
+/** The list envelope. The records are looked at one by one, so that a bad one spoils nothing but itself. */
+const list = z.object({
+  object: z.literal('list', '"list"'),
+  data: z.array(z.unknown(), 'a list'),
+  has_more: z.boolean('true or false').default(false),
+});
+
+const envelope = z.object({
+  error: z.object({
+    type: z.string().nullish(),
+    code: z.string().nullish(),
+    message: z.string().nullish(),
+    details: z.array(z.object({ field: z.string(), message: z.string() })).nullish(),
+  }),
+});
+
+export type ErrorEnvelope = z.output<typeof envelope>['error'];
+
+type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+export function parseList(body: unknown): Parsed<z.output<typeof list>> {
+  return outcome(list.safeParse(body));
+}
+
+/** One record, or what is wrong with it and the id if at least that is readable. */
+export function parseRecord(
+  body: unknown,
+): { readonly record: IntegrationRecord } | { readonly invalid: InvalidRecord } {
+  const parsed = record.safeParse(body);
+  if (parsed.success) {
+    const { object: _object, url: _url, ...value } = parsed.data;
+    return { record: value };
+  }
+  const id = z.object({ id: z.string().regex(INTEGRATION_ID) }).safeParse(body);
+  return { invalid: { id: id.success ? id.data.id : null, problem: describe(parsed.error) } };
+}
+
+/** The API's error envelope, or null when the body is something else. */
+export function parseErrorEnvelope(body: unknown): ErrorEnvelope | null {
+  const parsed = envelope.safeParse(body);
+  return parsed.success ? parsed.data.error : null;
+}
+
+function outcome<T>(result: z.ZodSafeParseResult<T>): Parsed<T> {
+  return result.success ? { ok: true, value: result.data } : { ok: false, problem: describe(result.error) };
+}
+
+/** Names the field and what was expected of it; never the value, which is somebody else's text. */
+function describe(error: z.ZodError): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return 'not as documented';
+  const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, '$1');
+  return issue.path.length === 0 ? `expected ${expected}` : `${issue.path.join('.')} is not ${expected}`;
+}
