@@ -143,9 +143,15 @@ function summarize(sorted: readonly GuardEvent[]): string {
     .map(([type, events]) => {
       const [first] = events;
       if (first === undefined || first.record === null) return VERB[type];
-      return events.length === 1 ? `${shortName(first.record)} ${VERB[type]}` : `${events.length} ${VERB[type]}`;
+      return `${namesOf(events)} ${VERB[type]}`;
     })
     .join(', ');
+}
+
+/** Names while one can take them in, a number beyond that. */
+function namesOf(events: readonly GuardEvent[]): string {
+  if (events.length > 2) return `${events.length} integrations`;
+  return events.flatMap(({ record }) => (record === null ? [] : [shortName(record)])).join(' and ');
 }
 
 function shortName(record: IntegrationRecord): string {

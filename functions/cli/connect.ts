@@ -72,13 +72,16 @@ export async function connect(environment: CliEnvironment, options: ConnectOptio
   return stack === undefined ? connectLocal(environment, options) : connectStack(stack, options);
 }
 
-function connectLocal(environment: CliEnvironment, options: ConnectOptions): Connection {
+async function connectLocal(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
   const settings = readSettingsFile(environment.settingsFile);
   const { name, project } = chooseProject(settings, options.project, environment.settingsFile);
+  const key = environmentKey(environment);
+  // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
+  await key.get();
   return {
     project: { name, policy: project.policy },
     ports: {
-      api: createApi(project, environmentKey(environment)),
+      api: createApi(project, key),
       ledger: createFileLedger(environment.ledgerFile, systemClock),
       alerts: createTerminalAlertSink(options.showMail),
       clock: systemClock,
@@ -98,6 +101,8 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
       throw new GuardError(`stack "${stackName}" has no output ${key}; is it a stack of this guard, and up to date?`);
     return value;
   };
+  const key = createSecretKeySource(new SecretsManagerClient(), secretIdOf(project), systemClock);
+  await key.get();
   const alerts: AlertSink = createSnsAlertSink({
     client: new SNSClient(),
     topicArn: output('AlertsTopicArn'),
@@ -107,7 +112,7 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
   return {
     project: { name, policy: project.policy },
     ports: {
-      api: createApi(project, createSecretKeySource(new SecretsManagerClient(), secretIdOf(project), systemClock)),
+      api: createApi(project, key),
       ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
       alerts,
       clock: systemClock,

@@ -1,2 +1,9 @@
 #!/usr/bin/env node
-console.log('x', process.version, process.argv.slice(2));
+import { main } from './program.ts';
+
+process.exitCode = await main(process.argv.slice(2), {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  columns: process.stdout.columns ?? 120,
+  variables: process.env,
+});

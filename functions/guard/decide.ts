@@ -457,8 +457,7 @@ function ruleClosed(item: Case): Ruling {
     };
   }
   if (assessment.overWarning) {
-    const verb = policy.mode === 'observe' ? 'the limits would be' : 'it is paused at';
-    const warning = `${reason}; ${verb} ${plural(policy.errorThreshold, 'failure')} and ${describeMinutes(policy.failingForMinutes)} without a delivery`;
+    const warning = warningReason(figures, policy, now);
     const told = tell(item, entry, 'integration.failing', figures, warning);
     return {
       kind: told.event === null ? 'watch' : 'warn',
@@ -567,6 +566,12 @@ function closedReason({ figures }: Assessment, now: string): string {
   if (figures.freshErrors === 0) return 'no failures';
   const silence = `no delivery for ${describeMinutes(figures.failingMinutes)}`;
   return `${failures(figures, now)}, threshold ${figures.errorThreshold.toLocaleString('en-US')}; ${silence}, limit ${describeMinutes(figures.failingForMinutes)}`;
+}
+
+function warningReason(figures: Figures, policy: EffectivePolicy, now: string): string {
+  const limits = `${plural(policy.errorThreshold, 'failure')} and ${describeMinutes(policy.failingForMinutes)} without a delivery`;
+  const outlook = policy.mode === 'observe' ? 'the guard would pause it' : 'the guard pauses it';
+  return `${failures(figures, now)}; no delivery for ${describeMinutes(figures.failingMinutes)}; ${outlook} at ${limits}`;
 }
 
 function abandonedReason(circuit: OpenCircuit): string {

@@ -170,6 +170,8 @@ export interface SettledProjectEntry {
   readonly failing: Trouble | null;
   /** Set while the blast radius holds trips back. */
   readonly held: Trouble | null;
+  /** Every integration that was held back in this episode, sorted; empty when none is on. */
+  readonly heldIds: readonly string[];
   /** Set while some records cannot be read, and so are not guarded. */
   readonly unreadable: Trouble | null;
 }
@@ -201,4 +203,10 @@ export const BLANK_ENTRY: LedgerEntry = {
   intent: null,
 };
 
-export const BLANK_PROJECT_ENTRY: ProjectEntry = { failing: null, held: null, unreadable: null, intent: null };
+export const BLANK_PROJECT_ENTRY: ProjectEntry = {
+  failing: null,
+  held: null,
+  heldIds: [],
+  unreadable: null,
+  intent: null,
+};

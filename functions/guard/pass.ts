@@ -2,7 +2,14 @@ import pMap from 'p-map';
 import { rememberTold } from './decide.ts';
 import { describeError, LostRaceError } from './errors.ts';
 import { type EventSeed, makeEvent } from './events.ts';
-import type { GuardEvent, Intent, LedgerEntry, ProjectEntry, SettledEntry } from './model.ts';
+import {
+  BLANK_PROJECT_ENTRY,
+  type GuardEvent,
+  type Intent,
+  type LedgerEntry,
+  type ProjectEntry,
+  type SettledEntry,
+} from './model.ts';
 import { makePlan, type Plan, type PlannedDecision, type ProjectDecision, planFailure } from './plan.ts';
 import { effectivePolicy } from './policy.ts';
 import type { Audience, LedgerItem, Ports } from './ports.ts';
@@ -375,10 +382,12 @@ function uniqueById(events: readonly GuardEvent[]): readonly GuardEvent[] {
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
+const { intent: _none, ...BLANK_PROJECT } = BLANK_PROJECT_ENTRY;
+
 const QUIET_PROJECT: ProjectDecision = {
   events: [],
-  before: { failing: null, held: null, unreadable: null },
-  settled: { failing: null, held: null, unreadable: null },
+  before: BLANK_PROJECT,
+  settled: BLANK_PROJECT,
   version: null,
   quiet: true,
 };

@@ -74,7 +74,8 @@ export function makePlan(
   const active = listing.records.filter((record) => record.active === 1).length;
   const allowed = blastRadius(policy, active);
   const wished = decideAll(true);
-  const wanted = wished.filter(isTrip).length;
+  const wantedIds = overLimits(wished, listing, view);
+  const wanted = wantedIds.length;
   const held = wanted > allowed && options.force !== true;
   const decisions = held ? decideAll(false) : wished;
 
@@ -89,7 +90,7 @@ export function makePlan(
     project,
     now,
     decisions: [...decisions, ...goneDecisions(project, listing, view, now)],
-    projectDecision: decideProject(project, policy, view.project, troubles, now),
+    projectDecision: decideProject(project, policy, view.project, { ...troubles, heldIds: wantedIds }, now),
     invalid: listing.invalid,
     states: {
       paused: listing.records.filter((record) => record.active === 0).length,
@@ -114,6 +115,20 @@ export function planFailure(
 /** Closed → open by us. The end of a failed trial stops no more than was stopped before, so it does not count. */
 function isTrip(decision: Decision): boolean {
   return decision.kind === 'pause' && decision.before.circuit.state === 'closed';
+}
+
+/**
+ * What this pass would trip; and, while an episode of holding back lasts, what was held in it and has been suspended by
+ * Qonversion since. Those are out of our hands and still speak for a common cause: without them the rest would be paused
+ * as soon as the worker has thinned them out, although the operator has not decided yet.
+ */
+function overLimits(wished: readonly Decision[], listing: Listing, view: LedgerView): readonly string[] {
+  const trips = wished.filter(isTrip).map(({ id }) => id);
+  if (trips.length === 0) return [];
+  const known = view.project?.entry ?? BLANK_PROJECT_ENTRY;
+  const heldBefore = new Set((known.intent?.settled ?? known).heldIds);
+  const suspended = listing.records.filter(({ id, active }) => active === 2 && heldBefore.has(id)).map(({ id }) => id);
+  return [...trips, ...suspended];
 }
 
 /** Adds what is needed to write a decision down: the version it was made from, and when the entry may be forgotten. */
@@ -153,7 +168,9 @@ const TROUBLE_EVENTS = {
   failing: 'guard.failing',
   held: 'guard.held',
   unreadable: 'guard.unreadable',
-} as const satisfies Record<keyof SettledProjectEntry, EventType>;
+} as const satisfies Record<string, EventType>;
+
+type TroubleKind = keyof typeof TROUBLE_EVENTS;
 
 /** Troubles of the project as a whole: each is told once per episode and again as a reminder while it lasts. */
 function decideProject(
@@ -161,7 +178,7 @@ function decideProject(
   policy: Policy,
   known: Versioned<ProjectEntry> | null,
   /** The reason of each trouble there is, null for each there is not; a trouble that is left out is not known. */
-  troubles: { readonly [kind in keyof SettledProjectEntry]?: string | null },
+  troubles: { readonly [kind in TroubleKind]?: string | null } & { readonly heldIds?: readonly string[] },
   now: string,
 ): ProjectDecision {
   const { intent, ...recorded } = known?.entry ?? BLANK_PROJECT_ENTRY;
@@ -172,7 +189,11 @@ function decideProject(
   const before = intent?.settled ?? recorded;
   const owed = intent?.events ?? [];
   const events: GuardEvent[] = [];
-  const settled: Record<keyof SettledProjectEntry, Trouble | null> = { ...before };
+  const after: Record<TroubleKind, Trouble | null> = {
+    failing: before.failing,
+    held: before.held,
+    unreadable: before.unreadable,
+  };
   const seed = { project, time: now };
 
   for (const kind of ['failing', 'held', 'unreadable'] as const) {
@@ -180,22 +201,24 @@ function decideProject(
     const trouble = before[kind];
     if (reason === undefined) continue;
     if (reason === null) {
-      settled[kind] = null;
+      after[kind] = null;
       if (kind === 'failing' && trouble !== null) {
         events.push(
           makeEvent({ ...seed, type: 'guard.recovered', episode: trouble.since, reason: 'passes run again' }),
         );
       }
     } else if (trouble === null) {
-      settled[kind] = { since: now, alertedAt: now, reminders: 0 };
+      after[kind] = { since: now, alertedAt: now, reminders: 0 };
       events.push(makeEvent({ ...seed, type: TROUBLE_EVENTS[kind], episode: now, reason }));
     } else if (isReminderDue(trouble.alertedAt, policy.remindEveryHours, now)) {
       const reminders = trouble.reminders + 1;
-      settled[kind] = { ...trouble, alertedAt: now, reminders };
+      after[kind] = { ...trouble, alertedAt: now, reminders };
       const type = TROUBLE_EVENTS[kind];
       events.push(makeEvent({ ...seed, type, episode: trouble.since, ordinal: reminders, reason }));
     }
   }
+  const ids = after.held === null ? [] : [...new Set([...before.heldIds, ...(troubles.heldIds ?? [])])].sort();
+  const settled: SettledProjectEntry = { ...after, heldIds: ids };
   const quiet = intent === null && events.length === 0 && isDeepStrictEqual(before, settled);
   return { events: [...owed, ...events], before: recorded, settled, version, quiet };
 }

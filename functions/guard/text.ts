@@ -58,8 +58,9 @@ const CREDENTIALS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?/g, BLANKED],
   // user:password@ in a URL.
   [/([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/@]{1,200}@/gi, `$1${BLANKED}@`],
-  // Authorization: Bearer …, Basic …, and the bare schemes.
-  [/\b(bearer|basic|token|digest)(\s+|:\s*)[\w+/.~=:-]{6,}/gi, `$1 ${BLANKED}`],
+  // Authorization: Bearer …; the other schemes only before what is no plain word ("token expired" stays readable).
+  [/\b(bearer)(?:\s+|:\s*)[\w+/.~=:-]{6,}/gi, `$1 ${BLANKED}`],
+  [/\b(basic|token|digest)\s+(?=[\w+/.~=:-]*[\d=/+_])[\w+/.~=:-]{8,}/gi, `$1 ${BLANKED}`],
   // Keys with a vendor's prefix: Qonversion and Stripe, AWS, GitHub, Slack, Google, SendGrid, Amazon S3 signatures.
   [/\b(?:test_)?(?:sk|pk|rk)_[\w-]{4,}/g, BLANKED],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{12,}/g, BLANKED],

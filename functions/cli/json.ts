@@ -1,0 +1,87 @@
+import { toCloudEvent } from '../alerts/render.ts';
+import type { IntegrationRecord } from '../guard/model.ts';
+import type { PassReport, Result } from '../guard/pass.ts';
+import type { Plan, PlannedDecision } from '../guard/plan.ts';
+import { safeText } from '../guard/text.ts';
+
+/** The documents that `--json` prints. Field names of records are the API's own. */
+
+export function decisionToJson(decision: PlannedDecision) {
+  return {
+    id: decision.id,
+    ...(decision.record === null ? {} : recordToJson(decision.record)),
+    kind: decision.kind,
+    reason: safeText(decision.reason, 500),
+    figures: decision.figures,
+    act: decision.act,
+    events: [...decision.owed, ...decision.events].map(({ type, id }) => ({ type, id })),
+  };
+}
+
+export function recordToJson(record: IntegrationRecord) {
+  const { last_error_message: message } = record;
+  return {
+    title: safeText(record.title, 255),
+    integration: safeText(record.integration, 120),
+    target_platform: record.target_platform,
+    active: record.active,
+    last_delivery_at: record.last_delivery_at,
+    last_error_at: record.last_error_at,
+    last_error_message: message === null ? null : safeText(message, 300),
+    delivery_error_count: record.delivery_error_count,
+  };
+}
+
+export function planToJson(plan: Plan) {
+  return {
+    project: plan.project,
+    plannedAt: plan.now,
+    decisions: plan.decisions.map(decisionToJson),
+    events: [...plan.projectDecision.events, ...plan.decisions.flatMap(({ owed, events }) => [...owed, ...events])].map(
+      toCloudEvent,
+    ),
+    counts: { ...plan.states, ...countKinds(plan.decisions), invalid: plan.invalid.length },
+    blastRadius: plan.blastRadius,
+    invalid: plan.invalid,
+  };
+}
+
+export function reportToJson(report: PassReport) {
+  return {
+    project: report.project,
+    startedAt: report.startedAt,
+    durationMs: report.durationMs,
+    ok: report.ok,
+    failure: report.failure,
+    decisions: report.results.map((result) => ({
+      ...decisionToJson(result.decision),
+      outcome: result.outcome,
+      problem: result.problem,
+    })),
+    events: report.told.map(toCloudEvent),
+    untold: report.untold.map(toCloudEvent),
+    counts: {
+      ...report.plan?.states,
+      ...countKinds(report.results.map(({ decision }) => decision)),
+      ...countOutcomes(report.results),
+      invalid: report.plan?.invalid.length ?? 0,
+    },
+    blastRadius: report.plan?.blastRadius ?? null,
+    invalid: report.plan?.invalid ?? [],
+    traffic: report.traffic,
+  };
+}
+
+function countKinds(decisions: readonly PlannedDecision[]) {
+  return { decisions: tally(decisions.map(({ kind }) => kind)) };
+}
+
+function countOutcomes(results: readonly Result[]) {
+  return { outcomes: tally(results.map(({ outcome }) => outcome)) };
+}
+
+function tally(words: readonly string[]): Readonly<Record<string, number>> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}

@@ -1,0 +1,208 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
+import type { Status } from '../guard/model.ts';
+import { operate } from '../guard/operate.ts';
+import { planPass, runPass } from '../guard/pass.ts';
+import type { Log } from '../guard/ports.ts';
+import { INTEGRATION_ID } from '../qonversion/schema.ts';
+import { type CliEnvironment, type Connection, connect, readCliEnvironment } from './connect.ts';
+import { decisionToJson, planToJson, reportToJson } from './json.ts';
+import { showList, showPlan, showReport } from './show.ts';
+
+/** The `guard` command line: the second door to the same core. */
+
+export interface Terminal {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly columns: number;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+/** 0: as asked. 1: tried and failed. 2: not understood (arguments, settings, key). */
+export type ExitCode = 0 | 1 | 2;
+
+interface SharedOptions {
+  readonly project?: string;
+  readonly stack?: string;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  npx guard demo                        see it work, without any account
+  npx guard plan                        what a pass would do now; touches nothing
+  npx guard run                         one pass on this machine
+  npx guard list --stack IntegrationGuard --project production
+  npx guard resume gNl6hyM6 --stack IntegrationGuard
+
+Without --stack it runs on this machine, with
+  QONVERSION_SECRET_KEY   the project's Secret Key
+  GUARD_SETTINGS          settings file (default: cdk.json)
+  GUARD_LEDGER            ledger file (default: .guard/ledger.json)
+With --stack NAME (or GUARD_STACK) it uses the deployed stack's settings, ledger, topic and secret, through your
+ordinary AWS credentials (AWS_PROFILE, AWS_REGION).
+
+Exit codes: 0 done · 1 tried and failed · 2 not understood: arguments, settings or key`;
+
+/**
+ * Runs one command.
+ * @param args the words after `guard`
+ */
+export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const program = createProgram(terminal, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    terminal.err(`guard: ${describeError(error)}\n`);
+    return isMisunderstanding(error) ? 2 : 1;
+  }
+}
+
+/** Settings, names and keys are for the caller to mend; everything else was tried and failed. */
+function isMisunderstanding(error: unknown): boolean {
+  return (
+    error instanceof SettingsError ||
+    (error instanceof GuardError &&
+      ['GuardError', 'SecretUnusableError', 'UnknownIntegrationError'].includes(error.name))
+  );
+}
+
+function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
+  const program = new Command('guard')
+    .description('Watches the integrations of a Qonversion project and pauses those that keep failing.')
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .showHelpAfterError('(guard --help shows what there is)')
+    .addHelpText('after', EXAMPLES);
+
+  const command = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('--project <name>', 'which project, when the settings have several')
+      .option('--stack <name>', 'the deployed stack to work with, instead of this machine')
+      .option('--json', 'print one JSON document')
+      .option('--verbose', 'print the log to standard error');
+
+  command('plan', 'what a pass would do now; touches nothing').action(async (options: SharedOptions) => {
+    const { ports, project } = await open(terminal, options);
+    const plan = await planPass(ports, project);
+    print(
+      terminal,
+      options,
+      () => planToJson(plan),
+      () => showPlan(plan, terminal.columns),
+    );
+  });
+
+  command('list', 'all integrations, with what the guard thinks of each').action(async (options: SharedOptions) => {
+    const { ports, project } = await open(terminal, options);
+    const plan = await planPass(ports, project);
+    print(
+      terminal,
+      options,
+      () => planToJson(plan),
+      () => showList(plan, terminal.columns),
+    );
+  });
+
+  command('run', 'one pass: decide, pause, tell')
+    .option('--force', 'pause however many are over the limits, this once')
+    .action(async (options: SharedOptions & { readonly force?: boolean }) => {
+      const { ports, project } = await open(terminal, options);
+      const report = await runPass(ports, project, { force: options.force === true });
+      print(
+        terminal,
+        options,
+        () => reportToJson(report),
+        () => showReport(report, terminal.columns),
+      );
+      if (!report.ok || report.results.some(({ outcome }) => outcome === 'failed')) exit(1);
+    });
+
+  const switching = (name: string, description: string, status: Status) =>
+    command(name, description)
+      .argument('<id>', 'id of the integration', parseId)
+      .action(async (id: string, options: SharedOptions) => {
+        const { ports, project } = await open(terminal, options);
+        const result = await operate(ports, project, id, status);
+        const done = result.outcome === 'done';
+        const undo = `npx guard ${status === 0 ? 'resume' : 'pause'} ${id} --project ${project.name}${stackFlag(terminal, options)}`;
+        const text = done
+          ? `${id} is ${status === 0 ? 'paused; the guard will not re-activate it' : 'active again; failures count from now on'}. Undo: ${undo}`
+          : `${id} was not ${status === 0 ? 'paused' : 're-activated'}: ${result.problem ?? result.decision.reason}.`;
+        print(
+          terminal,
+          options,
+          () => ({ ...decisionToJson(result.decision), outcome: result.outcome, problem: result.problem }),
+          () => text,
+        );
+        if (!done) exit(1);
+      });
+  switching('pause', 'pause an integration; the guard remembers that it was you', 0);
+  switching('resume', 're-activate an integration; its failures count from now on', 1);
+
+  program
+    .command('demo')
+    .description('an afternoon in the life of the guard, against a sandbox on this machine')
+    .option('--json', 'print one JSON document')
+    .option('--keep', 'leave the sandbox up afterwards and say what to try')
+    .option('--pace <ms>', 'milliseconds per pass', parsePace, 250)
+    .action(async (options: { readonly json?: boolean; readonly keep?: boolean; readonly pace: number }) => {
+      const { runDemo } = await import('./demo.ts');
+      await runDemo({
+        ...options,
+        json: options.json === true,
+        keep: options.keep === true,
+        out: terminal.out,
+        columns: terminal.columns,
+      });
+    });
+  return program;
+}
+
+function open(terminal: Terminal, options: SharedOptions): Promise<Connection> {
+  const environment: CliEnvironment = readCliEnvironment(terminal.variables);
+  return connect(environment, {
+    project: options.project,
+    stack: options.stack,
+    log: options.verbose === true ? terminalLog(terminal) : SILENT_LOG,
+    showMail: options.json === true ? () => undefined : terminal.out,
+  });
+}
+
+function stackFlag(terminal: Terminal, options: SharedOptions): string {
+  const stack = options.stack ?? readCliEnvironment(terminal.variables).stack;
+  return stack === undefined ? '' : ` --stack ${stack}`;
+}
+
+function print(terminal: Terminal, options: SharedOptions, json: () => unknown, text: () => string): void {
+  terminal.out(options.json === true ? `${JSON.stringify(json(), null, 2)}\n` : `${text()}\n`);
+}
+
+function parseId(value: string): string {
+  if (!INTEGRATION_ID.test(value))
+    throw new InvalidArgumentError('An id is 1 to 256 letters, digits, ".", "_" or "-".');
+  return value;
+}
+
+function parsePace(value: string): number {
+  const pace = Number(value);
+  if (!Number.isInteger(pace) || pace < 0 || pace > 10_000)
+    throw new InvalidArgumentError('Give 0 to 10000 milliseconds.');
+  return pace;
+}
+
+const SILENT_LOG: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+function terminalLog(terminal: Terminal): Log {
+  const line = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
+    terminal.err(`${level} ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}\n`);
+  return { info: line('info '), warn: line('warn '), error: line('error') };
+}

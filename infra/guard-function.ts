@@ -1,0 +1,89 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import { buildSync } from 'esbuild';
+import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/intent.ts';
+import type { Settings } from '../functions/guard/settings.ts';
+
+export interface GuardFunctionProps {
+  readonly description: string;
+  /** File in `functions/` that exports `handler`. */
+  readonly entry: string;
+  /** Bundled beside the code, where no invocation can reach them. */
+  readonly settings: Settings;
+  readonly environment: { readonly [name: string]: string };
+  /** Encrypts the logs. */
+  readonly encryptionKey: IKey;
+}
+
+const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
+
+/** One factory for every function of the guard: runtime, bundling, logs. */
+export function createGuardFunction(scope: Construct, id: string, props: GuardFunctionProps): LambdaFunction {
+  const logGroup = new LogGroup(scope, `${id}Logs`, {
+    retention: RetentionDays.THREE_MONTHS,
+    encryptionKey: props.encryptionKey,
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  // The usual managed policy lets a function write every log of the account.
+  const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  logGroup.grantWrite(role);
+  return new LambdaFunction(scope, id, {
+    role,
+    description: props.description,
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    handler: 'index.handler',
+    code: bundle(props.entry, props.settings),
+    memorySize: 256,
+    timeout: Duration.seconds(PASS_TIME_LIMIT_SECONDS),
+    // Scheduler invokes asynchronously; a failed pass has told so, and the next pass is the better retry.
+    retryAttempts: 0,
+    environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
+    logGroup,
+  });
+}
+
+/** esbuild through its own API: no container, no shell that could make something of the settings' characters. */
+function bundle(entry: string, settings: Settings): Code {
+  return Code.fromAsset(FUNCTIONS, {
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      image: DockerImage.fromRegistry('not-used'),
+      local: {
+        tryBundle(outputFolder: string): boolean {
+          bundleInto(outputFolder, entry, settings);
+          return true;
+        },
+      },
+    },
+  });
+}
+
+/** Writes `index.mjs`, its source map and `settings.json` into a folder. */
+export function bundleInto(outputFolder: string, entry: string, settings: Settings): void {
+  buildSync({
+    entryPoints: [join(FUNCTIONS, entry)],
+    outfile: join(outputFolder, 'index.mjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    minify: true,
+    // Error classes are told apart by name in logs and alarms.
+    keepNames: true,
+    sourcemap: 'linked',
+    sourcesContent: false,
+    // The bundle carries CommonJS packages, which ask for `require`.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'warning',
+  });
+  writeFileSync(join(outputFolder, 'settings.json'), `${JSON.stringify(settings)}\n`);
+}

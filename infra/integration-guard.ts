@@ -1,0 +1,205 @@
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { type IScheduleTarget, Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { PassEnvironment } from '../functions/aws/environment.ts';
+import { type ProjectSettings, type Settings, scheduleMinutes } from '../functions/guard/settings.ts';
+import { acknowledge } from './acknowledgements.ts';
+import { Alerts } from './alerts.ts';
+import { createGuardFunction } from './guard-function.ts';
+import { Monitoring } from './monitoring.ts';
+
+export interface IntegrationGuardProps {
+  /** Checked settings; they are bundled with the function. */
+  readonly settings: Settings;
+}
+
+/**
+ * Everything the guard needs in one account: a schedule per project, the pass function, a secret per project, the
+ * ledger, the alerts and the alarms about the guard itself.
+ */
+export class IntegrationGuard extends Construct {
+  readonly passFunction: LambdaFunction;
+  readonly ledger: Table;
+  readonly alerts: Alerts;
+  readonly deadLetters: Queue;
+  /** Encrypts topics, logs and the secrets that the stack makes. */
+  readonly key: Key;
+
+  constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
+    super(scope, id);
+    const { settings } = props;
+
+    this.key = createKey(this);
+    this.deadLetters = new Queue(this, 'DeadLetters', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    this.ledger = new Table(this, 'Ledger', {
+      partitionKey: { name: 'project', type: AttributeType.STRING },
+      sortKey: { name: 'item', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      timeToLiveAttribute: 'expires_at',
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      // What the guard has paused is known only here.
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.alerts = new Alerts(this, 'Alerts', {
+      key: this.key,
+      deadLetters: this.deadLetters,
+      subscriptions: settings.alerts.subscriptions,
+    });
+
+    this.passFunction = createGuardFunction(this, 'Pass', {
+      description: 'One pass over the integrations of one Qonversion project',
+      entry: 'pass.lambda.ts',
+      settings,
+      encryptionKey: this.key,
+      environment: {
+        LEDGER_TABLE: this.ledger.tableName,
+        ALERTS_TOPIC_ARN: this.alerts.topic.topicArn,
+        STACK_NAME: Stack.of(this).stackName,
+      } satisfies PassEnvironment,
+    });
+    grantPass(this.passFunction, this.ledger, this.alerts, this.key);
+
+    const minutes = scheduleMinutes(settings.schedule) ?? 5;
+    const schedulerRole = createSchedulerRole(this, this.passFunction, this.deadLetters);
+    for (const [name, project] of Object.entries(settings.projects)) {
+      grantSecret(this, this.passFunction, name, project, this.key);
+      new Schedule(this, `ScheduleOf-${name}`, {
+        description: `Runs a pass over project ${name}`,
+        schedule: ScheduleExpression.rate(Duration.minutes(minutes)),
+        target: passTarget(name, minutes, this.passFunction, schedulerRole, this.deadLetters),
+      });
+    }
+    new Monitoring(this, 'Monitoring', {
+      passFunction: this.passFunction,
+      deadLetters: this.deadLetters,
+      alarmsTopic: this.alerts.alarmsTopic,
+      projects: Object.keys(settings.projects),
+      intervalMinutes: minutes,
+    });
+    acknowledge(this);
+  }
+}
+
+/** May invoke the pass function and leave what it could not deliver; the L2 target would allow every version besides. */
+function createSchedulerRole(scope: Construct, passFunction: LambdaFunction, deadLetters: Queue): Role {
+  const { account, region, partition } = Stack.of(scope);
+  const allow = (action: string, resource: string) => new PolicyStatement({ actions: [action], resources: [resource] });
+  return new Role(scope, 'SchedulerRole', {
+    description: 'Lets EventBridge Scheduler start passes',
+    assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+      conditions: {
+        StringEquals: {
+          'aws:SourceAccount': account,
+          'aws:SourceArn': `arn:${partition}:scheduler:${region}:${account}:schedule-group/default`,
+        },
+      },
+    }),
+    inlinePolicies: {
+      StartPasses: new PolicyDocument({
+        statements: [
+          allow('lambda:InvokeFunction', passFunction.functionArn),
+          allow('sqs:SendMessage', deadLetters.queueArn),
+        ],
+      }),
+    },
+  });
+}
+
+/** The schedule's input names the project and nothing else: what to do with it is in the bundled settings. */
+function passTarget(
+  project: string,
+  minutes: number,
+  passFunction: LambdaFunction,
+  role: Role,
+  deadLetters: Queue,
+): IScheduleTarget {
+  return {
+    bind: () => ({
+      arn: passFunction.functionArn,
+      role,
+      input: ScheduleTargetInput.fromObject({ project }),
+      deadLetterConfig: { arn: deadLetters.queueArn },
+      // The next pass is the better retry; what could not even be delivered goes to the dead letters.
+      retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: Math.max(1, minutes) * 60 },
+    }),
+  };
+}
+
+function createKey(scope: Construct): Key {
+  const key = new Key(scope, 'Key', {
+    description: 'Integration Guard: topics, logs and secrets',
+    enableKeyRotation: true,
+    // A key that is gone leaves everything it encrypted unreadable; deleting it is a person's decision.
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  const { account, region, partition } = Stack.of(scope);
+  key.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'AlarmsPublishToEncryptedTopic',
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+      resources: ['*'],
+      conditions: { StringEquals: { 'aws:SourceAccount': account } },
+    }),
+  );
+  key.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'LogsOfTheGuard',
+      principals: [new ServicePrincipal('logs.amazonaws.com')],
+      actions: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
+      resources: ['*'],
+      conditions: {
+        ArnLike: { 'kms:EncryptionContext:aws:logs:arn': `arn:${partition}:logs:${region}:${account}:log-group:*` },
+      },
+    }),
+  );
+  return key;
+}
+
+/** Exactly what a pass uses, on exactly the resources it uses. */
+function grantPass(passFunction: LambdaFunction, ledger: Table, alerts: Alerts, key: Key): void {
+  ledger.grant(passFunction, 'dynamodb:Query', 'dynamodb:PutItem');
+  passFunction.addToRolePolicy(new PolicyStatement({ actions: ['sns:Publish'], resources: [alerts.topic.topicArn] }));
+  key.grant(passFunction, 'kms:Decrypt', 'kms:GenerateDataKey');
+}
+
+/** Makes the project's secret, empty, or takes the one that exists; the function may read that one and no other. */
+function grantSecret(
+  scope: Construct,
+  passFunction: LambdaFunction,
+  name: string,
+  project: ProjectSettings,
+  key: Key,
+): void {
+  const resources =
+    project.secretArn === undefined ? [createSecret(scope, name, project, key).ref] : [withSuffix(project.secretArn)];
+  passFunction.addToRolePolicy(new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources }));
+  if (project.secretKeyArn === undefined) return;
+  passFunction.addToRolePolicy(
+    new PolicyStatement({ effect: Effect.ALLOW, actions: ['kms:Decrypt'], resources: [project.secretKeyArn] }),
+  );
+}
+
+/** The L2 construct would put a random password into it, which nobody could tell from a key that does not work. */
+function createSecret(scope: Construct, name: string, project: ProjectSettings, key: Key): CfnSecret {
+  return new CfnSecret(scope, `SecretOf-${name}`, {
+    name: project.secretName ?? name,
+    description: `Qonversion Secret Key of project ${name}, for Integration Guard`,
+    kmsKeyId: key.keyArn,
+  });
+}
+
+/** Secrets Manager appends six characters to a secret's name; an ARN without them names the secret of any suffix. */
+function withSuffix(secretArn: string): string {
+  return /-[A-Za-z0-9]{6}$/.test(secretArn) ? secretArn : `${secretArn}-??????`;
+}

@@ -1,0 +1,86 @@
+import { Duration } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
+
+export interface MonitoringProps {
+  readonly passFunction: LambdaFunction;
+  readonly deadLetters: IQueue;
+  readonly alarmsTopic: ITopic;
+  readonly projects: readonly string[];
+  readonly intervalMinutes: number;
+}
+
+/** Alarms about the guard itself: they speak when it cannot. */
+export class Monitoring extends Construct {
+  readonly #action: SnsAction;
+
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
+    super(scope, id);
+    this.#action = new SnsAction(props.alarmsTopic);
+    const interval = Duration.minutes(props.intervalMinutes);
+    const period = Duration.minutes(Math.max(5, props.intervalMinutes));
+
+    this.alarmAtOne(
+      'PassErrors',
+      'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
+      props.passFunction.metricErrors({ period }),
+    );
+    this.alarmAtOne(
+      'PassThrottles',
+      'Lambda throttled a pass: the account runs out of concurrency.',
+      props.passFunction.metricThrottles({ period }),
+    );
+    this.alarmAtOne(
+      'DeadLetters',
+      'A schedule or an alert could not be delivered; the message is in the dead-letter queue.',
+      props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
+    );
+
+    for (const project of props.projects) {
+      const metric = (metricName: string, options: { readonly period: Duration }) =>
+        new Metric({
+          namespace: METRICS_NAMESPACE,
+          metricName,
+          dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: project },
+          statistic: 'Sum',
+          ...options,
+        });
+      this.alarmAtOne(
+        `PausesFailed-${project}`,
+        `Project ${project}: Qonversion did not do what the guard asked for. See the alerts and the log.`,
+        metric(METRIC.actsFailed, { period }),
+      );
+      this.add(`NoPass-${project}`, {
+        alarmDescription: `Project ${project}: no successful pass for three intervals, so nothing is guarded.`,
+        metric: metric(METRIC.passesSucceeded, { period: interval }),
+        threshold: 1,
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+        evaluationPeriods: 3,
+        // Silence is the worst state of all.
+        treatMissingData: TreatMissingData.BREACHING,
+      });
+    }
+  }
+
+  private alarmAtOne(id: string, alarmDescription: string, metric: Metric): void {
+    this.add(id, {
+      alarmDescription,
+      metric,
+      threshold: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
+  }
+
+  private add(id: string, props: ConstructorParameters<typeof Alarm>[2]): void {
+    const alarm = new Alarm(this, id, props);
+    alarm.addAlarmAction(this.#action);
+    alarm.addOkAction(this.#action);
+  }
+}

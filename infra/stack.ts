@@ -1,0 +1,44 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { fillSecret } from '../functions/aws/secret.ts';
+import { type Settings, secretIdOf } from '../functions/guard/settings.ts';
+import { IntegrationGuard } from './integration-guard.ts';
+
+export interface GuardStackProps extends StackProps {
+  readonly settings: Settings;
+}
+
+/** The guard as a stack of its own, with the outputs that a person and the command line need. */
+export class GuardStack extends Stack {
+  constructor(scope: Construct, id: string, props: GuardStackProps) {
+    super(scope, id, { description: 'Pauses Qonversion integrations that keep failing, and tells people', ...props });
+    const { settings } = props;
+    const guard = new IntegrationGuard(this, 'Guard', { settings });
+
+    // `guard … --stack NAME` works with the settings that are deployed, not with those of the checkout it runs from.
+    this.addMetadata('IntegrationGuard', { Settings: settings });
+
+    const output = (name: string, value: string, description: string) =>
+      new CfnOutput(this, name, { value, description });
+    output('AlertsTopicArn', guard.alerts.topic.topicArn, 'Topic of the alerts; subscribe more endpoints here');
+    output(
+      'AlarmsTopicArn',
+      guard.alerts.alarmsTopic.topicArn,
+      'Topic of the CloudWatch alarms about the guard itself',
+    );
+    output('LedgerTableName', guard.ledger.tableName, 'Table with what the guard remembers between passes');
+    output(
+      'PassFunctionName',
+      guard.passFunction.functionName,
+      'Function that runs a pass; its input is {"project": NAME}',
+    );
+    for (const [name, project] of Object.entries(settings.projects)) {
+      const command = fillSecret(secretIdOf(project)).replace('fill it with: ', '');
+      output(
+        `FillSecretOf${name.replace(/[^A-Za-z0-9]/g, '')}`,
+        command,
+        `Puts the Secret Key of project ${name} into its secret`,
+      );
+    }
+  }
+}

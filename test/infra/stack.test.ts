@@ -1,0 +1,268 @@
+import { Validations } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { createStack, RICH_SETTINGS } from './synthesize.ts';
+
+const { stack } = createStack();
+const template = Template.fromStack(stack);
+
+/** All statements of policies attached to the role whose logical id begins with this. */
+function statementsOf(role: string): readonly Record<string, unknown>[] {
+  const attached = Object.values(template.findResources('AWS::IAM::Policy'))
+    .filter(({ Properties }) => JSON.stringify(Properties.Roles).includes(`"${role}`))
+    .flatMap(({ Properties }) => Properties.PolicyDocument.Statement);
+  const inline = Object.entries(template.findResources('AWS::IAM::Role'))
+    .filter(([id]) => id.startsWith(role))
+    .flatMap(([, { Properties }]) =>
+      (Properties.Policies ?? []).flatMap(
+        (policy: { PolicyDocument: { Statement: [] } }) => policy.PolicyDocument.Statement,
+      ),
+    );
+  return [...attached, ...inline];
+}
+
+const actionsOf = (role: string) =>
+  statementsOf(role)
+    .flatMap(({ Action }) => [Action].flat())
+    .sort();
+
+describe('the stack', () => {
+  it('starts a pass for each project on schedule, with the name as the only input', () => {
+    for (const project of Object.keys(RICH_SETTINGS.projects)) {
+      template.hasResourceProperties('AWS::Scheduler::Schedule', {
+        ScheduleExpression: 'rate(5 minutes)',
+        State: 'ENABLED',
+        Target: Match.objectLike({
+          Input: JSON.stringify({ project }),
+          DeadLetterConfig: Match.anyValue(),
+          RetryPolicy: { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 300 },
+        }),
+      });
+    }
+  });
+
+  it('says a rate of one unit as AWS wants it', () => {
+    const hourly = createStack({ ...RICH_SETTINGS, schedule: 'rate(1 hour)' });
+    Template.fromStack(hourly.stack).hasResourceProperties('AWS::Scheduler::Schedule', {
+      ScheduleExpression: 'rate(1 hour)',
+    });
+  });
+
+  it('runs the function on Node 24 and arm64, with a time limit and source maps', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      Timeout: 120,
+      Environment: { Variables: Match.objectLike({ NODE_OPTIONS: '--enable-source-maps' }) },
+    });
+  });
+
+  it('does not replay a failed pass', () => {
+    template.hasResourceProperties('AWS::Lambda::EventInvokeConfig', { MaximumRetryAttempts: 0 });
+  });
+
+  it('makes the secret empty, and takes one that exists by its ARN', () => {
+    const secrets = Object.values(template.findResources('AWS::SecretsManager::Secret'));
+    expect(secrets).toHaveLength(1);
+    expect(secrets[0]?.Properties).toMatchObject({ Name: 'qonversion/production' });
+    expect(secrets[0]?.Properties).not.toHaveProperty('SecretString');
+    expect(secrets[0]?.Properties).not.toHaveProperty('GenerateSecretString');
+  });
+
+  it('keeps the ledger: point-in-time recovery, TTL, retained when the stack goes', () => {
+    template.hasResource('AWS::DynamoDB::Table', {
+      DeletionPolicy: 'Retain',
+      Properties: {
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        TimeToLiveSpecification: { AttributeName: 'expires_at', Enabled: true },
+      },
+    });
+  });
+
+  it('gives logs a retention and encryption', () => {
+    template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() });
+  });
+
+  it('tells a person how to fill each secret', () => {
+    template.hasOutput('FillSecretOfproduction', {
+      Value: Match.stringLikeRegexp('put-secret-value --secret-id .qonversion/production.'),
+    });
+    template.hasOutput('AlertsTopicArn', {});
+    template.hasOutput('LedgerTableName', {});
+    template.hasOutput('PassFunctionName', {});
+  });
+
+  it('carries its settings for the command line', () => {
+    expect(template.toJSON().Metadata.IntegrationGuard.Settings.projects).toHaveProperty('production');
+  });
+});
+
+describe('the topics', () => {
+  it('are encrypted with the guard’s key', () => {
+    template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
+  });
+
+  it('refuse plain HTTP', () => {
+    const policies = Object.values(template.findResources('AWS::SNS::TopicPolicy'));
+    expect(policies).toHaveLength(2);
+    for (const { Properties } of policies) {
+      const deny = Properties.PolicyDocument.Statement.find(({ Effect }: { Effect: string }) => Effect === 'Deny');
+      expect(deny).toMatchObject({ Condition: { Bool: { 'aws:SecureTransport': 'false' } }, Principal: '*' });
+    }
+  });
+
+  it('let CloudWatch alarms publish, topic and key alike, from this account only', () => {
+    template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: Match.objectLike({
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Allow',
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+            Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+          }),
+        ]),
+      }),
+    });
+    template.hasResourceProperties('AWS::KMS::Key', {
+      EnableKeyRotation: true,
+      KeyPolicy: Match.objectLike({
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+            Action: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+          }),
+        ]),
+      }),
+    });
+  });
+
+  const subscription = (endpoint: string) =>
+    Object.values(template.findResources('AWS::SNS::Subscription'))
+      .map(({ Properties }) => Properties)
+      .filter(({ Endpoint }) => Endpoint === endpoint);
+
+  it('give people digests from their severity up, and the alarms unfiltered', () => {
+    const [alerts, alarms] = subscription('ops@example.com');
+    expect(alerts?.FilterPolicy).toEqual({ kind: ['digest'], severity: ['warning', 'critical'] });
+    expect(alarms).toBeDefined();
+    expect(alarms?.FilterPolicy).toBeUndefined();
+    expect(alarms?.TopicArn).not.toEqual(alerts?.TopicArn);
+  });
+
+  it('give machines events, and alarms only where asked for', () => {
+    expect(subscription('arn:aws:sqs:eu-west-1:123456789012:alerts')).toMatchObject([
+      { FilterPolicy: { kind: ['event'], severity: ['info', 'warning', 'critical'] }, RawMessageDelivery: true },
+    ]);
+    expect(subscription('https://example.com/hooks/guard')).toHaveLength(2);
+  });
+
+  it('filter by project where asked for', () => {
+    expect(subscription('+15551230000')[0]?.FilterPolicy).toEqual({
+      kind: ['digest'],
+      severity: ['critical'],
+      project: ['production'],
+    });
+  });
+
+  it('may invoke a subscribed function, and only these topics may', () => {
+    template.hasResourceProperties('AWS::Lambda::Permission', {
+      Principal: 'sns.amazonaws.com',
+      FunctionName: 'arn:aws:lambda:eu-west-1:123456789012:function:on-alert',
+      SourceArn: Match.anyValue(),
+    });
+  });
+
+  it('keep what could not be delivered', () => {
+    template.allResourcesProperties('AWS::SNS::Subscription', { RedrivePolicy: Match.anyValue() });
+  });
+});
+
+describe('least privilege', () => {
+  it('gives the pass function exactly the actions it uses', () => {
+    expect(actionsOf('GuardPassRole')).toEqual(
+      [
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'kms:Decrypt',
+        'kms:Decrypt',
+        'kms:GenerateDataKey',
+        'logs:CreateLogStream',
+        'logs:PutLogEvents',
+        'secretsmanager:GetSecretValue',
+        'sns:Publish',
+      ].sort(),
+    );
+  });
+
+  it('gives the scheduler exactly the actions it uses', () => {
+    expect(actionsOf('GuardSchedulerRole')).toEqual(['lambda:InvokeFunction', 'sqs:SendMessage']);
+  });
+
+  it('names every resource: no wildcard anywhere in a role', () => {
+    for (const role of ['GuardPassRole', 'GuardSchedulerRole']) {
+      for (const statement of statementsOf(role)) expect(JSON.stringify(statement.Resource)).not.toContain('*');
+    }
+    for (const { Properties } of Object.values(template.findResources('AWS::IAM::Role'))) {
+      expect(Properties.ManagedPolicyArns).toBeUndefined();
+    }
+  });
+});
+
+describe('the alarms', () => {
+  it('watch errors, throttles, dead letters, failed pauses and missing passes, and tell when it is over', () => {
+    const alarms = Object.entries(template.findResources('AWS::CloudWatch::Alarm'));
+    const names = alarms.map(([id]) => id.replace(/^GuardMonitoring/, '').replace(/[0-9A-F]{8}$/, ''));
+    expect(names.sort()).toEqual(
+      [
+        'DeadLetters',
+        'NoPassother',
+        'NoPassproduction',
+        'PassErrors',
+        'PassThrottles',
+        'PausesFailedother',
+        'PausesFailedproduction',
+      ].sort(),
+    );
+    template.allResourcesProperties('AWS::CloudWatch::Alarm', {
+      AlarmActions: [Match.anyValue()],
+      OKActions: [Match.anyValue()],
+      AlarmDescription: Match.anyValue(),
+    });
+  });
+
+  it('take three intervals of silence for the worst', () => {
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName: 'PassesSucceeded',
+      Namespace: 'IntegrationGuard',
+      Dimensions: Match.arrayWith([{ Name: 'project', Value: 'production' }]),
+      Period: 300,
+      EvaluationPeriods: 3,
+      TreatMissingData: 'breaching',
+      ComparisonOperator: 'LessThanThreshold',
+    });
+  });
+});
+
+describe('cdk-nag', () => {
+  it('finds nothing in three rule packs that is not acknowledged with a reason', () => {
+    const { app } = createStack();
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new NIST80053R5Checks(app), new ServerlessChecks(app));
+    expect(() => app.synth()).not.toThrow();
+  });
+
+  it('would find a queue without TLS', async () => {
+    const { app, stack: nagged } = createStack();
+    const { Queue } = await import('aws-cdk-lib/aws-sqs');
+    new Queue(nagged, 'Careless');
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    expect(() => app.synth()).toThrow(/does not require requests to use SSL/);
+  });
+});
+
+describe('the template', () => {
+  it('is the one that was reviewed', () => {
+    const scrubbed = JSON.stringify(template.toJSON(), null, 2).replace(/[a-f0-9]{64}/g, 'ASSET-HASH');
+    expect(scrubbed).toMatchSnapshot();
+  });
+});

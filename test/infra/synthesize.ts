@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { App } from 'aws-cdk-lib';
+import { parseSettings } from '../../functions/guard/settings.ts';
+import { GuardStack } from '../../infra/stack.ts';
+
+/** Settings with every kind of project and subscription. */
+export const RICH_SETTINGS = {
+  schedule: 'rate(5 minutes)',
+  projects: {
+    production: { secretName: 'qonversion/production' },
+    other: {
+      secretArn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:qonversion/other-AbCdEf',
+      secretKeyArn: 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000',
+      policy: { mode: 'observe' },
+    },
+  },
+  alerts: {
+    subscriptions: [
+      { email: 'ops@example.com', minSeverity: 'warning' },
+      { sms: '+15551230000', minSeverity: 'critical', projects: ['production'] },
+      { sqs: 'arn:aws:sqs:eu-west-1:123456789012:alerts' },
+      { lambda: 'arn:aws:lambda:eu-west-1:123456789012:function:on-alert', minSeverity: 'warning' },
+      { https: 'https://example.com/hooks/guard', alarms: true },
+    ],
+  },
+} as const;
+
+/** The stack as the CDK app makes it, without bundling: what is bundled has a test of its own. */
+export function createStack(document: unknown = RICH_SETTINGS): { readonly app: App; readonly stack: GuardStack } {
+  const { context } = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
+  const app = new App({ context: { ...context, 'aws:cdk:bundling-stacks': [], 'aws:cdk:version-reporting': false } });
+  return { app, stack: new GuardStack(app, 'IntegrationGuard', { settings: parseSettings(document) }) };
+}

@@ -1,0 +1,378 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { z } from 'zod';
+import { CATALOG, findProvider } from './catalog.ts';
+import { type Fault, Faults, faultSchema } from './faults.ts';
+import { World } from './world.ts';
+
+/**
+ * A local Qonversion v4 integrations API: list, create, meta, status, soft delete, with the documented validation, record
+ * shape and error envelope, and a control API under `/_sandbox` for experiments. Listens on loopback only.
+ */
+
+/** Keys of the default projects. Plainly not real. */
+export const PRODUCTION_KEY = 'sk_fake_sandbox_production';
+export const TEST_KEY = 'test_sk_fake_sandbox_testing';
+/** A production key that may read and not change. */
+export const READ_ONLY_KEY = 'sk_fake_sandbox_read_only';
+
+export interface SandboxOptions {
+  /** 0 (the default): any free port. */
+  readonly port?: number;
+  readonly production?: World;
+  readonly testing?: World;
+  /** Splits lists into pages of this many records, as other v4 lists are; left out: one page, as documented today. */
+  readonly pageSize?: number;
+}
+
+export interface RequestSeen {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+}
+
+export interface Sandbox {
+  /** Base URL for `apiUrl`, ending in `/v4`. */
+  readonly url: string;
+  /** Base URL of the control API. */
+  readonly controlUrl: string;
+  /** What `sk_` keys see, and what `test_sk_` keys see. */
+  readonly production: World;
+  readonly testing: World;
+  readonly faults: Faults;
+  /** Every API request so far. */
+  readonly requests: readonly RequestSeen[];
+  /** Revokes the production key and makes this one valid, as a regeneration in the dashboard does. */
+  regenerateKey(key: string): void;
+  close(): Promise<void>;
+}
+
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const state: State = {
+    production: options.production ?? new World(),
+    testing: options.testing ?? new World(),
+    faults: new Faults(),
+    requests: [],
+    productionKey: PRODUCTION_KEY,
+    pageSize: options.pageSize ?? Number.POSITIVE_INFINITY,
+    created: new Map(),
+  };
+  const server = createServer((request, response) => {
+    void serve(state, request, response).catch(() => request.socket.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const origin = `http://127.0.0.1:${port}`;
+  return {
+    url: `${origin}/v4`,
+    controlUrl: `${origin}/_sandbox`,
+    production: state.production,
+    testing: state.testing,
+    faults: state.faults,
+    requests: state.requests,
+    regenerateKey: (key) => {
+      state.productionKey = key;
+    },
+    close: () => closeServer(server),
+  };
+}
+
+interface State {
+  readonly production: World;
+  readonly testing: World;
+  readonly faults: Faults;
+  readonly requests: RequestSeen[];
+  productionKey: string;
+  readonly pageSize: number;
+  /** Answers by Idempotency-Key, with the body they answered. */
+  readonly created: Map<string, { readonly body: string; readonly answer: Answer }>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+async function serve(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+  const text = await readText(request);
+  if (url.pathname.startsWith('/_sandbox'))
+    return send(response, control(state, request.method ?? 'GET', url.pathname, text));
+
+  const method = request.method ?? 'GET';
+  state.requests.push({ method, path: `${url.pathname}${url.search}`, authorization: request.headers.authorization });
+  const fault = state.faults.take(method, url.pathname);
+  const handle = () => api(state, method, url, text, request.headers);
+  if (fault === null) return send(response, handle());
+  return sendFaulty(fault, request, response, handle);
+}
+
+async function sendFaulty(
+  fault: Fault,
+  request: IncomingMessage,
+  response: ServerResponse,
+  handle: () => Answer,
+): Promise<void> {
+  switch (fault.kind) {
+    case 'latency':
+      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      return send(response, handle());
+    case 'status': {
+      const headers = {
+        ...fault.headers,
+        ...(fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter }),
+      };
+      if (fault.body === undefined) return send(response, { ...statusAnswer(fault.status), headers });
+      response.writeHead(fault.status, { 'content-type': 'text/html', ...headers });
+      response.end(fault.body);
+      return;
+    }
+    case 'reset':
+      request.socket.resetAndDestroy();
+      return;
+    case 'reset-after':
+      handle();
+      request.socket.resetAndDestroy();
+      return;
+    case 'cut': {
+      const body = JSON.stringify(handle().body);
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+      response.write(body.slice(0, Math.floor(body.length / 2)), () => request.socket.resetAndDestroy());
+      return;
+    }
+    case 'body':
+      response.writeHead(200, { 'content-type': fault.contentType ?? 'text/html' });
+      response.end(fault.body);
+      return;
+    case 'oversize': {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const chunk = ' '.repeat(64 * 1024);
+      for (let sent = 0; sent < fault.bytes && !response.destroyed; sent += chunk.length) {
+        if (!response.write(chunk))
+          await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+      }
+      response.end(JSON.stringify(handle().body));
+      return;
+    }
+    case 'silence':
+      return;
+    case 'drip': {
+      const body = JSON.stringify(handle().body);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      for (let at = 0; at < body.length && !response.destroyed; at += 4) {
+        response.write(body.slice(at, at + 4));
+        await new Promise((resolve) => setTimeout(resolve, fault.everyMs));
+      }
+      response.end();
+    }
+  }
+}
+
+function api(state: State, method: string, url: URL, text: string, headers: IncomingMessage['headers']): Answer {
+  const identity = identify(state, headers.authorization);
+  if (identity === null) return refusal(401, 'request', 'control_unauthorized', 'Missing or invalid Secret Key.');
+  const { world, readOnly } = identity;
+  const segments = url.pathname.split('/').slice(1).map(decodeURIComponent);
+  const route = segments.length === 4 && segments[3] !== undefined ? `${method} ${segments[3]}` : method;
+  const [version, collection, id] = segments;
+  if (version !== 'v4' || collection !== 'integrations') return unknownUrl();
+
+  if (segments.length === 2 && route === 'GET') return list(state, world, url.searchParams);
+  if (segments.length === 3 && route === 'GET' && id === 'meta')
+    return { status: 200, body: { object: 'integration_meta', data: CATALOG } };
+  if (readOnly) return refusal(403, 'request', 'control_forbidden', 'This key may not change integrations.');
+  if (segments.length === 2 && route === 'POST') return create(state, world, text, headers['idempotency-key']);
+  if (segments.length === 4 && route === 'POST status' && id !== undefined) return setStatus(world, id, text);
+  if (segments.length === 3 && route === 'DELETE' && id !== undefined) {
+    return world.delete(id) ? { status: 200, body: { object: 'integration', id, deleted: true } } : notFound();
+  }
+  return unknownUrl();
+}
+
+/** One key, one project; the prefix tells production from sandbox data. */
+function identify(
+  state: State,
+  authorization: string | undefined,
+): { readonly world: World; readonly readOnly: boolean } | null {
+  const key = authorization?.startsWith('Bearer ') ? authorization.slice('Bearer '.length) : null;
+  if (key === state.productionKey) return { world: state.production, readOnly: false };
+  if (key === READ_ONLY_KEY) return { world: state.production, readOnly: true };
+  if (key === TEST_KEY) return { world: state.testing, readOnly: false };
+  return null;
+}
+
+function list(state: State, world: World, query: URLSearchParams): Answer {
+  const all = world.list();
+  const after = query.get('starting_after');
+  const start = after === null ? 0 : all.findIndex(({ id }) => id === after) + 1;
+  const limit = Math.min(state.pageSize, Number(query.get('limit') ?? state.pageSize));
+  const data = all.slice(start, start + limit);
+  return {
+    status: 200,
+    body: { object: 'list', url: '/v4/integrations', data, has_more: start + data.length < all.length },
+  };
+}
+
+const createBody = z.object({
+  title: z.string('must be a string').min(1, 'must not be empty').max(255, 'must be at most 255 characters'),
+  integration: z.string('must be a string').refine((slug) => findProvider(slug) !== undefined, 'unknown provider'),
+  target_platform: z.enum(['iOS', 'Android', 'Stripe'], 'must be one of iOS, Android, Stripe'),
+});
+
+function create(state: State, world: World, text: string, idempotencyKey: string | string[] | undefined): Answer {
+  const key = typeof idempotencyKey === 'string' ? idempotencyKey : null;
+  const earlier = key === null ? undefined : state.created.get(key);
+  if (earlier !== undefined) {
+    if (earlier.body === text) return earlier.answer;
+    return refusal(409, 'resource', 'already_exists', 'This Idempotency-Key was used with another body.');
+  }
+  const parsed = parseBody(createBody, text);
+  if ('refused' in parsed) return parsed.refused;
+  const { title, integration, target_platform } = parsed.value;
+  if (!findProvider(integration)?.platforms.includes(target_platform)) {
+    return invalid([{ field: 'target_platform', message: `not supported by ${integration}` }]);
+  }
+  const answer = { status: 201, body: world.add({ title, provider: integration, platform: target_platform }) };
+  if (key !== null) state.created.set(key, { body: text, answer });
+  return answer;
+}
+
+const statusBody = z.object({ status: z.union([z.literal(0), z.literal(1)], 'must be 0 or 1') });
+
+function setStatus(world: World, id: string, text: string): Answer {
+  if (!/^[a-zA-Z0-9._-]{1,256}$/.test(id))
+    return invalid([{ field: 'integration_id', message: 'must match ^[a-zA-Z0-9._-]+$' }]);
+  const parsed = parseBody(statusBody, text);
+  if ('refused' in parsed) return parsed.refused;
+  const record = world.setStatus(id, parsed.value.status);
+  return record === undefined ? notFound() : { status: 200, body: record };
+}
+
+function parseBody<T>(schema: z.ZodType<T>, text: string): { readonly value: T } | { readonly refused: Answer } {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return { refused: refusal(400, 'request', 'invalid_data', 'The body is not valid JSON.') };
+  }
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return { value: parsed.data };
+  return {
+    refused: invalid(parsed.error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }))),
+  };
+}
+
+/** The control API: look at everything, let time pass, break and mend, switch faults. */
+function control(state: State, method: string, path: string, text: string): Answer {
+  const command = `${method} ${path.slice('/_sandbox'.length)}`;
+  const body = z
+    .record(z.string(), z.unknown())
+    .catch({})
+    .parse(text === '' ? {} : JSON.parse(text));
+  try {
+    return { status: 200, body: runControl(state, command, body) };
+  } catch (error) {
+    return { status: 400, body: { error: error instanceof Error ? error.message : String(error) } };
+  }
+}
+
+function runControl(state: State, command: string, body: Readonly<Record<string, unknown>>): unknown {
+  const id = () => z.string().parse(body.id);
+  const world = body.kind === 'testing' ? state.testing : state.production;
+  switch (command) {
+    case 'GET /state':
+      return {
+        now: world.now(),
+        integrations: world.list(),
+        faults: state.faults.list(),
+        requests: state.requests.length,
+      };
+    case 'POST /advance':
+      world.advance(z.int().min(1).max(100_000).parse(body.minutes));
+      return { now: world.now() };
+    case 'POST /add':
+      return world.add(body as Parameters<World['add']>[0]);
+    case 'POST /break':
+      world.breakDown(id(), z.string().parse(body.message ?? 'HTTP 503 from upstream'));
+      return world.get(id());
+    case 'POST /mend':
+      world.mend(id());
+      return world.get(id());
+    case 'POST /traffic':
+      world.setTraffic(id(), z.number().min(0).parse(body.eventsPerMinute));
+      return world.get(id());
+    case 'POST /patch':
+      world.patch(id(), z.record(z.string(), z.unknown()).parse(body.fields));
+      return world.get(id());
+    case 'POST /switch':
+      return world.setStatus(id(), body.status === 1 ? 1 : 0) ?? null;
+    case 'POST /key':
+      state.productionKey = z.string().parse(body.key);
+      return {};
+    case 'POST /faults':
+      state.faults.add(faultSchema.parse(body));
+      return state.faults.list();
+    case 'DELETE /faults':
+      state.faults.clear();
+      return state.faults.list();
+    default:
+      throw new Error(`no such command: ${command}`);
+  }
+}
+
+function refusal(
+  status: number,
+  type: string,
+  code: string,
+  message: string,
+  details?: readonly { field: string; message: string }[],
+): Answer {
+  return { status, body: { error: { type, code, message, ...(details === undefined ? {} : { details }) } } };
+}
+
+const invalid = (details: readonly { field: string; message: string }[]) =>
+  refusal(422, 'request', 'invalid_data', 'The request is not valid.', details);
+
+const notFound = () => refusal(404, 'resource', 'not_found', 'No such integration.');
+
+const unknownUrl = () => refusal(400, 'request', 'invalid_request', 'Unknown URL.');
+
+/** The envelope the API documents for a status. */
+function statusAnswer(status: number): Answer {
+  switch (status) {
+    case 401:
+      return refusal(401, 'request', 'control_unauthorized', 'Missing or invalid Secret Key.');
+    case 403:
+      return refusal(403, 'request', 'control_forbidden', 'This key may not change integrations.');
+    case 404:
+      return notFound();
+    case 409:
+      return refusal(409, 'resource', 'already_exists', 'Conflicts with the current state.');
+    case 429:
+      return refusal(429, 'request', 'rate_limited', 'Too many requests.');
+    default:
+      return status >= 500
+        ? refusal(status, 'internal', 'unknown_error', 'Something went wrong on our side.')
+        : refusal(status, 'request', 'invalid_data', 'The request is not valid.');
+  }
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+  response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
+  response.end(JSON.stringify(answer.body));
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function closeServer(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}

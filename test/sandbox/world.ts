@@ -1,0 +1,226 @@
+import { findProvider, type TargetPlatform } from './catalog.ts';
+
+/**
+ * One Qonversion project as the API would show it, with a virtual clock: traffic flows, providers break and mend, and
+ * Qonversion's delivery worker suspends what fails for too long. Nothing here knows of the guard.
+ */
+
+export interface SandboxRecord {
+  object: 'integration';
+  id: string;
+  url: string;
+  title: string;
+  integration: string;
+  target_platform: TargetPlatform;
+  active: 0 | 1 | 2;
+  created_at: string;
+  updated_at: string;
+  last_delivery_at: string | null;
+  last_error_at: string | null;
+  last_error_message: string | null;
+  delivery_error_count: number;
+}
+
+export interface WorldOptions {
+  readonly startAt?: string;
+  /** The worker suspends an integration after this many failures in a row … */
+  readonly suspendAfterErrors?: number;
+  /** … that have gone on for this many minutes. */
+  readonly suspendAfterMinutes?: number;
+}
+
+export interface AddOptions {
+  readonly id?: string;
+  readonly title?: string;
+  /** Slug of the catalog. */
+  readonly provider?: string;
+  readonly platform?: TargetPlatform;
+  readonly active?: 0 | 1;
+  /** Subscription events that Qonversion has to forward each minute. Fractions add up over minutes. */
+  readonly eventsPerMinute?: number;
+}
+
+interface Pipe {
+  readonly record: SandboxRecord;
+  eventsPerMinute: number;
+  /** Fraction of an event not yet due. */
+  owed: number;
+  /** What the provider answers while it is down; null while it is up. */
+  outage: string | null;
+  /** Events that arrived, that failed, and that were never sent because the pipe was stopped. */
+  readonly tally: { delivered: number; failed: number; withheld: number };
+  failingSince: number | null;
+}
+
+const MINUTE_MS = 60_000;
+
+export class World {
+  readonly #pipes = new Map<string, Pipe>();
+  readonly #deleted = new Set<string>();
+  readonly #suspendAfterErrors: number;
+  readonly #suspendAfterMinutes: number;
+  #now: number;
+  #created = 0;
+
+  constructor(options: WorldOptions = {}) {
+    this.#now = Date.parse(options.startAt ?? '2026-11-23T09:00:00Z');
+    this.#suspendAfterErrors = options.suspendAfterErrors ?? 1_000;
+    this.#suspendAfterMinutes = options.suspendAfterMinutes ?? 120;
+  }
+
+  now(): Date {
+    return new Date(this.#now);
+  }
+
+  /** Everything that is not deleted, in the order of creation. */
+  list(): readonly SandboxRecord[] {
+    return [...this.#pipes.values()].map(({ record }) => ({ ...record }));
+  }
+
+  get(id: string): SandboxRecord | undefined {
+    const pipe = this.#pipes.get(id);
+    return pipe === undefined ? undefined : { ...pipe.record };
+  }
+
+  add(options: AddOptions = {}): SandboxRecord {
+    const slug = options.provider ?? 'amplitude';
+    const provider = findProvider(slug);
+    if (provider === undefined) throw new Error(`the sandbox knows no provider "${slug}"`);
+    this.#created += 1;
+    const id = options.id ?? this.#newId();
+    const platform = options.platform ?? 'iOS';
+    const record: SandboxRecord = {
+      object: 'integration',
+      id,
+      url: `/v4/integrations/${id}`,
+      title: options.title ?? `${provider.title} ${platform}`,
+      integration: provider.title,
+      target_platform: platform,
+      active: options.active ?? 0,
+      created_at: this.#stamp(),
+      updated_at: this.#stamp(),
+      last_delivery_at: null,
+      last_error_at: null,
+      last_error_message: null,
+      delivery_error_count: 0,
+    };
+    const tally = { delivered: 0, failed: 0, withheld: 0 };
+    this.#pipes.set(id, {
+      record,
+      eventsPerMinute: options.eventsPerMinute ?? 0,
+      owed: 0,
+      outage: null,
+      tally,
+      failingSince: null,
+    });
+    return { ...record };
+  }
+
+  /** What the status endpoint and the dashboard's switch do. Setting the state it already has changes nothing. */
+  setStatus(id: string, status: 0 | 1): SandboxRecord | undefined {
+    const pipe = this.#pipes.get(id);
+    if (pipe === undefined) return undefined;
+    if (pipe.record.active !== status) {
+      pipe.record.active = status;
+      pipe.record.updated_at = this.#stamp();
+      pipe.failingSince = null;
+    }
+    return { ...pipe.record };
+  }
+
+  /** Soft delete: the record is gone from every answer, and its id is never used again. */
+  delete(id: string): boolean {
+    if (!this.#pipes.delete(id)) return false;
+    this.#deleted.add(id);
+    return true;
+  }
+
+  /** Overwrites fields of a record, for states that would take long to reach. */
+  patch(id: string, fields: Partial<SandboxRecord>): void {
+    Object.assign(this.#pipe(id).record, fields);
+  }
+
+  setTraffic(id: string, eventsPerMinute: number): void {
+    this.#pipe(id).eventsPerMinute = eventsPerMinute;
+  }
+
+  /** The provider begins to answer everything with this message. */
+  breakDown(id: string, message: string): void {
+    this.#pipe(id).outage = message;
+  }
+
+  mend(id: string): void {
+    this.#pipe(id).outage = null;
+  }
+
+  isBroken(id: string): boolean {
+    return this.#pipe(id).outage !== null;
+  }
+
+  tally(id: string): Readonly<Pipe['tally']> {
+    return { ...this.#pipe(id).tally };
+  }
+
+  /** Lets time pass, minute by minute. */
+  advance(minutes: number): void {
+    for (let minute = 0; minute < minutes; minute += 1) {
+      this.#now += MINUTE_MS;
+      for (const pipe of this.#pipes.values()) this.#flow(pipe);
+    }
+  }
+
+  #flow(pipe: Pipe): void {
+    const { record } = pipe;
+    pipe.owed += pipe.eventsPerMinute;
+    const events = Math.floor(pipe.owed);
+    pipe.owed -= events;
+    if (events === 0) return;
+    if (record.active !== 1) {
+      pipe.tally.withheld += events;
+      return;
+    }
+    if (pipe.outage === null) {
+      pipe.tally.delivered += events;
+      pipe.failingSince = null;
+      record.last_delivery_at = this.#stamp();
+      record.delivery_error_count = 0;
+      return;
+    }
+    pipe.tally.failed += events;
+    pipe.failingSince ??= this.#now;
+    record.delivery_error_count += events;
+    record.last_error_at = this.#stamp();
+    record.last_error_message = pipe.outage;
+    const longEnough = this.#now - pipe.failingSince >= this.#suspendAfterMinutes * MINUTE_MS;
+    if (longEnough && record.delivery_error_count >= this.#suspendAfterErrors) {
+      record.active = 2;
+      record.updated_at = this.#stamp();
+    }
+  }
+
+  #pipe(id: string): Pipe {
+    const pipe = this.#pipes.get(id);
+    if (pipe === undefined) throw new Error(`the sandbox has no integration "${id}"`);
+    return pipe;
+  }
+
+  /** The API's times have no fraction of a second. */
+  #stamp(): string {
+    return new Date(this.#now).toISOString().replace('.000Z', 'Z');
+  }
+
+  /** Eight letters and digits, the same in every run. */
+  #newId(): string {
+    const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    for (;;) {
+      let state = (this.#created * 2_654_435_761 + this.#deleted.size) >>> 0;
+      let id = '';
+      for (let position = 0; position < 8; position += 1) {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        id += alphabet[(state >>> 16) % alphabet.length];
+      }
+      if (!this.#pipes.has(id) && !this.#deleted.has(id)) return id;
+      this.#created += 1;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { BLANK_ENTRY, type IntegrationRecord, type LedgerEntry } from '../../functions/guard/model.ts';
+import { type Policy, parseSettings } from '../../functions/guard/settings.ts';
+
+/** The moment tests begin at unless they say otherwise. */
+export const NOON = '2026-11-23T12:00:00.000Z';
+
+export function minutesAfter(moment: string, minutes: number): string {
+  return new Date(Date.parse(moment) + minutes * 60_000).toISOString();
+}
+
+export function minutesBefore(moment: string, minutes: number): string {
+  return minutesAfter(moment, -minutes);
+}
+
+/** A healthy, active integration that delivered a minute ago; a test states only what matters to it. */
+export function aRecord(fields: Partial<IntegrationRecord> = {}): IntegrationRecord {
+  return {
+    id: 'amp-ios',
+    title: 'Amplitude — Production iOS',
+    integration: 'Amplitude',
+    target_platform: 'iOS',
+    active: 1,
+    created_at: '2026-02-26T16:03:09Z',
+    updated_at: '2026-02-26T16:03:09Z',
+    last_delivery_at: minutesBefore(NOON, 1),
+    last_error_at: null,
+    last_error_message: null,
+    delivery_error_count: 0,
+    ...fields,
+  };
+}
+
+/** An active integration with so many failures and no delivery for so many minutes. */
+export function aFailingRecord(
+  errors: number,
+  minutes: number,
+  fields: Partial<IntegrationRecord> = {},
+): IntegrationRecord {
+  return aRecord({
+    delivery_error_count: errors,
+    last_delivery_at: minutesBefore(NOON, minutes),
+    last_error_at: NOON,
+    last_error_message: 'HTTP 401 from upstream',
+    ...fields,
+  });
+}
+
+export function anEntry(fields: Partial<LedgerEntry> = {}): LedgerEntry {
+  return { ...BLANK_ENTRY, ...fields };
+}
+
+/** A policy as the settings would give it, defaults filled in. */
+export function aPolicy(policy: Record<string, unknown> = {}): Policy {
+  const settings = parseSettings({ projects: { production: { secretName: 'qonversion/production', policy } } });
+  const project = settings.projects.production;
+  if (project === undefined) throw new Error('the project just parsed is there');
+  return project.policy;
+}
+
+export const PROBE_RECOVERY = {
+  mode: 'probe',
+  cooldownMinutes: 60,
+  backoff: 2,
+  maxCooldownMinutes: 1_440,
+  maxAttempts: 3,
+  probeErrors: 3,
+} as const;

@@ -1,0 +1,169 @@
+import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../../functions/guard/model.ts';
+import type {
+  AlertSink,
+  Audience,
+  Clock,
+  IntegrationsApi,
+  Ledger,
+  LedgerView,
+  Log,
+  Versioned,
+} from '../../functions/guard/ports.ts';
+import { NotFoundError, UnavailableError } from '../../functions/qonversion/errors.ts';
+import { parseRecord } from '../../functions/qonversion/schema.ts';
+import type { World } from '../sandbox/world.ts';
+import { NOON } from './builders.ts';
+
+/** In-memory twins of the ports, for tests that need no server. The contract suites run over them as over the real ones. */
+
+export interface TestClock extends Clock {
+  set(moment: string): void;
+  advance(minutes: number): void;
+}
+
+export function createTestClock(start = NOON): TestClock {
+  let now = Date.parse(start);
+  return {
+    now: () => new Date(now),
+    set: (moment) => {
+      now = Date.parse(moment);
+    },
+    advance: (minutes) => {
+      now += minutes * 60_000;
+    },
+  };
+}
+
+export interface MemoryLedger extends Ledger {
+  /** Counts of calls so far. */
+  readonly calls: { reads: number; writes: number };
+  entry(project: string, id: string): LedgerEntry | undefined;
+  projectEntry(project: string): ProjectEntry | undefined;
+  /** Makes every call fail until set back to null. */
+  failWith(problem: string | null): void;
+}
+
+export function createMemoryLedger(clock: Clock): MemoryLedger {
+  const items = new Map<string, Versioned<unknown>>();
+  const calls = { reads: 0, writes: 0 };
+  let failure: string | null = null;
+  const keyOf = (project: string, id: string | null) => JSON.stringify([project, id]);
+  const alive = (item: Versioned<unknown> | undefined) =>
+    item !== undefined && (item.expiresAt === null || Date.parse(item.expiresAt) > clock.now().getTime())
+      ? item
+      : undefined;
+  const check = () => {
+    if (failure !== null) throw new LedgerUnavailableError(failure);
+  };
+
+  return {
+    calls,
+    failWith: (problem) => {
+      failure = problem;
+    },
+    entry: (project, id) => alive(items.get(keyOf(project, id)))?.entry as LedgerEntry | undefined,
+    projectEntry: (project) => alive(items.get(keyOf(project, null)))?.entry as ProjectEntry | undefined,
+
+    async read(project): Promise<LedgerView> {
+      calls.reads += 1;
+      check();
+      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      for (const [key, item] of items) {
+        const [owner, id] = JSON.parse(key) as [string, string | null];
+        if (owner === project && id !== null && alive(item))
+          integrations.set(id, structuredClone(item) as Versioned<LedgerEntry>);
+      }
+      const own = alive(items.get(keyOf(project, null)));
+      return { project: own === undefined ? null : (structuredClone(own) as Versioned<ProjectEntry>), integrations };
+    },
+
+    async write(project, item, expected, expiresAt): Promise<number> {
+      calls.writes += 1;
+      check();
+      const key = keyOf(project, item.kind === 'project' ? null : item.id);
+      const known = alive(items.get(key));
+      if ((known?.version ?? null) !== expected) throw new LostRaceError('written by another pass');
+      const version = (known?.version ?? 0) + 1;
+      items.set(key, structuredClone({ entry: item.entry, version, expiresAt }));
+      return version;
+    },
+  };
+}
+
+export interface MemoryAlerts extends AlertSink {
+  /** Every publish call: what was told, to whom. */
+  readonly published: { readonly events: readonly GuardEvent[]; readonly audience: Audience }[];
+  /** All events accepted so far. */
+  events(): readonly GuardEvent[];
+  types(): readonly string[];
+  /** Refuses events for which this is true. */
+  refuse(rule: (event: GuardEvent) => boolean): void;
+}
+
+export function createMemoryAlerts(): MemoryAlerts {
+  const published: { events: readonly GuardEvent[]; audience: Audience }[] = [];
+  let refused: (event: GuardEvent) => boolean = () => false;
+  const events = () => published.flatMap((call) => call.events);
+  return {
+    published,
+    events,
+    types: () => events().map(({ type }) => type),
+    refuse: (rule) => {
+      refused = rule;
+    },
+    async publish(_project, batch, audience = 'everybody'): Promise<ReadonlySet<string>> {
+      const accepted = batch.filter((event) => !refused(event));
+      published.push({ events: accepted, audience });
+      return new Set(accepted.map(({ id }) => id));
+    },
+  };
+}
+
+export interface WorldApi extends IntegrationsApi {
+  /** Status calls that reached the API: `[id, status]`. */
+  readonly statusCalls: (readonly [string, 0 | 1])[];
+  /** Makes the list, or status calls, fail with this until set back to null. */
+  failList(error: Error | null): void;
+  failStatus(error: Error | null): void;
+}
+
+/** The integrations of a sandbox world, without HTTP in between. */
+export function createWorldApi(world: World): WorldApi {
+  const traffic = { requests: 0, retries: 0 };
+  const statusCalls: (readonly [string, 0 | 1])[] = [];
+  let listError: Error | null = null;
+  let statusError: Error | null = null;
+  return {
+    traffic,
+    statusCalls,
+    failList: (error) => {
+      listError = error;
+    },
+    failStatus: (error) => {
+      statusError = error;
+    },
+    async list() {
+      traffic.requests += 1;
+      if (listError !== null) throw listError;
+      const parsed = world.list().map(parseRecord);
+      return {
+        records: parsed.flatMap((result) => ('record' in result ? [result.record] : [])),
+        invalid: parsed.flatMap((result) => ('invalid' in result ? [result.invalid] : [])),
+      };
+    },
+    async setStatus(id, status) {
+      traffic.requests += 1;
+      if (statusError !== null) throw statusError;
+      statusCalls.push([id, status]);
+      const result = parseRecord(world.setStatus(id, status) ?? null);
+      if ('invalid' in result) throw new NotFoundError(`Qonversion does not know integration ${id} (404)`);
+      return result.record;
+    },
+  };
+}
+
+export const unreachable = () =>
+  new UnavailableError('Qonversion could not be reached for the list of integrations: ECONNRESET');
+
+export const silentLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/e2e/**'],
+    // Loopback servers and one real bundling; nothing waits for wall time.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    globalSetup: ['test/support/no-key-left.ts'],
+    // Nothing of the developer's own AWS set-up may reach a test.
+    env: {
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_REGION: 'us-east-1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      NO_COLOR: '1',
+    },
+  },
+});
