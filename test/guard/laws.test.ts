@@ -1,0 +1,339 @@
+import { describe, expect, it } from 'vitest';
+import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/intent.ts';
+import type { Intent } from '../../functions/guard/model.ts';
+import { operate } from '../../functions/guard/operate.ts';
+import { RESERVE_MS, runPass } from '../../functions/guard/pass.ts';
+import type { Ledger, Ports } from '../../functions/guard/ports.ts';
+import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
+import { PROBE_RECOVERY } from '../support/builders.ts';
+import { addBusy, createHarness, type Harness, resultOf } from '../support/harness.ts';
+import { unreachable } from '../support/memory-ports.ts';
+
+/** Two healthy integrations and one that is due to be paused. */
+function failingHarness(policy: Record<string, unknown> = {}): Harness {
+  const harness = createHarness(policy);
+  addBusy(harness, 'good-1');
+  addBusy(harness, 'good-2');
+  addBusy(harness, 'broken');
+  harness.world.advance(5);
+  harness.world.breakDown('broken', 'HTTP 503');
+  harness.world.advance(20);
+  return harness;
+}
+
+class Killed extends Error {}
+
+/** Ports whose n-th effect kills the process, before or after it took place. */
+function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
+  let effects = 0;
+  const effect = async <T>(act: () => Promise<T>): Promise<T> => {
+    const fatal = effects === n;
+    effects += 1;
+    // A process that is dead does nothing any more.
+    if (effects - 1 > n || (fatal && when === 'before')) throw new Killed();
+    const result = await act();
+    if (fatal) throw new Killed();
+    return result;
+  };
+  return {
+    ...ports,
+    ledger: { read: ports.ledger.read, write: (...args) => effect(() => ports.ledger.write(...args)) },
+    api: { ...ports.api, list: ports.api.list, setStatus: (...args) => effect(() => ports.api.setStatus(...args)) },
+    alerts: { publish: (...args) => effect(() => ports.alerts.publish(...args)) },
+  };
+}
+
+describe('law 1: intent before act, alert before settle', () => {
+  it('writes down what it is about to do before Qonversion is touched', async () => {
+    const harness = failingHarness();
+    let intent: Intent | null | undefined;
+    const api = {
+      ...harness.api,
+      setStatus: async (id: string, status: 0 | 1) => {
+        intent = harness.ledger.entry('production', id)?.intent;
+        return harness.api.setStatus(id, status);
+      },
+    };
+    await runPass({ ...harness.ports, api }, harness.project);
+    expect(intent).toMatchObject({ act: { status: 0 }, events: [{ type: 'integration.paused' }] });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+  });
+
+  it('keeps the intent until the alert is accepted, then tells it under the same id', async () => {
+    const harness = failingHarness();
+    harness.alerts.refuse(() => true);
+    const report = await harness.pass();
+    expect(report.ok).toBe(false);
+    const [untold] = report.untold;
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.ledger.entry('production', 'broken')?.intent).not.toBeNull();
+
+    harness.alerts.refuse(() => false);
+    await harness.run(5);
+    expect(harness.alerts.events()).toMatchObject([{ id: untold?.id, type: 'integration.paused' }]);
+    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+    expect(harness.api.statusCalls).toEqual([['broken', 0]]);
+  });
+
+  it.each([0, 1, 2, 3].flatMap((effect) => (['before', 'after'] as const).map((when) => [effect, when] as const)))(
+    'loses nothing when killed at effect %i, %s it took place',
+    async (effect, when) => {
+      const harness = failingHarness();
+      await runPass(killAt(harness.ports, effect, when), harness.project).catch(() => undefined);
+      await harness.run(10);
+      const paused = harness.alerts.events().filter(({ type }) => type === 'integration.paused');
+      expect(harness.world.get('broken')?.active).toBe(0);
+      expect(paused.length).toBeGreaterThan(0);
+      expect(new Set(paused.map(({ id }) => id)).size).toBe(1);
+      expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+    },
+  );
+
+  it('tells of no pause that never happened', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
+    harness.world.mend('broken');
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.types()).toEqual([]);
+    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+  });
+
+  it('takes an interrupted pause that somebody has undone for a re-activation', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    harness.world.advance(1);
+    harness.world.mend('broken');
+    harness.world.setStatus('broken', 1);
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.types()).toEqual(['integration.reactivated']);
+  });
+
+  it('owes an alert even for an integration that was deleted meanwhile', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'gone', { active: 1 });
+    harness.world.patch('gone', { active: 2 });
+    await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
+    harness.world.delete('gone');
+    await harness.run(5);
+    expect(harness.alerts.types()).toEqual(['integration.suspended']);
+  });
+
+  it('finishes a pause whose answer was lost, without asking twice', async () => {
+    const harness = failingHarness();
+    const api = {
+      ...harness.api,
+      setStatus: async (id: string, status: 0 | 1) => {
+        await harness.api.setStatus(id, status);
+        throw new UnavailableError('Qonversion could not be reached for integration broken: ECONNRESET');
+      },
+    };
+    await runPass({ ...harness.ports, api }, harness.project);
+    await harness.run(5);
+    expect(harness.api.statusCalls).toEqual([['broken', 0]]);
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+  });
+});
+
+describe('law 2: two passes at once are harmless', () => {
+  it('pause and tell once when both decide the same', async () => {
+    const harness = failingHarness();
+    const reports = await Promise.all([harness.pass(), harness.pass()]);
+    expect(harness.api.statusCalls).toEqual([['broken', 0]]);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(reports.map((report) => resultOf(report, 'broken')?.outcome).sort()).toEqual(['done', 'lost-race']);
+  });
+
+  it('leave a record to the pass that wrote first', async () => {
+    const harness = failingHarness();
+    const ledger: Ledger = {
+      read: harness.ledger.read,
+      write: async () => {
+        throw new LostRaceError('written by another pass');
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'lost-race' });
+    expect(harness.api.statusCalls).toEqual([]);
+    expect(harness.alerts.types()).toEqual([]);
+  });
+
+  it('leave alone an intent younger than the time limit, and take up an older one', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
+    harness.world.advance(1);
+    expect(PASS_TIME_LIMIT_SECONDS).toBe(120);
+    expect(resultOf(await harness.pass(), 'broken')?.kind).toBe('under-way');
+    harness.world.advance(1);
+    expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
+  });
+});
+
+describe('law 3: a quiet pass writes nothing', () => {
+  it('makes one list call and one ledger query, no write and no alert', async () => {
+    const harness = createHarness();
+    for (let index = 0; index < 20; index += 1) addBusy(harness, `i${index}`);
+    addBusy(harness, 'draft', { active: 0 });
+    harness.world.advance(5);
+    await harness.pass();
+    const before = { ...harness.ledger.calls, requests: harness.api.traffic.requests };
+    harness.world.advance(5);
+    const report = await harness.pass();
+    expect(harness.ledger.calls.reads - before.reads).toBe(1);
+    expect(harness.ledger.calls.writes - before.writes).toBe(0);
+    expect(harness.api.traffic.requests - before.requests).toBe(1);
+    expect(harness.alerts.published).toEqual([]);
+    expect(report.results.every(({ outcome }) => outcome === 'quiet')).toBe(true);
+  });
+
+  it('holds while circuits are open and on trial too', async () => {
+    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    await harness.pass();
+    const writes = harness.ledger.calls.writes;
+    await harness.run(30);
+    expect(harness.ledger.calls.writes).toBe(writes);
+  });
+});
+
+describe('law 6: absolute states, within the time there is', () => {
+  it('begins nothing new when time runs short, says what it left, and the next pass goes on', async () => {
+    const harness = failingHarness();
+    const short = { ...harness.ports, remainingMs: () => RESERVE_MS - 1 };
+    const report = await runPass(short, harness.project);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'not-started' });
+    expect(harness.api.statusCalls).toEqual([]);
+    expect(harness.ledger.calls.writes).toBe(0);
+    expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
+  });
+
+  it('takes a pause that fails for a failure, tells it once per episode, and tries again', async () => {
+    const harness = failingHarness();
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration broken (409)'));
+    const report = await harness.pass();
+    await harness.run(30);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'failed' });
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed']);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    harness.api.failStatus(null);
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
+  });
+
+  it('tells of a re-activation that fails, and tries again', async () => {
+    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    await harness.pass();
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration broken (409)'));
+    await harness.run(70);
+    expect(harness.alerts.types()).toEqual(['integration.paused', 'integration.activation-failed']);
+    harness.api.failStatus(null);
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(1);
+  });
+});
+
+describe('law 7: nothing fails in silence', () => {
+  it('tells once per episode that passes cannot run, and when they run again', async () => {
+    const harness = failingHarness();
+    harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
+    const report = await harness.pass();
+    await harness.run(15);
+    expect(report).toMatchObject({ ok: false, failure: 'Qonversion refused the Secret Key (401)' });
+    expect(harness.alerts.types()).toEqual(['guard.failing']);
+    harness.api.failList(null);
+    harness.world.mend('broken');
+    await harness.run(5);
+    expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.recovered']);
+  });
+
+  it('reminds while passes cannot run', async () => {
+    const harness = createHarness({ remindEveryHours: 1 });
+    harness.api.failList(unreachable());
+    await harness.pass();
+    await harness.run(60);
+    expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.failing']);
+    expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
+  });
+
+  it('touches nothing when the ledger cannot be read: an error is never an empty ledger', async () => {
+    const harness = failingHarness();
+    harness.ledger.failWith('throttled');
+    await expect(harness.pass()).rejects.toThrow(LedgerUnavailableError);
+    expect(harness.api.statusCalls).toEqual([]);
+    expect(harness.alerts.published).toMatchObject([{ audience: 'machines', events: [{ type: 'guard.failing' }] }]);
+  });
+
+  it('touches nothing when the intent cannot be written', async () => {
+    const harness = failingHarness();
+    const ledger: Ledger = {
+      read: harness.ledger.read,
+      write: async () => {
+        throw new LedgerUnavailableError('the ledger cannot be written');
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')?.outcome).toBe('ledger-failed');
+    expect(report.ok).toBe(false);
+    expect(harness.api.statusCalls).toEqual([]);
+  });
+
+  it('settles nine and keeps the tenth when one alert of ten is refused', async () => {
+    const harness = createHarness({ blastRadius: { percent: 100, floor: 10 } });
+    for (let index = 0; index < 10; index += 1) addBusy(harness, `i${index}`);
+    harness.world.advance(5);
+    for (let index = 0; index < 10; index += 1) harness.world.breakDown(`i${index}`, 'HTTP 503');
+    harness.world.advance(20);
+    harness.alerts.refuse((event) => event.record?.id === 'i7');
+    const report = await harness.pass();
+    expect(report.results.filter(({ outcome }) => outcome === 'done')).toHaveLength(9);
+    expect(resultOf(report, 'i7')).toEqual({ kind: 'pause', outcome: 'unsettled' });
+    harness.alerts.refuse(() => false);
+    await harness.run(5);
+    expect(harness.alerts.events()).toHaveLength(10);
+    expect(harness.ledger.entry('production', 'i7')?.intent).toBeNull();
+  });
+});
+
+describe('an operator through the guard', () => {
+  it('pauses for good: the guard never re-activates it', async () => {
+    const harness = createHarness({ recovery: PROBE_RECOVERY });
+    addBusy(harness, 'mine');
+    const result = await operate(harness.ports, harness.project, 'mine', 0);
+    await harness.run(300);
+    expect(result.outcome).toBe('done');
+    expect(harness.world.get('mine')?.active).toBe(0);
+    expect(harness.ledger.entry('production', 'mine')).toMatchObject({ pausedByOperator: true, intent: null });
+    expect(harness.alerts.types()).toEqual([]);
+  });
+
+  it('resumes with a clean count', async () => {
+    const harness = failingHarness();
+    await harness.pass();
+    await operate(harness.ports, harness.project, 'broken', 1);
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.types()).toContain('integration.reactivated');
+    const { figures } = (await harness.plan()).decisions.find(({ id }) => id === 'broken') ?? {};
+    expect(figures?.baseline).toBeGreaterThan(0);
+  });
+
+  it('is told in one sentence when there is no such integration', async () => {
+    const harness = createHarness();
+    await expect(operate(harness.ports, harness.project, 'nope', 0)).rejects.toThrow(
+      'project "production" has no integration "nope"; `guard list` shows the ids it has',
+    );
+  });
+
+  it('hears of a refusal from the door, not by mail', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'mine');
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration mine (409)'));
+    const result = await operate(harness.ports, harness.project, 'mine', 0);
+    expect(result).toMatchObject({ outcome: 'failed', problem: expect.stringContaining('409') });
+    expect(harness.alerts.types()).toEqual([]);
+  });
+});
