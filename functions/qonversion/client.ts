@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { describeError } from '../guard/errors.ts';
 import type { IntegrationRecord, InvalidRecord, Listing, Status } from '../guard/model.ts';
@@ -33,6 +34,8 @@ export interface QonversionClientOptions {
   readonly retries?: number;
   /** The wait before the first retry; doubled each time and stretched by up to as much again at random. */
   readonly firstWaitMs?: number;
+  /** Waits out a `Retry-After`; replaced in tests. */
+  readonly sleep?: (ms: number) => Promise<unknown>;
   /** A body larger than this is refused unread. */
   readonly maxBodyBytes?: number;
 }
@@ -142,7 +145,7 @@ async function send(
         randomize: true,
         shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
         onFailedAttempt: async ({ error, retriesLeft }) => {
-          if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs());
+          if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs(), options.sleep ?? sleep);
         },
       },
     );
@@ -150,11 +153,15 @@ async function send(
 }
 
 /** Waits as long as the API asks, and gives up at once when that is longer than there is time. */
-async function obeyRetryAfter(error: Error, remainingMs: number): Promise<void> {
+async function obeyRetryAfter(
+  error: Error,
+  remainingMs: number,
+  wait: (ms: number) => Promise<unknown>,
+): Promise<void> {
   const waitMs = error instanceof RateLimitedError || error instanceof UnavailableError ? error.retryAfterMs : null;
   if (waitMs === null) return;
   if (waitMs > Math.min(LONGEST_RETRY_AFTER_MS, remainingMs)) throw error;
-  await new Promise((resolve) => setTimeout(resolve, waitMs));
+  await wait(waitMs);
 }
 
 async function attemptOnce(options: QonversionClientOptions, request: ApiRequest, key: SecretKey): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
@@ -152,8 +153,7 @@ async function sendFaulty(
       response.writeHead(200, { 'content-type': 'application/json' });
       const chunk = ' '.repeat(64 * 1024);
       for (let sent = 0; sent < fault.bytes && !response.destroyed; sent += chunk.length) {
-        if (!response.write(chunk))
-          await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+        if (!response.write(chunk)) await drained(response);
       }
       response.end(JSON.stringify(handle().body));
       return;
@@ -364,6 +364,15 @@ function statusAnswer(status: number): Answer {
 function send(response: ServerResponse, answer: Answer): void {
   response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
   response.end(JSON.stringify(answer.body));
+}
+
+/** Until the response takes more, or nobody reads it any more. */
+async function drained(response: ServerResponse): Promise<void> {
+  const stop = new AbortController();
+  const settle = () => stop.abort();
+  response.once('close', settle);
+  await once(response, 'drain', { signal: stop.signal }).catch(() => undefined);
+  response.off('close', settle);
 }
 
 async function readText(request: IncomingMessage): Promise<string> {

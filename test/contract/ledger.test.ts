@@ -1,0 +1,187 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createDynamoLedger } from '../../functions/aws/ledger.ts';
+import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
+import { makeEvent } from '../../functions/guard/events.ts';
+import { BLANK_PROJECT_ENTRY, type LedgerEntry } from '../../functions/guard/model.ts';
+import type { Ledger } from '../../functions/guard/ports.ts';
+import { createFileLedger } from '../../functions/local/ledger.ts';
+import { type DynamoEmulator, LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
+import { aFailingRecord, anEntry, aRecord, minutesAfter, NOON } from '../support/builders.ts';
+import { createMemoryLedger, createTestClock } from '../support/memory-ports.ts';
+
+/** What every ledger promises. Run over the in-memory twin, the JSON file and DynamoDB. */
+
+let folder: string;
+let dynamo: DynamoEmulator;
+let count = 0;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'guard-ledger-'));
+  dynamo = await startDynamo();
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+  await dynamo.stop();
+});
+
+const clock = createTestClock();
+
+const implementations: readonly { readonly name: string; readonly create: () => Ledger }[] = [
+  { name: 'in memory', create: () => createMemoryLedger(clock) },
+  { name: 'in a JSON file', create: () => createFileLedger(join(folder, `nested/${count}/ledger.json`), clock) },
+  { name: 'in DynamoDB', create: () => createDynamoLedger(dynamo.client, LEDGER_TABLE, clock) },
+];
+
+/** An entry that uses every field, an event with untrusted text included. */
+function richEntry(): LedgerEntry {
+  const record = aFailingRecord(61, 48, { title: 'Ünïcode — "quotes" \\ and \u{1f680}', last_delivery_at: null });
+  const event = makeEvent({
+    type: 'integration.paused',
+    project: 'production',
+    time: NOON,
+    episode: NOON,
+    reason: 'why',
+    record,
+  });
+  const circuit = {
+    state: 'open',
+    by: 'guard',
+    episode: NOON,
+    openedAt: NOON,
+    failedProbes: 2,
+    alertedAt: NOON,
+    reminders: 1,
+  } as const;
+  const { intent: _, ...settled } = anEntry({ circuit, baseline: { count: 61, lastDeliveryAt: null } });
+  return anEntry({
+    told: { since: NOON, errors: 61, alerts: { 'integration.failing': { at: NOON, times: 1 } } },
+    activatedAt: NOON,
+    intent: {
+      decidedAt: NOON,
+      act: { status: 0, updatedAt: aRecord().updated_at },
+      events: [event],
+      owed: [event],
+      settled,
+      failedAt: null,
+    },
+  });
+}
+
+describe.each(implementations)('a ledger $name', ({ create }) => {
+  let ledger: Ledger;
+  let project: string;
+
+  beforeEach(() => {
+    count += 1;
+    project = `project-${count}`;
+    clock.set(NOON);
+    ledger = create();
+  });
+
+  const write = (id: string, entry: LedgerEntry, expected: number | null, expiresAt: string | null = null) =>
+    ledger.write(project, { kind: 'integration', id, entry }, expected, expiresAt);
+
+  it('remembers nothing of a project it has not seen', async () => {
+    expect(await ledger.read(project)).toEqual({ project: null, integrations: new Map() });
+  });
+
+  it('gives back what was written, to the last field', async () => {
+    const version = await write('amp-ios', richEntry(), null);
+    const { integrations } = await ledger.read(project);
+    expect(integrations.get('amp-ios')).toEqual({ entry: richEntry(), version, expiresAt: null });
+  });
+
+  it('keeps integrations, the project and other projects apart', async () => {
+    await write('a', anEntry(), null);
+    await write('project', anEntry({ pausedByOperator: true }), null);
+    await ledger.write(project, { kind: 'project', entry: { ...BLANK_PROJECT_ENTRY, heldIds: ['a'] } }, null, null);
+    await ledger.write(`${project}-other`, { kind: 'integration', id: 'b', entry: anEntry() }, null, null);
+    const view = await ledger.read(project);
+    expect([...view.integrations.keys()].sort()).toEqual(['a', 'project']);
+    expect(view.project?.entry.heldIds).toEqual(['a']);
+  });
+
+  it('takes a write that names the version it read', async () => {
+    const first = await write('a', anEntry(), null);
+    const second = await write('a', anEntry({ pausedByOperator: true }), first);
+    expect(second).not.toBe(first);
+    expect((await ledger.read(project)).integrations.get('a')?.entry.pausedByOperator).toBe(true);
+  });
+
+  it('refuses a write that names another version, and changes nothing', async () => {
+    const first = await write('a', anEntry(), null);
+    await write('a', anEntry({ pausedByOperator: true }), first);
+    await expect(write('a', anEntry(), first)).rejects.toThrow(LostRaceError);
+    expect((await ledger.read(project)).integrations.get('a')?.entry.pausedByOperator).toBe(true);
+  });
+
+  it('refuses a first write when there is an entry already', async () => {
+    await write('a', anEntry(), null);
+    await expect(write('a', anEntry(), null)).rejects.toThrow(LostRaceError);
+  });
+
+  it('lets exactly one of many simultaneous writers win', async () => {
+    const writers = Array.from({ length: 8 }, () => write('a', anEntry(), null));
+    const outcomes = await Promise.allSettled(writers);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(LostRaceError);
+    }
+  });
+
+  it('forgets an entry past its expiry, and takes a first write in its place', async () => {
+    await write('a', anEntry(), null, minutesAfter(NOON, 10));
+    clock.advance(9);
+    expect((await ledger.read(project)).integrations.get('a')?.expiresAt).toBe(minutesAfter(NOON, 10));
+    clock.advance(1);
+    expect((await ledger.read(project)).integrations.size).toBe(0);
+    await write('a', anEntry({ pausedByOperator: true }), null);
+    expect((await ledger.read(project)).integrations.size).toBe(1);
+  });
+
+  it('holds hundreds of entries', async () => {
+    await Promise.all(Array.from({ length: 60 }, (_, index) => write(`i${index}`, richEntry(), null)));
+    expect((await ledger.read(project)).integrations.size).toBe(60);
+  });
+});
+
+describe('a ledger in a JSON file', () => {
+  it('refuses a file that is not a ledger, says what to do, and leaves it as it is', async () => {
+    const path = join(folder, 'not-a-ledger.json');
+    await writeFile(path, '{"precious": true}');
+    const ledger = createFileLedger(path, clock);
+    await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
+    await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
+      /is not a ledger of this guard; move it away/,
+    );
+    expect(await readFile(path, 'utf8')).toBe('{"precious": true}');
+  });
+
+  it('refuses a file that is cut off', async () => {
+    const path = join(folder, 'cut.json');
+    await writeFile(path, '{"format":1,"projects":{"p":');
+    await expect(createFileLedger(path, clock).read('p')).rejects.toThrow(LedgerUnavailableError);
+  });
+});
+
+describe('a ledger in DynamoDB', () => {
+  it('never takes an error for an empty ledger', async () => {
+    const ledger = createDynamoLedger(dynamo.client, 'no-such-table', clock);
+    await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
+    await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
+      LedgerUnavailableError,
+    );
+  });
+
+  it('reads on where a page of one megabyte ends', async () => {
+    const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
+    const big = anEntry({ told: { since: NOON, errors: 1, alerts: {} }, activatedAt: 'x'.repeat(300_000) });
+    for (const id of ['a', 'b', 'c', 'd', 'e'])
+      await ledger.write('big', { kind: 'integration', id, entry: big }, null, null);
+    expect((await ledger.read('big')).integrations.size).toBe(5);
+  });
+});

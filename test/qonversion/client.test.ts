@@ -1,0 +1,400 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeError } from '../../functions/guard/errors.ts';
+import { createQonversionClient, type QonversionClientOptions } from '../../functions/qonversion/client.ts';
+import {
+  KeyRefusedError,
+  NotFoundError,
+  NotPermittedError,
+  RateLimitedError,
+  RequestRefusedError,
+  UnavailableError,
+  UnexpectedAnswerError,
+} from '../../functions/qonversion/errors.ts';
+import { parseSecretKey, SecretKey } from '../../functions/qonversion/secret-key.ts';
+import type { Fault } from '../sandbox/faults.ts';
+import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from '../sandbox/server.ts';
+
+let sandbox: Sandbox;
+
+beforeEach(async () => {
+  sandbox = await startSandbox();
+  sandbox.production.add({ id: 'amp-ios', title: 'Amplitude — Production iOS', active: 1 });
+  sandbox.production.add({ id: 'draft', provider: 'segment' });
+});
+
+afterEach(() => sandbox.close());
+
+const keyOf = (...texts: readonly string[]) => {
+  const keys = texts.map((text) => new SecretKey(text));
+  let at = 0;
+  return {
+    get: async () => keys[at] ?? new SecretKey(''),
+    renew: async () => {
+      at = Math.min(at + 1, keys.length - 1);
+      return keys[at] ?? new SecretKey('');
+    },
+  };
+};
+
+function client(options: Partial<QonversionClientOptions> = {}) {
+  return createQonversionClient({
+    apiUrl: sandbox.url,
+    key: keyOf(PRODUCTION_KEY),
+    remainingMs: () => 60_000,
+    firstWaitMs: 1,
+    timeoutMs: 2_000,
+    ...options,
+  });
+}
+
+const fault = (value: Fault, times?: number) =>
+  sandbox.faults.add({ fault: value, ...(times === undefined ? {} : { times }) });
+
+describe('list', () => {
+  it('gives every integration of the project', async () => {
+    const { records, invalid } = await client().list();
+    expect(records.map(({ id, active }) => [id, active])).toEqual([
+      ['amp-ios', 1],
+      ['draft', 0],
+    ]);
+    expect(invalid).toEqual([]);
+  });
+
+  it('takes one request', async () => {
+    const api = client();
+    await api.list();
+    expect(api.traffic).toEqual({ requests: 1, retries: 0 });
+  });
+
+  it('sees the sandbox data with a test key', async () => {
+    sandbox.testing.add({ id: 'only-here' });
+    const { records } = await client({ key: keyOf(TEST_KEY) }).list();
+    expect(records.map(({ id }) => id)).toEqual(['only-here']);
+  });
+
+  it('follows has_more with starting_after', async () => {
+    const paged = await startSandbox({ pageSize: 2 });
+    for (const id of ['a', 'b', 'c', 'd', 'e']) paged.production.add({ id });
+    const { records } = await client({ apiUrl: paged.url }).list();
+    expect(records.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(paged.requests.map(({ path }) => path)).toEqual([
+      '/v4/integrations',
+      '/v4/integrations?starting_after=b',
+      '/v4/integrations?starting_after=d',
+    ]);
+    await paged.close();
+  });
+
+  it('ends when has_more goes on without anything new', async () => {
+    const record = sandbox.production.get('amp-ios');
+    fault({ kind: 'body', body: JSON.stringify({ object: 'list', data: [record], has_more: true }) });
+    await expect(client().list()).rejects.toThrow(
+      'Qonversion says the list of integrations goes on after page 2, but sends nothing new',
+    );
+  });
+
+  it('lets unknown fields pass and refuses wrong ones per record', async () => {
+    const good = { ...sandbox.production.get('amp-ios'), invented_next_year: { deep: true } };
+    const data = [
+      good,
+      { ...good, id: 'b', active: 3 },
+      { ...good, id: 'c', delivery_error_count: 'many' },
+      { ...good, id: '../d' },
+      null,
+      'text',
+    ];
+    fault({ kind: 'body', body: JSON.stringify({ object: 'list', data, has_more: false }) });
+    const { records, invalid } = await client().list();
+    expect(records).toHaveLength(1);
+    expect(invalid).toEqual([
+      { id: 'b', problem: 'active is not 0, 1 or 2' },
+      { id: 'c', problem: 'delivery_error_count is not a whole number' },
+      { id: null, problem: 'id is not an id of letters, digits, ".", "_" and "-"' },
+      { id: null, problem: 'expected object' },
+      { id: null, problem: 'expected object' },
+    ]);
+  });
+
+  it('takes a record that comes twice once', async () => {
+    const record = sandbox.production.get('amp-ios');
+    fault({ kind: 'body', body: JSON.stringify({ object: 'list', data: [record, record], has_more: false }) });
+    expect((await client().list()).records).toHaveLength(1);
+  });
+});
+
+describe('setStatus', () => {
+  it('sends the documented request and returns the record as it is afterwards', async () => {
+    const record = await client().setStatus('amp-ios', 0);
+    expect(record).toMatchObject({ id: 'amp-ios', active: 0 });
+    expect(sandbox.requests).toMatchObject([{ method: 'POST', path: '/v4/integrations/amp-ios/status' }]);
+  });
+
+  it('is harmless when repeated', async () => {
+    await client().setStatus('amp-ios', 0);
+    expect(await client().setStatus('amp-ios', 0)).toMatchObject({ active: 0 });
+  });
+
+  it.each(['', '../meta', 'a/b', 'a b', 'ä', 'x'.repeat(257)])('never puts %j into a URL', async (id) => {
+    await expect(client().setStatus(id, 0)).rejects.toThrow(RequestRefusedError);
+    expect(sandbox.requests).toEqual([]);
+  });
+
+  it('takes a 200 whose record does not show the state for a failure', async () => {
+    fault({ kind: 'body', body: JSON.stringify(sandbox.production.get('amp-ios')), contentType: 'application/json' });
+    await expect(client().setStatus('amp-ios', 0)).rejects.toThrow(
+      'Qonversion accepted status 0 for integration amp-ios, but its record shows active 1',
+    );
+  });
+
+  it('takes a 200 with another record for a failure', async () => {
+    fault({ kind: 'body', body: JSON.stringify(sandbox.production.get('draft')), contentType: 'application/json' });
+    await expect(client().setStatus('amp-ios', 0)).rejects.toThrow('its record shows another integration');
+  });
+
+  it('may have taken effect when the answer is lost, and is tried again', async () => {
+    fault({ kind: 'reset-after' }, 1);
+    expect(await client().setStatus('amp-ios', 0)).toMatchObject({ active: 0 });
+    expect(sandbox.requests).toHaveLength(2);
+  });
+});
+
+describe('refusals', () => {
+  it.each([
+    [400, RequestRefusedError],
+    [401, KeyRefusedError],
+    [403, NotPermittedError],
+    [404, NotFoundError],
+    [409, RequestRefusedError],
+    [422, RequestRefusedError],
+  ] as const)('a %i is one sentence, an error of its own class, and not retried', async (status, expected) => {
+    fault({ kind: 'status', status });
+    const error: unknown = await client()
+      .setStatus('amp-ios', 0)
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(expected);
+    expect(error).toMatchObject({ status, type: expect.any(String), code: expect.any(String) });
+    expect(describeError(error)).toMatch(/^Qonversion .*\d{3}\)?/);
+    expect(sandbox.requests).toHaveLength(1);
+  });
+
+  it('carry the details of the envelope', async () => {
+    const body = JSON.stringify({
+      error: {
+        type: 'request',
+        code: 'invalid_data',
+        message: 'no',
+        details: [{ field: 'status', message: 'must be 0 or 1' }],
+      },
+    });
+    fault({ kind: 'status', status: 422, body });
+    await expect(client().setStatus('amp-ios', 0)).rejects.toMatchObject({
+      code: 'invalid_data',
+      details: [{ field: 'status', message: 'must be 0 or 1' }],
+    });
+  });
+
+  it('need no JSON: a proxy may answer', async () => {
+    fault({ kind: 'status', status: 403, body: '<html>blocked</html>' });
+    await expect(client().list()).rejects.toMatchObject({ name: 'NotPermittedError', type: null });
+  });
+
+  it('a key that may only read is not permitted to switch', async () => {
+    await expect(client({ key: keyOf(READ_ONLY_KEY) }).setStatus('amp-ios', 0)).rejects.toThrow(NotPermittedError);
+  });
+});
+
+describe('a 401', () => {
+  it('makes it read the key again once, for it may have been regenerated a moment ago', async () => {
+    sandbox.regenerateKey('sk_fake_regenerated');
+    const { records } = await client({ key: keyOf(PRODUCTION_KEY, 'sk_fake_regenerated') }).list();
+    expect(records).toHaveLength(2);
+    expect(sandbox.requests).toHaveLength(2);
+  });
+
+  it('is final when the key is still the same', async () => {
+    sandbox.regenerateKey('sk_fake_regenerated');
+    await expect(client().list()).rejects.toThrow(KeyRefusedError);
+    expect(sandbox.requests).toHaveLength(1);
+  });
+});
+
+describe('law 6: retries', () => {
+  it.each([
+    ['a reset connection', { kind: 'reset' }],
+    ['a body cut off', { kind: 'cut' }],
+    ['a 408', { kind: 'status', status: 408 }],
+    ['a 429', { kind: 'status', status: 429 }],
+    ['a 500', { kind: 'status', status: 500 }],
+    ['a 503 in HTML', { kind: 'status', status: 503, body: '<html>maintenance</html>' }],
+  ] as const)('follow %s, and succeed when it passes', async (_name, value) => {
+    fault(value, 2);
+    const api = client();
+    await expect(api.list()).resolves.toBeDefined();
+    expect(api.traffic).toEqual({ requests: 3, retries: 2 });
+    fault(value, 2);
+    await expect(api.setStatus('amp-ios', 0)).resolves.toMatchObject({ active: 0 });
+  });
+
+  it.each([
+    [
+      'a reset connection',
+      { kind: 'reset' },
+      /could not be reached for the list of integrations: (ECONNRESET|UND_ERR_SOCKET)/,
+    ],
+    ['a body cut off', { kind: 'cut' }, /could not be reached for the list of integrations/],
+    ['a 500', { kind: 'status', status: 500 }, /Qonversion failed on the list of integrations \(500\)/],
+  ] as const)('end after five tries of %s, with one sentence', async (_name, value, sentence) => {
+    fault(value);
+    await expect(client().list()).rejects.toThrow(sentence);
+    expect(sandbox.requests).toHaveLength(5);
+  });
+
+  it('end when there is no time left', async () => {
+    fault({ kind: 'status', status: 500 });
+    let left = 2;
+    const remainingMs = () => {
+      left -= 1;
+      return left > 0 ? 1_000 : 0;
+    };
+    await expect(client({ remainingMs }).list()).rejects.toThrow(UnavailableError);
+    expect(sandbox.requests.length).toBeLessThan(3);
+  });
+
+  it('wait as long as Retry-After asks', async () => {
+    fault({ kind: 'status', status: 429, retryAfter: '7' }, 1);
+    fault({ kind: 'status', status: 503, retryAfter: '2' }, 1);
+    const waits: number[] = [];
+    await client({ sleep: async (ms) => waits.push(ms) }).list();
+    expect(waits).toEqual([7_000, 2_000]);
+  });
+
+  it('wait until the date that Retry-After names', async () => {
+    fault({ kind: 'status', status: 429, retryAfter: new Date(Date.now() + 10_000).toUTCString() }, 1);
+    const waits: number[] = [];
+    await client({ sleep: async (ms) => waits.push(ms) }).list();
+    expect(waits).toHaveLength(1);
+    expect(waits[0]).toBeGreaterThan(5_000);
+  });
+
+  it.each(['0', new Date(0).toUTCString(), 'soon', '-5', '1e9', ''])(
+    'are not confused by Retry-After %j',
+    async (retryAfter) => {
+      fault({ kind: 'status', status: 429, retryAfter }, 1);
+      await expect(client().list()).resolves.toBeDefined();
+    },
+  );
+
+  it('give up at once when Retry-After is longer than there is time', async () => {
+    fault({ kind: 'status', status: 429, retryAfter: '3600' });
+    const error: unknown = await client()
+      .list()
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(RateLimitedError);
+    expect(describeError(error)).toContain('asks to wait 3600 s');
+    expect(sandbox.requests).toHaveLength(1);
+  });
+});
+
+describe('an answer that is not the API’s', () => {
+  it.each([
+    ['HTML', { kind: 'body', body: '<!doctype html><html>hello</html>' }, /is not JSON \(text\/html, 33 characters\)/],
+    ['nothing', { kind: 'body', body: '' }, /is not JSON/],
+    [
+      'half of a list',
+      { kind: 'body', body: '{"object":"list","data":[', contentType: 'application/json' },
+      /is not JSON/,
+    ],
+    [
+      'another shape',
+      { kind: 'body', body: '{"items":[]}', contentType: 'application/json' },
+      /is not the list of integrations: object is not "list"/,
+    ],
+    [
+      'a bare array',
+      { kind: 'body', body: '[]', contentType: 'application/json' },
+      /is not the list of integrations: expected object/,
+    ],
+  ] as const)('%s: one sentence, not retried', async (_name, value, sentence) => {
+    fault(value);
+    const error: unknown = await client()
+      .list()
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UnexpectedAnswerError);
+    expect(describeError(error)).toMatch(sentence);
+    expect(describeError(error)).not.toContain('\n');
+    expect(sandbox.requests).toHaveLength(1);
+  });
+
+  it('50 megabytes: given up unread', async () => {
+    fault({ kind: 'oversize', bytes: 50 * 1024 * 1024 });
+    await expect(client().list()).rejects.toThrow(
+      "Qonversion's answer about the list of integrations is larger than 32 MiB and was not read to its end",
+    );
+  });
+
+  it('silence: given up after the time limit of a try', async () => {
+    fault({ kind: 'silence' });
+    await expect(client({ timeoutMs: 50, retries: 1 }).list()).rejects.toThrow('no answer within 50 ms');
+    expect(sandbox.requests).toHaveLength(2);
+  });
+
+  it('a drip: the time limit covers the body', async () => {
+    fault({ kind: 'drip', everyMs: 20 });
+    await expect(client({ timeoutMs: 100, retries: 0 }).list()).rejects.toThrow('no answer within 100 ms');
+  });
+});
+
+describe('law 4: the key goes to the API and nowhere else', () => {
+  let elsewhere: Server;
+  let seen: number;
+
+  beforeEach(async () => {
+    seen = 0;
+    elsewhere = createServer((_request, response) => {
+      seen += 1;
+      response.end('{}');
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+  });
+
+  afterEach(() => new Promise<void>((resolve) => elsewhere.close(() => resolve())));
+
+  it.each([301, 302, 307, 308])('a redirect (%i) is refused', async (status) => {
+    const location = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/steal`;
+    fault({ kind: 'status', status, headers: { location } });
+    await expect(client().list()).rejects.toThrow(`with a redirect (${status}), which is not followed; check apiUrl`);
+    expect(seen).toBe(0);
+  });
+
+  it('is sent as the documented header', async () => {
+    await client().list();
+    expect(sandbox.requests[0]?.authorization).toBe(`Bearer ${PRODUCTION_KEY}`);
+  });
+
+  it('is in no error message, not even when the API sends it back', async () => {
+    fault({
+      kind: 'status',
+      status: 422,
+      body: JSON.stringify({ error: { message: `bad header Bearer ${PRODUCTION_KEY}` } }),
+    });
+    const error: unknown = await client()
+      .list()
+      .catch((reason: unknown) => reason);
+    expect(JSON.stringify(error) + String(error) + describeError(error)).not.toContain(PRODUCTION_KEY.slice(3));
+  });
+
+  it('prints as a placeholder wherever it ends up', async () => {
+    const { inspect } = await import('node:util');
+    const key = parseSecretKey(PRODUCTION_KEY, 'the secret', 'fill it');
+    const shown = [
+      String(key),
+      JSON.stringify({ key }),
+      inspect({ key }),
+      inspect(key, { showHidden: true, depth: 9 }),
+      `${key}`,
+    ];
+    for (const text of shown) expect(text).not.toContain(PRODUCTION_KEY);
+  });
+});
