@@ -8,6 +8,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     globalSetup: ['test/support/no-key-left.ts'],
+    setupFiles: ['test/support/keep-output.ts'],
     // Nothing of the developer's own AWS set-up may reach a test.
     env: {
       AWS_ACCESS_KEY_ID: 'test',

@@ -1,0 +1,356 @@
+import { spawn } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { main } from '../../functions/cli/program.ts';
+import { type Sandbox, startSandbox } from '../sandbox/server.ts';
+import { runKey } from '../support/run-key.ts';
+
+let sandbox: Sandbox;
+let folder: string;
+let settingsFile: string;
+let ledgerFile: string;
+
+beforeEach(async () => {
+  sandbox = await startSandbox();
+  sandbox.regenerateKey(runKey());
+  for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
+  folder = await mkdtemp(join(tmpdir(), 'guard-cli-'));
+  settingsFile = join(folder, 'settings.json');
+  ledgerFile = join(folder, 'ledger.json');
+  await writeSettings({});
+});
+
+afterEach(() => sandbox.close());
+
+async function writeSettings(policy: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<void> {
+  await writeFile(
+    settingsFile,
+    JSON.stringify({ projects: { production: { secretName: 'x', apiUrl: sandbox.url, policy }, ...more } }),
+  );
+}
+
+/** The guard's clock is real here, so the world is moved to now. */
+function breakDown(errors = 61, minutes = 20): void {
+  const lastDelivery = new Date(Date.now() - minutes * 60_000).toISOString();
+  sandbox.production.patch('broken', {
+    delivery_error_count: errors,
+    last_delivery_at: lastDelivery,
+    last_error_at: new Date().toISOString(),
+    last_error_message: 'HTTP 503',
+  });
+}
+
+async function guard(args: string, variables: Record<string, string | undefined> = {}) {
+  let out = '';
+  let err = '';
+  const code = await main(
+    args.split(' ').filter((word) => word !== ''),
+    {
+      out: (text) => {
+        out += text;
+      },
+      err: (text) => {
+        err += text;
+      },
+      columns: 120,
+      variables: {
+        QONVERSION_SECRET_KEY: runKey(),
+        GUARD_SETTINGS: settingsFile,
+        GUARD_LEDGER: ledgerFile,
+        ...variables,
+      },
+    },
+  );
+  appendFileSync(join(tmpdir(), 'cli-output.log'), out + err);
+  return { code, out, err };
+}
+
+const states = () => Object.fromEntries(sandbox.production.list().map(({ id, active }) => [id, active]));
+
+describe('guard plan', () => {
+  it('prints what a pass would do, and touches nothing', async () => {
+    breakDown();
+    const { code, out } = await guard('plan');
+    expect(code).toBe(0);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+61 failures since/);
+    expect(out).toContain('production: 3 active, 0 paused, 0 suspended.');
+    expect(states().broken).toBe(1);
+    expect(existsSync(ledgerFile)).toBe(false);
+  });
+
+  it('says so when there is nothing to do', async () => {
+    expect((await guard('plan')).out).toBe('Nothing to do.\nproduction: 3 active, 0 paused, 0 suspended.\n');
+  });
+
+  it('prints one JSON document with the decisions that run then carries out', async () => {
+    breakDown();
+    const plan = JSON.parse((await guard('plan --json')).out);
+    const run = JSON.parse((await guard('run --json')).out);
+    const bare = ({ id, kind, act }: { id: string; kind: string; act: unknown }) => ({ id, kind, act });
+    expect(run.decisions.map(bare)).toEqual(plan.decisions.map(bare));
+    expect(run.events.map(({ id }: { id: string }) => id)).toEqual(plan.events.map(({ id }: { id: string }) => id));
+  });
+});
+
+describe('guard run', () => {
+  it('pauses, shows the mail and what was done, and remembers', async () => {
+    breakDown();
+    const { code, out } = await guard('run');
+    expect(code).toBe(0);
+    expect(states()).toEqual({ 'good-1': 1, 'good-2': 1, broken: 0 });
+    expect(out).toContain('│ Subject: [production] Amplitude iOS paused, 61 failures');
+    expect(out).toContain('npx guard resume broken --project production');
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+done/);
+    expect(
+      JSON.parse(readFileSync(ledgerFile, 'utf8')).projects.production.integrations.broken.entry.circuit.state,
+    ).toBe('open');
+  });
+
+  it('prints one JSON document: decisions with reasons, outcomes, events, counts, duration', async () => {
+    breakDown();
+    const report = JSON.parse((await guard('run --json')).out);
+    expect(report).toMatchObject({
+      project: 'production',
+      ok: true,
+      failure: null,
+      durationMs: expect.any(Number),
+      events: [{ specversion: '1.0', type: 'integration.paused' }],
+      counts: { active: 3, decisions: { pause: 1, healthy: 2 }, outcomes: { done: 1, quiet: 2 } },
+      traffic: { requests: 2, retries: 0 },
+    });
+    expect(report.decisions).toContainEqual(
+      expect.objectContaining({
+        id: 'broken',
+        kind: 'pause',
+        outcome: 'done',
+        reason: expect.stringContaining('61 failures since'),
+      }),
+    );
+  });
+
+  it('holds back what is too much at once, unless forced', async () => {
+    await writeSettings({ blastRadius: { percent: 0, floor: 0 } });
+    breakDown();
+    expect((await guard('run')).out).toContain('PAUSES HELD BACK');
+    expect(states().broken).toBe(1);
+    expect((await guard('run --force')).code).toBe(0);
+    expect(states().broken).toBe(0);
+  });
+
+  it('exits with 1 when Qonversion refuses, and says why', async () => {
+    breakDown();
+    sandbox.faults.add({ fault: { kind: 'status', status: 403 }, method: 'POST' });
+    const { code, out } = await guard('run');
+    expect(code).toBe(1);
+    expect(out).toContain('does not permit this key to use integration broken (403)');
+    expect(states().broken).toBe(1);
+  });
+});
+
+describe('guard list', () => {
+  it('shows every integration, its state, its errors against the threshold and what the guard thinks', async () => {
+    breakDown(30, 3);
+    const { out } = await guard('list');
+    expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+GUARD/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+Amplitude iOS\s+active\s+30 of 50\s+.*warn/);
+  });
+
+  it('fits the terminal', async () => {
+    sandbox.production.patch('broken', { title: 'long title '.repeat(20) });
+    for (const line of (await guard('list')).out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
+  });
+
+  it('shows no terminal escapes of others', async () => {
+    sandbox.production.patch('broken', { title: '\u001b[2Jevil\u0007' });
+    expect((await guard('list')).out).not.toContain('\u001b[2J');
+  });
+});
+
+describe('guard pause and guard resume', () => {
+  it('switch it, remember whose choice it was, and say how to undo it', async () => {
+    const paused = await guard('pause good-1');
+    expect(paused).toMatchObject({
+      code: 0,
+      out: 'good-1 is paused; the guard will not re-activate it. Undo: npx guard resume good-1 --project production\n',
+    });
+    expect(states()['good-1']).toBe(0);
+    const resumed = await guard('resume good-1');
+    expect(resumed.out).toContain(
+      'good-1 is active again; failures count from now on. Undo: npx guard pause good-1 --project production',
+    );
+    expect(states()['good-1']).toBe(1);
+  });
+
+  it('refuse an id the project does not have', async () => {
+    expect(await guard('pause nope')).toMatchObject({
+      code: 2,
+      err: 'guard: project "production" has no integration "nope"; `guard list` shows the ids it has\n',
+    });
+  });
+
+  it('refuse an id that is none', async () => {
+    const { code, err } = await guard('pause ../x');
+    expect(code).toBe(2);
+    expect(err).toContain('An id is 1 to 256 letters, digits, ".", "_" or "-".');
+    expect(sandbox.requests).toEqual([]);
+  });
+});
+
+describe('bad input gets one clear sentence and leaves everything as it was', () => {
+  it.each([
+    ['an unknown command', 'dance', /unknown command 'dance'/],
+    ['an unknown flag', 'plan --fast', /unknown option '--fast'/],
+    ['a missing id', 'pause', /missing required argument 'id'/],
+    ['a project nobody has', 'plan --project nope', /has no project "nope"; it has: production/],
+  ])('%s', async (_name, args, sentence) => {
+    const { code, err } = await guard(args);
+    expect(code).toBe(2);
+    expect(err).toMatch(sentence);
+    expect(err).not.toMatch(/\n\s+at /);
+    expect(sandbox.requests).toEqual([]);
+  });
+
+  it.each([
+    ['no key', undefined, 'QONVERSION_SECRET_KEY is empty'],
+    ['an empty key', '', 'QONVERSION_SECRET_KEY is empty'],
+    ['a placeholder', 'sk_xxxxxxxx', 'QONVERSION_SECRET_KEY holds a placeholder'],
+    ['something that is no key', 'hello world', 'is not a Secret Key (sk_… or test_sk_…)'],
+  ])('%s', async (_name, key, sentence) => {
+    breakDown();
+    const { code, err } = await guard('run', { QONVERSION_SECRET_KEY: key });
+    expect(code).toBe(2);
+    expect(err).toContain(sentence);
+    expect(err.trim().split('\n')).toHaveLength(1);
+    expect(states().broken).toBe(1);
+    expect(existsSync(ledgerFile)).toBe(false);
+  });
+
+  it('several projects and none named', async () => {
+    await writeSettings({}, { staging: { secretName: 'y' } });
+    expect((await guard('plan')).err).toContain('has several projects; name one with --project: production, staging');
+  });
+
+  it('settings with faults: a line for each', async () => {
+    await writeSettings({ errorThreshold: 'fifty', shout: true });
+    const { code, err } = await guard('plan');
+    expect(code).toBe(2);
+    expect(err).toContain('projects.production.policy.errorThreshold: expected a positive integer, got "fifty"');
+    expect(err).toContain('projects.production.policy: unknown setting "shout"');
+  });
+
+  it('settings that are not JSON, with the line', async () => {
+    await writeFile(settingsFile, '{\n  "projects": {\n    oops\n');
+    expect(await guard('plan')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/settings\.json: not JSON: \w+ in line 3/),
+    });
+  });
+
+  it('settings where a project stands twice', async () => {
+    await writeFile(settingsFile, '{"projects":{"a":{"secretName":"x"},"a":{"secretName":"y"}}}');
+    expect((await guard('plan')).err).toContain('projects.a: expected one entry of this name, got two');
+  });
+
+  it('a settings file that is not there', async () => {
+    expect((await guard('plan', { GUARD_SETTINGS: join(folder, 'nowhere.json') })).err).toContain('cannot be read');
+  });
+
+  it('a key that is refused', async () => {
+    sandbox.regenerateKey('sk_fake_another_one');
+    const { code, err } = await guard('plan');
+    expect(code).toBe(1);
+    expect(err).toContain("Qonversion refused the Secret Key (401): put the project's current key into its secret");
+  });
+
+  it.each([
+    ['HTML', { kind: 'body', body: '<html></html>' }],
+    ['another shape', { kind: 'body', body: '{"data":{}}' }],
+    ['a redirect', { kind: 'status', status: 302, headers: { location: 'http://127.0.0.1:1/' } }],
+    ['a 404', { kind: 'status', status: 404 }],
+  ] as const)('a list that is %s', async (_name, fault) => {
+    breakDown();
+    sandbox.faults.add({ fault, method: 'GET' });
+    const { code, out } = await guard('run');
+    expect(code).toBe(1);
+    expect(out).toContain('The pass could not run: Qonversion');
+    expect(states().broken).toBe(1);
+  });
+
+  it('a ledger that is something else: refused and left as it is', async () => {
+    await writeFile(ledgerFile, 'precious');
+    breakDown();
+    const { code, err } = await guard('run');
+    expect(code).toBe(1);
+    expect(err).toContain('is not a ledger of this guard; move it away');
+    expect(readFileSync(ledgerFile, 'utf8')).toBe('precious');
+    expect(states().broken).toBe(1);
+  });
+});
+
+describe('guard --help', () => {
+  it('teaches', async () => {
+    const { code, out } = await guard('--help');
+    expect(code).toBe(0);
+    for (const word of [
+      'demo',
+      'plan',
+      'run',
+      'list',
+      'pause',
+      'resume',
+      'QONVERSION_SECRET_KEY',
+      'GUARD_SETTINGS',
+      'GUARD_LEDGER',
+      'Exit codes',
+    ])
+      expect(out).toContain(word);
+  });
+});
+
+describe('guard demo', () => {
+  it('tells the story as one JSON document', async () => {
+    const { code, out } = await guard('demo --json --pace 0');
+    const story = JSON.parse(out);
+    expect(code).toBe(0);
+    expect(story.passes).toBe(60);
+    const types = new Set(story.events.map(({ type }: { type: string }) => type));
+    for (const type of ['failing', 'paused', 'suspended', 'reactivated', 'probing', 'recovered'])
+      expect(types).toContain(`integration.${type}`);
+    expect(types).toContain('guard.held');
+    expect(story.mails.length).toBeGreaterThan(5);
+    // Everything is well in the end, and the blip never cost a pause.
+    expect(
+      story.integrations.filter(({ active }: { active: number }) => active !== 1).map(({ id }: { id: string }) => id),
+    ).toEqual(['ph-staging']);
+    const touched = story.events
+      .filter(({ type }: { type: string }) => type === 'integration.paused')
+      .map(({ subject }: { subject: string }) => subject);
+    expect(new Set(touched)).toEqual(new Set(['amp-ios', 'amp-android', 'hook-crm']));
+  });
+
+  it('tells it on the terminal: happenings, mails, and a closing table', async () => {
+    const { out } = await guard('demo --pace 0');
+    expect(out).toContain('13:08   Amplitude goes down, for both platforms.');
+    expect(out).toContain('The guard pauses: amp-ios, amp-android.');
+    expect(out).toContain('│ Subject: [demo] Amplitude iOS and Amplitude Android paused');
+    expect(out).toContain('What was done, and why');
+  });
+});
+
+describe('the program itself', () => {
+  it('starts as a process of its own, and says what is wrong with its exit code', async () => {
+    const child = spawn(process.execPath, ['functions/cli/guard.ts', 'plan', '--project', 'nope'], {
+      env: { PATH: process.env.PATH ?? '', GUARD_SETTINGS: settingsFile },
+    });
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString('utf8');
+    });
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect(code).toBe(2);
+    expect(err).toContain('has no project "nope"');
+  });
+});

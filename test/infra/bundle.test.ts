@@ -1,0 +1,213 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { App } from 'aws-cdk-lib';
+import type { FauxqsServer } from 'fauxqs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseSettings } from '../../functions/guard/settings.ts';
+import { GuardStack } from '../../infra/stack.ts';
+import { type Sandbox, startSandbox } from '../sandbox/server.ts';
+import {
+  CREDENTIALS,
+  type DynamoEmulator,
+  LEDGER_TABLE,
+  type SecretsEmulator,
+  startDynamo,
+  startSecretsManager,
+  startSns,
+} from '../support/aws-emulators.ts';
+import { type LambdaProcess, startLambda } from '../support/lambda-process.ts';
+import { runKey } from '../support/run-key.ts';
+
+/** The asset that CDK would upload, in a process of its own, with real SDK clients against emulators on loopback. */
+
+let sandbox: Sandbox;
+let dynamo: DynamoEmulator;
+let sns: FauxqsServer;
+let secrets: SecretsEmulator;
+let bundle: string;
+let lambda: LambdaProcess;
+
+beforeAll(async () => {
+  [sandbox, dynamo, sns, secrets] = await Promise.all([
+    startSandbox(),
+    startDynamo(),
+    startSns(),
+    startSecretsManager(),
+  ]);
+  sandbox.regenerateKey(runKey());
+  for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
+
+  const settings = parseSettings({
+    projects: { production: { secretName: 'qonversion/production', apiUrl: sandbox.url } },
+  });
+  const app = new App({ outdir: await mkdtemp(join(tmpdir(), 'cdk-out-')) });
+  new GuardStack(app, 'IntegrationGuard', { settings });
+  const { directory } = app.synth();
+  const asset = readdirSync(directory).find(
+    (name) => name.startsWith('asset.') && statSync(join(directory, name)).isDirectory(),
+  );
+  bundle = join(directory, asset ?? '', 'index.mjs');
+
+  const { topicArn } = sns.createTopic('alerts');
+  for (const kind of ['event', 'digest']) {
+    sns.createQueue(kind);
+    sns.subscribe({
+      topic: 'alerts',
+      queue: kind,
+      attributes: { RawMessageDelivery: 'true', FilterPolicy: JSON.stringify({ kind: [kind] }) },
+    });
+  }
+  lambda = startLambda(bundle, {
+    AWS_REGION: CREDENTIALS.region,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+    AWS_ENDPOINT_URL_SNS: sns.address,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.endpoint,
+    LEDGER_TABLE,
+    ALERTS_TOPIC_ARN: topicArn,
+    STACK_NAME: 'IntegrationGuard',
+  });
+});
+
+afterAll(async () => {
+  await lambda?.stop();
+  await Promise.all([sandbox.close(), dynamo.stop(), sns.stop(), secrets.stop()]);
+});
+
+const messages = (queue: string) => (sns.inspectQueue(queue)?.messages.ready ?? []).map(({ body }) => body);
+const events = () =>
+  messages('event').map(
+    (body) => JSON.parse((JSON.parse(body) as { default: string }).default) as { type: string; id: string },
+  );
+const pass = () => lambda.invoke({ project: 'production' });
+const ledgerEntry = async (item: string) =>
+  (await dynamo.client.send(new GetCommand({ TableName: LEDGER_TABLE, Key: { project: 'production', item } }))).Item;
+
+/** The guard's clock is real here, so the world is moved to now. */
+function failSince(minutes: number): void {
+  const lastDelivery = new Date(Date.now() - minutes * 60_000).toISOString();
+  sandbox.production.patch('broken', {
+    delivery_error_count: 61,
+    last_delivery_at: lastDelivery,
+    last_error_message: 'HTTP 401 Authorization: Bearer abc123def456',
+  });
+}
+
+describe.sequential('the bundle, as CDK makes it', () => {
+  it('holds the code, a source map and the settings, and nothing else', () => {
+    expect(readdirSync(join(bundle, '..')).sort()).toEqual(['index.mjs', 'index.mjs.map', 'settings.json']);
+    expect(readFileSync(bundle, 'utf8')).toMatch(/^import \{ createRequire \}/);
+    expect(JSON.parse(readFileSync(`${bundle}.map`, 'utf8'))).not.toHaveProperty('sourcesContent');
+  });
+
+  it('says in an alert, once, how to fill an empty secret, and fails the invocation', async () => {
+    secrets.set('qonversion/production', undefined);
+    await expect(pass()).rejects.toMatchObject({
+      name: 'PassFailedError',
+      message: expect.stringContaining('the secret "qonversion/production" is empty'),
+    });
+    await expect(pass()).rejects.toThrow('is empty');
+    expect(events().map(({ type }) => type)).toEqual(['guard.failing']);
+    expect(messages('digest')).toHaveLength(1);
+    expect(messages('digest')[0]).toContain("aws secretsmanager put-secret-value --secret-id 'qonversion/production'");
+  });
+
+  it('runs once the secret is filled, and says so', async () => {
+    secrets.set('qonversion/production', runKey());
+    expect(await pass()).toMatchObject({ project: 'production', decisions: 3, failed: 0 });
+    expect(events().map(({ type }) => type)).toEqual(['guard.failing', 'guard.recovered']);
+  });
+
+  it('pauses what fails, tells machines and people, and remembers', async () => {
+    failSince(20);
+    expect(await pass()).toMatchObject({ done: 1, told: 1 });
+    expect(sandbox.production.get('broken')?.active).toBe(0);
+    expect(events().at(-1)).toMatchObject({ type: 'integration.paused' });
+    expect(messages('digest').at(-1)).toContain(
+      'npx guard resume broken --project production --stack IntegrationGuard',
+    );
+    expect(await ledgerEntry('integration#broken')).toMatchObject({
+      entry: { circuit: { state: 'open' }, intent: null },
+    });
+  });
+
+  it('changes nothing and tells nothing the second time, with one list and the key it has', async () => {
+    const before = { events: events().length, requests: sandbox.requests.length, reads: secrets.reads() };
+    expect(await pass()).toMatchObject({ done: 0, told: 0 });
+    expect({ events: events().length, requests: sandbox.requests.length, reads: secrets.reads() }).toEqual({
+      ...before,
+      requests: before.requests + 1,
+    });
+  });
+
+  it('respects an operator who re-activates it', async () => {
+    sandbox.production.setStatus('broken', 1);
+    await pass();
+    await pass();
+    expect(sandbox.production.get('broken')?.active).toBe(1);
+    expect(events().at(-1)).toMatchObject({ type: 'integration.reactivated' });
+  });
+
+  it('picks up a regenerated key without a new deployment', async () => {
+    const rotated = `${runKey()}00`;
+    sandbox.regenerateKey(rotated);
+    secrets.set('qonversion/production', rotated);
+    expect(await pass()).toMatchObject({ failed: 0 });
+  });
+
+  it.each([
+    null,
+    {},
+    'production',
+    { project: 'other' },
+    { project: '__proto__' },
+    { project: 'production', apiUrl: 'https://evil.example' },
+    { project: 'production', policy: { errorThreshold: 1 } },
+    { project: 'production', secretName: 'another' },
+  ])('refuses the input %j in one sentence and touches nothing', async (input) => {
+    const before = sandbox.requests.length;
+    await expect(lambda.invoke(input)).rejects.toThrow(
+      'this function takes {"project": NAME} and nothing else, with NAME one of: production',
+    );
+    expect(sandbox.requests.length).toBe(before);
+  });
+
+  it('stops in time: with little left it begins nothing, and says so', async () => {
+    sandbox.production.patch('good-1', { delivery_error_count: 500, last_delivery_at: '2026-01-01T00:00:00Z' });
+    expect(await lambda.invoke({ project: 'production' }, 15_000)).toMatchObject({ done: 0 });
+    expect(sandbox.production.get('good-1')?.active).toBe(1);
+  });
+
+  it('writes structured logs and EMF metrics', () => {
+    const lines = lambda
+      .output()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const metrics = lines.filter((line) => '_aws' in line);
+    expect(metrics.at(-1)).toMatchObject({
+      service: 'integration-guard',
+      project: 'production',
+      PassesSucceeded: 1,
+      DecisionsNotStarted: 1,
+    });
+    expect(metrics.some((line) => line.Trips === 1)).toBe(true);
+    expect(lines.some((line) => line.message === 'paused' && line.id === 'broken')).toBe(true);
+  });
+
+  it('has left no key and no upstream credential anywhere: log, alerts, ledger', async () => {
+    const items = await dynamo.client.send(new ScanCommand({ TableName: LEDGER_TABLE }));
+    const everything = [lambda.output(), ...messages('event'), ...messages('digest'), JSON.stringify(items.Items)].join(
+      '\n',
+    );
+    const secret = runKey().replace('sk_fake_', '');
+    for (let at = 0; at + 8 <= secret.length; at += 1)
+      expect(everything.includes(secret.slice(at, at + 8))).toBe(false);
+    expect(everything).not.toContain('abc123def456');
+    expect(everything).toContain('[redacted]');
+  });
+});

@@ -1,0 +1,23 @@
+import { pathToFileURL } from 'node:url';
+
+/** The child's side of `startLambda`: loads the bundle and answers one invocation after the other. */
+type Handler = (
+  event: unknown,
+  context: { readonly awsRequestId: string; getRemainingTimeInMillis(): number },
+) => Promise<unknown>;
+
+const [, , bundle = ''] = process.argv;
+const { handler } = (await import(pathToFileURL(bundle).href)) as { handler: Handler };
+
+let requests = 0;
+process.on('message', async ({ event, remainingMs }: { event: unknown; remainingMs: number }) => {
+  requests += 1;
+  const deadline = Date.now() + remainingMs;
+  const context = { awsRequestId: `request-${requests}`, getRemainingTimeInMillis: () => deadline - Date.now() };
+  try {
+    process.send?.({ result: await handler(event, context) });
+  } catch (error) {
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    process.send?.({ error: { name, message } });
+  }
+});
