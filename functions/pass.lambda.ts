@@ -12,7 +12,7 @@ import { createDynamoLedger } from './aws/ledger.ts';
 import { METRICS_NAMESPACE, METRICS_SERVICE, recordPass } from './aws/metrics.ts';
 import { createSecretKeySource } from './aws/secret.ts';
 import { GuardError } from './guard/errors.ts';
-import { type PassReport, runPass } from './guard/pass.ts';
+import { type PassReport, runPass, TELLING_MS } from './guard/pass.ts';
 import type { Clock, Ports } from './guard/ports.ts';
 import { parseSettings, type Settings, secretIdOf } from './guard/settings.ts';
 import { createQonversionClient } from './qonversion/client.ts';
@@ -73,7 +73,8 @@ export function createRuntime(variables: NodeJS.ProcessEnv, settings: Settings):
 
     const log = toLog(logger.createChild({ persistentKeys: { project: name, requestId: context.awsRequestId } }));
     const remainingMs = () => context.getRemainingTimeInMillis() - MARGIN_MS;
-    const api = createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs });
+    const apiMs = () => remainingMs() - TELLING_MS;
+    const api = createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs: apiMs });
     const ports: Ports = { api, ledger, alerts, clock, log, remainingMs };
 
     const report = await runPass(ports, { name, policy: project.policy });

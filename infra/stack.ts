@@ -1,4 +1,4 @@
-import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import { Annotations, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { fillSecret } from '../functions/aws/secret.ts';
 import { type Settings, secretIdOf } from '../functions/guard/settings.ts';
@@ -14,6 +14,14 @@ export class GuardStack extends Stack {
     super(scope, id, { description: 'Pauses Qonversion integrations that keep failing, and tells people', ...props });
     const { settings } = props;
     const guard = new IntegrationGuard(this, 'Guard', { settings });
+
+    if (settings.alerts.subscriptions.length === 0) {
+      const hint = 'add at least one, for instance { "email": "you@example.com" }, or subscribe to the topics yourself';
+      Annotations.of(this).addWarningV2(
+        'integration-guard:nobody-told',
+        `alerts.subscriptions is empty, so nobody will be told; ${hint}`,
+      );
+    }
 
     // `guard … --stack NAME` works with the settings that are deployed, not with those of the checkout it runs from.
     this.addMetadata('IntegrationGuard', { Settings: settings });

@@ -12,7 +12,8 @@ import { createSnsAlertSink } from '../aws/alerts.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
 import { describeError, GuardError } from '../guard/errors.ts';
-import type { GuardedProject } from '../guard/pass.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../guard/intent.ts';
+import { type GuardedProject, TELLING_MS } from '../guard/pass.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
 import { type ProjectSettings, parseSettings, type Settings, secretIdOf } from '../guard/settings.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
@@ -78,15 +79,16 @@ async function connectLocal(environment: CliEnvironment, options: ConnectOptions
   const key = environmentKey(environment);
   // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
   await key.get();
+  const remainingMs = createTimeLimit();
   return {
     project: { name, policy: project.policy },
     ports: {
-      api: createApi(project, key),
+      api: createApi(project, key, remainingMs),
       ledger: createFileLedger(environment.ledgerFile, systemClock),
       alerts: createTerminalAlertSink(options.showMail),
       clock: systemClock,
       log: options.log,
-      remainingMs: unlimited,
+      remainingMs,
     },
   };
 }
@@ -109,15 +111,16 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
     log: options.log,
     stack: stackName,
   });
+  const remainingMs = createTimeLimit();
   return {
     project: { name, policy: project.policy },
     ports: {
-      api: createApi(project, key),
+      api: createApi(project, key, remainingMs),
       ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
       alerts,
       clock: systemClock,
       log: options.log,
-      remainingMs: unlimited,
+      remainingMs,
     },
   };
 }
@@ -169,8 +172,12 @@ function environmentKey(environment: CliEnvironment): KeySource {
   return { get: read, renew: read };
 }
 
-function createApi(project: ProjectSettings, key: KeySource) {
-  return createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs: unlimited });
+function createApi(project: ProjectSettings, key: KeySource, remainingMs: () => number) {
+  return createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs: () => remainingMs() - TELLING_MS });
 }
 
-const unlimited = () => Number.POSITIVE_INFINITY;
+/** The same limit as the function's: other passes take an older intent for an interrupted one (law 2). */
+function createTimeLimit(): () => number {
+  const end = systemClock.now().getTime() + PASS_TIME_LIMIT_SECONDS * 1_000;
+  return () => end - systemClock.now().getTime();
+}

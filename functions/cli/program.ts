@@ -3,6 +3,7 @@ import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
 import type { Status } from '../guard/model.ts';
 import { operate } from '../guard/operate.ts';
 import { planPass, runPass } from '../guard/pass.ts';
+import type { Plan } from '../guard/plan.ts';
 import type { Log } from '../guard/ports.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type CliEnvironment, type Connection, connect, readCliEnvironment } from './connect.ts';
@@ -90,27 +91,19 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       .option('--json', 'print one JSON document')
       .option('--verbose', 'print the log to standard error');
 
-  command('plan', 'what a pass would do now; touches nothing').action(async (options: SharedOptions) => {
-    const { ports, project } = await open(terminal, options);
-    const plan = await planPass(ports, project);
-    print(
-      terminal,
-      options,
-      () => planToJson(plan),
-      () => showPlan(plan, terminal.columns),
-    );
-  });
-
-  command('list', 'all integrations, with what the guard thinks of each').action(async (options: SharedOptions) => {
-    const { ports, project } = await open(terminal, options);
-    const plan = await planPass(ports, project);
-    print(
-      terminal,
-      options,
-      () => planToJson(plan),
-      () => showList(plan, terminal.columns),
-    );
-  });
+  const looking = (name: string, description: string, show: (plan: Plan, columns: number) => string) =>
+    command(name, description).action(async (options: SharedOptions) => {
+      const { ports, project } = await open(terminal, options);
+      const plan = await planPass(ports, project);
+      print(
+        terminal,
+        options,
+        () => planToJson(plan),
+        () => show(plan, terminal.columns),
+      );
+    });
+  looking('plan', 'what a pass would do now; touches nothing', showPlan);
+  looking('list', 'all integrations, with what the guard thinks of each', showList);
 
   command('run', 'one pass: decide, pause, tell')
     .option('--force', 'pause however many are over the limits, this once')

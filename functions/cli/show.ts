@@ -1,9 +1,9 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
-import type { DecisionKind } from '../guard/decide.ts';
 import type { IntegrationRecord } from '../guard/model.ts';
 import type { Outcome, PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
+import type { DecisionKind } from '../guard/rules.ts';
 import { plural, safeText } from '../guard/text.ts';
 import { describeMoment } from '../guard/time.ts';
 

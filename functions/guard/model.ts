@@ -194,19 +194,16 @@ export interface Trouble {
 }
 
 /** The state of an integration we remember nothing of. */
-export const BLANK_ENTRY: LedgerEntry = {
+export const BLANK_SETTLED: SettledEntry = {
   circuit: { state: 'closed' },
   pausedByOperator: false,
   baseline: { count: 0, lastDeliveryAt: null },
   activatedAt: null,
   told: null,
-  intent: null,
 };
 
-export const BLANK_PROJECT_ENTRY: ProjectEntry = {
-  failing: null,
-  held: null,
-  heldIds: [],
-  unreadable: null,
-  intent: null,
-};
+export const BLANK_ENTRY: LedgerEntry = { ...BLANK_SETTLED, intent: null };
+
+export const BLANK_PROJECT_SETTLED: SettledProjectEntry = { failing: null, held: null, heldIds: [], unreadable: null };
+
+export const BLANK_PROJECT_ENTRY: ProjectEntry = { ...BLANK_PROJECT_SETTLED, intent: null };

@@ -1,9 +1,8 @@
 import pMap from 'p-map';
-import { rememberTold } from './decide.ts';
 import { describeError, LostRaceError } from './errors.ts';
 import { type EventSeed, makeEvent } from './events.ts';
 import {
-  BLANK_PROJECT_ENTRY,
+  BLANK_PROJECT_SETTLED,
   type GuardEvent,
   type Intent,
   type LedgerEntry,
@@ -13,14 +12,18 @@ import {
 import { makePlan, type Plan, type PlannedDecision, type ProjectDecision, planFailure } from './plan.ts';
 import { effectivePolicy } from './policy.ts';
 import type { Audience, LedgerItem, Ports } from './ports.ts';
+import { rememberTold } from './rules.ts';
 import type { Policy } from './settings.ts';
 import { isReminderDue } from './time.ts';
 
 /** How many integrations are acted on at once. Kind to the API's rate limit, and a hundred pauses still take seconds. */
 const CONCURRENCY = 8;
 
-/** Time kept for telling and settling what has been done: no new work is begun when less is left (law 6). */
+/** No new work is begun when less time than this is left (law 6): half of it for the act itself … */
 export const RESERVE_MS = 20_000;
+
+/** … and this much for telling and settling: calls to the API must have ended by then. */
+export const TELLING_MS = 10_000;
 
 /** What became of a decision. */
 export type Outcome =
@@ -382,12 +385,10 @@ function uniqueById(events: readonly GuardEvent[]): readonly GuardEvent[] {
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
-const { intent: _none, ...BLANK_PROJECT } = BLANK_PROJECT_ENTRY;
-
 const QUIET_PROJECT: ProjectDecision = {
   events: [],
-  before: BLANK_PROJECT,
-  settled: BLANK_PROJECT,
+  before: BLANK_PROJECT_SETTLED,
+  settled: BLANK_PROJECT_SETTLED,
   version: null,
   quiet: true,
 };

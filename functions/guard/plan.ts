@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Decision, type DecisionContext, decide, decideGone } from './decide.ts';
+import { type Decision, decide, decideGone } from './decide.ts';
 import { makeEvent } from './events.ts';
 import { isUnderWay } from './intent.ts';
 import {
-  BLANK_ENTRY,
   BLANK_PROJECT_ENTRY,
+  BLANK_SETTLED,
   type EventType,
   type GuardEvent,
   type Listing,
@@ -15,6 +15,7 @@ import {
 } from './model.ts';
 import { blastRadius, effectivePolicy } from './policy.ts';
 import type { LedgerView, Versioned } from './ports.ts';
+import type { DecisionContext } from './rules.ts';
 import type { Policy } from './settings.ts';
 import { plural } from './text.ts';
 import { isReminderDue, plusMinutes } from './time.ts';
@@ -143,8 +144,7 @@ export function withVersion<Entry>(decision: Decision, known: Versioned<Entry> |
 }
 
 function isBlank(entry: SettledEntry): boolean {
-  const { intent: _, ...blank } = BLANK_ENTRY;
-  return isDeepStrictEqual(entry, blank);
+  return isDeepStrictEqual(entry, BLANK_SETTLED);
 }
 
 function goneDecisions(project: string, listing: Listing, view: LedgerView, now: string): readonly PlannedDecision[] {

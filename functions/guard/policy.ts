@@ -48,6 +48,11 @@ export function currentBaseline(record: IntegrationRecord, entry: SettledEntry):
   return deliveredSince(record, entry.baseline) ? 0 : entry.baseline.count;
 }
 
+/** The counter as it is now, for failures to be counted from. */
+export function baselineOf(record: IntegrationRecord): Baseline {
+  return { count: record.delivery_error_count, lastDeliveryAt: record.last_delivery_at };
+}
+
 /** Whether a delivery has succeeded since the baseline was taken: the count fell, or `last_delivery_at` moved on. */
 export function deliveredSince(record: IntegrationRecord, baseline: Baseline): boolean {
   return record.delivery_error_count < baseline.count || isLater(record.last_delivery_at, baseline.lastDeliveryAt);
