@@ -41,30 +41,20 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
   };
 }
 
-interface StoredProject {
-  readonly project?: Versioned<ProjectEntry>;
-  readonly integrations: { readonly [id: string]: Versioned<LedgerEntry> };
-}
-
-interface LedgerFile {
-  readonly format: 1;
-  readonly projects: { readonly [name: string]: StoredProject };
-}
-
-const versioned = z.looseObject({
-  entry: z.looseObject({}),
-  version: z.int().positive(),
-  expiresAt: z.iso.datetime().nullable(),
-});
-
 /** Enough to tell our own file from another: what stands inside the entries is only ever written by us. */
-const ledgerFile = z.object({
-  format: z.literal(1),
-  projects: z.record(
-    z.string(),
-    z.object({ project: versioned.optional(), integrations: z.record(z.string(), versioned) }),
-  ),
+const anEntry = <Entry>() => z.custom<Entry>((value) => typeof value === 'object' && value !== null);
+
+const versioned = <Entry>() =>
+  z.object({ entry: anEntry<Entry>(), version: z.int().positive(), expiresAt: z.iso.datetime().nullable() });
+
+const storedProject = z.object({
+  project: versioned<ProjectEntry>().optional(),
+  integrations: z.record(z.string(), versioned<LedgerEntry>()),
 });
+
+const ledgerFile = z.object({ format: z.literal(1), projects: z.record(z.string(), storedProject) });
+
+type LedgerFile = z.output<typeof ledgerFile>;
 
 async function readLedgerFile(path: string): Promise<LedgerFile> {
   let text: string;
@@ -77,7 +67,7 @@ async function readLedgerFile(path: string): Promise<LedgerFile> {
     });
   }
   try {
-    return ledgerFile.parse(JSON.parse(text)) as unknown as LedgerFile;
+    return ledgerFile.parse(JSON.parse(text));
   } catch (error) {
     const advice = 'move it away to begin a new one, or name another with GUARD_LEDGER';
     throw new LedgerUnavailableError(`the ledger file ${path} is not a ledger of this guard; ${advice}`, {

@@ -22,7 +22,7 @@ describe('a Secret Key', () => {
     [' \n ', 'is empty'],
     ['changeme', 'holds a placeholder'],
     ['<your key here>', 'holds a placeholder'],
-    ['sk_xxxxxxxxxxxxxxxx', 'holds a placeholder'],
+    ['sk_xxxx_xxxx_xxxx', 'holds a placeholder'],
     ['sk_your_secret_key', 'holds a placeholder'],
     ['sk_placeholder_key', 'holds a placeholder'],
     ['pk_live_0123456789', 'holds a placeholder or something else that is not a Secret Key'],
