@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { IntegrationsApi } from '../../functions/guard/ports.ts';
+import { createQonversionClient } from '../../functions/qonversion/client.ts';
+import { SecretKey } from '../../functions/qonversion/secret-key.ts';
+import { PRODUCTION_KEY, type Sandbox, startSandbox } from '../sandbox/server.ts';
+import { World } from '../sandbox/world.ts';
+import { createWorldApi } from '../support/memory-ports.ts';
+
+/** What every integrations API promises. Run over the in-memory twin and over HTTP. */
+
+let sandbox: Sandbox;
+let world: World;
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+
+afterAll(() => sandbox.close());
+
+const implementations: readonly {
+  readonly name: string;
+  readonly create: () => { api: IntegrationsApi; world: World };
+}[] = [
+  {
+    name: 'in memory',
+    create: () => {
+      const own = new World();
+      return { api: createWorldApi(own), world: own };
+    },
+  },
+  {
+    name: 'over HTTP',
+    create: () => {
+      for (const { id } of sandbox.production.list()) sandbox.production.delete(id);
+      const key = new SecretKey(PRODUCTION_KEY);
+      const source = { get: async () => key, renew: async () => key };
+      const api = createQonversionClient({
+        apiUrl: sandbox.url,
+        key: source,
+        remainingMs: () => 60_000,
+        firstWaitMs: 1,
+      });
+      return { api, world: sandbox.production };
+    },
+  },
+];
+
+describe.each(implementations)('an integrations API $name', ({ create }) => {
+  let api: IntegrationsApi;
+
+  beforeEach(() => {
+    ({ api, world } = create());
+    world.add({ id: 'a', active: 1 });
+    world.add({ id: 'b', provider: 'segment', platform: 'Stripe' });
+  });
+
+  it('lists every record with the API’s own field names', async () => {
+    const { records, invalid } = await api.list();
+    expect(invalid).toEqual([]);
+    expect(records).toMatchObject([
+      {
+        id: 'a',
+        integration: 'Amplitude',
+        target_platform: 'iOS',
+        active: 1,
+        last_delivery_at: null,
+        delivery_error_count: 0,
+      },
+      { id: 'b', integration: 'Segment', target_platform: 'Stripe', active: 0 },
+    ]);
+  });
+
+  it('reports a record that does not parse beside those that do', async () => {
+    world.patch('a', { delivery_error_count: -1 });
+    const { records, invalid } = await api.list();
+    expect(records.map(({ id }) => id)).toEqual(['b']);
+    expect(invalid).toEqual([{ id: 'a', problem: 'delivery_error_count is not 0 or more' }]);
+  });
+
+  it('sets a state and returns the record as it is afterwards', async () => {
+    world.advance(3);
+    expect(await api.setStatus('a', 0)).toMatchObject({ id: 'a', active: 0, updated_at: world.get('a')?.updated_at });
+    expect(world.get('a')?.active).toBe(0);
+  });
+
+  it('may be asked for the same state twice', async () => {
+    await api.setStatus('b', 1);
+    expect(await api.setStatus('b', 1)).toMatchObject({ active: 1 });
+  });
+
+  it('does not know an integration that is not there', async () => {
+    await expect(api.setStatus('nope', 1)).rejects.toMatchObject({ name: 'NotFoundError' });
+  });
+
+  it('counts its requests', async () => {
+    await api.list();
+    await api.setStatus('a', 0);
+    expect(api.traffic).toEqual({ requests: 2, retries: 0 });
+  });
+});
