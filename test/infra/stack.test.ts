@@ -80,6 +80,13 @@ describe('the stack', () => {
     });
   });
 
+  it('leaves exactly the ledger and the key when it is destroyed', () => {
+    const kept = Object.values(
+      template.toJSON().Resources as Record<string, { Type: string; DeletionPolicy?: string }>,
+    ).filter(({ DeletionPolicy }) => DeletionPolicy === 'Retain');
+    expect(kept.map(({ Type }) => Type).sort()).toEqual(['AWS::DynamoDB::Table', 'AWS::KMS::Key']);
+  });
+
   it('gives logs a retention and encryption', () => {
     template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() });
   });

@@ -1,0 +1,146 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { preparePython } from './python.ts';
+import { type Recorder, startRecorder } from './recorder.ts';
+
+const run = promisify(execFile);
+
+export const ACCOUNT = '000000000000';
+export const REGION = 'us-east-1';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const NODE_PROGRAMS = join(PROJECT, 'node_modules', '.bin');
+
+/** A local AWS that others wrote, on a free loopback port, with our Node as its functions' runtime. */
+export interface Cloud {
+  readonly endpoint: string;
+  /** What our own programs need to talk to it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What the deployed functions have called so far. */
+  readonly calls: Recorder['calls'];
+  /** The emulator's log: the only trace of a mail or an SMS. */
+  log(): Promise<string>;
+  /** Runs the project's own CDK, as `npx cdk …` does. */
+  cdk(args: readonly string[], settingsFile: string): Promise<{ readonly code: number; readonly output: string }>;
+  /** Runs the project's own `guard …`. */
+  guard(args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
+  /** The template that the last `cdk` call synthesized. */
+  template(stack: string): string;
+  /** A Python program of the virtual environment. */
+  python(program: string, args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
+  stop(): Promise<void>;
+}
+
+export async function startCloud(): Promise<Cloud> {
+  const programs = await preparePython();
+  const folder = await mkdtemp(join(tmpdir(), 'guard-cloud-'));
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const recorder = await startRecorder(new URL(endpoint));
+  const emulator = startEmulator(programs, folder, port, recorder.url);
+  const lines: Buffer[] = [];
+  for (const stream of [emulator.stdout, emulator.stderr]) stream?.on('data', (chunk: Buffer) => lines.push(chunk));
+
+  const kill = () => void emulator.kill('SIGKILL');
+  process.once('exit', kill);
+  const stop = async () => {
+    process.off('exit', kill);
+    await end(emulator);
+    await recorder.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await untilReady(endpoint, emulator, lines);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  const environment: Readonly<Record<string, string>> = {
+    PATH: `${NODE_PROGRAMS}${delimiter}${process.env.PATH ?? ''}`,
+    HOME: folder,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_REGION: REGION,
+    AWS_DEFAULT_REGION: REGION,
+    CDK_DISABLE_CLI_TELEMETRY: 'true',
+    NO_COLOR: '1',
+  };
+  const program = (file: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+    run(file, args, { cwd: PROJECT, env: { ...environment, ...more }, maxBuffer: 64 * 1024 * 1024 }).then(
+      ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
+      (error: { code?: number; stdout?: string; stderr?: string }) => ({
+        code: typeof error.code === 'number' ? error.code : 1,
+        output: `${error.stdout ?? ''}${error.stderr ?? ''}`,
+      }),
+    );
+  return {
+    endpoint,
+    environment,
+    calls: recorder.calls,
+    log: async () => Buffer.concat(lines).toString('utf8'),
+    cdk: (args, settingsFile) =>
+      program(join(NODE_PROGRAMS, 'cdk'), [...args, '--output', join(folder, 'cdk.out')], {
+        GUARD_SETTINGS: settingsFile,
+      }),
+    guard: (args) => program(join(NODE_PROGRAMS, 'node'), ['functions/cli/guard.ts', ...args]),
+    template: (stack) => join(folder, 'cdk.out', `${stack}.template.json`),
+    python: (name, args) => program(join(programs, name), args),
+    stop,
+  };
+}
+
+function startEmulator(programs: string, folder: string, port: number, functionsEndpoint: string): ChildProcess {
+  return spawn(join(programs, 'ministack'), [], {
+    cwd: folder,
+    env: {
+      // Functions run with the `node` that is first on this PATH.
+      PATH: `${NODE_PROGRAMS}${delimiter}${programs}${delimiter}${process.env.PATH ?? ''}`,
+      HOME: folder,
+      TMPDIR: folder,
+      GATEWAY_PORT: String(port),
+      BIND_HOST: '127.0.0.1',
+      // The emulator passes this on to the functions, so their calls come by the recorder.
+      AWS_ENDPOINT_URL: functionsEndpoint,
+      AWS_DEFAULT_REGION: REGION,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function untilReady(endpoint: string, emulator: ChildProcess, lines: readonly Buffer[]): Promise<void> {
+  for (let attempt = 0; attempt < 240; attempt += 1) {
+    if (emulator.exitCode !== null) break;
+    const ready = await fetch(`${endpoint}/_ministack/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ready) return;
+    await sleep(250);
+  }
+  throw new Error(`the AWS emulator did not start:\n${Buffer.concat(lines).toString('utf8').slice(-2_000)}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await ended;
+  clearTimeout(late);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

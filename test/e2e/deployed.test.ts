@@ -1,0 +1,458 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
+import { ListTablesCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import {
+  GetRoleCommand,
+  GetRolePolicyCommand,
+  IAMClient,
+  ListAttachedRolePoliciesCommand,
+  ListRolePoliciesCommand,
+} from '@aws-sdk/client-iam';
+import { GetFunctionConfigurationCommand, InvokeCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  PutSecretValueCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { ListTopicsCommand } from '@aws-sdk/client-sns';
+import { GetQueueAttributesCommand, ListQueuesCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PRODUCTION_KEY } from '../sandbox/server.ts';
+import { ACCOUNT, REGION } from './cloud.ts';
+import { type Deployment, deploy, must, STACK } from './deployment.ts';
+import { grantsOf, isAllowed, type RolePolicy } from './permissions.ts';
+
+/**
+ * The unchanged app through the real `cdk bootstrap` and `cdk deploy`, on its schedule, seen through AWS APIs alone. The
+ * steps build on one another, as the README's "Deploy" does.
+ */
+
+const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
+
+let deployment: Deployment;
+const events: { type: string; id: string; data: { project: string } }[] = [];
+const digests: string[] = [];
+
+beforeAll(async () => {
+  deployment = await deploy();
+  for (const id of ['good-1', 'good-2', 'broken']) deployment.sandbox.production.add({ id, active: 1 });
+});
+
+afterAll(async () => {
+  await deployment?.stop();
+});
+
+/** Empties both queues into `events` and `digests`. */
+async function listen(): Promise<void> {
+  for (const [queue, take] of [
+    // The emulator chooses the protocol's body for batches too, as SNS does.
+    [deployment.eventsQueue, (body: string) => void events.push(JSON.parse(body) as (typeof events)[number])],
+    [deployment.digestsQueue, (body: string) => void digests.push(body)],
+  ] as const) {
+    for (;;) {
+      const { Messages = [] } = await deployment.clients.sqs.send(
+        new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600 }),
+      );
+      for (const { Body = '' } of Messages) take(Body);
+      if (Messages.length === 0) break;
+    }
+  }
+}
+
+/** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
+async function untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waited = 0; waited < 100; waited += 1) {
+    await listen();
+    if (await condition()) return;
+    await sleep(1_000);
+  }
+  throw new Error(`the schedule has not brought about: ${what}\n${(await deployment.cloud.log()).slice(-3_000)}`);
+}
+
+/** Mails and SMS, of which the emulator leaves a line each in its log and nothing else. */
+async function deliveries(): Promise<{ readonly mail: number; readonly sms: number }> {
+  const log = await deployment.cloud.log();
+  const count = (line: string) => log.split(line).length - 1;
+  return { mail: count('SNS fanout → email ops@example.com'), sms: count('SNS fanout → SMS +15551230000') };
+}
+
+const typesOf = (project: string) => events.filter(({ data }) => data.project === project).map(({ type }) => type);
+const passes = () => deployment.cloud.calls.filter(({ action }) => action === 'dynamodb:Query').length;
+const functionName = async () => (await deployment.outputs()).PassFunctionName;
+
+async function invoke(
+  payload: unknown,
+): Promise<{ readonly error: string | undefined; readonly body: Record<string, unknown> }> {
+  const answer = await deployment.clients.lambda.send(
+    new InvokeCommand({ FunctionName: await functionName(), Payload: JSON.stringify(payload) }),
+  );
+  await listen();
+  return {
+    error: answer.FunctionError,
+    body: JSON.parse(answer.Payload?.transformToString() ?? 'null') as Record<string, unknown>,
+  };
+}
+
+function failNow(): void {
+  const lastDelivery = new Date(Date.now() - 20 * 60_000).toISOString();
+  deployment.sandbox.production.patch('broken', {
+    delivery_error_count: 61,
+    last_delivery_at: lastDelivery,
+    last_error_message: 'HTTP 401',
+  });
+}
+
+async function ledgerEntry(id: string): Promise<string> {
+  const { Items = [] } = await deployment.clients.dynamodb.send(
+    new QueryCommand({
+      TableName: (await deployment.outputs()).LedgerTableName,
+      KeyConditionExpression: '#project = :project AND #item = :item',
+      ExpressionAttributeNames: { '#project': 'project', '#item': 'item' },
+      ExpressionAttributeValues: { ':project': { S: 'production' }, ':item': { S: `integration#${id}` } },
+    }),
+  );
+  return JSON.stringify(Items[0] ?? null);
+}
+
+describe.sequential('first, the secret is empty', () => {
+  it('was made without a value', async () => {
+    await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId: 'qonversion/production' }));
+    // AWS answers ResourceNotFoundException for a secret without a value; the emulator answers an empty one.
+    const value = await deployment.clients.secrets
+      .send(new GetSecretValueCommand({ SecretId: 'qonversion/production' }))
+      .then(({ SecretString }) => SecretString)
+      .catch((error: Error) => (error.name === 'ResourceNotFoundException' ? '' : error.name));
+    expect(value).toBe('');
+  });
+
+  it('and the first scheduled pass says so, with the command that fills it', async () => {
+    await untilScheduled(
+      'the alert about the empty secret',
+      () => typesOf('production').includes('guard.failing') && digests.length > 0,
+    );
+    expect(digests[0]).toContain("aws secretsmanager put-secret-value --secret-id 'qonversion/production'");
+    expect(digests[0]).toContain('--stack IntegrationGuard');
+  });
+
+  it('and another project is not touched by that', () => {
+    expect(typesOf('staging')).toEqual([]);
+  });
+});
+
+describe.sequential('then, the secret is filled and an integration fails', () => {
+  it('the schedule pauses it, and machines and people hear of it', async () => {
+    await deployment.clients.secrets.send(
+      new PutSecretValueCommand({ SecretId: 'qonversion/production', SecretString: PRODUCTION_KEY }),
+    );
+    failNow();
+    await untilScheduled(
+      'the pause and its alerts',
+      () => typesOf('production').includes('integration.paused') && digests.length > 1,
+    );
+    expect(typesOf('production')).toEqual(
+      expect.arrayContaining(['guard.failing', 'guard.recovered', 'integration.paused']),
+    );
+    expect(deployment.sandbox.production.get('broken')?.active).toBe(0);
+    expect(deployment.sandbox.production.get('good-1')?.active).toBe(1);
+    expect(digests.at(-1)).toContain('npx guard resume broken --project production --stack IntegrationGuard');
+  });
+
+  it('the ledger holds the open circuit, settled', async () => {
+    const entry = await ledgerEntry('broken');
+    expect(entry).toContain('"state":{"S":"open"}');
+    expect(entry).toContain('"intent":{"NULL":true}');
+  });
+
+  it('mail and SMS get the digests of both, each once', async () => {
+    expect(digests).toHaveLength(2);
+    expect(await deliveries()).toEqual({ mail: 2, sms: 2 });
+  });
+
+  it('the second firing changes nothing and tells nothing', async () => {
+    const before = {
+      events: events.length,
+      digests: digests.length,
+      writes: deployment.cloud.calls.filter(({ action }) => action === 'dynamodb:PutItem').length,
+    };
+    const passesBefore = passes();
+    await untilScheduled('two more passes', () => passes() >= passesBefore + 2);
+    await sleep(1_000);
+    await listen();
+    const after = {
+      events: events.length,
+      digests: digests.length,
+      writes: deployment.cloud.calls.filter(({ action }) => action === 'dynamodb:PutItem').length,
+    };
+    expect(after).toEqual(before);
+  });
+});
+
+describe.sequential('in operation', () => {
+  it("an operator's re-activation is respected", async () => {
+    deployment.sandbox.production.setStatus('broken', 1);
+    await invoke({ project: 'production' });
+    await invoke({ project: 'production' });
+    expect(deployment.sandbox.production.get('broken')?.active).toBe(1);
+    expect(typesOf('production').filter((type) => type === 'integration.reactivated')).toHaveLength(1);
+  });
+
+  it('mail and SMS are spared what is only for information, as their settings say', async () => {
+    expect(digests).toHaveLength(3);
+    expect(await deliveries()).toEqual({ mail: 2, sms: 2 });
+  });
+
+  it('mail gets a warning, and SMS does not', async () => {
+    deployment.sandbox.production.patch('good-2', {
+      delivery_error_count: 30,
+      last_delivery_at: new Date(Date.now() - 60_000).toISOString(),
+    });
+    await invoke({ project: 'production' });
+    expect(typesOf('production').at(-1)).toBe('integration.failing');
+    expect(await deliveries()).toEqual({ mail: 3, sms: 2 });
+  });
+
+  it('a regenerated key is picked up without deploying again', async () => {
+    deployment.sandbox.regenerateKey('sk_fake_regenerated');
+    await deployment.clients.secrets.send(
+      new PutSecretValueCommand({
+        SecretId: 'qonversion/production',
+        SecretString: '{"secretKey":"sk_fake_regenerated"}',
+      }),
+    );
+    expect(await invoke({ project: 'production' })).toMatchObject({
+      error: undefined,
+      body: { project: 'production', failed: 0 },
+    });
+  });
+
+  it.each([{ project: 'nope' }, { project: 'production', apiUrl: 'https://evil.example' }, {}])(
+    'the input %j fails the invocation, which the alarm on errors sees, and touches nothing',
+    async (input) => {
+      const before = deployment.sandbox.requests.length;
+      const { error, body } = await invoke(input);
+      expect(error).toBe('Unhandled');
+      expect(body.errorMessage).toContain('this function takes {"project": NAME} and nothing else');
+      expect(deployment.sandbox.requests.length).toBe(before);
+    },
+  );
+
+  it('leaves nothing in the dead-letter queue', async () => {
+    const { StackResourceSummaries = [] } = await deployment.clients.cloudformation.send(
+      new ListStackResourcesCommand({ StackName: STACK }),
+    );
+    const queue =
+      StackResourceSummaries.find(({ ResourceType }) => ResourceType === 'AWS::SQS::Queue')?.PhysicalResourceId ?? '';
+    const { Attributes } = await deployment.clients.sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl: queue, AttributeNames: ['ApproximateNumberOfMessages'] }),
+    );
+    expect(Attributes?.ApproximateNumberOfMessages).toBe('0');
+  });
+
+  it('`guard plan`, `list`, `pause` and `resume` work against the stack', async () => {
+    const where = ['--stack', STACK, '--project', 'production'];
+    expect(await must(deployment.cloud.guard(['plan', ...where]))).toContain('production: 3 active');
+    expect(await must(deployment.cloud.guard(['list', ...where]))).toMatch(/broken\s+Amplitude iOS/);
+    expect(await must(deployment.cloud.guard(['pause', 'good-2', ...where]))).toContain('good-2 is paused');
+    expect(deployment.sandbox.production.get('good-2')?.active).toBe(0);
+    expect(await ledgerEntry('good-2')).toContain('"pausedByOperator":{"BOOL":true}');
+    expect(await must(deployment.cloud.guard(['resume', 'good-2', ...where]))).toContain('good-2 is active again');
+    const several = await deployment.cloud.guard(['plan', '--stack', STACK]);
+    expect(several).toMatchObject({
+      code: 2,
+      output: expect.stringContaining('name one with --project: production, staging'),
+    });
+  });
+});
+
+describe.sequential('least privilege, proven', () => {
+  let role: string;
+  let policies: readonly RolePolicy[];
+  let names: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    const iam = new IAMClient({
+      endpoint: deployment.cloud.endpoint,
+      region: REGION,
+      credentials: CREDENTIALS,
+    });
+    const { Role = '' } = await deployment.clients.lambda.send(
+      new GetFunctionConfigurationCommand({ FunctionName: await functionName() }),
+    );
+    role = Role.split('/').at(-1) ?? '';
+    const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName: role }));
+    const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: role }));
+    expect(AttachedPolicies).toEqual([]);
+    const outputs = await deployment.outputs();
+    const secret = async (SecretId: string) =>
+      (await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '';
+    names = {
+      [outputs.LedgerTableName ?? '']: `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${outputs.LedgerTableName}`,
+      [outputs.AlertsTopicArn ?? '']: outputs.AlertsTopicArn ?? '',
+      'qonversion/production': await secret('qonversion/production'),
+      [await secret('qonversion/staging')]: await secret('qonversion/staging'),
+    };
+    // In the emulator a secret's Ref is its name; AWS gives the ARN.
+    const toArns = (key: string, value: unknown) =>
+      (key === '' || Number.isInteger(Number(key)) || key === 'Resource') && typeof value === 'string'
+        ? (names[value] ?? value)
+        : value;
+    policies = await Promise.all(
+      PolicyNames.map(async (PolicyName) => {
+        const { PolicyDocument = '' } = await iam.send(new GetRolePolicyCommand({ RoleName: role, PolicyName }));
+        const text = PolicyDocument.startsWith('{') ? PolicyDocument : decodeURIComponent(PolicyDocument);
+        return { name: PolicyName, policy: JSON.parse(text, toArns) as RolePolicy['policy'] };
+      }),
+    );
+    iam.destroy();
+    for (const { resource } of grantsOf(policies)) expect(resource).toMatch(/^arn:/);
+  });
+
+  /** What AWS does in the caller's name: keys of encrypted topics and secrets, and the function's log. */
+  function implied(): readonly { readonly action: string; readonly resource: string }[] {
+    const grants = grantsOf(policies);
+    const key = grants.find(({ action }) => action === 'kms:Decrypt')?.resource ?? '';
+    const log = grants.find(({ action }) => action === 'logs:PutLogEvents')?.resource ?? '';
+    return [
+      { action: 'kms:Decrypt', resource: key },
+      { action: 'kms:GenerateDataKey', resource: key },
+      { action: 'logs:CreateLogStream', resource: log },
+      { action: 'logs:PutLogEvents', resource: log },
+    ];
+  }
+
+  const made = () => {
+    const seen = deployment.cloud.calls.map(({ action, resource }) => ({
+      action,
+      resource: names[resource] ?? resource,
+    }));
+    const all = [...seen, ...implied()];
+    return [...new Map(all.map((call) => [`${call.action} ${call.resource}`, call])).values()];
+  };
+
+  /** A log group's ARN ends in `:*`; the calls name a stream. */
+  const concrete = (resource: string) =>
+    resource.endsWith(':*') && resource.includes(':log-group:')
+      ? resource.replace(/:\*$/, ':log-stream:one')
+      : resource;
+
+  it('allows every call that was made', async () => {
+    const rows: string[] = [];
+    for (const { action, resource } of made()) {
+      const allowed = await isAllowed(role, policies, action, concrete(resource));
+      rows.push(`${allowed ? 'allowed' : 'REFUSED'}  ${action.padEnd(30)} ${resource}`);
+    }
+    console.log(`AWS calls of the pass function, against its deployed role:\n${rows.sort().join('\n')}`);
+    expect(rows.filter((row) => row.startsWith('REFUSED'))).toEqual([]);
+    expect(rows.length).toBeGreaterThanOrEqual(8);
+  });
+
+  it('grants nothing that stays unused', () => {
+    const used = new Set(made().map(({ action, resource }) => `${action} ${resource}`));
+    expect(
+      grantsOf(policies)
+        .map(({ action, resource }) => `${action} ${resource}`)
+        .filter((grant) => !used.has(grant)),
+    ).toEqual([]);
+  });
+
+  it('refuses everything else', async () => {
+    const arn = (service: string, rest: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
+    const [table = '', topic = '', secret = ''] = Object.values(names);
+    const forbidden: readonly (readonly [string, string])[] = [
+      ['secretsmanager:GetSecretValue', arn('secretsmanager', 'secret:payroll-AbCdEf')],
+      ['secretsmanager:GetSecretValue', arn('secretsmanager', 'secret:qonversion/production-two-AbCdEf')],
+      ['secretsmanager:PutSecretValue', secret],
+      ['secretsmanager:DeleteSecret', secret],
+      ['dynamodb:Query', arn('dynamodb', 'table/other')],
+      ['dynamodb:Scan', table],
+      ['dynamodb:DeleteItem', table],
+      ['dynamodb:DeleteTable', table],
+      ['dynamodb:UpdateItem', table],
+      ['sns:Publish', arn('sns', 'other')],
+      ['sns:Publish', (await deployment.outputs()).AlarmsTopicArn ?? ''],
+      ['sns:Subscribe', topic],
+      ['sns:DeleteTopic', topic],
+      ['kms:Decrypt', arn('kms', 'key/11111111-2222-4333-8444-555555555555')],
+      ['kms:ScheduleKeyDeletion', implied()[0]?.resource ?? ''],
+      ['iam:PassRole', `arn:aws:iam::${ACCOUNT}:role/${role}`],
+      ['lambda:InvokeFunction', arn('lambda', `function:${await functionName()}`)],
+      ['lambda:UpdateFunctionCode', arn('lambda', `function:${await functionName()}`)],
+      ['sts:AssumeRole', `arn:aws:iam::${ACCOUNT}:role/Admin`],
+      ['logs:DeleteLogGroup', implied()[2]?.resource.replace(/:\*$/, '') ?? ''],
+    ];
+    const rows: string[] = [];
+    for (const [action, resource] of forbidden) {
+      rows.push(
+        `${(await isAllowed(role, policies, action, resource)) ? 'ALLOWED' : 'refused'}  ${action.padEnd(30)} ${resource}`,
+      );
+    }
+    console.log(`Calls that must be refused:\n${rows.join('\n')}`);
+    expect(rows.filter((row) => row.startsWith('ALLOWED'))).toEqual([]);
+  });
+});
+
+describe.sequential('a change of the deployment', () => {
+  it('of nothing is no difference', async () => {
+    const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
+    expect(output).toContain('There were no differences');
+    expect(code).toBe(0);
+  });
+
+  it('of the settings updates in place', async () => {
+    const before = await deployment.outputs();
+    await deployment.writeSettings({ errorThreshold: 10 });
+    await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
+    expect(await deployment.outputs()).toEqual(before);
+    const plan = JSON.parse(
+      await must(deployment.cloud.guard(['plan', '--json', '--stack', STACK, '--project', 'production'])),
+    ) as { decisions: { figures: { errorThreshold: number } | null }[] };
+    expect(plan.decisions.find(({ figures }) => figures !== null)?.figures?.errorThreshold).toBe(10);
+    deployment.sandbox.production.patch('good-1', {
+      delivery_error_count: 12,
+      last_delivery_at: '2026-01-01T00:00:00Z',
+    });
+    await invoke({ project: 'production' });
+    expect(deployment.sandbox.production.get('good-1')?.active).toBe(0);
+  });
+
+  it('the template passes cfn-lint', async () => {
+    const synthesized = await must(deployment.cloud.cdk(['synth'], deployment.settingsFile));
+    expect(synthesized).toContain('Resources:');
+    expect(
+      await deployment.cloud.python('cfn-lint', ['--non-zero-exit-code', 'error', deployment.cloud.template(STACK)]),
+    ).toMatchObject({ code: 0 });
+  });
+
+  it('destroys everything but the ledger and the key, and deploys again over them', async () => {
+    const ledger = (await deployment.outputs()).LedgerTableName ?? '';
+    const role =
+      (
+        await deployment.clients.lambda.send(
+          new GetFunctionConfigurationCommand({ FunctionName: await functionName() }),
+        )
+      ).Role ?? '';
+    await must(deployment.cloud.cdk(['destroy', '--force'], deployment.settingsFile));
+    await expect(deployment.outputs()).rejects.toThrow(/does not exist/);
+
+    const iam = new IAMClient({ endpoint: deployment.cloud.endpoint, region: REGION, credentials: CREDENTIALS });
+    const { clients } = deployment;
+    expect((await clients.dynamodb.send(new ListTablesCommand({}))).TableNames).toEqual([ledger]);
+    expect((await clients.lambda.send(new ListFunctionsCommand({}))).Functions).toEqual([]);
+    expect((await clients.sns.send(new ListTopicsCommand({}))).Topics ?? []).toEqual([]);
+    expect(
+      ((await clients.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).map((url) => url.split('/').at(-1)).sort(),
+    ).toEqual(['guard-digests', 'guard-events']);
+    expect(((await clients.secrets.send(new ListSecretsCommand({}))).SecretList ?? []).map(({ Name }) => Name)).toEqual(
+      ['qonversion/staging'],
+    );
+    await expect(iam.send(new GetRoleCommand({ RoleName: role.split('/').at(-1) ?? '' }))).rejects.toMatchObject({
+      name: 'NoSuchEntityException',
+    });
+    iam.destroy();
+
+    await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
+    const plan = deployment.cloud.guard(['plan', '--stack', STACK, '--project', 'production']);
+    await expect(plan).resolves.toMatchObject({ code: 2, output: expect.stringContaining('is empty; fill it with') });
+  });
+});

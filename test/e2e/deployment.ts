@@ -1,0 +1,121 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { type Sandbox, startSandbox, TEST_KEY } from '../sandbox/server.ts';
+import { ACCOUNT, type Cloud, REGION, startCloud } from './cloud.ts';
+
+export const STACK = 'IntegrationGuard';
+
+/** The unchanged app, deployed into the local cloud, with a sandbox for its API and queues to listen at. */
+export interface Deployment {
+  readonly cloud: Cloud;
+  readonly sandbox: Sandbox;
+  readonly settingsFile: string;
+  /** Queue that the settings subscribe: one CloudEvent per event. */
+  readonly eventsQueue: string;
+  /** Queue that listens to what people get, subscribed from outside as anybody may. */
+  readonly digestsQueue: string;
+  readonly clients: {
+    readonly cloudformation: CloudFormationClient;
+    readonly dynamodb: DynamoDBClient;
+    readonly lambda: LambdaClient;
+    readonly secrets: SecretsManagerClient;
+    readonly sns: SNSClient;
+    readonly sqs: SQSClient;
+  };
+  /** Outputs of the stack by name. */
+  outputs(): Promise<Readonly<Record<string, string>>>;
+  writeSettings(policy?: Readonly<Record<string, unknown>>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function deploy(): Promise<Deployment> {
+  const folder = await mkdtemp(join(tmpdir(), 'guard-e2e-'));
+  const settingsFile = join(folder, 'settings.json');
+  const cloud = await startCloud();
+  const sandbox = await startSandbox();
+  const options = {
+    endpoint: cloud.endpoint,
+    region: REGION,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  };
+  const clients = {
+    cloudformation: new CloudFormationClient(options),
+    dynamodb: new DynamoDBClient(options),
+    lambda: new LambdaClient(options),
+    secrets: new SecretsManagerClient(options),
+    sns: new SNSClient(options),
+    sqs: new SQSClient(options),
+  };
+  const stop = async () => {
+    for (const client of Object.values(clients)) client.destroy();
+    await sandbox.close();
+    await cloud.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const createQueue = async (QueueName: string) =>
+      (await clients.sqs.send(new CreateQueueCommand({ QueueName }))).QueueUrl ?? '';
+    const eventsQueue = await createQueue('guard-events');
+    const digestsQueue = await createQueue('guard-digests');
+    const staging = await clients.secrets.send(
+      new CreateSecretCommand({ Name: 'qonversion/staging', SecretString: TEST_KEY }),
+    );
+
+    const writeSettings = (policy: Readonly<Record<string, unknown>> = {}) =>
+      writeFile(
+        settingsFile,
+        JSON.stringify({
+          schedule: 'rate(1 minute)',
+          projects: {
+            production: { secretName: 'qonversion/production', apiUrl: sandbox.url, policy },
+            staging: { secretArn: staging.ARN, apiUrl: sandbox.url, policy: { mode: 'observe' } },
+          },
+          alerts: {
+            subscriptions: [
+              { sqs: `arn:aws:sqs:${REGION}:${ACCOUNT}:guard-events` },
+              // Without the alarms, which would come when they please and spoil the counts.
+              { email: 'ops@example.com', minSeverity: 'warning', alarms: false },
+              { sms: '+15551230000', minSeverity: 'critical', projects: ['production'], alarms: false },
+            ],
+          },
+        }),
+      );
+    await writeSettings();
+    await must(cloud.cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], settingsFile));
+    await must(cloud.cdk(['deploy', '--require-approval', 'never'], settingsFile));
+
+    const outputs = async () => {
+      const { Stacks } = await clients.cloudformation.send(new DescribeStacksCommand({ StackName: STACK }));
+      const pairs = (Stacks?.[0]?.Outputs ?? []).map(
+        ({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? ''] as const,
+      );
+      return Object.fromEntries(pairs);
+    };
+    await clients.sns.send(
+      new SubscribeCommand({
+        TopicArn: (await outputs()).AlertsTopicArn,
+        Protocol: 'sqs',
+        Endpoint: `arn:aws:sqs:${REGION}:${ACCOUNT}:guard-digests`,
+        Attributes: { RawMessageDelivery: 'true', FilterPolicy: '{"kind":["digest"]}' },
+      }),
+    );
+    return { cloud, sandbox, settingsFile, eventsQueue, digestsQueue, clients, outputs, writeSettings, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** @throws with everything the program printed when it failed */
+export async function must(result: Promise<{ readonly code: number; readonly output: string }>): Promise<string> {
+  const { code, output } = await result;
+  if (code !== 0) throw new Error(`exit code ${code}:\n${output}`);
+  return output;
+}

@@ -1,0 +1,72 @@
+import { createServer, request as forward, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** One AWS API call that a deployed function made. */
+export interface RecordedCall {
+  /** As IAM names it: `sns:Publish`. */
+  readonly action: string;
+  /** The name or ARN the call was about, as the caller gave it. */
+  readonly resource: string;
+}
+
+export interface Recorder {
+  readonly url: string;
+  readonly calls: readonly RecordedCall[];
+  close(): Promise<void>;
+}
+
+/** A proxy between the deployed functions and the emulator that writes down every AWS call they make. */
+export async function startRecorder(target: URL): Promise<Recorder> {
+  const calls: RecordedCall[] = [];
+  const server = createServer(async (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const call = describeCall(incoming.headers, body.toString('utf8'));
+    if (call !== null) calls.push(call);
+    const upstream = forward(
+      {
+        host: target.hostname,
+        port: target.port,
+        method: incoming.method,
+        path: incoming.url,
+        headers: incoming.headers,
+      },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      },
+    );
+    upstream.on('error', () => outgoing.destroy());
+    upstream.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** IAM knows one action for some that the API has two of. */
+const IAM_ACTION: Readonly<Record<string, string>> = { 'sns:PublishBatch': 'sns:Publish' };
+
+/** Reads service, action and resource out of a request, by the protocols of the services in use (JSON 1.x and Query). */
+function describeCall(headers: IncomingHttpHeaders, body: string): RecordedCall | null {
+  const service = /Credential=[^/]+\/\d{8}\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1];
+  if (service === undefined) return null;
+  const target = headers['x-amz-target'];
+  const named = (action: string, resource: unknown): RecordedCall => {
+    const plain = `${service}:${action}`;
+    return { action: IAM_ACTION[plain] ?? plain, resource: String(resource ?? '') };
+  };
+  if (typeof target === 'string') {
+    const fields = JSON.parse(body) as Record<string, unknown>;
+    return named(target.split('.').at(-1) ?? '', fields.TableName ?? fields.SecretId);
+  }
+  const fields = new URLSearchParams(body);
+  return named(fields.get('Action') ?? '', fields.get('TopicArn'));
+}
