@@ -8,6 +8,7 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type Sandbox, startSandbox, TEST_KEY } from '../sandbox/server.ts';
+import { World } from '../sandbox/world.ts';
 import { ACCOUNT, type Cloud, REGION, startCloud } from './cloud.ts';
 
 export const STACK = 'IntegrationGuard';
@@ -39,7 +40,9 @@ export async function deploy(): Promise<Deployment> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-e2e-'));
   const settingsFile = join(folder, 'settings.json');
   const cloud = await startCloud();
-  const sandbox = await startSandbox();
+  // The deployed guard's clock is the real one, so the sandbox's worlds begin now.
+  const startAt = new Date().toISOString();
+  const sandbox = await startSandbox({ production: new World({ startAt }), testing: new World({ startAt }) });
   const options = {
     endpoint: cloud.endpoint,
     region: REGION,

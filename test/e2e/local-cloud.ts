@@ -11,7 +11,6 @@ populate(sandbox.production);
 populate(sandbox.testing);
 const outputs = await deployment.outputs();
 const ticking = setInterval(() => {
-  // A virtual world on the real clock: the guard's own clock is the real one here.
   sandbox.production.advance(1);
   sandbox.testing.advance(1);
 }, 60_000);

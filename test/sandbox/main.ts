@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { populate } from './scenario.ts';
 import { PRODUCTION_KEY, startSandbox, TEST_KEY } from './server.ts';
+import { World } from './world.ts';
 
 /** The sandbox by itself: `node test/sandbox/main.ts [--port N] [--speed MINUTES_PER_SECOND] [--page-size N]`. */
 const { values } = parseArgs({
@@ -11,7 +12,10 @@ const { values } = parseArgs({
   },
 });
 
+const startAt = new Date().toISOString();
 const sandbox = await startSandbox({
+  production: new World({ startAt }),
+  testing: new World({ startAt }),
   port: Number(values.port),
   ...(values['page-size'] === undefined ? {} : { pageSize: Number(values['page-size']) }),
 });
