@@ -155,7 +155,8 @@ function createKey(scope: Construct): Key {
   key.addToResourcePolicy(
     new PolicyStatement({
       sid: 'LogsOfTheGuard',
-      principals: [new ServicePrincipal('logs.amazonaws.com')],
+      // CloudWatch Logs presents itself to KMS by its regional name ("Encrypt log data in CloudWatch Logs using KMS").
+      principals: [new ServicePrincipal(`logs.${region}.amazonaws.com`)],
       actions: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
       resources: ['*'],
       conditions: {

@@ -91,6 +91,17 @@ describe('the stack', () => {
     template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() });
   });
 
+  it('lets CloudWatch Logs of this region use the key for the log groups of this account', () => {
+    const statements = Object.values(template.findResources('AWS::KMS::Key')).flatMap(
+      ({ Properties }) => Properties.KeyPolicy.Statement,
+    );
+    const logs = statements.find(({ Sid }: { Sid?: string }) => Sid === 'LogsOfTheGuard');
+    expect(logs.Principal).toEqual({
+      Service: { 'Fn::Join': ['', ['logs.', { Ref: 'AWS::Region' }, '.amazonaws.com']] },
+    });
+    expect(Object.keys(logs.Condition.ArnLike)).toEqual(['kms:EncryptionContext:aws:logs:arn']);
+  });
+
   it('encrypts what lies anywhere, and keeps undelivered messages for two weeks', () => {
     template.allResourcesProperties('AWS::SQS::Queue', {
       SqsManagedSseEnabled: true,
