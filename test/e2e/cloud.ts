@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -16,10 +16,13 @@ export const REGION = 'us-east-1';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE_PROGRAMS = join(PROJECT, 'node_modules', '.bin');
+const SUPERVISOR = fileURLToPath(new URL('./supervise.ts', import.meta.url));
 
 /** A local AWS that others wrote, on a free loopback port, with our Node as its functions' runtime. */
 export interface Cloud {
   readonly endpoint: string;
+  /** For files that go when the cloud goes. */
+  readonly folder: string;
   /** What our own programs need to talk to it. */
   readonly environment: Readonly<Record<string, string>>;
   /** What the deployed functions have called so far. */
@@ -47,13 +50,9 @@ export async function startCloud(): Promise<Cloud> {
   const lines: Buffer[] = [];
   for (const stream of [emulator.stdout, emulator.stderr]) stream?.on('data', (chunk: Buffer) => lines.push(chunk));
 
-  const kill = () => void emulator.kill('SIGKILL');
-  process.once('exit', kill);
   const stop = async () => {
-    process.off('exit', kill);
     await end(emulator);
     await recorder.close();
-    await rm(folder, { recursive: true, force: true });
   };
   try {
     await untilReady(endpoint, emulator, lines);
@@ -83,6 +82,7 @@ export async function startCloud(): Promise<Cloud> {
     );
   return {
     endpoint,
+    folder,
     environment,
     calls: recorder.calls,
     log: async () => Buffer.concat(lines).toString('utf8'),
@@ -98,8 +98,7 @@ export async function startCloud(): Promise<Cloud> {
 }
 
 function startEmulator(programs: string, folder: string, port: number, functionsEndpoint: string): ChildProcess {
-  return spawn(join(programs, 'ministack'), [], {
-    cwd: folder,
+  return spawn(join(NODE_PROGRAMS, 'node'), [SUPERVISOR, folder, join(programs, 'ministack')], {
     env: {
       // Functions run with the `node` that is first on this PATH.
       PATH: `${NODE_PROGRAMS}${delimiter}${programs}${delimiter}${process.env.PATH ?? ''}`,
@@ -111,7 +110,8 @@ function startEmulator(programs: string, folder: string, port: number, functions
       AWS_ENDPOINT_URL: functionsEndpoint,
       AWS_DEFAULT_REGION: REGION,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // When this pipe closes, by our end or by our death, the supervisor ends the emulator and removes its folder.
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
 }
 
@@ -131,10 +131,8 @@ async function untilReady(endpoint: string, emulator: ChildProcess, lines: reado
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  child.stdin?.end();
   await ended;
-  clearTimeout(late);
 }
 
 async function freePort(): Promise<number> {

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -37,9 +36,8 @@ export interface Deployment {
 }
 
 export async function deploy(): Promise<Deployment> {
-  const folder = await mkdtemp(join(tmpdir(), 'guard-e2e-'));
-  const settingsFile = join(folder, 'settings.json');
   const cloud = await startCloud();
+  const settingsFile = join(cloud.folder, 'test-settings.json');
   // The deployed guard's clock is the real one, so the sandbox's worlds begin now.
   const startAt = new Date().toISOString();
   const sandbox = await startSandbox({ production: new World({ startAt }), testing: new World({ startAt }) });
@@ -60,7 +58,6 @@ export async function deploy(): Promise<Deployment> {
     for (const client of Object.values(clients)) client.destroy();
     await sandbox.close();
     await cloud.stop();
-    await rm(folder, { recursive: true, force: true });
   };
   try {
     const createQueue = async (QueueName: string) =>
