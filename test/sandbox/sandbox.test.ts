@@ -215,6 +215,7 @@ describe('the control API', () => {
     await control('POST', '/advance', { minutes: 3 });
     expect(sandbox.production.get('a')).toMatchObject({ delivery_error_count: 6, last_error_message: 'HTTP 500' });
     await control('POST', '/faults', { fault: { kind: 'status', status: 503 }, times: 1 });
+    await control('POST', '/outage', { id: 'a', inMinutes: 10, minutes: 5 });
     expect((await call('GET', '/integrations')).status).toBe(503);
     expect((await call('GET', '/integrations')).status).toBe(200);
   });
@@ -262,6 +263,17 @@ describe('the simulator', () => {
       last_delivery_at: '2026-11-23T09:06:00Z',
       last_error_message: 'HTTP 401',
     });
+  });
+
+  it('plays outages that begin and end by themselves', () => {
+    const made = world();
+    made.planOutage('a', 'HTTP 503', 3, 4);
+    made.advance(2);
+    expect(made.get('a')).toMatchObject({ delivery_error_count: 0 });
+    made.advance(4);
+    expect(made.get('a')).toMatchObject({ delivery_error_count: 4, last_error_message: 'HTTP 503' });
+    made.advance(1);
+    expect(made.get('a')).toMatchObject({ delivery_error_count: 0, last_delivery_at: '2026-11-23T09:07:00Z' });
   });
 
   it('does not take a delivery for a change of the integration', () => {

@@ -299,6 +299,17 @@ function runControl(state: State, command: string, body: Readonly<Record<string,
     case 'POST /break':
       world.breakDown(id(), z.string().parse(body.message ?? 'HTTP 503 from upstream'));
       return world.get(id());
+    case 'POST /outage': {
+      const plan = z
+        .object({
+          message: z.string().default('HTTP 503 from upstream'),
+          inMinutes: z.number().min(0).default(0),
+          minutes: z.number().positive(),
+        })
+        .parse(body);
+      world.planOutage(id(), plan.message, plan.inMinutes, plan.minutes);
+      return world.get(id());
+    }
     case 'POST /mend':
       world.mend(id());
       return world.get(id());

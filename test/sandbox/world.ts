@@ -45,8 +45,10 @@ interface Pipe {
   eventsPerMinute: number;
   /** Fraction of an event not yet due. */
   owed: number;
-  /** What the provider answers while it is down; null while it is up. */
+  /** What the provider answers while somebody has it broken down; null while it is up. */
   outage: string | null;
+  /** Outages that begin and end by themselves, in milliseconds of the virtual clock. */
+  readonly planned: { readonly from: number; readonly to: number; readonly message: string }[];
   /** Events that arrived, that failed, and that were never sent because the pipe was stopped. */
   readonly tally: { delivered: number; failed: number; withheld: number };
   failingSince: number | null;
@@ -110,6 +112,7 @@ export class World {
       eventsPerMinute: options.eventsPerMinute ?? 0,
       owed: 0,
       outage: null,
+      planned: [],
       tally,
       failingSince: null,
     });
@@ -153,8 +156,15 @@ export class World {
     this.#pipe(id).outage = null;
   }
 
-  isBroken(id: string): boolean {
-    return this.#pipe(id).outage !== null;
+  /** An outage that begins so many minutes from now and ends by itself. */
+  planOutage(id: string, message: string, inMinutes: number, minutes: number): void {
+    const from = this.#now + inMinutes * MINUTE_MS;
+    this.#pipe(id).planned.push({ from, to: from + minutes * MINUTE_MS, message });
+  }
+
+  /** What the provider answers now; null when it is up. */
+  #answerOf(pipe: Pipe): string | null {
+    return pipe.outage ?? pipe.planned.find(({ from, to }) => from <= this.#now && this.#now < to)?.message ?? null;
   }
 
   tally(id: string): Readonly<Pipe['tally']> {
@@ -179,7 +189,8 @@ export class World {
       pipe.tally.withheld += events;
       return;
     }
-    if (pipe.outage === null) {
+    const failure = this.#answerOf(pipe);
+    if (failure === null) {
       pipe.tally.delivered += events;
       pipe.failingSince = null;
       record.last_delivery_at = this.#stamp();
@@ -190,7 +201,7 @@ export class World {
     pipe.failingSince ??= this.#now;
     record.delivery_error_count += events;
     record.last_error_at = this.#stamp();
-    record.last_error_message = pipe.outage;
+    record.last_error_message = failure;
     const longEnough = this.#now - pipe.failingSince >= this.#suspendAfterMinutes * MINUTE_MS;
     if (longEnough && record.delivery_error_count >= this.#suspendAfterErrors) {
       record.active = 2;
