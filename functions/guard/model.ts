@@ -145,7 +145,7 @@ export interface Intent {
   readonly owed: readonly GuardEvent[];
   /** What the ledger says once everything above is done. */
   readonly settled: SettledEntry;
-  /** When the act was tried and gave no proof of success. It may still have taken effect. */
+  /** When the act was tried and its outcome stayed in doubt. */
   readonly failedAt: string | null;
 }
 

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { describeError, LostRaceError } from './errors.ts';
+import { changedNothing, describeError, LostRaceError } from './errors.ts';
 import { type EventSeed, makeEvent } from './events.ts';
 import {
   BLANK_PROJECT_SETTLED,
@@ -244,8 +244,10 @@ async function beginInTime(
     const problem = describeError(error);
     ports.log.error('status not set', { project: project.name, id: decision.id, status: act.status, problem });
     const failure = describeFailedAct(project, decision, problem, now);
-    // The intent stays: an act without proof of success may have taken effect all the same, and the next pass looks.
-    const entry: LedgerEntry = { ...failure.entry, intent: { ...intent, owed: [], failedAt: now } };
+    // In doubt the intent stays, and the next pass looks whether the act took effect. After a refusal there is no doubt, and
+    // an intent would make an operator's own pause look like ours, which a trial might then undo.
+    const doubtful: Intent = { ...intent, owed: [], failedAt: now };
+    const entry: LedgerEntry = { ...failure.entry, intent: changedNothing(error) ? null : doubtful };
     return { decision, outcome: 'failed', problem, unsettled: toSettle(entry, [...owed, ...failure.events]) };
   }
 }

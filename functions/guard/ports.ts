@@ -11,7 +11,8 @@ export interface IntegrationsApi {
   list(): Promise<Listing>;
   /**
    * Asks for a state and returns the record as it is afterwards. Safe to repeat.
-   * @throws when the API refuses, cannot be reached, or answers with a record that does not show the asked-for state.
+   * @throws when the API refuses, cannot be reached, or answers with a record that does not show the asked-for state; the
+   * error's `changedNothing` is true when the request certainly had no effect.
    */
   setStatus(id: string, status: Status): Promise<IntegrationRecord>;
   /** Requests sent so far, and how many of those were retries. */

@@ -130,26 +130,45 @@ async function send(
     return sendWith(renewed);
   }
 
-  function sendWith(secret: SecretKey): Promise<unknown> {
-    return pRetry(
-      (attempt) => {
-        traffic.requests += 1;
-        if (attempt > 1) traffic.retries += 1;
-        return attemptOnce(options, request, secret);
-      },
-      {
-        retries: options.retries ?? 4,
-        minTimeout: options.firstWaitMs ?? 250,
-        maxTimeout: LONGEST_WAIT_MS,
-        factor: 2,
-        randomize: true,
-        shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
-        onFailedAttempt: async ({ error, retriesLeft }) => {
-          if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs(), options.sleep ?? sleep);
+  async function sendWith(secret: SecretKey): Promise<unknown> {
+    // A try without an answer may have taken effect, whatever a later try is told.
+    let doubtful = false;
+    try {
+      return await pRetry(
+        (attempt) => {
+          traffic.requests += 1;
+          if (attempt > 1) traffic.retries += 1;
+          return attemptOnce(options, request, secret);
         },
-      },
-    );
+        {
+          retries: options.retries ?? 4,
+          minTimeout: options.firstWaitMs ?? 250,
+          maxTimeout: LONGEST_WAIT_MS,
+          factor: 2,
+          randomize: true,
+          shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
+          onFailedAttempt: async ({ error, retriesLeft }) => {
+            doubtful ||= !isRefusal(error);
+            if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs(), options.sleep ?? sleep);
+          },
+        },
+      );
+    } catch (error) {
+      if (error instanceof QonversionError) error.changedNothing = !doubtful;
+      throw error;
+    }
   }
+}
+
+/** The API said no before doing anything: every 4xx but a time-out. */
+function isRefusal(error: Error): boolean {
+  return (
+    error instanceof QonversionError &&
+    error.status !== null &&
+    error.status >= 400 &&
+    error.status < 500 &&
+    error.status !== 408
+  );
 }
 
 /** Waits as long as the API asks, and gives up at once when that is longer than there is time. */

@@ -224,6 +224,20 @@ describe('law 6: absolute states, within the time there is', () => {
     expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
   });
 
+  it("takes an operator's pause after a refusal for the operator's, not for its own", async () => {
+    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    const refusal = new RequestRefusedError('Qonversion does not permit this key to use integration broken (403)');
+    refusal.changedNothing = true;
+    harness.api.failStatus(refusal);
+    await harness.pass();
+    harness.world.setStatus('broken', 0);
+    harness.api.failStatus(null);
+    await harness.run(300);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ pausedByOperator: true, intent: null });
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed']);
+  });
+
   it('tells of a re-activation that fails, and tries again', async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();

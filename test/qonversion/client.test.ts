@@ -160,6 +160,37 @@ describe('setStatus', () => {
   });
 });
 
+describe('after a status call that failed', () => {
+  const failure = async () => {
+    const error: unknown = await client({ sleep: async () => undefined })
+      .setStatus('amp-ios', 0)
+      .catch((reason: unknown) => reason);
+    return error as { readonly changedNothing: boolean };
+  };
+
+  it.each([401, 403, 404, 409, 422, 429])('a %i is known to have changed nothing', async (status) => {
+    fault({ kind: 'status', status });
+    expect((await failure()).changedNothing).toBe(true);
+  });
+
+  it.each([
+    ['a 500', { kind: 'status', status: 500 }],
+    ['a 408', { kind: 'status', status: 408 }],
+    ['a lost answer', { kind: 'reset-after' }],
+    ['an answer that is not the API’s', { kind: 'body', body: '<html></html>' }],
+  ] as const)('%s leaves it in doubt', async (_name, value) => {
+    fault(value);
+    expect((await failure()).changedNothing).toBe(false);
+  });
+
+  it('a refusal after a lost answer leaves it in doubt', async () => {
+    fault({ kind: 'reset-after' }, 1);
+    fault({ kind: 'status', status: 409 });
+    expect((await failure()).changedNothing).toBe(false);
+    expect(sandbox.production.get('amp-ios')?.active).toBe(0);
+  });
+});
+
 describe('refusals', () => {
   it.each([
     [400, RequestRefusedError],
