@@ -74,7 +74,7 @@ export function createRuntime(variables: NodeJS.ProcessEnv, settings: Settings):
     const log = toLog(logger.createChild({ persistentKeys: { project: name, requestId: context.awsRequestId } }));
     const remainingMs = () => context.getRemainingTimeInMillis() - MARGIN_MS;
     const apiMs = () => remainingMs() - TELLING_MS;
-    const api = createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs: apiMs });
+    const api = createQonversionClient({ apiUrl: project.apiUrl, key, clock, remainingMs: apiMs });
     const ports: Ports = { api, ledger, alerts, clock, log, remainingMs };
 
     const report = await runPass(ports, { name, policy: project.policy });

@@ -173,7 +173,12 @@ function environmentKey(environment: CliEnvironment): KeySource {
 }
 
 function createApi(project: ProjectSettings, key: KeySource, remainingMs: () => number) {
-  return createQonversionClient({ apiUrl: project.apiUrl, key, remainingMs: () => remainingMs() - TELLING_MS });
+  return createQonversionClient({
+    apiUrl: project.apiUrl,
+    key,
+    clock: systemClock,
+    remainingMs: () => remainingMs() - TELLING_MS,
+  });
 }
 
 /** The same limit as the function's: other passes take an older intent for an interrupted one (law 2). */

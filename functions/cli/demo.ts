@@ -217,7 +217,7 @@ function createPorts(sandbox: Sandbox, folder: string, alerts: AlertSink): Ports
   const remainingMs = () => 60_000;
   const source = { get: async () => key, renew: async () => key };
   return {
-    api: createQonversionClient({ apiUrl: sandbox.url, key: source, remainingMs }),
+    api: createQonversionClient({ apiUrl: sandbox.url, key: source, clock, remainingMs }),
     ledger: createFileLedger(join(folder, 'ledger.json'), clock),
     alerts,
     clock,

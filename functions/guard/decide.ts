@@ -46,7 +46,7 @@ export function decide(
   const known = entry ?? BLANK_ENTRY;
   if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
 
-  const { before, owed, interrupted } = takeUp(known, record, context.project, context.now);
+  const { before, owed, interrupted } = takeUp(known, record, context);
   const ruling = rule({ record, before, policy, context });
   return toDecision(record, ruling, before, owed, interrupted);
 }
@@ -61,12 +61,12 @@ export function decideForOperator(
   const known = entry ?? BLANK_ENTRY;
   if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
 
-  const { before, owed, interrupted } = takeUp(known, record, context.project, context.now);
+  const { before, owed, interrupted } = takeUp(known, record, context);
   const paused = status === 0;
   const settled: SettledEntry = {
     circuit: { state: 'closed' },
     pausedByOperator: paused,
-    baseline: baselineOf(record),
+    baseline: baselineOf(record, before.baseline, context.stampsTell),
     activatedAt: paused ? null : context.now,
     told: null,
   };
@@ -91,9 +91,9 @@ export function decideForOperator(
 }
 
 /** A ledger entry whose integration is no longer listed: what is owed is told, the rest ends with the entry's expiry. */
-export function decideGone(id: string, entry: LedgerEntry, context: DecisionContext): Decision {
+export function decideGone(id: string, entry: LedgerEntry, now: string): Decision {
   const { intent, ...before } = entry;
-  const underWayStill = intent !== null && isUnderWay(intent, context.now);
+  const underWayStill = intent !== null && isUnderWay(intent, now);
   const owed = intent === null || underWayStill ? [] : [...intent.owed, ...(intent.act === null ? intent.events : [])];
   return {
     id,

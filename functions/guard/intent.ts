@@ -1,5 +1,14 @@
 import { makeEvent } from './events.ts';
-import type { GuardEvent, IntegrationRecord, Intent, LedgerEntry, SettledEntry } from './model.ts';
+import {
+  BLANK_SETTLED,
+  type GuardEvent,
+  type IntegrationRecord,
+  type Intent,
+  type LedgerEntry,
+  type SettledEntry,
+} from './model.ts';
+import { baselineOf } from './policy.ts';
+import { safeText } from './text.ts';
 import { isLater } from './time.ts';
 
 /**
@@ -7,6 +16,16 @@ import { isLater } from './time.ts';
  * may still be at work (law 2).
  */
 export const PASS_TIME_LIMIT_SECONDS = 120;
+
+/** Moments closer together than this are not told apart: the API's times are whole seconds, and answers take time. */
+export const SAME_MOMENT_MS = 5_000;
+
+interface TakeUpContext {
+  readonly project: string;
+  readonly now: string;
+  /** `updated_at` moves when somebody changes an integration, and only then. */
+  readonly stampsTell: boolean;
+}
 
 /** The entry a decision starts from, once an interrupted pass's intent has been compared with the record. */
 export interface TakenUp {
@@ -17,13 +36,16 @@ export interface TakenUp {
   readonly interrupted: boolean;
 }
 
-/** Whether another pass may still be working on this. An act that failed for certain is nobody's work any more. */
+/**
+ * Whether another pass may still be working on this. An act that failed for certain is nobody's work any more. An intent
+ * far in the future is from a clock that was wrong, not from a pass that runs.
+ */
 export function isUnderWay(
   intent: { readonly decidedAt: string; readonly failedAt?: string | null },
   now: string,
 ): boolean {
   if (intent.failedAt !== undefined && intent.failedAt !== null) return false;
-  return Date.parse(now) - Date.parse(intent.decidedAt) < PASS_TIME_LIMIT_SECONDS * 1_000;
+  return Math.abs(Date.parse(now) - Date.parse(intent.decidedAt)) < PASS_TIME_LIMIT_SECONDS * 1_000;
 }
 
 /**
@@ -31,15 +53,19 @@ export function isUnderWay(
  * tells of a pause that never happened, and no pause stays unexplained.
  *
  * `updated_at` moves when somebody changes an integration and not with deliveries (the reference's own example has
- * deliveries long after it), so it tells "our act never arrived" from "it arrived, and somebody has undone it since".
+ * deliveries long after it), so it tells "our act never arrived" from "it arrived, and somebody has undone it since", and,
+ * by the time that the pass had, our act from somebody else's.
  */
-export function takeUp(entry: LedgerEntry, record: IntegrationRecord, project: string, now: string): TakenUp {
+export function takeUp(entry: LedgerEntry, record: IntegrationRecord, context: TakeUpContext): TakenUp {
   const { intent, ...before } = entry;
   if (intent === null) return { before, owed: [], interrupted: false };
 
   const everything = [...intent.owed, ...intent.events];
-  if (intent.act === null || record.active === intent.act.status) {
-    return { before: intent.settled, owed: everything, interrupted: true };
+  if (intent.act === null) return { before: intent.settled, owed: everything, interrupted: true };
+  if (record.active === intent.act.status) {
+    return isOurDoing(intent, intent.act, record)
+      ? { before: intent.settled, owed: everything, interrupted: true }
+      : takeForTheirs(intent, before, record, context);
   }
   const changedSince = isLater(record.updated_at, intent.act.updatedAt);
   if (!changedSince) return { before, owed: intent.owed, interrupted: true };
@@ -51,7 +77,49 @@ export function takeUp(entry: LedgerEntry, record: IntegrationRecord, project: s
   }
   // We were activating it. Suspended again: the trial took place and failed.
   if (record.active === 2) return { before: intent.settled, owed: everything, interrupted: true };
-  return leftToOperator(intent, before, record, project, now);
+  return leftToOperator(intent, before, record, context);
+}
+
+/**
+ * The state we were going to ask for is there, and somebody else may have set it: an operator's choice, which is never
+ * undone (rules 4 and 5). A pause is told all the same, for ours may have come before theirs.
+ */
+export function takeForTheirs(
+  intent: Intent,
+  before: SettledEntry,
+  record: IntegrationRecord,
+  context: Pick<TakeUpContext, 'stampsTell'>,
+): TakenUp {
+  // An operator's own pause or resume through the guard: whoever was faster, it is what people want.
+  if (intent.settled.circuit.state === 'closed') {
+    return { before: intent.settled, owed: [...intent.owed, ...intent.events], interrupted: true };
+  }
+  // The rules find it active with the circuit open: re-activated by somebody.
+  if (intent.act?.status === 1) return { before, owed: intent.owed, interrupted: true };
+  return {
+    before: {
+      ...BLANK_SETTLED,
+      pausedByOperator: true,
+      baseline: baselineOf(record, before.baseline, context.stampsTell),
+    },
+    owed: [...intent.owed, ...intent.events.map(withoutRetry)],
+    interrupted: true,
+  };
+}
+
+/** Whether the state can be the doing of the pass that wrote the intent: changed while it ran, or not stamped at all. */
+function isOurDoing(intent: Intent, act: NonNullable<Intent['act']>, record: IntegrationRecord): boolean {
+  if (!isLater(record.updated_at, act.updatedAt)) return true;
+  const changedAt = Date.parse(record.updated_at);
+  const until = intent.failedAt ?? plusSeconds(intent.decidedAt, PASS_TIME_LIMIT_SECONDS);
+  return changedAt >= Date.parse(intent.decidedAt) - SAME_MOMENT_MS && changedAt <= Date.parse(until) + SAME_MOMENT_MS;
+}
+
+/** The alert of a pause that the guard leaves to people: the same episode, and no trial to come. */
+function withoutRetry(event: GuardEvent): GuardEvent {
+  if (event.record?.active !== 0) return event;
+  const reason = `${event.reason}; somebody changed it at the same time, so it is left to people`;
+  return { ...event, reason: safeText(reason, 500), nextProbeAt: null };
 }
 
 /** Paused and changed by somebody while we were re-activating it: an operator's pause always wins (rule 7). */
@@ -59,8 +127,7 @@ function leftToOperator(
   intent: Intent,
   before: SettledEntry,
   record: IntegrationRecord,
-  project: string,
-  now: string,
+  { project, now }: TakeUpContext,
 ): TakenUp {
   const episode = before.circuit.state === 'closed' ? intent.decidedAt : before.circuit.episode;
   const event = makeEvent({
@@ -78,4 +145,8 @@ function leftToOperator(
     owed: [...intent.owed, event],
     interrupted: true,
   };
+}
+
+function plusSeconds(moment: string, seconds: number): string {
+  return new Date(Date.parse(moment) + seconds * 1_000).toISOString();
 }

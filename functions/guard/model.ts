@@ -38,6 +38,19 @@ export interface InvalidRecord {
 export interface Listing {
   readonly records: readonly IntegrationRecord[];
   readonly invalid: readonly InvalidRecord[];
+  /** How far the API's clock is ahead of ours, in milliseconds; 0 when it did not say, or when it is seconds. */
+  readonly clockAheadMs: number;
+}
+
+/** What the API answered to a status that was asked for. */
+export interface StatusAnswer {
+  /** The record afterwards; it shows the asked-for state. */
+  readonly record: IntegrationRecord;
+  /**
+   * The record's last change, `updated_at`, is older than this call by the API's own clock: if that was the change of
+   * state, somebody else was faster. False when the API did not say what time it is.
+   */
+  readonly changedBefore: boolean;
 }
 
 /** A delivery counter at one moment: what fresh errors are counted from. */
@@ -45,6 +58,11 @@ export interface Baseline {
   readonly count: number;
   /** `last_delivery_at` at that moment. A later value proves that a delivery has succeeded since, whatever our clock says. */
   readonly lastDeliveryAt: string | null;
+  /**
+   * `updated_at` at that moment: a later value shows that somebody has changed the integration since. Null when it was not
+   * noted, or when nothing showed that `updated_at` tells changes.
+   */
+  readonly updatedAt: string | null;
 }
 
 /** Who stopped the deliveries of an open circuit: we did (`active` 0), or Qonversion's worker (`active` 2). */
@@ -134,11 +152,19 @@ export interface GuardEvent {
   readonly nextProbeAt: string | null;
 }
 
+/** What Qonversion is asked for, with what it takes to tell afterwards whose doing the state is. */
+export interface IntendedAct {
+  readonly status: Status;
+  /** The record's `updated_at` before. */
+  readonly updatedAt: string;
+}
+
 /** Words in the ledger before Qonversion is touched or anybody is told (law 1). */
 export interface Intent {
+  /** When it was written down: the act cannot have taken effect earlier. */
   readonly decidedAt: string;
-  /** What Qonversion is asked for, and the record's `updated_at` before that; null when there is only something to tell. */
-  readonly act: { readonly status: Status; readonly updatedAt: string } | null;
+  /** Null when there is only something to tell. */
+  readonly act: IntendedAct | null;
   /** Told once the act shows in the record, or at once when there is no act. */
   readonly events: readonly GuardEvent[];
   /** Owed by an earlier intent that was interrupted: told whatever becomes of the act. */
@@ -197,7 +223,7 @@ export interface Trouble {
 export const BLANK_SETTLED: SettledEntry = {
   circuit: { state: 'closed' },
   pausedByOperator: false,
-  baseline: { count: 0, lastDeliveryAt: null },
+  baseline: { count: 0, lastDeliveryAt: null, updatedAt: null },
   activatedAt: null,
   told: null,
 };

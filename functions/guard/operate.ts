@@ -1,8 +1,9 @@
 import { decideForOperator } from './decide.ts';
 import { UnknownIntegrationError } from './errors.ts';
 import type { Status } from './model.ts';
-import { carryOutAlone, type GuardedProject, type Result } from './pass.ts';
+import { carryOutAlone, createPassTime, type GuardedProject, type Result } from './pass.ts';
 import { withVersion } from './plan.ts';
+import { stampsTellChanges } from './policy.ts';
 import type { Ports } from './ports.ts';
 
 /**
@@ -11,16 +12,21 @@ import type { Ports } from './ports.ts';
  * @throws UnknownIntegrationError when the project has no such integration
  */
 export async function operate(ports: Ports, project: GuardedProject, id: string, status: Status): Promise<Result> {
-  const [listing, view] = await Promise.all([ports.api.list(), ports.ledger.read(project.name)]);
+  const startedAt = ports.clock.now();
+  // In this order: a list that is older than the ledger would speak against what another pass has just done.
+  const view = await ports.ledger.read(project.name);
+  const listing = await ports.api.list();
   const record = listing.records.find((candidate) => candidate.id === id);
   if (record === undefined) {
     throw new UnknownIntegrationError(
       `project "${project.name}" has no integration "${id}"; \`guard list\` shows the ids it has`,
     );
   }
-  const now = ports.clock.now().toISOString();
+  const time = createPassTime(ports, startedAt, listing.clockAheadMs);
+  const now = time.startedAt;
   const known = view.integrations.get(id) ?? null;
-  const context = { project: project.name, now, mayTrip: true };
+  const stampsTell = stampsTellChanges(listing.records);
+  const context = { project: project.name, now, mayTrip: true, stampsTell };
   const decision = decideForOperator(record, known?.entry ?? null, status, context);
-  return carryOutAlone(ports, project, withVersion(decision, known, now));
+  return carryOutAlone(ports, project, withVersion(decision, known, now), time);
 }

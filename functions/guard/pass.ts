@@ -1,20 +1,22 @@
 import pMap from 'p-map';
 import { changedNothing, describeError, LostRaceError } from './errors.ts';
 import { type EventSeed, makeEvent } from './events.ts';
+import { takeForTheirs } from './intent.ts';
 import {
   BLANK_PROJECT_SETTLED,
   type GuardEvent,
+  type IntegrationRecord,
   type Intent,
-  type LedgerEntry,
+  type Listing,
   type ProjectEntry,
   type SettledEntry,
 } from './model.ts';
-import { makePlan, type Plan, type PlannedDecision, type ProjectDecision, planFailure } from './plan.ts';
-import { effectivePolicy } from './policy.ts';
-import type { Audience, LedgerItem, Ports } from './ports.ts';
-import { rememberTold } from './rules.ts';
+import { isQuiet, makePlan, type Plan, type PlannedDecision, type ProjectDecision, planFailure } from './plan.ts';
+import { baselineOf, effectivePolicy } from './policy.ts';
+import type { Audience, LedgerItem, LedgerView, Ports } from './ports.ts';
+import { rememberTold, rule } from './rules.ts';
 import type { Policy } from './settings.ts';
-import { isReminderDue } from './time.ts';
+import { isLater, isReminderDue, plusMs } from './time.ts';
 
 /** How many integrations are acted on at once. Kind to the API's rate limit, and a hundred pauses still take seconds. */
 const CONCURRENCY = 8;
@@ -33,6 +35,8 @@ export type Outcome =
   | 'done'
   /** Only remembered: nothing was to tell. */
   | 'noted'
+  /** Somebody else set the state while we were about to: theirs, and told as such. */
+  | 'overtaken'
   /** Qonversion refused, could not be reached, or did not show the state. */
   | 'failed'
   /** The intent could not be written down, so nothing was touched. */
@@ -82,9 +86,10 @@ export interface PassOptions {
 
 /** Reads everything and decides; touches nothing. What it returns is what `runPass` would carry out. */
 export async function planPass(ports: Ports, project: GuardedProject, options: PassOptions = {}): Promise<Plan> {
-  const now = ports.clock.now().toISOString();
+  const startedAt = ports.clock.now();
   const [listing, view] = await Promise.all([ports.api.list(), ports.ledger.read(project.name)]);
-  return makePlan(project.name, project.policy, listing, view, now, options);
+  const { plan } = await look(ports, project, { listing, view, startedAt }, options);
+  return plan;
 }
 
 /**
@@ -94,30 +99,80 @@ export async function planPass(ports: Ports, project: GuardedProject, options: P
  */
 export async function runPass(ports: Ports, project: GuardedProject, options: PassOptions = {}): Promise<PassReport> {
   const startedAt = ports.clock.now();
-  const now = startedAt.toISOString();
   const [listing, view] = await Promise.allSettled([ports.api.list(), ports.ledger.read(project.name)]);
   if (view.status === 'rejected') {
-    await tellLedgerFailure(ports, project.name, now, view.reason);
+    await tellLedgerFailure(ports, project.name, startedAt.toISOString(), view.reason);
     throw view.reason;
   }
 
-  if (listing.status === 'rejected') {
-    const reason = describeError(listing.reason);
+  let looked: Looked;
+  try {
+    if (listing.status === 'rejected') throw listing.reason;
+    looked = await look(ports, project, { listing: listing.value, view: view.value, startedAt }, options);
+  } catch (error) {
+    const reason = describeError(error);
     ports.log.error('pass could not run', { project: project.name, reason });
-    const decision = planFailure(project.name, project.policy, view.value.project, reason, now);
-    const done = await carryOut(ports, project, [], decision, now);
+    const time = createPassTime(ports, startedAt, 0);
+    const decision = planFailure(project.name, project.policy, view.value.project, reason, time.startedAt);
+    const done = await carryOut(ports, project, [], decision, time);
     return report(ports, project, startedAt, done, { failure: reason, plan: null });
   }
 
-  const plan = makePlan(project.name, project.policy, listing.value, view.value, now, options);
+  const { plan, time } = looked;
   for (const { id, problem } of plan.invalid) ports.log.warn('record not readable, skipped', { id, problem });
-  const done = await carryOut(ports, project, plan.decisions, plan.projectDecision, now);
+  const done = await carryOut(ports, project, plan.decisions, plan.projectDecision, time);
   return report(ports, project, startedAt, done, { failure: null, plan });
 }
 
+interface Looked {
+  readonly plan: Plan;
+  readonly time: PassTime;
+}
+
+interface Seen {
+  readonly listing: Listing;
+  readonly view: LedgerView;
+  readonly startedAt: Date;
+}
+
+/**
+ * List and ledger are asked for at once, and a quiet pass needs no more. But that list may be older than what the ledger
+ * says: what another pass paused in between would look re-activated by somebody. So whoever has something to write lists
+ * again. That list is younger than the ledger it is held against, and whatever is written there later makes us lose the race.
+ */
+async function look(
+  ports: Ports,
+  project: GuardedProject,
+  { listing, view, startedAt }: Seen,
+  options: PassOptions,
+): Promise<Looked> {
+  const planFrom = (current: Listing): Looked => {
+    const time = createPassTime(ports, startedAt, current.clockAheadMs);
+    return { plan: makePlan(project.name, project.policy, current, view, time.startedAt, options), time };
+  };
+  const first = planFrom(listing);
+  return isQuiet(first.plan) ? first : planFrom(await ports.api.list());
+}
+
+/** Time as a pass counts it: the API's, since the moments it compares with are the API's. Ours may be minutes off. */
+export interface PassTime {
+  /** When the list was asked for. */
+  readonly startedAt: string;
+  readonly now: () => string;
+}
+
+export function createPassTime(ports: Ports, startedAt: Date, clockAheadMs: number): PassTime {
+  return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };
+}
+
 /** Carries out one decision that does not come from the schedule: what an operator asked for through the guard. */
-export async function carryOutAlone(ports: Ports, project: GuardedProject, decision: PlannedDecision): Promise<Result> {
-  const { results } = await carryOut(ports, project, [decision], QUIET_PROJECT, ports.clock.now().toISOString());
+export async function carryOutAlone(
+  ports: Ports,
+  project: GuardedProject,
+  decision: PlannedDecision,
+  time: PassTime,
+): Promise<Result> {
+  const { results } = await carryOut(ports, project, [decision], QUIET_PROJECT, time);
   const [result] = results;
   if (result === undefined) throw new Error('a decision that was carried out has a result');
   return result;
@@ -151,10 +206,12 @@ async function carryOut(
   project: GuardedProject,
   decisions: readonly PlannedDecision[],
   projectDecision: ProjectDecision,
-  now: string,
+  time: PassTime,
 ): Promise<Done> {
-  const begun = await pMap(decisions, (decision) => begin(ports, project, decision, now), { concurrency: CONCURRENCY });
-  const projectBegun = await beginProject(ports, project.name, projectDecision, now);
+  const begun = await pMap(decisions, (decision) => begin(ports, project, decision, time), {
+    concurrency: CONCURRENCY,
+  });
+  const projectBegun = await beginProject(ports, project.name, projectDecision, time.startedAt);
 
   const unsettled = [...begun.map((item) => item.unsettled), projectBegun.unsettled].filter((item) => item !== null);
   const events = uniqueById(unsettled.flatMap((item) => item.events));
@@ -173,13 +230,13 @@ async function carryOut(
 }
 
 /** Writes the intent down and does the act. */
-async function begin(ports: Ports, project: GuardedProject, decision: PlannedDecision, now: string): Promise<Begun> {
+async function begin(ports: Ports, project: GuardedProject, decision: PlannedDecision, time: PassTime): Promise<Begun> {
   if (decision.quiet) return { decision, outcome: 'quiet', problem: null, unsettled: null };
   if (ports.remainingMs() < RESERVE_MS) {
     return { decision, outcome: 'not-started', problem: 'time ran out; the next pass goes on', unsettled: null };
   }
   try {
-    return await beginInTime(ports, project, decision, now);
+    return await beginInTime(ports, project, decision, time);
   } catch (error) {
     const outcome = error instanceof LostRaceError ? 'lost-race' : 'ledger-failed';
     const problem = error instanceof LostRaceError ? 'another pass was faster and has this one' : describeError(error);
@@ -192,64 +249,84 @@ async function beginInTime(
   ports: Ports,
   project: GuardedProject,
   decision: PlannedDecision,
-  now: string,
+  time: PassTime,
 ): Promise<Begun> {
   const { record, act, events, owed, settled, before, version, expiresAt } = decision;
-  const write = (entry: LedgerEntry, expected: number | null) =>
-    ports.ledger.write(project.name, { kind: 'integration', id: decision.id, entry }, expected, expiresAt);
+  const itemOf = (entry: SettledEntry, intent: Intent | null): LedgerItem => {
+    return { kind: 'integration', id: decision.id, entry: { ...entry, intent } };
+  };
 
   if (act === null && events.length === 0 && owed.length === 0) {
-    await write({ ...settled, intent: null }, version);
+    await ports.ledger.write(project.name, itemOf(settled, null), version, expiresAt);
     return { decision, outcome: 'noted', problem: null, unsettled: null };
   }
 
   const intent: Intent = {
-    decidedAt: now,
+    decidedAt: time.now(),
     act: act === null || record === null ? null : { status: act.status, updatedAt: record.updated_at },
     events,
     owed,
     settled,
     failedAt: null,
   };
-  const written = await write({ ...before, intent }, version);
-  const toSettle = (entry: LedgerEntry, told: readonly GuardEvent[]): Unsettled => ({
+  const written = await ports.ledger.write(project.name, itemOf(before, intent), version, expiresAt);
+  const toSettle = (entry: SettledEntry, told: readonly GuardEvent[], left: Intent | null = null): Unsettled => ({
     version: written,
     events: told,
-    item: { kind: 'integration', id: decision.id, entry },
+    item: itemOf(entry, left),
     expiresAt,
   });
-  if (act === null) {
-    const unsettled = toSettle({ ...settled, intent: null }, [...owed, ...events]);
-    return { decision, outcome: 'done', problem: null, unsettled };
+  if (act === null || record === null) {
+    return { decision, outcome: 'done', problem: null, unsettled: toSettle(settled, [...owed, ...events]) };
   }
 
   try {
-    const after = await ports.api.setStatus(decision.id, act.status);
+    const { record: after, changedBefore } = await ports.api.setStatus(decision.id, act.status);
+    const ours = settled.circuit.state !== 'closed';
+    if (ours && changedBefore && isLater(after.updated_at, record.updated_at)) {
+      const theirs = describeTheirs(project, before, intent, after, time.now());
+      const problem = 'somebody else set the state first; left to them';
+      ports.log.info(problem, { project: project.name, id: decision.id });
+      return { decision, outcome: 'overtaken', problem, unsettled: toSettle(theirs.settled, theirs.events) };
+    }
     ports.log.info(act.status === 0 ? 'paused' : 're-activated', {
       project: project.name,
       id: decision.id,
       reason: decision.reason,
     });
-    const exact =
-      act.status === 1
-        ? { ...settled, baseline: { count: after.delivery_error_count, lastDeliveryAt: after.last_delivery_at } }
-        : settled;
-    return {
-      decision,
-      outcome: 'done',
-      problem: null,
-      unsettled: toSettle({ ...exact, intent: null }, [...owed, ...events]),
-    };
+    const exact = act.status === 1 ? activatedAs(settled, after, time.now()) : settled;
+    return { decision, outcome: 'done', problem: null, unsettled: toSettle(exact, [...owed, ...events]) };
   } catch (error) {
     const problem = describeError(error);
     ports.log.error('status not set', { project: project.name, id: decision.id, status: act.status, problem });
-    const failure = describeFailedAct(project, decision, problem, now);
+    const failedAt = time.now();
+    const failure = describeFailedAct(project, decision, problem, failedAt);
     // In doubt the intent stays, and the next pass looks whether the act took effect. After a refusal there is no doubt, and
     // an intent would make an operator's own pause look like ours, which a trial might then undo.
-    const doubtful: Intent = { ...intent, owed: [], failedAt: now };
-    const entry: LedgerEntry = { ...failure.entry, intent: changedNothing(error) ? null : doubtful };
-    return { decision, outcome: 'failed', problem, unsettled: toSettle(entry, [...owed, ...failure.events]) };
+    const doubtful: Intent | null = changedNothing(error) ? null : { ...intent, owed: [], failedAt };
+    const unsettled = toSettle(failure.entry, [...owed, ...failure.events], doubtful);
+    return { decision, outcome: 'failed', problem, unsettled };
   }
+}
+
+/** Failures count from the moment it was activated, not from when it was decided. */
+function activatedAs(settled: SettledEntry, after: IntegrationRecord, now: string): SettledEntry {
+  return { ...settled, baseline: baselineOf(after, settled.baseline, false), activatedAt: now };
+}
+
+/** The state we asked for was there already, and not by us: what the rules make of the record then. */
+function describeTheirs(
+  project: GuardedProject,
+  before: SettledEntry,
+  intent: Intent,
+  record: IntegrationRecord,
+  now: string,
+): { readonly settled: SettledEntry; readonly events: readonly GuardEvent[] } {
+  const taken = takeForTheirs(intent, before, record, { stampsTell: false });
+  const policy = effectivePolicy(project.policy, record);
+  const context = { project: project.name, now, mayTrip: false, stampsTell: false };
+  const { settled, events = [] } = rule({ record, before: taken.before, policy, context });
+  return { settled, events: [...taken.owed, ...events] };
 }
 
 /** The alert about an act that failed, once per episode and as a reminder; an operator hears it at once from the door instead. */

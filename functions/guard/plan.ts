@@ -13,7 +13,7 @@ import {
   type SettledProjectEntry,
   type Trouble,
 } from './model.ts';
-import { blastRadius, effectivePolicy } from './policy.ts';
+import { blastRadius, effectivePolicy, stampsTellChanges } from './policy.ts';
 import type { LedgerView, Versioned } from './ports.ts';
 import type { DecisionContext } from './rules.ts';
 import type { Policy } from './settings.ts';
@@ -64,8 +64,9 @@ export function makePlan(
   now: string,
   options: { readonly force?: boolean } = {},
 ): Plan {
+  const stampsTell = stampsTellChanges(listing.records);
   const decideAll = (mayTrip: boolean) => {
-    const context: DecisionContext = { project, now, mayTrip };
+    const context: DecisionContext = { project, now, mayTrip, stampsTell };
     return listing.records.map((record) => {
       const known = view.integrations.get(record.id) ?? null;
       return withVersion(decide(record, known?.entry ?? null, effectivePolicy(policy, record), context), known, now);
@@ -90,7 +91,7 @@ export function makePlan(
   return {
     project,
     now,
-    decisions: [...decisions, ...goneDecisions(project, listing, view, now)],
+    decisions: [...decisions, ...goneDecisions(listing, view, now)],
     projectDecision: decideProject(project, policy, view.project, { ...troubles, heldIds: wantedIds }, now),
     invalid: listing.invalid,
     states: {
@@ -100,6 +101,11 @@ export function makePlan(
     },
     blastRadius: { allowed, wanted, held },
   };
+}
+
+/** Whether there is nothing to write, to do or to tell (law 3). */
+export function isQuiet(plan: Plan): boolean {
+  return plan.projectDecision.quiet && plan.decisions.every(({ quiet }) => quiet);
 }
 
 /** What to tell when a pass cannot run at all: the list is not to be had, so nothing is known of the rest. */
@@ -147,13 +153,13 @@ function isBlank(entry: SettledEntry): boolean {
   return isDeepStrictEqual(entry, BLANK_SETTLED);
 }
 
-function goneDecisions(project: string, listing: Listing, view: LedgerView, now: string): readonly PlannedDecision[] {
+function goneDecisions(listing: Listing, view: LedgerView, now: string): readonly PlannedDecision[] {
   // A record whose id cannot be read may be any of those we miss, so none counts as gone.
   if (listing.invalid.some(({ id }) => id === null)) return [];
   const present = new Set([...listing.records.map(({ id }) => id), ...listing.invalid.map(({ id }) => id)]);
   return [...view.integrations]
     .filter(([id]) => !present.has(id))
-    .map(([id, known]) => withVersion(decideGone(id, known.entry, { project, now, mayTrip: false }), known, now));
+    .map(([id, known]) => withVersion(decideGone(id, known.entry, now), known, now));
 }
 
 function unreadableReason(listing: Listing): string | null {

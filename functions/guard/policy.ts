@@ -1,7 +1,7 @@
 import picomatch from 'picomatch';
 import type { Baseline, Figures, IntegrationRecord, SettledEntry } from './model.ts';
 import type { Policy, Recovery } from './settings.ts';
-import { isLater, latest, minutesBetween } from './time.ts';
+import { isLater, latest, minutesBetween, plusMinutes } from './time.ts';
 
 /** The rules that apply to one integration: the project's, changed by the first override that matches. */
 export interface EffectivePolicy {
@@ -48,14 +48,55 @@ export function currentBaseline(record: IntegrationRecord, entry: SettledEntry):
   return deliveredSince(record, entry.baseline) ? 0 : entry.baseline.count;
 }
 
-/** The counter as it is now, for failures to be counted from. */
-export function baselineOf(record: IntegrationRecord): Baseline {
-  return { count: record.delivery_error_count, lastDeliveryAt: record.last_delivery_at };
+/**
+ * The counter as it is now, for failures to be counted from. Its stamp is noted when stamps are known to tell changes: from
+ * the records of this pass, or from those of the pass that noted `previous`.
+ */
+export function baselineOf(record: IntegrationRecord, previous: Baseline, stampsTell: boolean): Baseline {
+  const { delivery_error_count: count, last_delivery_at: lastDeliveryAt } = record;
+  return { count, lastDeliveryAt, updatedAt: stampOf(record, previous, stampsTell) };
+}
+
+/** The stamp by which a later change shows; null when it would not. */
+export function stampOf(record: IntegrationRecord, previous: Baseline, stampsTell: boolean): string | null {
+  return stampsTell || previous.updatedAt !== null ? record.updated_at : null;
 }
 
 /** Whether a delivery has succeeded since the baseline was taken: the count fell, or `last_delivery_at` moved on. */
 export function deliveredSince(record: IntegrationRecord, baseline: Baseline): boolean {
   return record.delivery_error_count < baseline.count || isLater(record.last_delivery_at, baseline.lastDeliveryAt);
+}
+
+/** A delivery attempt this long after a change is certainly not what stamped the change. */
+const CLEARLY_LATER_MINUTES = 1;
+
+/**
+ * Whether `updated_at` can be taken for the moment somebody changed an integration. The API does not promise it, so it has
+ * to be shown: by records that have had a success, and such that have had a failure, since and were stamped by neither.
+ * Should the API stamp either kind of attempt, the guard does not believe it.
+ */
+export function stampsTellChanges(records: readonly IntegrationRecord[]): boolean {
+  const unstamped = (kind: 'last_delivery_at' | 'last_error_at') =>
+    records.some((record) => isLater(record[kind], plusMinutes(record.updated_at, CLEARLY_LATER_MINUTES)));
+  return unstamped('last_delivery_at') && unstamped('last_error_at');
+}
+
+/**
+ * Whether somebody has changed a failing integration since its failures began to be counted, unseen by any pass: paused,
+ * mended and re-activated it between two passes, perhaps. Failures from before say nothing about what it is now. Without
+ * a note of the last change only a recent one counts: what was changed long before anybody looked is no repair.
+ */
+export function changedUnseen(
+  record: IntegrationRecord,
+  baseline: Baseline,
+  policy: Pick<EffectivePolicy, 'failingForMinutes'>,
+  { now, stampsTell }: { readonly now: string; readonly stampsTell: boolean },
+): boolean {
+  // A note was only taken when stamps told changes then.
+  if (baseline.updatedAt !== null) return isLater(record.updated_at, baseline.updatedAt);
+  if (!stampsTell) return false;
+  if (!isLater(record.updated_at, record.last_delivery_at ?? record.created_at)) return false;
+  return minutesBetween(record.updated_at, now) < policy.failingForMinutes;
 }
 
 /** Rule 2: the latest of the last delivery (or the creation, when there was none) and the activation we saw. */

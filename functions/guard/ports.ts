@@ -1,4 +1,4 @@
-import type { GuardEvent, IntegrationRecord, LedgerEntry, Listing, ProjectEntry, Status } from './model.ts';
+import type { GuardEvent, LedgerEntry, Listing, ProjectEntry, Status, StatusAnswer } from './model.ts';
 
 /** What the core needs of the world. AWS and this machine each implement these; one contract suite runs over every pair. */
 
@@ -10,11 +10,12 @@ export interface IntegrationsApi {
    */
   list(): Promise<Listing>;
   /**
-   * Asks for a state and returns the record as it is afterwards. Safe to repeat.
+   * Asks for a state and returns the record as it is afterwards. Safe to repeat. Never asks once the time is over: a pass
+   * that was held up for minutes must not act on what it saw then.
    * @throws when the API refuses, cannot be reached, or answers with a record that does not show the asked-for state; the
    * error's `changedNothing` is true when the request certainly had no effect.
    */
-  setStatus(id: string, status: Status): Promise<IntegrationRecord>;
+  setStatus(id: string, status: Status): Promise<StatusAnswer>;
   /** Requests sent so far, and how many of those were retries. */
   readonly traffic: { readonly requests: number; readonly retries: number };
 }

@@ -10,6 +10,7 @@ import {
 } from './circuit.ts';
 import { type EventSeed, makeEvent } from './events.ts';
 import {
+  type Baseline,
   BLANK_SETTLED,
   type Figures,
   type GuardEvent,
@@ -19,7 +20,15 @@ import {
   type Status,
   type Told,
 } from './model.ts';
-import { type Assessment, assess, baselineOf, deliveredSince, type EffectivePolicy } from './policy.ts';
+import {
+  type Assessment,
+  assess,
+  baselineOf,
+  changedUnseen,
+  deliveredSince,
+  type EffectivePolicy,
+  stampOf,
+} from './policy.ts';
 import { plural } from './text.ts';
 import { describeMinutes, describeMoment, isLater, isReminderDue, minutesBetween } from './time.ts';
 
@@ -65,6 +74,8 @@ export interface DecisionContext {
   readonly now: string;
   /** False when the blast radius holds trips back (rule 8). */
   readonly mayTrip: boolean;
+  /** `updated_at` moves when somebody changes an integration, and only then (`stampsTellChanges`). */
+  readonly stampsTell: boolean;
 }
 
 /** What the rules make of a record, before it is wrapped as a decision. */
@@ -99,16 +110,17 @@ export function rule(item: Case): Ruling {
 }
 
 /** Never acted on, never told of; but activations are remembered, so that the day it counts again it starts afresh. */
-function ruleIgnored({ record, before, context }: Case): Ruling {
+function ruleIgnored(item: Case): Ruling {
+  const { record, before, context } = item;
   const reason = 'ignored by the settings';
   const { circuit } = before;
   if (record.active === 1 && (circuit.state !== 'closed' || before.pausedByOperator)) {
-    const baseline = circuit.state === 'closed' ? before.baseline : baselineOf(record);
+    const baseline = circuit.state === 'closed' ? before.baseline : baselineNow(item);
     const settled = { ...BLANK_SETTLED, baseline, activatedAt: context.now };
     return { kind: 'ignored', reason, settled };
   }
   if (record.active === 0 && circuit.state !== 'open')
-    return { kind: 'ignored', reason, settled: operatorPaused(record) };
+    return { kind: 'ignored', reason, settled: operatorPaused(item) };
   return { kind: 'ignored', reason, settled: before };
 }
 
@@ -119,7 +131,7 @@ function rulePaused(item: Case): Ruling {
   return {
     kind: 'operator-paused',
     reason: 'paused by somebody else, or never started; left alone',
-    settled: operatorPaused(item.record),
+    settled: operatorPaused(item),
   };
 }
 
@@ -149,7 +161,7 @@ function ruleSuspended(item: Case): Ruling {
     reason,
     figures,
     events,
-    settled: { ...BLANK_SETTLED, circuit: next, baseline: baselineOf(record) },
+    settled: { ...BLANK_SETTLED, circuit: next, baseline: baselineNow(item) },
   };
 }
 
@@ -166,17 +178,21 @@ function ruleActive(item: Case): Ruling {
 }
 
 /** Rule 4: somebody re-activated it. Whatever the count says, the operator is right. */
-function ruleReactivated(item: Case, circuit: OpenCircuit): Ruling {
-  const stopped = circuit.by === 'guard' ? 'the guard paused' : 'Qonversion suspended';
+function ruleReactivated(item: Case, circuit: OpenCircuit | HalfOpenCircuit): Ruling {
   const { record, context } = item;
-  const reason = `somebody re-activated what ${stopped} at ${describeMoment(circuit.openedAt, context.now)}; failures count from ${record.delivery_error_count.toLocaleString('en-US')} on`;
+  const since = (moment: string) => describeMoment(moment, context.now);
+  const what =
+    circuit.state === 'half-open'
+      ? `somebody changed it while it was on trial since ${since(circuit.probedAt)}`
+      : `somebody re-activated what ${circuit.by === 'guard' ? 'the guard paused' : 'Qonversion suspended'} at ${since(circuit.openedAt)}`;
+  const reason = `${what}; failures count from ${record.delivery_error_count.toLocaleString('en-US')} on`;
   return {
     kind: 'reactivated',
     reason,
     events: [
       event(item, { type: 'integration.reactivated', episode: circuit.episode, ordinal: circuit.failedProbes, reason }),
     ],
-    settled: { ...BLANK_SETTLED, baseline: baselineOf(record), activatedAt: context.now },
+    settled: { ...BLANK_SETTLED, baseline: baselineNow(item), activatedAt: context.now },
   };
 }
 
@@ -227,7 +243,7 @@ function ruleProbe(item: Case, circuit: OpenCircuit): Ruling {
     settled: {
       ...BLANK_SETTLED,
       circuit: probe(circuit, context.now),
-      baseline: baselineOf(record),
+      baseline: baselineNow(item),
       activatedAt: context.now,
     },
   };
@@ -247,6 +263,10 @@ function ruleHalfOpen(item: Case, circuit: HalfOpenCircuit): Ruling {
       ],
       settled: BLANK_SETTLED,
     };
+  }
+  // An operator's choice during a trial wins (rule 7), even if it came and went between two passes.
+  if (changedUnseen(record, before.baseline, policy, context)) {
+    return ruleReactivated(item, circuit);
   }
   const { figures, overLimits } = assess(record, before, policy, now);
   const { recovery } = policy;
@@ -275,7 +295,7 @@ function ruleHalfOpen(item: Case, circuit: HalfOpenCircuit): Ruling {
     events: [
       pausedEvent(item, { type, episode: next.episode, ordinal: next.failedProbes, reason, figures, nextProbeAt: due }),
     ],
-    settled: { ...BLANK_SETTLED, circuit: next, baseline: baselineOf(record) },
+    settled: { ...BLANK_SETTLED, circuit: next, baseline: baselineNow(item) },
   };
 }
 
@@ -283,7 +303,7 @@ function ruleHalfOpen(item: Case, circuit: HalfOpenCircuit): Ruling {
 function ruleClosed(item: Case): Ruling {
   const { record, policy, context } = item;
   const { now } = context;
-  const { entry, events } = endStretch(item, freshen(record, item.before, now));
+  const { entry, events } = endStretch(item, freshen(item));
   const assessment = assess(record, entry, policy, now);
   const { figures } = assessment;
   const reason = closedReason(assessment, now);
@@ -311,7 +331,7 @@ function ruleClosed(item: Case): Ruling {
       figures,
       act: { status: 0 },
       events: [...events, paused],
-      settled: { ...BLANK_SETTLED, circuit, baseline: baselineOf(record) },
+      settled: { ...BLANK_SETTLED, circuit, baseline: baselineNow(item) },
     };
   }
   if (assessment.overWarning) {
@@ -335,13 +355,25 @@ function ruleWouldPause(item: Case, entry: SettledEntry, figures: Figures, reaso
 }
 
 /** Brings the memory of an active integration up to date: an activation we now see, a baseline that no longer counts. */
-function freshen(record: IntegrationRecord, before: SettledEntry, now: string): SettledEntry {
-  // Rule 5: the count remembered while it was paused is the baseline from here on.
-  const entry = before.pausedByOperator ? { ...before, pausedByOperator: false, activatedAt: now, told: null } : before;
-  const delivered = deliveredSince(record, entry.baseline);
+function freshen(item: Case): SettledEntry {
+  const { record, before, policy, context } = item;
+  const { now } = context;
+  if (before.pausedByOperator) {
+    // Rule 5: the count remembered while it was paused is the baseline from here on.
+    const baseline = { ...before.baseline, updatedAt: stampOf(record, before.baseline, context.stampsTell) };
+    return withoutWhatIsOver(record, { ...before, pausedByOperator: false, activatedAt: now, told: null, baseline });
+  }
+  const entry = withoutWhatIsOver(record, before);
+  const failing = record.delivery_error_count > entry.baseline.count;
+  if (!failing || !changedUnseen(record, entry.baseline, policy, context)) return entry;
+  return { ...entry, baseline: baselineNow(item), activatedAt: now };
+}
+
+/** A delivery ends what a baseline or an activation was remembered for. */
+function withoutWhatIsOver(record: IntegrationRecord, entry: SettledEntry): SettledEntry {
   return {
     ...entry,
-    baseline: delivered ? BLANK_SETTLED.baseline : entry.baseline,
+    baseline: deliveredSince(record, entry.baseline) ? BLANK_SETTLED.baseline : entry.baseline,
     activatedAt: isLater(record.last_delivery_at, entry.activatedAt) ? null : entry.activatedAt,
   };
 }
@@ -352,7 +384,7 @@ function endStretch(item: Case, entry: SettledEntry): { entry: SettledEntry; eve
   const { told } = entry;
   if (told === null) return { entry, events: [] };
   const { figures } = assess(record, entry, policy, context.now);
-  const over = isLater(figures.failingSince, told.since) || record.delivery_error_count < told.errors;
+  const over = isLater(record.last_delivery_at, told.since) || record.delivery_error_count < told.errors;
   if (!over) return { entry, events: [] };
   const reason = `delivering again: a delivery succeeded${record.last_delivery_at === null ? '' : ` at ${describeMoment(record.last_delivery_at, context.now)}`}`;
   return {
@@ -373,8 +405,14 @@ function tell(
   if (entry.told?.alerts[type] !== undefined) return { event: null, entry };
   return {
     event: event(item, { type, episode: told.since, reason, figures }),
-    entry: { ...entry, told },
+    entry: { ...entry, told, baseline: noting(entry.baseline, item) },
   };
+}
+
+/** From here on a later change shows. */
+function noting(baseline: Baseline, { record, context }: Case): Baseline {
+  if (baseline.updatedAt !== null || !context.stampsTell) return baseline;
+  return { ...baseline, lastDeliveryAt: record.last_delivery_at, updatedAt: record.updated_at };
 }
 
 /** Notes that people have been told; `told.since` stays the episode while the stretch lasts. */
@@ -393,8 +431,13 @@ export function rememberTold(
   };
 }
 
-function operatorPaused(record: IntegrationRecord): SettledEntry {
-  return { ...BLANK_SETTLED, pausedByOperator: true, baseline: baselineOf(record) };
+function operatorPaused(item: Case): SettledEntry {
+  return { ...BLANK_SETTLED, pausedByOperator: true, baseline: baselineNow(item) };
+}
+
+/** Failures count from here on. */
+function baselineNow({ record, before, context }: Case): Baseline {
+  return baselineOf(record, before.baseline, context.stampsTell);
 }
 
 function event(item: Case, seed: Omit<EventSeed, 'project' | 'time'>): GuardEvent {

@@ -3,6 +3,10 @@
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
+export function plusMs(moment: Date, ms: number): string {
+  return new Date(moment.getTime() + ms).toISOString();
+}
+
 export function plusMinutes(moment: string, minutes: number): string {
   return new Date(Date.parse(moment) + minutes * MINUTE_MS).toISOString();
 }

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { describeError } from '../guard/errors.ts';
-import type { IntegrationRecord, InvalidRecord, Listing, Status } from '../guard/model.ts';
-import type { IntegrationsApi } from '../guard/ports.ts';
+import { SAME_MOMENT_MS } from '../guard/intent.ts';
+import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model.ts';
+import type { Clock, IntegrationsApi } from '../guard/ports.ts';
 import { safeText } from '../guard/text.ts';
 import {
   type ApiErrorDetails,
   KeyRefusedError,
   NotFoundError,
   NotPermittedError,
+  OutOfTimeError,
   QonversionError,
   RateLimitedError,
   RequestRefusedError,
@@ -26,6 +28,8 @@ export interface QonversionClientOptions {
   /** From the deployed settings; the key is sent to this origin and nowhere else. */
   readonly apiUrl: string;
   readonly key: KeySource;
+  /** Ours, to be compared with the API's own. */
+  readonly clock: Clock;
   /** Milliseconds until the pass must be done; tries and waits stay within it. */
   readonly remainingMs: () => number;
   /** One try, body included. */
@@ -56,10 +60,13 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       const records = new Map<string, IntegrationRecord>();
       const invalid: InvalidRecord[] = [];
       let after: string | null = null;
+      let clockAheadMs = 0;
       for (let page = 0; page < MOST_PAGES; page += 1) {
         const query: string = after === null ? '' : `?starting_after=${encodeURIComponent(after)}`;
         const what = 'the list of integrations';
-        const parsed = parseList(await call({ what, method: 'GET', path: `/integrations${query}` }));
+        const answer = await call({ what, method: 'GET', path: `/integrations${query}` });
+        if (page === 0) clockAheadMs = answer.clockAheadMs ?? 0;
+        const parsed = parseList(answer.body);
         if (!parsed.ok) throw new UnexpectedAnswerError(`Qonversion's answer is not ${what}: ${parsed.problem}`);
         const known = records.size + invalid.length;
         let last: string | null = null;
@@ -74,7 +81,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
             last = result.record.id;
           }
         }
-        if (!parsed.value.has_more) return { records: [...records.values()], invalid };
+        if (!parsed.value.has_more) return { records: [...records.values()], invalid, clockAheadMs };
         if (last === null || last === after || records.size + invalid.length === known) {
           throw new UnexpectedAnswerError(
             `Qonversion says ${what} goes on after page ${page + 1}, but sends nothing new`,
@@ -85,12 +92,15 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       throw new UnexpectedAnswerError(`Qonversion's list of integrations does not end after ${MOST_PAGES} pages`);
     },
 
-    async setStatus(id: string, status: Status): Promise<IntegrationRecord> {
+    async setStatus(id: string, status: Status): Promise<StatusAnswer> {
       if (!INTEGRATION_ID.test(id))
         throw new RequestRefusedError('an integration id is 1 to 256 letters, digits, ".", "_" or "-"');
       const what = `integration ${id}`;
       const path = `/integrations/${encodeURIComponent(id)}/status`;
-      const parsed = parseRecord(await call({ what, method: 'POST', path, body: { status } }));
+      const sentAt = performance.now();
+      const answer = await call({ what, method: 'POST', path, body: { status } });
+      const tookMs = performance.now() - sentAt;
+      const parsed = parseRecord(answer.body);
       if ('invalid' in parsed) {
         throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
       }
@@ -101,9 +111,19 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
           `Qonversion accepted status ${status} for ${what}, but its record shows ${shown}`,
         );
       }
-      return record;
+      const ageMs = answer.answeredAt === null ? 0 : answer.answeredAt - Date.parse(record.updated_at);
+      return { record, changedBefore: ageMs > tookMs + SAME_MOMENT_MS };
     },
   };
+}
+
+/** A body of a 2xx answer, and what the API's own clock said. */
+interface ApiAnswer {
+  readonly body: unknown;
+  /** The `Date` of the answer, in epoch milliseconds; null without one. */
+  readonly answeredAt: number | null;
+  /** That clock less ours; 0 when it is seconds, null when unknown or past belief. */
+  readonly clockAheadMs: number | null;
 }
 
 interface ApiRequest {
@@ -119,7 +139,7 @@ async function send(
   options: QonversionClientOptions,
   traffic: { requests: number; retries: number },
   request: ApiRequest,
-): Promise<unknown> {
+): Promise<ApiAnswer> {
   const key = await options.key.get();
   try {
     return await sendWith(key);
@@ -130,12 +150,13 @@ async function send(
     return sendWith(renewed);
   }
 
-  async function sendWith(secret: SecretKey): Promise<unknown> {
+  async function sendWith(secret: SecretKey): Promise<ApiAnswer> {
     // A try without an answer may have taken effect, whatever a later try is told.
     let doubtful = false;
     try {
       return await pRetry(
         (attempt) => {
+          if (options.remainingMs() <= 0) throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
           traffic.requests += 1;
           if (attempt > 1) traffic.retries += 1;
           return attemptOnce(options, request, secret);
@@ -148,7 +169,7 @@ async function send(
           randomize: true,
           shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
           onFailedAttempt: async ({ error, retriesLeft }) => {
-            doubtful ||= !isRefusal(error);
+            doubtful ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
             if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs(), options.sleep ?? sleep);
           },
         },
@@ -183,7 +204,7 @@ async function obeyRetryAfter(
   await wait(waitMs);
 }
 
-async function attemptOnce(options: QonversionClientOptions, request: ApiRequest, key: SecretKey): Promise<unknown> {
+async function attemptOnce(options: QonversionClientOptions, request: ApiRequest, key: SecretKey): Promise<ApiAnswer> {
   const timeoutMs = Math.max(1, Math.min(options.timeoutMs ?? 10_000, options.remainingMs()));
   // One signal for the whole try: a body that drips in forever ends like a connection that never answers.
   const signal = AbortSignal.timeout(timeoutMs);
@@ -201,8 +222,11 @@ async function attemptOnce(options: QonversionClientOptions, request: ApiRequest
       signal,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     });
+    const answeredAt = readDate(response.headers);
+    const clockAheadMs = answeredAt === null ? null : describeSkew(answeredAt - options.clock.now().getTime());
     const text = await readBody(response, options.maxBodyBytes ?? 32 * 1024 * 1024, request.what);
-    return interpret(response, text, request.what);
+    const moment = answeredAt ?? options.clock.now().getTime();
+    return { body: interpret(response, text, request.what, moment), answeredAt, clockAheadMs };
   } catch (error) {
     if (error instanceof QonversionError) throw error;
     const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : networkFault(error);
@@ -210,6 +234,20 @@ async function attemptOnce(options: QonversionClientOptions, request: ApiRequest
       cause: error,
     });
   }
+}
+
+/** Further apart than this is no skew but a wrong header; closer than this is what whole seconds and the way explain. */
+const MOST_SKEW_MS = 24 * 60 * 60 * 1_000;
+
+function describeSkew(aheadMs: number): number | null {
+  if (Math.abs(aheadMs) > MOST_SKEW_MS) return null;
+  return Math.abs(aheadMs) <= SAME_MOMENT_MS ? 0 : aheadMs;
+}
+
+/** The moment the API answered, by its own clock. */
+function readDate(headers: Headers): number | null {
+  const date = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(date) ? null : date;
 }
 
 async function readBody(response: Response, maxBytes: number, what: string): Promise<string> {
@@ -227,7 +265,7 @@ async function readBody(response: Response, maxBytes: number, what: string): Pro
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function interpret(response: Response, text: string, what: string): unknown {
+function interpret(response: Response, text: string, what: string, answeredAt: number): unknown {
   const { status } = response;
   const body = parseJson(text);
   if (status >= 200 && status < 300) {
@@ -244,14 +282,15 @@ function interpret(response: Response, text: string, what: string): unknown {
       { ...NO_ENVELOPE, status },
     );
   }
-  throw toError(status, parseErrorEnvelope(body), response.headers.get('retry-after'), what);
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), answeredAt);
+  throw toError(status, parseErrorEnvelope(body), retryAfterMs, what);
 }
 
 /** One class per kind of refusal; the message ends with what the API itself said, made safe. */
 function toError(
   status: number,
   envelope: ErrorEnvelope | null,
-  retryAfter: string | null,
+  retryAfterMs: number | null,
   what: string,
 ): QonversionError {
   const details: ApiErrorDetails = {
@@ -275,30 +314,29 @@ function toError(
         details,
       );
     case 408:
-      return new UnavailableError(`Qonversion timed out on ${what} (408)${said}`, details, parseRetryAfter(retryAfter));
+      return new UnavailableError(`Qonversion timed out on ${what} (408)${said}`, details, retryAfterMs);
     case 429: {
-      const waitMs = parseRetryAfter(retryAfter);
-      const wait = waitMs === null ? '' : `, and asks to wait ${Math.ceil(waitMs / 1_000)} s`;
+      const wait = retryAfterMs === null ? '' : `, and asks to wait ${Math.ceil(retryAfterMs / 1_000)} s`;
       return new RateLimitedError(
         `Qonversion limits the rate of requests (429) on ${what}${wait}${said}`,
         details,
-        waitMs,
+        retryAfterMs,
       );
     }
     default:
       return status >= 500
-        ? new UnavailableError(`Qonversion failed on ${what} (${status})${said}`, details, parseRetryAfter(retryAfter))
+        ? new UnavailableError(`Qonversion failed on ${what} (${status})${said}`, details, retryAfterMs)
         : new RequestRefusedError(`Qonversion refused the request about ${what} (${status})${said}`, details);
   }
 }
 
-/** Seconds or an HTTP date, in milliseconds; null for nonsense. */
-function parseRetryAfter(header: string | null): number | null {
+/** Seconds, or an HTTP date by the clock of whoever sent it, in milliseconds from when it was answered; null for nonsense. */
+function parseRetryAfter(header: string | null, answeredAt: number): number | null {
   if (header === null) return null;
   const text = header.trim();
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
   const date = Date.parse(text);
-  return Number.isNaN(date) || !/[a-z]/i.test(text) ? null : Math.max(0, date - Date.now());
+  return Number.isNaN(date) || !/[a-z]/i.test(text) ? null : Math.max(0, date - answeredAt);
 }
 
 function parseJson(text: string): unknown {

@@ -84,6 +84,11 @@ export class UnavailableError extends QonversionError {
   }
 }
 
+/** The pass's time was over before the request was sent: what it saw is too old to be acted on. */
+export class OutOfTimeError extends QonversionError {
+  override readonly name = 'OutOfTimeError';
+}
+
 /** An answer, but not the API's: HTML, another shape, a redirect, too large, or a record without the asked-for state. */
 export class UnexpectedAnswerError extends QonversionError {
   override readonly name = 'UnexpectedAnswerError';

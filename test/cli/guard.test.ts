@@ -119,7 +119,7 @@ describe('guard run', () => {
       durationMs: expect.any(Number),
       events: [{ specversion: '1.0', type: 'integration.paused' }],
       counts: { active: 3, decisions: { pause: 1, healthy: 2 }, outcomes: { done: 1, quiet: 2 } },
-      traffic: { requests: 2, retries: 0 },
+      traffic: { requests: 3, retries: 0 },
     });
     expect(report.decisions).toContainEqual(
       expect.objectContaining({

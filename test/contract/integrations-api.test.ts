@@ -37,6 +37,7 @@ const implementations: readonly {
       const api = createQonversionClient({
         apiUrl: sandbox.url,
         key: source,
+        clock: { now: () => sandbox.production.now() },
         remainingMs: () => 60_000,
         firstWaitMs: 1,
       });
@@ -79,13 +80,25 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
 
   it('sets a state and returns the record as it is afterwards', async () => {
     world.advance(3);
-    expect(await api.setStatus('a', 0)).toMatchObject({ id: 'a', active: 0, updated_at: world.get('a')?.updated_at });
+    const { record } = await api.setStatus('a', 0);
+    expect(record).toMatchObject({ id: 'a', active: 0, updated_at: world.get('a')?.updated_at });
     expect(world.get('a')?.active).toBe(0);
   });
 
   it('may be asked for the same state twice', async () => {
     await api.setStatus('b', 1);
-    expect(await api.setStatus('b', 1)).toMatchObject({ active: 1 });
+    expect(await api.setStatus('b', 1)).toMatchObject({ record: { active: 1 } });
+  });
+
+  it('tells whether the state was somebody else’s doing before us', async () => {
+    world.advance(10);
+    expect(await api.setStatus('a', 0)).toMatchObject({ changedBefore: false });
+    world.advance(1);
+    expect(await api.setStatus('a', 0)).toMatchObject({ changedBefore: true });
+  });
+
+  it('knows that its clock is ours', async () => {
+    expect(await api.list()).toMatchObject({ clockAheadMs: 0 });
   });
 
   it('does not know an integration that is not there', async () => {

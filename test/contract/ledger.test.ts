@@ -56,7 +56,10 @@ function richEntry(): LedgerEntry {
     alertedAt: NOON,
     reminders: 1,
   } as const;
-  const { intent: _, ...settled } = anEntry({ circuit, baseline: { count: 61, lastDeliveryAt: null } });
+  const { intent: _, ...settled } = anEntry({
+    circuit,
+    baseline: { count: 61, lastDeliveryAt: null, updatedAt: null },
+  });
   return anEntry({
     told: { since: NOON, errors: 61, alerts: { 'integration.failing': { at: NOON, times: 1 } } },
     activatedAt: NOON,

@@ -162,6 +162,34 @@ describe('law 2: two passes at once are harmless', () => {
     expect(harness.alerts.types()).toEqual([]);
   });
 
+  it('are not misled by a list that is older than the ledger', async () => {
+    const harness = failingHarness();
+    let first = true;
+    const api = {
+      ...harness.api,
+      // While this list was on its way, another pass paused, told and settled.
+      list: async () => {
+        const listing = await harness.api.list();
+        if (first) {
+          first = false;
+          await harness.pass();
+        }
+        return listing;
+      },
+    };
+    // The ledger is read late, as it may be.
+    const ledger = {
+      ...harness.ledger,
+      read: async (project: string) => {
+        while (harness.alerts.types().length === 0) await Promise.resolve();
+        return harness.ledger.read(project);
+      },
+    };
+    await runPass({ ...harness.ports, api, ledger }, harness.project);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ circuit: { state: 'open' } });
+  });
+
   it('leave alone an intent younger than the time limit, and take up an older one', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
@@ -196,6 +224,75 @@ describe('law 3: a quiet pass writes nothing', () => {
     const writes = harness.ledger.calls.writes;
     await harness.run(30);
     expect(harness.ledger.calls.writes).toBe(writes);
+  });
+});
+
+describe('whose doing a state is', () => {
+  const PROBING = { recovery: { ...PROBE_RECOVERY, cooldownMinutes: 1 } };
+
+  it('is the operator’s when it was there before our request: told, and never re-activated', async () => {
+    const harness = failingHarness(PROBING);
+    const api = {
+      ...harness.api,
+      setStatus: async (id: string, status: 0 | 1) => {
+        harness.world.setStatus(id, status);
+        harness.world.advance(1);
+        return harness.api.setStatus(id, status);
+      },
+    };
+    const report = await runPass({ ...harness.ports, api }, harness.project);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'overtaken' });
+    expect(harness.alerts.events()).toMatchObject([
+      { type: 'integration.paused', nextProbeAt: null, reason: expect.stringContaining('it is left to people') },
+    ]);
+    await harness.run(60);
+    expect(harness.world.get('broken')?.active).toBe(0);
+  });
+
+  it.each([
+    ['within the time that the dead pass had: its own', 1, 1],
+    ['long after it: an operator’s', 10, 0],
+  ])('is told by the time of the change after a crash; %s', async (_name, minutes, active) => {
+    const harness = failingHarness(PROBING);
+    await runPass(killAt(harness.ports, 0, 'after'), harness.project).catch(() => undefined);
+    harness.world.advance(minutes);
+    harness.world.setStatus('broken', 0);
+    harness.world.advance(5);
+    await harness.pass();
+    expect(harness.alerts.types()[0]).toBe('integration.paused');
+    harness.world.mend('broken');
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(active);
+  });
+});
+
+describe('a clock that is not the API’s', () => {
+  it.each([-7, 7])('%s minutes off: the limit of minutes is the API’s', async (minutes) => {
+    const harness = createHarness();
+    addBusy(harness, 'broken');
+    harness.world.advance(1);
+    harness.world.breakDown('broken', 'HTTP 503');
+    const clock = { now: () => new Date(harness.world.now().getTime() + minutes * 60_000) };
+    const api = {
+      ...harness.api,
+      list: async () => ({ ...(await harness.api.list()), clockAheadMs: -minutes * 60_000 }),
+    };
+    const ports = { ...harness.ports, clock, api };
+    harness.world.advance(14);
+    await runPass(ports, harness.project);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    harness.world.advance(1);
+    await runPass(ports, harness.project);
+    expect(harness.world.get('broken')?.active).toBe(0);
+  });
+
+  it('does not take an intent from the future for a pass that runs', async () => {
+    const harness = failingHarness();
+    const ahead = { now: () => new Date(harness.world.now().getTime() + 86_400_000) };
+    await runPass(killAt({ ...harness.ports, clock: ahead }, 1, 'after'), harness.project).catch(() => undefined);
+    await harness.pass();
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
   });
 });
 

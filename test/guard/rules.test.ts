@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../functions/guard/decide.ts';
 import type { IntegrationRecord, LedgerEntry } from '../../functions/guard/model.ts';
-import { assess, effectivePolicy } from '../../functions/guard/policy.ts';
+import { assess, effectivePolicy, stampsTellChanges } from '../../functions/guard/policy.ts';
 import {
   aFailingRecord,
   anEntry,
@@ -21,7 +21,7 @@ function decideNow(
   now = NOON,
 ) {
   const effective = effectivePolicy(aPolicy(policy), record);
-  return decide(record, entry, effective, { project: 'production', now, mayTrip: true });
+  return decide(record, entry, effective, { project: 'production', now, mayTrip: true, stampsTell: true });
 }
 
 function assessNow(record: IntegrationRecord, entry = anEntry(), policy: Record<string, unknown> = {}) {
@@ -29,7 +29,7 @@ function assessNow(record: IntegrationRecord, entry = anEntry(), policy: Record<
 }
 
 const reactivatedAt60 = anEntry({
-  baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 300) },
+  baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 300), updatedAt: aRecord().updated_at },
   activatedAt: minutesBefore(NOON, 30),
 });
 
@@ -45,7 +45,7 @@ const openCircuit = (fields: Record<string, unknown> = {}) =>
       reminders: 0,
       ...fields,
     },
-    baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 90) },
+    baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 90), updatedAt: aRecord().updated_at },
   });
 
 const halfOpenCircuit = (fields: Record<string, unknown> = {}) =>
@@ -61,7 +61,7 @@ const halfOpenCircuit = (fields: Record<string, unknown> = {}) =>
       probedAt: minutesBefore(NOON, 5),
       ...fields,
     },
-    baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 90) },
+    baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 90), updatedAt: aRecord().updated_at },
     activatedAt: minutesBefore(NOON, 5),
   });
 
@@ -540,6 +540,74 @@ describe('overrides', () => {
   it('let a glob cross a slash, for a title is not a path', () => {
     const policy = aPolicy({ overrides: [{ match: { title: 'web*' }, mode: 'ignore' }] });
     expect(effectivePolicy(policy, aRecord({ title: 'web/payments/eu' })).mode).toBe('ignore');
+  });
+});
+
+describe('a change that no pass has seen (an operator paused, mended and re-activated it in between)', () => {
+  const changed = { updated_at: minutesBefore(NOON, 2) };
+
+  it('starts the count afresh, so that an operator is not fought', () => {
+    const decision = decideNow(aFailingRecord(600, 300, changed));
+    expect(decision).toMatchObject({
+      act: null,
+      events: [],
+      figures: { baseline: 600, freshErrors: 0 },
+      settled: { activatedAt: NOON, baseline: { count: 600 } },
+    });
+  });
+
+  it('is nothing to remember while nothing fails', () => {
+    expect(decideNow(aRecord(changed))).toMatchObject({ kind: 'healthy', quiet: true });
+  });
+
+  it('shows against the stamp that was noted with the warning', () => {
+    const warned = decideNow(aFailingRecord(30, 5));
+    expect(warned.settled.baseline.updatedAt).toBe(aRecord().updated_at);
+    const next = decideNow(aFailingRecord(600, 300, changed), { ...warned.settled, intent: null });
+    expect(next).toMatchObject({ act: null, figures: { freshErrors: 0 } });
+  });
+
+  it('counts once, and both limits apply from there', () => {
+    const seen = decideNow(aFailingRecord(600, 300, changed));
+    const entry = { ...seen.settled, intent: null };
+    expect(decideNow(aFailingRecord(700, 305, changed), entry, {}, minutesAfter(NOON, 5)).act).toBeNull();
+    expect(decideNow(aFailingRecord(700, 315, changed), entry, {}, minutesAfter(NOON, 15)).act).toEqual({ status: 0 });
+  });
+
+  it('that lies longer back than the time limit is no repair', () => {
+    const long = { updated_at: minutesBefore(NOON, 15) };
+    expect(decideNow(aFailingRecord(600, 300, long)).act).toEqual({ status: 0 });
+  });
+
+  it('ends a trial: the operator is right', () => {
+    const decision = decideNow(aFailingRecord(90, 90, changed), halfOpenCircuit(), { recovery: PROBE_RECOVERY });
+    expect(decision).toMatchObject({ kind: 'reactivated', act: null, settled: { circuit: { state: 'closed' } } });
+  });
+
+  it('is not believed when nothing shows that updated_at tells changes', () => {
+    const record = aFailingRecord(600, 300, changed);
+    const context = { project: 'production', now: NOON, mayTrip: true, stampsTell: false };
+    expect(decide(record, null, effectivePolicy(aPolicy(), record), context).act).toEqual({ status: 0 });
+  });
+});
+
+describe('what shows that updated_at tells changes', () => {
+  const delivered = aRecord();
+  const failed = aRecord({ last_delivery_at: null, last_error_at: NOON });
+
+  it('is a delivery and a failure that did not move it', () => {
+    expect(stampsTellChanges([delivered, failed])).toBe(true);
+    expect(stampsTellChanges([aRecord({ last_error_at: NOON })])).toBe(true);
+  });
+
+  it.each([
+    ['no record', []],
+    ['deliveries alone', [delivered]],
+    ['failures alone', [failed]],
+    ['failures that moved it', [delivered, { ...failed, updated_at: NOON }]],
+    ['failures within the minute', [delivered, { ...failed, updated_at: minutesBefore(NOON, 1) }]],
+  ])('is not %s', (_name, records) => {
+    expect(stampsTellChanges(records)).toBe(false);
   });
 });
 

@@ -42,12 +42,15 @@ function client(options: Partial<QonversionClientOptions> = {}) {
   return createQonversionClient({
     apiUrl: sandbox.url,
     key: keyOf(PRODUCTION_KEY),
+    clock: { now: () => sandbox.production.now() },
     remainingMs: () => 60_000,
     firstWaitMs: 1,
     timeoutMs: 2_000,
     ...options,
   });
 }
+
+const inTenSeconds = (moment: Date) => new Date(moment.getTime() + 10_000).toUTCString();
 
 const fault = (value: Fault, times?: number) =>
   sandbox.faults.add({ fault: value, ...(times === undefined ? {} : { times }) });
@@ -126,14 +129,14 @@ describe('list', () => {
 
 describe('setStatus', () => {
   it('sends the documented request and returns the record as it is afterwards', async () => {
-    const record = await client().setStatus('amp-ios', 0);
+    const { record } = await client().setStatus('amp-ios', 0);
     expect(record).toMatchObject({ id: 'amp-ios', active: 0 });
     expect(sandbox.requests).toMatchObject([{ method: 'POST', path: '/v4/integrations/amp-ios/status' }]);
   });
 
   it('is harmless when repeated', async () => {
     await client().setStatus('amp-ios', 0);
-    expect(await client().setStatus('amp-ios', 0)).toMatchObject({ active: 0 });
+    expect(await client().setStatus('amp-ios', 0)).toMatchObject({ record: { active: 0 } });
   });
 
   it.each(['', '../meta', 'a/b', 'a b', 'ä', 'x'.repeat(257)])('never puts %j into a URL', async (id) => {
@@ -155,8 +158,28 @@ describe('setStatus', () => {
 
   it('may have taken effect when the answer is lost, and is tried again', async () => {
     fault({ kind: 'reset-after' }, 1);
-    expect(await client().setStatus('amp-ios', 0)).toMatchObject({ active: 0 });
+    expect(await client().setStatus('amp-ios', 0)).toMatchObject({ record: { active: 0 } });
     expect(sandbox.requests).toHaveLength(2);
+  });
+});
+
+describe('the clock of the API', () => {
+  const skewed = (minutes: number) => ({ now: () => new Date(sandbox.production.now().getTime() - minutes * 60_000) });
+
+  it.each([0, 7, -90])('is known to be %s minutes ahead of ours', async (minutes) => {
+    expect((await client({ clock: skewed(minutes) }).list()).clockAheadMs).toBe(minutes * 60_000);
+  });
+
+  it.each([0.05, 25 * 60])(
+    'is taken for ours when it is %s minutes ahead: the way, or a wrong header',
+    async (minutes) => {
+      expect((await client({ clock: skewed(minutes) }).list()).clockAheadMs).toBe(0);
+    },
+  );
+
+  it.each(['', 'yesterday'])('is taken for ours when the answer says %j', async (date) => {
+    fault({ kind: 'status', status: 200, headers: { date }, body: '{"object":"list","data":[],"has_more":false}' });
+    expect((await client({ clock: skewed(7) }).list()).clockAheadMs).toBe(0);
   });
 });
 
@@ -265,7 +288,7 @@ describe('law 6: retries', () => {
     await expect(api.list()).resolves.toBeDefined();
     expect(api.traffic).toEqual({ requests: 3, retries: 2 });
     fault(value, 2);
-    await expect(api.setStatus('amp-ios', 0)).resolves.toMatchObject({ active: 0 });
+    await expect(api.setStatus('amp-ios', 0)).resolves.toMatchObject({ record: { active: 0 } });
   });
 
   it.each([
@@ -302,11 +325,12 @@ describe('law 6: retries', () => {
   });
 
   it('wait until the date that Retry-After names', async () => {
-    fault({ kind: 'status', status: 429, retryAfter: new Date(Date.now() + 10_000).toUTCString() }, 1);
+    fault({ kind: 'status', status: 429, retryAfter: inTenSeconds(sandbox.production.now()) }, 1);
     const waits: number[] = [];
-    await client({ sleep: async (ms) => waits.push(ms) }).list();
-    expect(waits).toHaveLength(1);
-    expect(waits[0]).toBeGreaterThan(5_000);
+    // Our own clock is of no account: the date is the API's.
+    const clock = { now: () => new Date(sandbox.production.now().getTime() + 3_600_000) };
+    await client({ clock, sleep: async (ms) => waits.push(ms) }).list();
+    expect(waits).toEqual([10_000]);
   });
 
   it.each(['0', new Date(0).toUTCString(), 'soon', '-5', '1e9', ''])(

@@ -106,6 +106,9 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
 
   const method = request.method ?? 'GET';
   state.requests.push({ method, path: `${url.pathname}${url.search}`, authorization: request.headers.authorization });
+  // The server's clock is the world's, so that whoever compares it with the records' times sees one clock.
+  const { world } = identify(state, request.headers.authorization) ?? { world: state.production };
+  response.setHeader('date', world.now().toUTCString());
   const fault = state.faults.take(method, url.pathname);
   const handle = () => api(state, method, url, text, request.headers);
   if (fault === null) return send(response, handle());

@@ -62,10 +62,13 @@ export class World {
   readonly #suspendAfterErrors: number;
   readonly #suspendAfterMinutes: number;
   #now: number;
+  /** When traffic flows next: once a minute. */
+  #nextFlow: number;
   #created = 0;
 
   constructor(options: WorldOptions = {}) {
     this.#now = Date.parse(options.startAt ?? '2026-11-23T09:00:00Z');
+    this.#nextFlow = this.#now + MINUTE_MS;
     this.#suspendAfterErrors = options.suspendAfterErrors ?? 1_000;
     this.#suspendAfterMinutes = options.suspendAfterMinutes ?? 120;
   }
@@ -131,6 +134,13 @@ export class World {
     return { ...pipe.record };
   }
 
+  /** What the delivery worker does after repeated failures. Callers of the API cannot. */
+  suspend(id: string): void {
+    const { record } = this.#pipe(id);
+    record.active = 2;
+    record.updated_at = this.#stamp();
+  }
+
   /** Soft delete: the record is gone from every answer, and its id is never used again. */
   delete(id: string): boolean {
     if (!this.#pipes.delete(id)) return false;
@@ -171,12 +181,28 @@ export class World {
     return { ...this.#pipe(id).tally };
   }
 
-  /** Lets time pass, minute by minute. */
+  /** Lets time pass; traffic flows at the end of each whole minute since the beginning. */
   advance(minutes: number): void {
-    for (let minute = 0; minute < minutes; minute += 1) {
-      this.#now += MINUTE_MS;
+    const end = this.#now + minutes * MINUTE_MS;
+    for (; this.#nextFlow <= end; this.#nextFlow += MINUTE_MS) {
+      this.#now = this.#nextFlow;
       for (const pipe of this.#pipes.values()) this.#flow(pipe);
     }
+    this.#now = end;
+  }
+
+  /** The same world a second time, to be lived differently from here on. */
+  clone(): World {
+    const twin = new World({
+      suspendAfterErrors: this.#suspendAfterErrors,
+      suspendAfterMinutes: this.#suspendAfterMinutes,
+    });
+    twin.#now = this.#now;
+    twin.#nextFlow = this.#nextFlow;
+    twin.#created = this.#created;
+    for (const [id, pipe] of this.#pipes) twin.#pipes.set(id, structuredClone(pipe));
+    for (const id of this.#deleted) twin.#deleted.add(id);
+    return twin;
   }
 
   #flow(pipe: Pipe): void {
@@ -204,8 +230,7 @@ export class World {
     record.last_error_message = failure;
     const longEnough = this.#now - pipe.failingSince >= this.#suspendAfterMinutes * MINUTE_MS;
     if (longEnough && record.delivery_error_count >= this.#suspendAfterErrors) {
-      record.active = 2;
-      record.updated_at = this.#stamp();
+      this.suspend(record.id);
     }
   }
 
@@ -217,7 +242,7 @@ export class World {
 
   /** The API's times have no fraction of a second. */
   #stamp(): string {
-    return new Date(this.#now).toISOString().replace('.000Z', 'Z');
+    return new Date(this.#now).toISOString().replace(/\.\d{3}Z$/, 'Z');
   }
 
   /** Eight letters and digits, the same in every run. */

@@ -1,4 +1,5 @@
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
+import { SAME_MOMENT_MS } from '../../functions/guard/intent.ts';
 import type { GuardEvent, LedgerEntry, ProjectEntry } from '../../functions/guard/model.ts';
 import type {
   AlertSink,
@@ -150,6 +151,7 @@ export function createWorldApi(world: World): WorldApi {
       return {
         records: parsed.flatMap((result) => ('record' in result ? [result.record] : [])),
         invalid: parsed.flatMap((result) => ('invalid' in result ? [result.invalid] : [])),
+        clockAheadMs: 0,
       };
     },
     async setStatus(id, status) {
@@ -158,7 +160,8 @@ export function createWorldApi(world: World): WorldApi {
       statusCalls.push([id, status]);
       const result = parseRecord(world.setStatus(id, status) ?? null);
       if ('invalid' in result) throw new NotFoundError(`Qonversion does not know integration ${id} (404)`);
-      return result.record;
+      const ageMs = world.now().getTime() - Date.parse(result.record.updated_at);
+      return { record: result.record, changedBefore: ageMs > SAME_MOMENT_MS };
     },
   };
 }
