@@ -65,6 +65,15 @@ export function makeEvent(seed: EventSeed): GuardEvent {
   };
 }
 
+/** The last word about a pause of ours that somebody has changed meanwhile: it may be theirs now, so no trial undoes it. */
+export function abandonedToPeople(
+  record: IntegrationRecord,
+  about: Pick<EventSeed, 'project' | 'time' | 'episode'>,
+): GuardEvent {
+  const reason = 'somebody changed it while it was paused, so it stays paused until a person re-activates it';
+  return makeEvent({ ...about, type: 'integration.recovery-abandoned', ordinal: -1, reason, record });
+}
+
 function safeRecord(record: IntegrationRecord): IntegrationRecord {
   return {
     ...record,

@@ -1,4 +1,4 @@
-import { makeEvent } from './events.ts';
+import { abandonedToPeople } from './events.ts';
 import {
   BLANK_SETTLED,
   type GuardEvent,
@@ -7,7 +7,7 @@ import {
   type LedgerEntry,
   type SettledEntry,
 } from './model.ts';
-import { baselineOf } from './policy.ts';
+import { baselineOf, restamped } from './policy.ts';
 import { safeText } from './text.ts';
 import { isLater } from './time.ts';
 
@@ -63,8 +63,9 @@ export function takeUp(entry: LedgerEntry, record: IntegrationRecord, context: T
   const everything = [...intent.owed, ...intent.events];
   if (intent.act === null) return { before: intent.settled, owed: everything, interrupted: true };
   if (record.active === intent.act.status) {
+    const ours = { ...intent.settled, baseline: restamped(intent.settled.baseline, record) };
     return isOurDoing(intent, intent.act, record)
-      ? { before: intent.settled, owed: everything, interrupted: true }
+      ? { before: ours, owed: everything, interrupted: true }
       : takeForTheirs(intent, before, record, context);
   }
   const changedSince = isLater(record.updated_at, intent.act.updatedAt);
@@ -130,16 +131,7 @@ function leftToOperator(
   { project, now }: TakeUpContext,
 ): TakenUp {
   const episode = before.circuit.state === 'closed' ? intent.decidedAt : before.circuit.episode;
-  const event = makeEvent({
-    type: 'integration.recovery-abandoned',
-    project,
-    time: now,
-    episode,
-    ordinal: -1,
-    reason:
-      'somebody changed it while the guard was re-activating it, so it stays paused until a person re-activates it',
-    record,
-  });
+  const event = abandonedToPeople(record, { project, time: now, episode });
   return {
     before: { ...before, circuit: { state: 'closed' }, told: null },
     owed: [...intent.owed, event],

@@ -294,7 +294,7 @@ async function beginInTime(
       id: decision.id,
       reason: decision.reason,
     });
-    const exact = act.status === 1 ? activatedAs(settled, after, time.now()) : settled;
+    const exact = asOf(after, settled, time.now());
     return { decision, outcome: 'done', problem: null, unsettled: toSettle(exact, [...owed, ...events]) };
   } catch (error) {
     const problem = describeError(error);
@@ -309,9 +309,10 @@ async function beginInTime(
   }
 }
 
-/** Failures count from the moment it was activated, not from when it was decided. */
-function activatedAs(settled: SettledEntry, after: IntegrationRecord, now: string): SettledEntry {
-  return { ...settled, baseline: baselineOf(after, settled.baseline, false), activatedAt: now };
+/** Failures count from the moment the state was set, not from when it was decided. */
+function asOf(after: IntegrationRecord, settled: SettledEntry, now: string): SettledEntry {
+  const activatedAt = settled.activatedAt === null ? null : now;
+  return { ...settled, baseline: baselineOf(after, settled.baseline, false), activatedAt };
 }
 
 /** The state we asked for was there already, and not by us: what the rules make of the record then. */

@@ -62,6 +62,16 @@ export function stampOf(record: IntegrationRecord, previous: Baseline, stampsTel
   return stampsTell || previous.updatedAt !== null ? record.updated_at : null;
 }
 
+/** The same baseline, with the stamp of a change of our own: only a later one is somebody else's. */
+export function restamped(baseline: Baseline, record: IntegrationRecord): Baseline {
+  return { ...baseline, updatedAt: stampOf(record, baseline, false) };
+}
+
+/** Whether somebody has changed the integration since the baseline was taken; false when nothing was noted. */
+export function changedSince(record: IntegrationRecord, baseline: Baseline): boolean {
+  return baseline.updatedAt !== null && isLater(record.updated_at, baseline.updatedAt);
+}
+
 /** Whether a delivery has succeeded since the baseline was taken: the count fell, or `last_delivery_at` moved on. */
 export function deliveredSince(record: IntegrationRecord, baseline: Baseline): boolean {
   return record.delivery_error_count < baseline.count || isLater(record.last_delivery_at, baseline.lastDeliveryAt);
@@ -93,7 +103,7 @@ export function changedUnseen(
   { now, stampsTell }: { readonly now: string; readonly stampsTell: boolean },
 ): boolean {
   // A note was only taken when stamps told changes then.
-  if (baseline.updatedAt !== null) return isLater(record.updated_at, baseline.updatedAt);
+  if (baseline.updatedAt !== null) return changedSince(record, baseline);
   if (!stampsTell) return false;
   if (!isLater(record.updated_at, record.last_delivery_at ?? record.created_at)) return false;
   return minutesBetween(record.updated_at, now) < policy.failingForMinutes;

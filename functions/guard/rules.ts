@@ -8,7 +8,7 @@ import {
   takenOver,
   trip,
 } from './circuit.ts';
-import { type EventSeed, makeEvent } from './events.ts';
+import { abandonedToPeople, type EventSeed, makeEvent } from './events.ts';
 import {
   type Baseline,
   BLANK_SETTLED,
@@ -24,6 +24,7 @@ import {
   type Assessment,
   assess,
   baselineOf,
+  changedSince,
   changedUnseen,
   deliveredSince,
   type EffectivePolicy,
@@ -223,6 +224,8 @@ function ruleOpen(item: Case, circuit: OpenCircuit): Ruling {
 
 function ruleProbe(item: Case, circuit: OpenCircuit): Ruling {
   const { record, policy, context } = item;
+  // Paused again by somebody who had re-activated it, between two passes: theirs now (rule 7).
+  if (circuit.by === 'guard' && changedSince(record, item.before.baseline)) return ruleLeftToPeople(item, circuit);
   const attempt = circuit.failedProbes + 1;
   const most = policy.recovery.mode === 'probe' ? policy.recovery.maxAttempts : attempt;
   const stopped = describeMinutes(minutesBetween(circuit.openedAt, context.now));
@@ -247,6 +250,12 @@ function ruleProbe(item: Case, circuit: OpenCircuit): Ruling {
       activatedAt: context.now,
     },
   };
+}
+
+function ruleLeftToPeople(item: Case, circuit: OpenCircuit): Ruling {
+  const { project, now } = item.context;
+  const event = abandonedToPeople(item.record, { project, time: now, episode: circuit.episode });
+  return { kind: 'operator-paused', reason: event.reason, events: [event], settled: operatorPaused(item) };
 }
 
 /** On trial: a delivery closes it, a few failures open it again. */

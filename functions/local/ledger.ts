@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
@@ -9,6 +10,9 @@ import type { Clock, Ledger, LedgerItem, LedgerView, Versioned } from '../guard/
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
 export function createFileLedger(path: string, clock: Clock): Ledger {
+  // One waits for the lock at a time. Two that wait for a lock which a dead process has left can both find it stale, and
+  // the slower then removes what the faster has just taken.
+  const oneAtATime = pLimit(1);
   return {
     async read(project): Promise<LedgerView> {
       const stored = (await readLedgerFile(path)).projects[project];
@@ -18,25 +22,27 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
     },
 
     async write(project, item, expected, expiresAt): Promise<number> {
-      return withLock(path, async () => {
-        const file = await readLedgerFile(path);
-        const stored = file.projects[project] ?? { integrations: {} };
-        const known = item.kind === 'project' ? stored.project : stored.integrations[item.id];
-        const current = known === undefined || isExpired(known, clock.now()) ? null : known.version;
-        if (current !== expected) throw new LostRaceError(`${nameOf(item)} was written by another pass`);
-        const version = (known?.version ?? 0) + 1;
-        const next =
-          item.kind === 'project'
-            ? { ...stored, project: { entry: item.entry, version, expiresAt } }
-            : {
-                ...stored,
-                integrations: { ...stored.integrations, [item.id]: { entry: item.entry, version, expiresAt } },
-              };
-        const kept = Object.entries(next.integrations).filter(([, entry]) => !isExpired(entry, clock.now()));
-        const projects = { ...file.projects, [project]: { ...next, integrations: Object.fromEntries(kept) } };
-        await writeFileAtomic(path, `${JSON.stringify({ ...file, projects }, null, 2)}\n`);
-        return version;
-      });
+      const locked = () =>
+        withLock(path, async () => {
+          const file = await readLedgerFile(path);
+          const stored = file.projects[project] ?? { integrations: {} };
+          const known = item.kind === 'project' ? stored.project : stored.integrations[item.id];
+          const current = known === undefined || isExpired(known, clock.now()) ? null : known.version;
+          if (current !== expected) throw new LostRaceError(`${nameOf(item)} was written by another pass`);
+          const version = (known?.version ?? 0) + 1;
+          const next =
+            item.kind === 'project'
+              ? { ...stored, project: { entry: item.entry, version, expiresAt } }
+              : {
+                  ...stored,
+                  integrations: { ...stored.integrations, [item.id]: { entry: item.entry, version, expiresAt } },
+                };
+          const kept = Object.entries(next.integrations).filter(([, entry]) => !isExpired(entry, clock.now()));
+          const projects = { ...file.projects, [project]: { ...next, integrations: Object.fromEntries(kept) } };
+          await writeFileAtomic(path, `${JSON.stringify({ ...file, projects }, null, 2)}\n`);
+          return version;
+        });
+      return oneAtATime(locked);
     },
   };
 }
@@ -76,18 +82,29 @@ async function readLedgerFile(path: string): Promise<LedgerFile> {
   }
 }
 
+/** A lock this old was left by a process that died; one that lives renews its own. */
+const STALE_MS = 5_000;
+
 async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     await mkdir(dirname(path), { recursive: true });
+    let lost: Error | null = null;
     const release = await lockfile.lock(path, {
       realpath: false,
-      stale: 10_000,
-      retries: { retries: 100, minTimeout: 5, maxTimeout: 100, randomize: true },
+      stale: STALE_MS,
+      // Twice as long as it takes a dead process's lock to grow stale.
+      retries: { retries: 120, minTimeout: 5, maxTimeout: 100, randomize: true },
+      // A machine that slept for seconds while it wrote; unhandled it would end the process.
+      onCompromised: (error) => {
+        lost = error;
+      },
     });
     try {
-      return await work();
+      const result = await work();
+      if (lost !== null) throw lost;
+      return result;
     } finally {
-      await release();
+      if (lost === null) await release();
     }
   } catch (error) {
     if (error instanceof GuardError) throw error;

@@ -584,6 +584,16 @@ describe('a change that no pass has seen (an operator paused, mended and re-acti
     expect(decision).toMatchObject({ kind: 'reactivated', act: null, settled: { circuit: { state: 'closed' } } });
   });
 
+  it('of what we paused leaves it to people when its trial is due: they may have paused it themselves', () => {
+    const record = aFailingRecord(60, 150, { active: 0, updated_at: minutesBefore(NOON, 30) });
+    const decision = decideNow(record, openCircuit(), { recovery: PROBE_RECOVERY }, minutesAfter(NOON, 60));
+    expect(decision).toMatchObject({
+      act: null,
+      events: [{ type: 'integration.recovery-abandoned', reason: expect.stringContaining('until a person') }],
+      settled: { pausedByOperator: true, circuit: { state: 'closed' } },
+    });
+  });
+
   it('is not believed when nothing shows that updated_at tells changes', () => {
     const record = aFailingRecord(600, 300, changed);
     const context = { project: 'production', now: NOON, mayTrip: true, stampsTell: false };
