@@ -1,0 +1,160 @@
+import { setImmediate as settle } from 'node:timers/promises';
+import type { Gate } from './effects.ts';
+
+/**
+ * Runs several passes step by step: each waits before every effect until it is chosen. What is chosen is the schedule's
+ * business: all of them in turn (`everySchedule`), or any (`Schedule` from a seeded generator).
+ */
+
+/** Picks one of `count` possibilities, 0 to count - 1. */
+export type Choose = (count: number) => number;
+
+/** A step of a race, as far as its order against others matters. */
+interface Step {
+  readonly name: string;
+  /** Who takes it; null for what simply happens. */
+  readonly actor: string | null;
+  /** What it looks at or changes: the world behind the API, the ledger, the alerts; everything, for deaths and time. */
+  readonly touches: 'api' | 'ledger' | 'alerts' | 'everything';
+  readonly reads: boolean;
+}
+
+/** Whether the order of two steps makes no difference. */
+function independent(left: Step, right: Step): boolean {
+  if (left.touches === 'everything' || right.touches === 'everything') return false;
+  // One actor's steps wait for each other, but for those it begins at once.
+  if (left.actor !== null && left.actor === right.actor) return left.reads && right.reads;
+  if (left.touches === 'alerts' && right.touches === 'alerts') return true;
+  return left.touches !== right.touches || (left.reads && right.reads);
+}
+
+/** Something that happens once, at any moment: an operator's act, a stalled machine, a death. */
+export interface Happening {
+  readonly name: string;
+  readonly touches: 'api' | 'everything';
+  readonly does: () => void | Promise<void>;
+}
+
+interface Waiting {
+  readonly actor: string;
+  readonly effect: string;
+  readonly go: () => void;
+}
+
+export class Interleaving {
+  readonly #waiting: Waiting[] = [];
+  readonly #dead = new Set<string>();
+  readonly trace: string[] = [];
+  #running = 0;
+
+  gate(actor: string): Gate {
+    return {
+      before: (effect) => new Promise<void>((go) => this.#waiting.push({ actor, effect, go })),
+      // What follows the answer is the next effect's "before"; in between nothing can happen that matters.
+      after: () => (this.#dead.has(actor) ? new Promise<never>(() => undefined) : Promise.resolve()),
+    };
+  }
+
+  /** The actor does nothing any more, not even what it waits for. */
+  kill(actor: string): void {
+    this.#dead.add(actor);
+    for (let index = this.#waiting.length - 1; index >= 0; index -= 1) {
+      if (this.#waiting[index]?.actor === actor) this.#waiting.splice(index, 1);
+    }
+  }
+
+  /** Begins an actor's work; its first effect waits to be chosen. */
+  start(work: Promise<unknown>): void {
+    this.#running += 1;
+    work.then(
+      () => {
+        this.#running -= 1;
+      },
+      () => {
+        this.#running -= 1;
+      },
+    );
+  }
+
+  /**
+   * One step after the other until nobody waits and everything has happened. `tick` is called before each.
+   *
+   * With `distinct`, of all orders that differ only in steps whose order makes no difference, the alphabetically first is
+   * played; the others are given up as soon as they show. @returns whether it was played to the end
+   */
+  async play(
+    happenings: readonly Happening[],
+    choose: Choose,
+    tick: () => void,
+    { distinct }: { readonly distinct: boolean },
+  ): Promise<boolean> {
+    const left = [...happenings];
+    let last: Step | null = null;
+    for (;;) {
+      await settle();
+      const options = [
+        ...this.#waiting.map((waiting) => ({ step: stepOf(waiting), run: () => this.#go(waiting) })),
+        ...left.map((happening) => ({
+          step: { name: happening.name, actor: null, touches: happening.touches, reads: false } satisfies Step,
+          run: () => {
+            left.splice(left.indexOf(happening), 1);
+            return happening.does();
+          },
+        })),
+      ];
+      if (options.length === 0) return true;
+      const before: Step | null = last;
+      const open: typeof options =
+        distinct && before !== null ? options.filter(({ step }) => !isOutOfOrder(before, step)) : options;
+      if (open.length === 0) return false;
+      const chosen = open[choose(open.length)];
+      if (chosen === undefined) throw new Error('the choice is one of those there are');
+      last = chosen.step;
+      tick();
+      this.trace.push(chosen.step.name);
+      await chosen.run();
+    }
+  }
+
+  #go(waiting: Waiting): void {
+    this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    waiting.go();
+  }
+}
+
+function stepOf({ actor, effect }: Waiting): Step {
+  const [port = '', call = ''] = effect.split('.');
+  const touches = port === 'api' || port === 'ledger' || port === 'alerts' ? port : 'everything';
+  return { name: `${actor}:${effect}`, actor, touches, reads: call === 'list' || call === 'read' };
+}
+
+/** Whether `step`, right after `before`, is an order that differs from another, earlier in the alphabet, in nothing. */
+function isOutOfOrder(before: Step, step: Step): boolean {
+  return independent(before, step) && step.name < before.name;
+}
+
+/**
+ * Every schedule once, depth first: replays a prefix of choices, then takes the first of each, until none is left.
+ * @param run plays one, and tells whether to the end
+ * @returns how many were played to the end
+ */
+export async function everySchedule(run: (choose: Choose) => Promise<boolean>, limit: number): Promise<number> {
+  let prefix: number[] = [];
+  let played = 0;
+  for (let schedules = 1; ; schedules += 1) {
+    const counts: number[] = [];
+    const taken: number[] = [];
+    const toTheEnd = await run((count) => {
+      const choice = prefix[counts.length] ?? 0;
+      counts.push(count);
+      taken.push(choice);
+      return choice;
+    });
+    if (toTheEnd) played += 1;
+    let depth = counts.length - 1;
+    while (depth >= 0 && (taken[depth] ?? 0) + 1 >= (counts[depth] ?? 0)) depth -= 1;
+    if (depth < 0) return played;
+    if (schedules >= limit) throw new Error(`more than ${limit} interleavings: make the case smaller`);
+    prefix = [...taken.slice(0, depth), (taken[depth] ?? 0) + 1];
+  }
+}

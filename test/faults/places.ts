@@ -1,0 +1,232 @@
+import { appendFile, mkdtemp, readFile, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
+import { createDynamoLedger } from '../../functions/aws/ledger.ts';
+import type { GuardEvent } from '../../functions/guard/model.ts';
+import type { AlertSink, Clock, IntegrationsApi, Ledger, Ports } from '../../functions/guard/ports.ts';
+import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
+import { createFileLedger } from '../../functions/local/ledger.ts';
+import { CREDENTIALS, LEDGER_TABLE, startDynamo, startSns } from '../support/aws-emulators.ts';
+import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
+import { keyOf } from './busy-day.ts';
+import { type Gate, gated, gatedClient, OPEN_GATE } from './effects.ts';
+
+/** Where the guard runs: its ledger and its alerts. The API is the same everywhere. */
+export interface Place {
+  readonly name: string;
+  /** A new, empty ledger, and nobody told of anything. */
+  open(clock: Clock): Promise<Opened>;
+  close(): Promise<void>;
+}
+
+export interface Opened {
+  readonly ledger: Ledger;
+  /** All ports, each of their effects through the gate. */
+  ports(api: IntegrationsApi, gate?: Gate): Ports;
+  told(): Promise<Told>;
+  /** How another process gets to the same ledger and alerts; null where it cannot. */
+  readonly elsewhere: Elsewhere | null;
+  /** The machine has been off for a while: what a dead process held is free by then. */
+  rest(): Promise<void>;
+}
+
+/** What has been accepted for machines and for people. */
+export interface Told {
+  /** Ids by "type integration". */
+  readonly machines: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The texts of all digests. */
+  readonly people: string;
+}
+
+/** Files, or addresses of emulators on loopback. */
+export type Elsewhere =
+  | { readonly kind: 'machine'; readonly ledger: string; readonly told: string }
+  | {
+      readonly kind: 'aws';
+      readonly dynamo: string;
+      readonly sns: string;
+      readonly topicArn: string;
+      readonly prefix: string;
+    };
+
+export async function openPlaces(): Promise<readonly Place[]> {
+  return [createMemoryPlace(), await createMachinePlace(), await createAwsPlace()];
+}
+
+const LIMIT_MS = 120_000;
+
+function portsOf(api: IntegrationsApi, ledger: Ledger, alerts: AlertSink, clock: Clock): Ports {
+  return { api, ledger, alerts, clock, log: silentLog, remainingMs: () => LIMIT_MS };
+}
+
+export function createMemoryPlace(): Place {
+  return {
+    name: 'in memory',
+    open: async (clock) => {
+      const ledger = createMemoryLedger(clock);
+      const alerts = createMemoryAlerts();
+      return {
+        ledger,
+        ports: (api, gate = OPEN_GATE) => gated(portsOf(api, ledger, alerts, clock), gate),
+        told: async () =>
+          toldOf(
+            alerts.events(),
+            alerts
+              .events()
+              .map(({ record }) => `(${record?.id})`)
+              .join(),
+          ),
+        elsewhere: null,
+        rest: async () => undefined,
+      };
+    },
+    close: async () => undefined,
+  };
+}
+
+/** One machine: the ledger a file, mails on the terminal. */
+async function createMachinePlace(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'faults-'));
+  let count = 0;
+  return {
+    name: 'one machine',
+    open: async (clock) => {
+      count += 1;
+      const elsewhere: Elsewhere = {
+        kind: 'machine',
+        ledger: join(folder, `ledger-${count}.json`),
+        told: join(folder, `told-${count}.jsonl`),
+      };
+      return {
+        ledger: createFileLedger(elsewhere.ledger, clock),
+        ports: (api, gate) => portsElsewhere(elsewhere, api, clock, gate),
+        told: async () => {
+          const text = await readFile(elsewhere.told, 'utf8').catch(() => '');
+          const lines = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
+          return toldOf(
+            lines.flatMap(({ events }) => events),
+            lines.map(({ mail }) => mail).join('\n'),
+          );
+        },
+        elsewhere,
+        // The lock of a dead process is old by the time of the next pass; here that time is only virtual.
+        rest: async () => {
+          const long = new Date(Date.now() - 60_000);
+          await utimes(`${elsewhere.ledger}.lock`, long, long).catch(() => undefined);
+        },
+      };
+    },
+    close: () => rm(folder, { recursive: true }),
+  };
+}
+
+/** What was told on one machine. */
+interface Line {
+  readonly events: readonly GuardEvent[];
+  readonly mail: string;
+}
+
+/** AWS: DynamoDB and SNS on loopback, with a queue for machines and one for people. */
+async function createAwsPlace(): Promise<Place> {
+  const dynamo = await startDynamo();
+  const sns = await startSns();
+  let count = 0;
+  return {
+    name: 'AWS',
+    open: async (clock) => {
+      count += 1;
+      const name = `run-${count}`;
+      const { topicArn } = sns.createTopic(name);
+      for (const kind of ['event', 'digest']) {
+        sns.createQueue(`${name}-${kind}`);
+        const attributes = { RawMessageDelivery: 'true', FilterPolicy: JSON.stringify({ kind: [kind] }) };
+        sns.subscribe({ topic: name, queue: `${name}-${kind}`, attributes });
+      }
+      const bodies = (kind: string) =>
+        (sns.inspectQueue(`${name}-${kind}`)?.messages.ready ?? []).map(({ body }) => body);
+      const elsewhere: Elsewhere = { kind: 'aws', dynamo: dynamo.endpoint, sns: sns.address, topicArn, prefix: name };
+      return {
+        ledger: underName(createDynamoLedger(dynamo.client, LEDGER_TABLE, clock), name),
+        ports: (api, gate) => portsElsewhere(elsewhere, api, clock, gate),
+        told: async () => {
+          // The emulator leaves the choice among the protocols' bodies undone for batches.
+          const events = bodies('event').map((body) => JSON.parse((JSON.parse(body) as Message).default) as CloudEvent);
+          const records = events.map(({ id, type, subject }) => ({
+            id,
+            type,
+            record: subject === undefined ? null : { id: subject },
+          }));
+          return toldOf(records, bodies('digest').join('\n'));
+        },
+        elsewhere,
+        rest: async () => undefined,
+      };
+    },
+    close: async () => {
+      await dynamo.stop();
+      await sns.stop();
+    },
+  };
+}
+
+interface Message {
+  readonly default: string;
+}
+
+interface CloudEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly subject?: string;
+}
+
+/** The ports of a place for whoever gets to it from anywhere: this process, or one that is going to be killed. */
+export function portsElsewhere(
+  elsewhere: Elsewhere,
+  api: IntegrationsApi,
+  clock: Clock,
+  gate: Gate = OPEN_GATE,
+): Ports {
+  if (elsewhere.kind === 'machine') {
+    const alerts: AlertSink = {
+      publish: async (project, events, audience) => {
+        let mail = '';
+        const terminal = createTerminalAlertSink((text) => {
+          mail += text;
+        });
+        const accepted = await terminal.publish(project, events, audience);
+        await appendFile(elsewhere.told, `${JSON.stringify({ events, mail } satisfies Line)}\n`);
+        return accepted;
+      },
+    };
+    return gated(portsOf(api, createFileLedger(elsewhere.ledger, clock), alerts, clock), gate);
+  }
+  const dynamo = gatedClient(new DynamoDBClient({ ...CREDENTIALS, endpoint: elsewhere.dynamo }), gate);
+  const client = gatedClient(new SNSClient({ ...CREDENTIALS, endpoint: elsewhere.sns }), gate);
+  const { topicArn, prefix } = elsewhere;
+  const ledger = underName(createDynamoLedger(dynamo, LEDGER_TABLE, clock), prefix);
+  const alerts = createSnsAlertSink({ client, topicArn, log: silentLog, stack: 'IntegrationGuard', firstWaitMs: 1 });
+  return { ...portsOf(api, ledger, alerts, clock), api: gated(portsOf(api, ledger, alerts, clock), gate).api };
+}
+
+/** One table for all runs, a partition for each. */
+function underName(ledger: Ledger, name: string): Ledger {
+  return { read: () => ledger.read(name), write: (_project, ...rest) => ledger.write(name, ...rest) };
+}
+
+function toldOf(
+  events: readonly (Pick<GuardEvent, 'id'> & {
+    readonly type: string;
+    readonly record: { readonly id: string } | null;
+  })[],
+  people: string,
+): Told {
+  const machines = new Map<string, Set<string>>();
+  for (const event of events) {
+    const key = keyOf(event);
+    machines.set(key, (machines.get(key) ?? new Set()).add(event.id));
+  }
+  return { machines, people };
+}

@@ -1,0 +1,33 @@
+import { runPass } from '../../functions/guard/pass.ts';
+import { createQonversionClient } from '../../functions/qonversion/client.ts';
+import { SecretKey } from '../../functions/qonversion/secret-key.ts';
+import { PRODUCTION_KEY } from '../sandbox/server.ts';
+import { CRASH_PROJECT } from './crash.ts';
+import { createCountingGate, createCrashGate, type Moment } from './effects.ts';
+import { type Elsewhere, portsElsewhere } from './places.ts';
+
+/** A pass in a process of its own, with the real client and the real adapters. It is to be killed at one of its effects. */
+export interface VictimInput {
+  readonly elsewhere: Elsewhere;
+  readonly apiUrl: string;
+  readonly now: string;
+  /** Left out: it lives, and says which effects it had. */
+  readonly dies?: { readonly n: number; readonly when: Moment };
+}
+
+/** What one that lives answers. */
+export interface VictimAnswer {
+  readonly effects: readonly string[];
+}
+
+const input = JSON.parse(process.argv[2] ?? '') as VictimInput;
+const { dies } = input;
+// No catch block, no exit handler, no open socket closed in order: the signal that cannot be caught.
+const kill = () => process.kill(process.pid, 'SIGKILL');
+const gate = dies === undefined ? createCountingGate() : createCrashGate(dies.n, dies.when, kill);
+const clock = { now: () => new Date(input.now) };
+const key = new SecretKey(PRODUCTION_KEY);
+const source = { get: async () => key, renew: async () => key };
+const api = createQonversionClient({ apiUrl: input.apiUrl, key: source, clock, remainingMs: () => 60_000 });
+await runPass(portsElsewhere(input.elsewhere, api, clock, gate), CRASH_PROJECT);
+process.send?.({ effects: gate.effects } satisfies VictimAnswer);
