@@ -6,6 +6,7 @@ import {
   type Figures,
   type GuardEvent,
   type IntegrationRecord,
+  type Intent,
   type LedgerEntry,
   type SettledEntry,
   type Status,
@@ -32,6 +33,8 @@ export interface Decision {
   readonly before: SettledEntry;
   /** The ledger after. */
   readonly settled: SettledEntry;
+  /** The intent that stays, since nothing can be found out about its act now; null for none. */
+  readonly leaves: Intent | null;
   /** Whether anything has to be written, done or told at all (law 3). */
   readonly quiet: boolean;
 }
@@ -90,11 +93,15 @@ export function decideForOperator(
   return toDecision(record, ruling, before, owed, interrupted);
 }
 
-/** A ledger entry whose integration is no longer listed: what is owed is told, the rest ends with the entry's expiry. */
+/**
+ * A ledger entry whose integration is not listed: what is owed is told, the rest ends with the entry's expiry. An act whose
+ * outcome is unknown stays written down until then: a list that has lost a record may have it again.
+ */
 export function decideGone(id: string, entry: LedgerEntry, now: string): Decision {
   const { intent, ...before } = entry;
   const underWayStill = intent !== null && isUnderWay(intent, now);
   const owed = intent === null || underWayStill ? [] : [...intent.owed, ...(intent.act === null ? intent.events : [])];
+  const leaves = intent === null || intent.act === null || underWayStill ? null : { ...intent, owed: [] };
   return {
     id,
     record: null,
@@ -106,7 +113,8 @@ export function decideGone(id: string, entry: LedgerEntry, now: string): Decisio
     owed,
     before,
     settled: before,
-    quiet: intent === null || underWayStill,
+    leaves,
+    quiet: intent === null || underWayStill || (leaves !== null && owed.length === 0),
   };
 }
 
@@ -123,6 +131,7 @@ function underWay(record: IntegrationRecord, entry: LedgerEntry): Decision {
     owed: [],
     before,
     settled: before,
+    leaves: null,
     quiet: true,
   };
 }
@@ -148,6 +157,7 @@ function toDecision(
     owed,
     before,
     settled: ruling.settled,
+    leaves: null,
     quiet,
   };
 }

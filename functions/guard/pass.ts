@@ -251,16 +251,21 @@ async function beginInTime(
   decision: PlannedDecision,
   time: PassTime,
 ): Promise<Begun> {
-  const { record, act, events, owed, settled, before, version, expiresAt } = decision;
+  const { record, act, events, owed, settled, before, leaves, version, expiresAt } = decision;
   const itemOf = (entry: SettledEntry, intent: Intent | null): LedgerItem => {
     return { kind: 'integration', id: decision.id, entry: { ...entry, intent } };
   };
 
   if (act === null && events.length === 0 && owed.length === 0) {
-    await ports.ledger.write(project.name, itemOf(settled, null), version, expiresAt);
+    await ports.ledger.write(project.name, itemOf(settled, leaves), version, expiresAt);
     return { decision, outcome: 'noted', problem: null, unsettled: null };
   }
 
+  if (leaves !== null && version !== null) {
+    // What is owed stands in the ledger already, beside what is to stay there.
+    const unsettled: Unsettled = { version, events: owed, item: itemOf(settled, leaves), expiresAt };
+    return { decision, outcome: 'done', problem: null, unsettled };
+  }
   const intent: Intent = {
     decidedAt: time.now(),
     act: act === null || record === null ? null : { status: act.status, updatedAt: record.updated_at },

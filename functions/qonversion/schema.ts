@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model.ts';
 
-/** `integration_id` as the reference documents it. */
-export const INTEGRATION_ID = /^[a-zA-Z0-9._-]{1,256}$/;
+/** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
+export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;
 
 const moment = z.iso.datetime({ offset: true, error: 'an ISO 8601 time' });
 

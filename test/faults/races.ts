@@ -1,5 +1,3 @@
-import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { GuardEvent } from '../../functions/guard/model.ts';
 import { operate } from '../../functions/guard/operate.ts';
 import { runPass } from '../../functions/guard/pass.ts';
@@ -12,6 +10,7 @@ import { fill } from './crash.ts';
 import { gated } from './effects.ts';
 import type { Finding, Size } from './finding.ts';
 import { type Choose, everySchedule, type Happening, Interleaving } from './interleave.ts';
+import { createRandom } from './random.ts';
 
 /**
  * Several passes, and operators in Qonversion's dashboard and at the guard, all at once over the same integrations: what
@@ -378,16 +377,10 @@ async function raceAtRandom(seeds: number, cases: readonly Case[]): Promise<Find
   const all = ['A', 'B', 'C', 'guard pause', 'guard resume'];
   const names = [...new Set(HAPPENINGS.flat())];
   for (let seed = 1; seed <= seeds; seed += 1) {
-    const random = xoroshiro128plus(seed);
-    const choose: Choose = (count) => uniformInt(random, 0, count - 1);
-    const pick = <T>(from: readonly T[], count: number): readonly T[] => {
-      const rest = [...from];
-      return Array.from({ length: count }, () => rest.splice(choose(rest.length), 1)).flat();
-    };
-    const base = cases[choose(cases.length)];
-    if (base === undefined) throw new Error('there are cases');
-    const item = { ...base, actors: pick(all, 2 + choose(3)), happenings: pick(names, choose(4)) };
-    const { wrong } = await run(item, choose, false);
+    const random = createRandom(seed);
+    const actors = random.some(all, 2 + random.below(3));
+    const item = { ...random.pick(cases), actors, happenings: random.some(names, random.below(4)) };
+    const { wrong } = await run(item, random.below, false);
     for (const sentence of wrong) violations.push(`seed ${seed}: ${sentence}`);
   }
   return { harness: 'races, random orders', unit: 'interleavings', tried: seeds, violations };

@@ -122,6 +122,21 @@ describe('law 1: intent before act, alert before settle', () => {
     expect(harness.alerts.types()).toEqual(['integration.suspended']);
   });
 
+  it('finishes what it began with an integration that one list had lost', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    harness.world.advance(5);
+    const list = async () => {
+      const listing = await harness.api.list();
+      return { ...listing, records: listing.records.filter(({ id }) => id !== 'broken') };
+    };
+    await runPass({ ...harness.ports, api: { ...harness.api, list } }, harness.project);
+    await harness.run(5);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+  });
+
   it('finishes a pause whose answer was lost, without asking twice', async () => {
     const harness = failingHarness();
     const api = {

@@ -139,7 +139,7 @@ describe('setStatus', () => {
     expect(await client().setStatus('amp-ios', 0)).toMatchObject({ record: { active: 0 } });
   });
 
-  it.each(['', '../meta', 'a/b', 'a b', 'ä', 'x'.repeat(257)])('never puts %j into a URL', async (id) => {
+  it.each(['', '.', '..', '../meta', 'a/b', 'a b', 'ä', 'x'.repeat(257)])('never puts %j into a URL', async (id) => {
     await expect(client().setStatus(id, 0)).rejects.toThrow(RequestRefusedError);
     expect(sandbox.requests).toEqual([]);
   });
