@@ -98,14 +98,14 @@ export function stampsTellChanges(records: readonly IntegrationRecord[]): boolea
  */
 export function changedUnseen(
   record: IntegrationRecord,
-  baseline: Baseline,
+  { baseline, activatedAt }: SettledEntry,
   policy: Pick<EffectivePolicy, 'failingForMinutes'>,
   { now, stampsTell }: { readonly now: string; readonly stampsTell: boolean },
 ): boolean {
   // A note was only taken when stamps told changes then.
   if (baseline.updatedAt !== null) return changedSince(record, baseline);
   if (!stampsTell) return false;
-  if (!isLater(record.updated_at, record.last_delivery_at ?? record.created_at)) return false;
+  if (!isLater(record.updated_at, latest(record.last_delivery_at ?? record.created_at, activatedAt))) return false;
   return minutesBetween(record.updated_at, now) < policy.failingForMinutes;
 }
 

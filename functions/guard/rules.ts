@@ -12,6 +12,7 @@ import { abandonedToPeople, type EventSeed, makeEvent } from './events.ts';
 import {
   type Baseline,
   BLANK_SETTLED,
+  type Circuit,
   type Figures,
   type GuardEvent,
   type IntegrationRecord,
@@ -139,7 +140,9 @@ function rulePaused(item: Case): Ruling {
 /** `active` 2: the worker's verdict, told once per suspension and never covered up with a 0 (rule 6). */
 function ruleSuspended(item: Case): Ruling {
   const { record, before, policy, context } = item;
-  const { circuit } = before;
+  // A delivery has ended the trial since, though no pass saw it: this is another outage.
+  const ended = before.circuit.state === 'half-open' && deliveredSince(record, before.baseline);
+  const circuit: Circuit = ended ? { state: 'closed' } : before.circuit;
   if (circuit.state === 'open' && circuit.by === 'qonversion') return ruleOpen(item, circuit);
 
   const { figures } = assess(record, before, policy, context.now);
@@ -274,7 +277,7 @@ function ruleHalfOpen(item: Case, circuit: HalfOpenCircuit): Ruling {
     };
   }
   // An operator's choice during a trial wins (rule 7), even if it came and went between two passes.
-  if (changedUnseen(record, before.baseline, policy, context)) {
+  if (changedSince(record, before.baseline)) {
     return ruleReactivated(item, circuit);
   }
   const { figures, overLimits } = assess(record, before, policy, now);
@@ -374,7 +377,7 @@ function freshen(item: Case): SettledEntry {
   }
   const entry = withoutWhatIsOver(record, before);
   const failing = record.delivery_error_count > entry.baseline.count;
-  if (!failing || !changedUnseen(record, entry.baseline, policy, context)) return entry;
+  if (!failing || !changedUnseen(record, entry, policy, context)) return entry;
   return { ...entry, baseline: baselineNow(item), activatedAt: now };
 }
 

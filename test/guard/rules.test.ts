@@ -269,6 +269,16 @@ describe("rule 6: suspended by Qonversion's worker", () => {
     expect(decideNow(aFailingRecord(600, 130, { active: 2 }), null, { mode: 'observe' }).events).toHaveLength(1);
   });
 
+  it('is another outage when a delivery has ended the trial in between, unseen', () => {
+    const record = aFailingRecord(40, 3, { active: 2 });
+    const decision = decideNow(record, halfOpenCircuit({ failedProbes: 2 }), { recovery: PROBE_RECOVERY });
+    expect(decision.settled.circuit).toMatchObject({
+      state: 'open',
+      failedProbes: 0,
+      episode: record.last_delivery_at,
+    });
+  });
+
   it('belongs to the operator who sets it to 0', () => {
     const decision = decideNow(
       aFailingRecord(600, 130, { active: 0 }),
@@ -592,6 +602,16 @@ describe('a change that no pass has seen (an operator paused, mended and re-acti
       events: [{ type: 'integration.recovery-abandoned', reason: expect.stringContaining('until a person') }],
       settled: { pausedByOperator: true, circuit: { state: 'closed' } },
     });
+  });
+
+  it('is not the guard’s own: a trial began with one, and an operator through the guard too', () => {
+    const own = minutesBefore(NOON, 5);
+    const unnoted = { count: 60, lastDeliveryAt: minutesBefore(NOON, 90), updatedAt: null };
+    const onTrial = { ...halfOpenCircuit(), baseline: unnoted };
+    const record = aFailingRecord(62, 90, { updated_at: own });
+    expect(decideNow(record, onTrial, { recovery: PROBE_RECOVERY })).toMatchObject({ kind: 'trial' });
+    const resumed = anEntry({ baseline: unnoted, activatedAt: own });
+    expect(decideNow(aFailingRecord(90, 90, { updated_at: own }), resumed).figures?.baseline).toBe(60);
   });
 
   it('is not believed when nothing shows that updated_at tells changes', () => {

@@ -286,7 +286,7 @@ describe('the simulator', () => {
     const made = world();
     made.setStatus('a', 0);
     made.advance(7);
-    expect(made.tally('a')).toEqual({ delivered: 0, failed: 0, withheld: 7 });
+    expect(made.tally('a')).toEqual({ delivered: 0, failed: 0, withheld: 7, doomed: 0 });
     expect(made.get('a')).toMatchObject({ delivery_error_count: 0, last_delivery_at: null });
   });
 

@@ -48,9 +48,12 @@ interface Pipe {
   /** What the provider answers while somebody has it broken down; null while it is up. */
   outage: string | null;
   /** Outages that begin and end by themselves, in milliseconds of the virtual clock. */
-  readonly planned: { readonly from: number; readonly to: number; readonly message: string }[];
-  /** Events that arrived, that failed, and that were never sent because the pipe was stopped. */
-  readonly tally: { delivered: number; failed: number; withheld: number };
+  readonly planned: { readonly from: number; to: number; readonly message: string }[];
+  /**
+   * Events that arrived, that failed, and that were never sent because the pipe was stopped; `doomed` of these would have
+   * failed all the same.
+   */
+  readonly tally: { delivered: number; failed: number; withheld: number; doomed: number };
   failingSince: number | null;
 }
 
@@ -109,7 +112,7 @@ export class World {
       last_error_message: null,
       delivery_error_count: 0,
     };
-    const tally = { delivered: 0, failed: 0, withheld: 0 };
+    const tally = { delivered: 0, failed: 0, withheld: 0, doomed: 0 };
     this.#pipes.set(id, {
       record,
       eventsPerMinute: options.eventsPerMinute ?? 0,
@@ -162,8 +165,11 @@ export class World {
     this.#pipe(id).outage = message;
   }
 
+  /** The provider answers again, whatever outage it is that is on. */
   mend(id: string): void {
-    this.#pipe(id).outage = null;
+    const pipe = this.#pipe(id);
+    pipe.outage = null;
+    for (const outage of pipe.planned) if (outage.from <= this.#now) outage.to = Math.min(outage.to, this.#now);
   }
 
   /** An outage that begins so many minutes from now and ends by itself. */
@@ -213,6 +219,7 @@ export class World {
     if (events === 0) return;
     if (record.active !== 1) {
       pipe.tally.withheld += events;
+      if (this.#answerOf(pipe) !== null) pipe.tally.doomed += events;
       return;
     }
     const failure = this.#answerOf(pipe);
