@@ -58,16 +58,23 @@ const CREDENTIALS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?/g, BLANKED],
   // user:password@ in a URL.
   [/([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/@]{1,200}@/gi, `$1${BLANKED}@`],
+  [/\b(digest)\s+(?=\w{1,20}=).{1,400}/gi, `$1 ${BLANKED}`],
   // Authorization: Bearer …; the other schemes only before what is no plain word ("token expired" stays readable).
   [/\b(bearer)(?:\s+|:\s*)[\w+/.~=:-]{6,}/gi, `$1 ${BLANKED}`],
   [/\b(basic|token|digest)\s+(?=[\w+/.~=:-]*[\d=/+_])[\w+/.~=:-]{8,}/gi, `$1 ${BLANKED}`],
+  // Cookies, and addresses whose path is the credential.
+  [/\b(cookie["']?\s*[=:]\s*)[^\s;]{1,4096}(?:;\s*[^\s;=]{1,60}=[^\s;]{1,4096}){0,50}/gi, `$1${BLANKED}`],
+  [
+    /((?:hooks\.slack\.com\/\w{1,20}|discord(?:app)?\.com\/api\/webhooks|hooks\.zapier\.com\/hooks\/catch)\/)[\w/-]+/gi,
+    `$1${BLANKED}`,
+  ],
   // Keys with a vendor's prefix: Qonversion and Stripe, AWS, GitHub, Slack, Google, SendGrid, Amazon S3 signatures.
-  [/\b(?:test_)?(?:sk|pk|rk)_[\w-]{4,}/g, BLANKED],
+  [/\b(?:test_)?(?:sk|pk|rk|whsec)_[\w-]{4,}/g, BLANKED],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{12,}/g, BLANKED],
   [/\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|xapp-|ya29\.|AIza|SG\.|shpat_|npm_|hf_)[\w.-]{8,}/g, BLANKED],
-  // name=value and "name": "value" where the name says what the value is.
+  // name=value and "name": "value", escaped or not, where the name says what the value is.
   [
-    /((?:api|app|access|auth|client|private|secret|server|signing|write|dev|project)?[-_ ]?(?:key|token|secret|password|passwd|pwd|signature|sig|credential)s?["']?\s*[=:]\s*["']?)[^\s"'&,;<>]{3,}/gi,
+    /((?:api|app|access|auth|client|private|secret|server|signing|write|dev|project)?[-_ ]?(?:key|token|secret|password|passwd|pwd|signature|sig|credential|authorization|session|sid)s?(?:\\?["']|%22)?\s*(?:[=:]|%3[ad])\s*(?:\\?["']|%22)?)[^\s"'&,;<>]{3,}/gi,
     `$1${BLANKED}`,
   ],
   // Long runs of hexadecimal or base64: nothing a reader misses.
