@@ -236,11 +236,12 @@ async function attemptOnce(options: QonversionClientOptions, request: ApiRequest
   }
 }
 
-/** Further apart than this is no skew but a wrong header; closer than this is what whole seconds and the way explain. */
-const MOST_SKEW_MS = 24 * 60 * 60 * 1_000;
+/** Further apart than this is no clock that drifts but a wrong header, a cached answer say; then ours is as good. */
+const MOST_SKEW_MS = 30 * 60 * 1_000;
 
 function describeSkew(aheadMs: number): number | null {
   if (Math.abs(aheadMs) > MOST_SKEW_MS) return null;
+  // Whole seconds and the way explain that much.
   return Math.abs(aheadMs) <= SAME_MOMENT_MS ? 0 : aheadMs;
 }
 

@@ -102,7 +102,7 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
   });
 
   it('does not know an integration that is not there', async () => {
-    await expect(api.setStatus('nope', 1)).rejects.toMatchObject({ name: 'NotFoundError' });
+    await expect(api.setStatus('nope', 1)).rejects.toMatchObject({ name: 'NotFoundError', changedNothing: true });
   });
 
   it('counts its requests', async () => {

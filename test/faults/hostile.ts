@@ -207,11 +207,16 @@ function judge(
   return wrong;
 }
 
+function upTo(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
+
 export async function faceHostility(size: Size): Promise<readonly Finding[]> {
-  const seeds = { quick: 6, full: 120, soak: 1_000 }[size];
+  // The quick ones are those that once found something.
+  const seeds = { quick: [17, 47, 105, 1, 2, 3], full: upTo(120), soak: upTo(1_000) }[size];
   const violations: string[] = [];
   const kinds = new Map<string, number>();
-  for (let seed = 1; seed <= seeds; seed += 1) {
+  for (const seed of seeds) {
     const { answers, wrong } = await liveThrough(seed);
     for (const [name, times] of answers) kinds.set(name, (kinds.get(name) ?? 0) + times);
     for (const sentence of wrong) violations.push(`hostile afternoon, seed ${seed}: ${sentence}`);
@@ -232,6 +237,7 @@ async function fuzzLists(lists: number): Promise<Finding> {
   let body = '';
   let asked: string[] = [];
   const server = createServer((request, response) => {
+    response.sendDate = false;
     response.setHeader('content-type', 'application/json');
     if (request.method === 'GET') return void response.end(body);
     const id = decodeURIComponent(request.url?.split('/').at(-2) ?? '');

@@ -7,6 +7,7 @@ import { type SandboxRecord, World } from '../sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
 import { createCrashGate, gated } from './effects.ts';
+import type { Finding, Size } from './finding.ts';
 import { type Actor, type Limits, Oracle } from './oracle.ts';
 import { createRandom, type Random } from './random.ts';
 
@@ -53,8 +54,6 @@ export interface MonthsOptions {
   readonly integrations: number;
   readonly days: number;
   readonly recovery: RecoveryMode;
-  /** Changes the guard on purpose, to see whether this harness notices. */
-  readonly sabotage?: (ports: Ports) => Ports;
 }
 
 /** What the months came to. */
@@ -69,6 +68,8 @@ export interface Months {
   readonly missed: number;
   /** Minutes from the limits being met to the pause, at most, where no pass was disturbed or held in between. */
   readonly slowestMinutes: number;
+  /** Passes in which the blast radius held all pauses back. */
+  readonly held: number;
   readonly suspensions: number;
   readonly trials: number;
   readonly operatorActs: number;
@@ -124,6 +125,7 @@ class Living {
     withheld: 0,
     doomed: 0,
     created: 0,
+    held: 0,
   };
   /** Operators' re-activations that some undisturbed pass must have seen, by integration. */
   readonly #reactivated = new Map<string, number>();
@@ -133,9 +135,12 @@ class Living {
   #actor: Actor = 'worker';
   #skewMs = 0;
   #heard = 0;
+  #lost = 0;
   #quietUntil = 0;
   #trouble: { readonly kind: Disturbance; left: number } | null = null;
-  #failingRuns = 0;
+  /** Stretches of passes that could not run with an undisturbed one between them; and all troubles of that kind. */
+  #failingStretches = 0;
+  #failingTroubles = 0;
   #failingNow = false;
 
   constructor(options: MonthsOptions) {
@@ -364,7 +369,7 @@ class Living {
         return { record: toRecord(record), changedBefore };
       },
     };
-    const ports: Ports = {
+    return {
       api,
       ledger: this.#ledger,
       alerts: this.#alerts,
@@ -372,7 +377,6 @@ class Living {
       log: silentLog,
       remainingMs: () => 120_000,
     };
-    return this.#options.sabotage?.(ports) ?? ports;
   }
 
   async #pass(calm: boolean): Promise<void> {
@@ -408,7 +412,9 @@ class Living {
       if (to === 0 && due.held && !due.pause.has(id)) this.#say('was paused although the blast radius held', id);
       if (to === 0) this.#noteTimeToPause(id, at);
     }
-    if (due.held) this.#overSince.clear();
+    if (!due.held) return;
+    this.#counts.held += 1;
+    this.#overSince.clear();
   }
 
   #noteTimeToPause(id: string, at: number): void {
@@ -428,6 +434,7 @@ class Living {
     const kind = this.#random.pick(DISTURBANCES);
     const many = kind === 'killed' || kind === 'in doubt' || kind === 'refused' ? 1 : 30;
     this.#trouble = { kind, left: this.#random.below(many) };
+    if (kind === 'unreachable' || kind === 'key rotated') this.#failingTroubles += 1;
     return kind;
   }
 
@@ -452,7 +459,7 @@ class Living {
           kind === 'unreachable'
             ? new UnavailableError('Qonversion could not be reached')
             : new KeyRefusedError('refused (401)');
-        if (!this.#failingNow) this.#failingRuns += 1;
+        if (!this.#failingNow) this.#failingStretches += 1;
         this.#failingNow = true;
         await runPass({ ...ports, api: { ...ports.api, list: () => Promise.reject(error) } }, this.#project);
         return;
@@ -552,8 +559,6 @@ class Living {
     return both.map(([at, what]) => `${new Date(at).toISOString().slice(8, 19)} ${what}`).join(', ');
   }
 
-  #lost = 0;
-
   #judgeAlerts(): void {
     const told = [...new Map(this.#alerts.events().map((event) => [event.id, event])).values()];
     const byId = new Map<string, GuardEvent[]>();
@@ -581,8 +586,10 @@ class Living {
     // Without a ledger machines hear it from every pass, and people from the alarm.
     const about = (type: string) =>
       told.filter((event) => event.type === type && !event.reason.startsWith('the ledger')).length;
-    if (about('guard.failing') > this.#failingRuns)
-      this.#say(`${this.#failingRuns} times passes could not run, ${about('guard.failing')} alerts of it`);
+    const failing = about('guard.failing');
+    if (failing < this.#failingStretches || failing > this.#failingTroubles) {
+      this.#say(`${this.#failingStretches} stretches in which passes could not run, ${failing} alerts of them`);
+    }
     if (about('guard.failing') !== about('guard.recovered')) this.#say('a guard that runs again did not say so');
   }
 
@@ -632,6 +639,7 @@ class Living {
       overridden,
       missed,
       slowestMinutes: slowest,
+      held: this.#counts.held,
       suspensions: switched('worker', 2),
       trials: switched('guard', 1),
       operatorActs,
@@ -663,4 +671,52 @@ type Disturbance = (typeof DISTURBANCES)[number];
 
 function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): IntegrationRecord {
   return record;
+}
+
+/** How much life a size is worth: seeds, integrations and days, each lived with either kind of recovery. */
+const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> = {
+  quick: [{ seed: 1, integrations: 40, days: 12 }],
+  full: [
+    { seed: 1, integrations: 300, days: 60 },
+    ...[2, 3, 4, 5, 6].map((seed) => ({ seed, integrations: 40, days: 60 })),
+  ],
+  soak: Array.from({ length: 20 }, (_, index) => ({ seed: 100 + index, integrations: 300, days: 120 })),
+};
+
+export async function simulateMonths(size: Size): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const recovery of ['manual', 'probe'] as const) {
+    const lives: Months[] = [];
+    for (const life of LIVES[size]) lives.push(await liveMonths({ ...life, recovery }));
+    const total = (field: Exclude<keyof Months, 'violations'>) => lives.reduce((sum, months) => sum + months[field], 0);
+    const days = LIVES[size].reduce((sum, life) => sum + life.days, 0);
+    findings.push({
+      harness: `months, ${recovery} recovery`,
+      unit: 'simulated days',
+      tried: days,
+      violations: lives.flatMap(({ violations }) => violations),
+      figures: {
+        'integration-days': LIVES[size].reduce((sum, life) => sum + life.days * life.integrations, 0),
+        passes: total('passes'),
+        'of them disturbed': total('disturbed'),
+        'held by the blast radius': total('held'),
+        pauses: total('pauses'),
+        'false pauses': total('falsePauses'),
+        'pauses missed': total('missed'),
+        'minutes to pause, at most': Math.max(...lives.map(({ slowestMinutes }) => slowestMinutes)),
+        "operators' acts": total('operatorActs'),
+        'operators overridden': total('overridden'),
+        'suspensions by Qonversion': total('suspensions'),
+        trials: total('trials'),
+        'alerts told': total('alerts'),
+        'alerts lost': total('alertsLost'),
+        'copies under the same id': total('copies'),
+        'events withheld by pauses': total('withheld'),
+        'of them doomed anyway': total('doomed'),
+        'events failed': total('failed'),
+        'events delivered': total('delivered'),
+      },
+    });
+  }
+  return findings;
 }

@@ -43,6 +43,9 @@ interface Exchange {
   readonly method: string;
   /** What the sandbox answers; asking is what takes effect. */
   readonly forward: () => Promise<Answer>;
+  /** The records as they are, without any effect. */
+  readonly list: () => Promise<readonly Record<string, unknown>[]>;
+  readonly path: string;
   readonly response: ServerResponse;
   readonly socket: Socket;
   readonly options: ProxyOptions;
@@ -250,6 +253,11 @@ const STATUS: Readonly<Record<string, Mischief>> = {
     const { body } = await exchange.forward();
     send(exchange, 200, JSON.stringify(spoil(JSON.parse(body), exchange.options.random)));
   },
+  'the old state, and no effect': async (exchange) => {
+    const answer = await exchange.list();
+    const record = answer.find(({ id }) => exchange.path.includes(`/${id}/`));
+    send(exchange, 200, JSON.stringify(record ?? null));
+  },
   'invalid, and no effect': (exchange) => send(exchange, 422, envelope('request', 'invalid_data')),
 };
 
@@ -263,6 +271,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   let mood: { readonly name: string; readonly does: Mischief; left: number } | null = null;
 
   const server = createServer(async (request, response) => {
+    // The only clock is the sandbox's.
+    response.sendDate = false;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const method = request.method ?? 'GET';
@@ -276,7 +286,20 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       if (date !== null && !response.hasHeader('date')) response.setHeader('date', date);
       return { status: answer.status, headers: JSON_TYPE, body: await answer.text() };
     };
-    const exchange: Exchange = { method, forward, response, socket: request.socket, options };
+    const list = async () => {
+      const headers = { authorization: request.headers.authorization ?? '' };
+      const answer = await fetch(`${target}/integrations`, { headers });
+      return ((await answer.json()) as ListBody).data;
+    };
+    const exchange: Exchange = {
+      method,
+      forward,
+      list,
+      path: request.url ?? '',
+      response,
+      socket: request.socket,
+      options,
+    };
     // A client that is tired of waiting closes the connection; whoever is still writing then is told by an error.
     response.on('error', () => undefined);
     const mischief = chooseMischief(method);

@@ -200,9 +200,11 @@ async function judge(race: Race, ids: readonly string[]): Promise<readonly strin
     const count = (...types: string[]) => told.filter(({ type }) => types.includes(type)).length;
     const changes = race.acts.filter((act) => act.id === id && act.from !== act.to && act.from !== null);
     const pauses = changes.filter(({ by, to }) => by === 'guard' && to === 0).length;
-    const stops = count('integration.paused', 'integration.recovery-abandoned');
-    // Told of a pause that may have been somebody else's, or that has become theirs.
-    const left = told.filter(({ reason }) => /left to people|until a person/.test(reason)).length;
+    // What has become somebody else's while it was paused is told as given up, and is no pause.
+    const handed = told.filter(({ type, reason }) => type.endsWith('abandoned') && reason.includes('until a person'));
+    const stops = count('integration.paused', 'integration.recovery-abandoned') - handed.length;
+    // Told of a pause that may have been somebody else's.
+    const left = told.filter(({ reason }) => reason.includes('left to people')).length;
     if (stops + count('integration.reactivated') < pauses)
       wrong.push(`${pauses} pauses, and only ${stops} alerts of them`);
     if (stops - left > pauses) wrong.push(`${stops} alerts of ${pauses} pauses`);
@@ -210,7 +212,8 @@ async function judge(race: Race, ids: readonly string[]): Promise<readonly strin
       wrong.push(`a suspension told ${count('integration.suspended')} times`);
     }
     const entry = race.ledger.entry(NAME, id);
-    if (entry?.intent) wrong.push('an intent was left');
+    // What became of an act on something that is gone nobody can find out; it stays written down until the entry expires.
+    if (entry?.intent && !race.deleted.has(id)) wrong.push('an intent was left');
     if (!race.acts.some(({ by }) => by === 'operator') && !race.suspended.has(id) && !race.deleted.has(id)) {
       const double = changes.filter(({ by, at }) => by === 'guard' && at === changes[0]?.at).length;
       if (double > 1) wrong.push('changed twice at once');
@@ -339,6 +342,7 @@ const ACTORS: readonly (readonly string[])[] = [
   ['A', 'B'],
   ['A', 'guard pause'],
   ['A', 'guard resume'],
+  ['A', 'B', 'C'],
 ];
 
 async function smallCases(): Promise<readonly Case[]> {
@@ -358,7 +362,7 @@ export async function raceEverywhere(size: Size): Promise<readonly Finding[]> {
   const violations: string[] = [];
   let tried = 0;
   for (const item of cases) {
-    if (size === 'quick' && (item.happenings.length > 1 || item.actors.includes('guard pause'))) continue;
+    if (isTooMuch(item, size)) continue;
     tried += await everySchedule(async (choose) => {
       const { toTheEnd, wrong } = await run(item, choose, true);
       violations.push(...wrong);
@@ -369,6 +373,12 @@ export async function raceEverywhere(size: Size): Promise<readonly Finding[]> {
     { harness: 'races, every order of small cases', unit: 'interleavings', tried, violations },
     await raceAtRandom(size === 'quick' ? 500 : 10_000, cases),
   ];
+}
+
+/** Three actors have a hundred times as many orders as two. */
+function isTooMuch({ actors, happenings }: Case, size: Size): boolean {
+  if (size === 'quick') return happenings.length > 1 || actors.length > 2 || actors.includes('guard pause');
+  return size === 'full' && actors.length > 2 && happenings.length > 1;
 }
 
 /** Three passes and an operator at once, three happenings, over several integrations. */

@@ -166,11 +166,11 @@ describe('setStatus', () => {
 describe('the clock of the API', () => {
   const skewed = (minutes: number) => ({ now: () => new Date(sandbox.production.now().getTime() - minutes * 60_000) });
 
-  it.each([0, 7, -90])('is known to be %s minutes ahead of ours', async (minutes) => {
+  it.each([0, 7, -25])('is known to be %s minutes ahead of ours', async (minutes) => {
     expect((await client({ clock: skewed(minutes) }).list()).clockAheadMs).toBe(minutes * 60_000);
   });
 
-  it.each([0.05, 25 * 60])(
+  it.each([0.05, 45, -20 * 60])(
     'is taken for ours when it is %s minutes ahead: the way, or a wrong header',
     async (minutes) => {
       expect((await client({ clock: skewed(minutes) }).list()).clockAheadMs).toBe(0);

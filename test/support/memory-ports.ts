@@ -159,7 +159,11 @@ export function createWorldApi(world: World): WorldApi {
       if (statusError !== null) throw statusError;
       statusCalls.push([id, status]);
       const result = parseRecord(world.setStatus(id, status) ?? null);
-      if ('invalid' in result) throw new NotFoundError(`Qonversion does not know integration ${id} (404)`);
+      if ('invalid' in result) {
+        const error = new NotFoundError(`Qonversion does not know integration ${id} (404)`);
+        error.changedNothing = true;
+        throw error;
+      }
       const ageMs = world.now().getTime() - Date.parse(result.record.updated_at);
       return { record: result.record, changedBefore: ageMs > SAME_MOMENT_MS };
     },

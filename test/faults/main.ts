@@ -1,0 +1,75 @@
+import { parseArgs } from 'node:util';
+import { table } from '../../functions/cli/show.ts';
+import { crashEverywhere } from './crash.ts';
+import type { Finding, Size } from './finding.ts';
+import { faceHostility } from './hostile.ts';
+import { showHostileText } from './hostile-text.ts';
+import { killEverywhere } from './kill.ts';
+import { simulateMonths } from './months.ts';
+import { raceEverywhere } from './races.ts';
+
+/**
+ * All that is done to the guard, and a table of what came of it:
+ * `node test/faults/main.ts [--size quick|full|soak] [--only NAME] [--json]`. Exits with 1 when a law was broken.
+ */
+const HARNESSES: Readonly<Record<string, (size: Size) => Promise<readonly Finding[]>>> = {
+  crash: crashEverywhere,
+  kill: killEverywhere,
+  races: raceEverywhere,
+  hostile: faceHostility,
+  text: showHostileText,
+  months: simulateMonths,
+};
+
+const SIZES = ['quick', 'full', 'soak'] as const satisfies readonly Size[];
+
+const { values } = parseArgs({
+  options: {
+    size: { type: 'string', default: 'full' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const size = SIZES.find((name) => name === values.size);
+const chosen = Object.entries(HARNESSES).filter(([name]) => values.only === undefined || name === values.only);
+if (size === undefined || chosen.length === 0) {
+  console.error(`--size is one of ${SIZES.join(', ')}; --only is one of ${Object.keys(HARNESSES).join(', ')}`);
+  process.exit(2);
+}
+
+const say = (text: string) => {
+  if (!values.json) console.log(text);
+};
+const findings: Finding[] = [];
+for (const [name, run] of chosen) {
+  const begun = performance.now();
+  const found = await run(size);
+  findings.push(...found);
+  for (const { harness, unit, tried, violations } of found) {
+    say(`${harness}: ${tried.toLocaleString('en-US')} ${unit}, ${violations.length} violations`);
+    for (const violation of violations.slice(0, 20)) say(`  ${violation}`);
+    if (violations.length > 20) say(`  … and ${violations.length - 20} more`);
+  }
+  say(`  (${name}: ${((performance.now() - begun) / 1_000).toFixed(0)} s)`);
+}
+
+if (values.json) console.log(JSON.stringify(findings, null, 2));
+else showTables(findings);
+process.exit(findings.some(({ violations }) => violations.length > 0) ? 1 : 0);
+
+function showTables(all: readonly Finding[]): void {
+  const number = (value: string | number) => value.toLocaleString('en-US');
+  const rows = all.map(({ harness, unit, tried, violations }) => [
+    harness,
+    number(tried),
+    unit,
+    number(violations.length),
+  ]);
+  console.log(`\n${table(['WHAT WAS DONE TO IT', 'TRIED', '', 'VIOLATIONS'], rows, 100, 0)}`);
+  const months = all.filter(({ unit }) => unit === 'simulated days');
+  if (months.length === 0) return;
+  const names = ['simulated days', ...Object.keys(months[0]?.figures ?? {})];
+  const figures = names.map((name) => [name, ...months.map(({ tried, figures }) => number(figures?.[name] ?? tried))]);
+  const head = ['', ...months.map(({ harness }) => harness.toUpperCase())];
+  console.log(`\n${table(head, figures, 100, 0)}`);
+}
