@@ -96,6 +96,13 @@ async function countWrites(ports: Ports): Promise<number> {
   return writes;
 }
 
+/** A pass whose list has lost what it could read. */
+const listless: Pass = (opened, world) => {
+  const api = createWorldApi(world);
+  const list = async () => ({ ...(await api.list()), records: [] });
+  return runPass(opened.ports({ ...api, list }), CRASH_PROJECT);
+};
+
 /** A pass that dies within the process, at the n-th effect. `effects` fills with those it began. */
 function dying(n: number, when: Moment): { readonly pass: Pass; readonly effects: readonly string[] } {
   const gate = createCrashGate(n, when);
@@ -172,6 +179,10 @@ export async function crashEverywhere(size: Size): Promise<readonly Finding[]> {
       }
     };
     await pMap(points, ({ n, when, name }) => judge(name, [dying(n, when).pass]), { concurrency: 4 });
+    // The next pass gets a list that has lost its records, and the one after it has them again.
+    await pMap(points, ({ n, when, name }) => judge(`${name}, then an empty list`, [dying(n, when).pass, listless]), {
+      concurrency: 4,
+    });
     // In memory it is fast enough to let the next pass die as well, wherever.
     if (inMemory && size !== 'quick') {
       for (const { n, when, name } of all) {

@@ -90,29 +90,29 @@ export class Interleaving {
   ): Promise<boolean> {
     const left = [...happenings];
     let last: Step | null = null;
+    /** What could have been taken instead of the last step. */
+    let others: ReadonlySet<Waiting | Happening> = new Set();
     for (;;) {
       await settle();
-      const options = [
-        ...this.#waiting.map((waiting) => ({ step: stepOf(waiting), run: () => this.#go(waiting) })),
-        ...left.map((happening) => ({
-          step: { name: happening.name, actor: null, touches: happening.touches, reads: false } satisfies Step,
-          run: () => {
-            left.splice(left.indexOf(happening), 1);
-            return happening.does();
-          },
-        })),
-      ];
-      if (options.length === 0) return true;
+      const all: readonly (Waiting | Happening)[] = [...this.#waiting, ...left];
+      if (all.length === 0) return true;
       const before: Step | null = last;
-      const open: typeof options =
-        distinct && before !== null ? options.filter(({ step }) => !isOutOfOrder(before, step)) : options;
+      const isRepetition = (item: Waiting | Happening) =>
+        before !== null && others.has(item) && isOutOfOrder(before, stepOf(item));
+      const open: typeof all = distinct ? all.filter((item) => !isRepetition(item)) : all;
       if (open.length === 0) return false;
-      const chosen = open[choose(open.length)];
+      const chosen: Waiting | Happening | undefined = open[choose(open.length)];
       if (chosen === undefined) throw new Error('the choice is one of those there are');
-      last = chosen.step;
+      others = new Set(all.filter((item) => item !== chosen));
+      last = stepOf(chosen);
       tick();
-      this.trace.push(chosen.step.name);
-      await chosen.run();
+      this.trace.push(last.name);
+      if ('go' in chosen) {
+        this.#go(chosen);
+      } else {
+        left.splice(left.indexOf(chosen), 1);
+        await chosen.does();
+      }
     }
   }
 
@@ -122,13 +122,19 @@ export class Interleaving {
   }
 }
 
-function stepOf({ actor, effect }: Waiting): Step {
-  const [port = '', call = ''] = effect.split('.');
+function stepOf(item: Waiting | Happening): Step {
+  if (!('go' in item)) return { name: item.name, actor: null, touches: item.touches, reads: false };
+  const [port = '', call = ''] = item.effect.split('.');
   const touches = port === 'api' || port === 'ledger' || port === 'alerts' ? port : 'everything';
-  return { name: `${actor}:${effect}`, actor, touches, reads: call === 'list' || call === 'read' };
+  return {
+    name: `${item.actor}:${item.effect}`,
+    actor: item.actor,
+    touches,
+    reads: call === 'list' || call === 'read',
+  };
 }
 
-/** Whether `step`, right after `before`, is an order that differs from another, earlier in the alphabet, in nothing. */
+/** Whether `step`, which could have come before `before` as well, would there have been the same, earlier in the alphabet. */
 function isOutOfOrder(before: Step, step: Step): boolean {
   return independent(before, step) && step.name < before.name;
 }

@@ -53,9 +53,14 @@ for (const [name, run] of chosen) {
   say(`  (${name}: ${((performance.now() - begun) / 1_000).toFixed(0)} s)`);
 }
 
-if (values.json) console.log(JSON.stringify(findings, null, 2));
-else showTables(findings);
-process.exit(findings.some(({ violations }) => violations.length > 0) ? 1 : 0);
+const code = findings.some(({ violations }) => violations.length > 0) ? 1 : 0;
+if (values.json) {
+  // Out before the end: a pipe takes its time.
+  await new Promise<void>((resolve) => process.stdout.write(`${JSON.stringify(findings)}\n`, () => resolve()));
+} else {
+  showTables(findings);
+}
+process.exit(code);
 
 function showTables(all: readonly Finding[]): void {
   const number = (value: string | number) => value.toLocaleString('en-US');

@@ -20,7 +20,8 @@ import { createRandom, type Random } from './random.ts';
 const NAME = 'production';
 const INTERVAL_MINUTES = 5;
 const DAY_MINUTES = 24 * 60;
-const BLAST_RADIUS = { percent: 50, floor: 3 };
+/** Tighter than the default, so that what they share is often enough to hold them all. */
+const BLAST_RADIUS = { percent: 10, floor: 3 };
 const REMIND_EVERY_HOURS = 24;
 
 type RecoveryMode = 'manual' | 'probe';
@@ -132,6 +133,8 @@ class Living {
   readonly #awaited = new Map<string, number>();
   /** Paused through the guard by an operator, whoever had stopped it before. */
   readonly #operatorsOwn = new Set<string>();
+  /** Without a ledger machines hear it from every pass, under one id an hour. */
+  readonly #hoursWithoutLedger = new Set<string>();
   #actor: Actor = 'worker';
   #skewMs = 0;
   #heard = 0;
@@ -227,7 +230,7 @@ class Living {
 
   /** Something they all share breaks: the blast radius is for this. */
   #planCommonOutage(from: number): void {
-    const at = from + this.#minutes(DAY_MINUTES, 19 * DAY_MINUTES);
+    const at = from + this.#minutes(DAY_MINUTES, 9 * DAY_MINUTES);
     const length = this.#minutes(20, 150);
     for (const { id } of this.#world.list())
       if (!this.#random.oneIn(4)) this.#world.planOutage(id, 'EAI_AGAIN', at, length);
@@ -465,6 +468,7 @@ class Living {
         return;
       }
       case 'no ledger':
+        this.#hoursWithoutLedger.add(this.#guardNow().toISOString().slice(0, 13));
         this.#ledger.failWith('throttled');
         await runPass(ports, this.#project).catch(() => undefined);
         this.#ledger.failWith(null);
@@ -583,13 +587,16 @@ class Living {
       this.#atMost(id, 're-activations', count('integration.reactivated'), by('operator', 1) + by('operator', 0));
       this.#judgeReminders(id, switches, events);
     }
-    // Without a ledger machines hear it from every pass, and people from the alarm.
+    const withoutLedger = told.filter(({ reason }) => reason.startsWith('the ledger'));
+    if (withoutLedger.length > this.#hoursWithoutLedger.size)
+      this.#say('the same failure of the ledger had several ids');
     const about = (type: string) =>
-      told.filter((event) => event.type === type && !event.reason.startsWith('the ledger')).length;
+      told.filter((event) => event.type === type && !withoutLedger.includes(event)).length;
     const failing = about('guard.failing');
     if (failing < this.#failingStretches || failing > this.#failingTroubles) {
       this.#say(`${this.#failingStretches} stretches in which passes could not run, ${failing} alerts of them`);
     }
+    if (this.#counts.held > 0 && about('guard.held') === 0) this.#say('nobody was told that pauses were held back');
     if (about('guard.failing') !== about('guard.recovered')) this.#say('a guard that runs again did not say so');
   }
 

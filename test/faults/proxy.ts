@@ -27,10 +27,8 @@ export interface ProxyOptions {
   readonly tryMs: number;
   /** Bytes above which a body is to be refused unread. */
   readonly maxBodyBytes: number;
-  /** Hears that a body many times as large was taken all the same. */
-  readonly readToTheEnd: () => void;
-  /** One answer in so many is bad. */
-  readonly badOneIn: number;
+  /** Which answers are bad: one in so many, at random and in runs, as they come; or all to one method, each kind in turn. */
+  readonly bad: { readonly oneIn: number } | { readonly all: 'GET' | 'POST' };
 }
 
 interface Answer {
@@ -52,9 +50,6 @@ interface Exchange {
 }
 
 type Mischief = (exchange: Exchange) => Promise<void> | void;
-
-/** So many times what is to be refused: more than all buffers on the way hold. */
-const ENDLESS = 32;
 
 const RETRY_AFTER = [
   '0',
@@ -89,11 +84,13 @@ const envelope = (type: string, code: string) => JSON.stringify({ error: { type,
 
 /** Every bad way to answer any request. */
 const ANY: Readonly<Record<string, Mischief>> = {
-  'rate limited': (exchange) => {
-    const { random } = exchange.options;
-    const headers = random.oneIn(4) ? JSON_TYPE : { ...JSON_TYPE, 'retry-after': random.pick(RETRY_AFTER) };
-    send(exchange, 429, envelope('request', 'rate_limited'), headers);
-  },
+  'rate limited': (exchange) => send(exchange, 429, envelope('request', 'rate_limited')),
+  ...Object.fromEntries(
+    RETRY_AFTER.map((value): [string, Mischief] => [
+      `rate limited, Retry-After "${value}"`,
+      (exchange) => send(exchange, 429, envelope('request', 'rate_limited'), { ...JSON_TYPE, 'retry-after': value }),
+    ]),
+  ),
   'rate limited until a date': (exchange) => {
     const inSeconds = exchange.options.random.pick([-5, 0, 2, 40]);
     exchange.response.setHeader('date', new Date(0).toUTCString());
@@ -123,22 +120,9 @@ const ANY: Readonly<Record<string, Mischief>> = {
     const { body } = await exchange.forward();
     send(exchange, 200, body.slice(0, body.length / 2));
   },
-  'larger than anybody reads': async ({ response, socket, options }) => {
+  'larger than anybody reads': ({ response, options }) => {
     response.writeHead(200, JSON_TYPE);
-    const chunk = ' '.repeat(64 * 1024);
-    let sent = 0;
-    for (; sent < ENDLESS * options.maxBodyBytes && !socket.destroyed; sent += chunk.length) {
-      await new Promise<void>((resolve) => {
-        const go = () => {
-          socket.off('close', go);
-          resolve();
-        };
-        socket.once('close', go);
-        response.write(chunk, go);
-      });
-    }
-    response.end('{}');
-    if (!socket.destroyed) options.readToTheEnd();
+    response.end(Buffer.alloc(options.maxBodyBytes + 1, ' '));
   },
   'a wrong content type': async (exchange) => {
     const { status, body } = await exchange.forward();
@@ -261,6 +245,9 @@ const STATUS: Readonly<Record<string, Mischief>> = {
   'invalid, and no effect': (exchange) => send(exchange, 422, envelope('request', 'invalid_data')),
 };
 
+/** What can be done to a request, that which is special to it first. */
+const KINDS = { GET: { ...LIST, ...ANY }, POST: { ...STATUS, ...ANY } } as const;
+
 export const MISCHIEF_COUNT = Object.keys({ ...ANY, ...LIST, ...STATUS }).length;
 
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
@@ -312,18 +299,30 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     }
   });
 
+  let turn = 0;
   function chooseMischief(method: string): Mischief | null {
     if (calm) return null;
-    if (mood !== null && mood.left > 0 && (mood.name in ANY || mood.name in (method === 'GET' ? LIST : STATUS))) {
+    const kinds = Object.entries(method === 'GET' ? KINDS.GET : KINDS.POST);
+    const { bad } = options;
+    if ('all' in bad) {
+      const [name, does] = kinds[turn % kinds.length] ?? [];
+      if (method !== bad.all || name === undefined || does === undefined) return null;
+      turn += 1;
+      return note(name, does);
+    }
+    if (mood !== null && mood.left > 0 && kinds.some(([name]) => name === mood?.name)) {
       mood.left -= 1;
     } else {
-      if (!random.oneIn(options.badOneIn)) return null;
-      const all = Object.entries({ ...ANY, ...(method === 'GET' ? LIST : STATUS) });
-      const [name, does] = random.pick(all);
+      if (!random.oneIn(bad.oneIn)) return null;
+      const [name, does] = random.pick(kinds);
       mood = { name, does, left: random.oneIn(3) ? random.below(8) : 0 };
     }
-    done.set(mood.name, (done.get(mood.name) ?? 0) + 1);
-    return mood.does;
+    return note(mood.name, mood.does);
+  }
+
+  function note(name: string, does: Mischief): Mischief {
+    done.set(name, (done.get(name) ?? 0) + 1);
+    return does;
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,3 +1,4 @@
+import { PASS_TIME_LIMIT_SECONDS, SAME_MOMENT_MS } from '../../functions/guard/intent.ts';
 import type { GuardEvent } from '../../functions/guard/model.ts';
 import { operate } from '../../functions/guard/operate.ts';
 import { runPass } from '../../functions/guard/pass.ts';
@@ -93,11 +94,13 @@ class Race {
   readonly suspended = new Set<string>();
   readonly deleted = new Set<string>();
   readonly policy;
-  killed: { readonly actor: string; readonly at: number } | null = null;
+  readonly startedAt: number;
+  killed = false;
   #step = 0;
 
   constructor(world: World, policy: object) {
     this.world = world;
+    this.startedAt = world.now().getTime();
     this.policy = aPolicy(policy as Record<string, unknown>);
     this.ledger = createMemoryLedger({ now: () => world.now() });
   }
@@ -195,7 +198,7 @@ function overridden(race: Race, id: string): readonly string[] {
 async function judge(race: Race, ids: readonly string[]): Promise<readonly string[]> {
   const wrong: string[] = [];
   for (const id of ids) {
-    wrong.push(...overridden(race, id));
+    if (!undecidable(race)) wrong.push(...overridden(race, id));
     const told = distinct(race.alerts.events().filter(({ record }) => record?.id === id));
     const count = (...types: string[]) => told.filter(({ type }) => types.includes(type)).length;
     const changes = race.acts.filter((act) => act.id === id && act.from !== act.to && act.from !== null);
@@ -207,7 +210,7 @@ async function judge(race: Race, ids: readonly string[]): Promise<readonly strin
     const left = told.filter(({ reason }) => reason.includes('left to people')).length;
     if (stops + count('integration.reactivated') < pauses)
       wrong.push(`${pauses} pauses, and only ${stops} alerts of them`);
-    if (stops - left > pauses) wrong.push(`${stops} alerts of ${pauses} pauses`);
+    if (stops - left > pauses && !undecidable(race)) wrong.push(`${stops} alerts of ${pauses} pauses`);
     if (race.suspended.has(id) && race.world.get(id)?.active === 2 && count('integration.suspended') !== 1) {
       wrong.push(`a suspension told ${count('integration.suspended')} times`);
     }
@@ -277,7 +280,7 @@ function happening(race: Race, name: string, id: string): Happening {
         touches: 'everything',
         does: () => {
           race.interleaving.kill('A');
-          race.killed = { actor: 'A', at: race.world.now().getTime() };
+          race.killed = true;
         },
       };
     default:
@@ -288,6 +291,8 @@ function happening(race: Race, name: string, id: string): Happening {
 interface Played {
   readonly toTheEnd: boolean;
   readonly wrong: readonly string[];
+  /** What it came to, without the times. */
+  readonly ending: string;
 }
 
 async function run(item: Case, choose: Choose, distinct: boolean): Promise<Played> {
@@ -306,28 +311,53 @@ async function run(item: Case, choose: Choose, distinct: boolean): Promise<Playe
     race.tick,
     { distinct },
   );
-  if (!toTheEnd) return { toTheEnd, wrong: [] };
+  if (!toTheEnd) return { toTheEnd, wrong: [], ending: '' };
+  const ending = describeEnding(race, id);
   await race.goOn(20);
-  if (undecidable(race)) return { toTheEnd, wrong: [] };
   const wrong = await judge(race, item.beginning.ids);
   const about = `${item.beginning.name}: ${race.interleaving.trace.join(' ')}`;
-  return { toTheEnd, wrong: wrong.map((sentence) => `${sentence} [${about}]`) };
+  return { toTheEnd, wrong: wrong.map((sentence) => `${sentence} [${about}]`), ending };
+}
+
+function describeEnding(race: Race, id: string): string {
+  const entry = race.ledger.entry(NAME, id);
+  const told = distinct(race.alerts.events()).map(({ type }) => type);
+  const acts = race.acts.map(({ by, from, to }) => [by, from, to]);
+  return JSON.stringify([acts, told.sort(), entry?.circuit.state, entry?.pausedByOperator, entry?.intent === null]);
+}
+
+/** Everything that two passes and an operator can come to: in all orders, or only in those that differ. */
+export async function endingsOf(
+  distinctOnly: boolean,
+): Promise<{ readonly played: number; readonly endings: ReadonlySet<string> }> {
+  const beginning = await reach('trial due', ['x'], HASTY, 20);
+  const item: Case = { beginning, policy: HASTY, happenings: ['operator pauses'], actors: ['A', 'B'] };
+  const endings = new Set<string>();
+  const played = await everySchedule(async (choose) => {
+    const { toTheEnd, ending } = await run(item, choose, distinctOnly);
+    if (toTheEnd) endings.add(ending);
+    return toTheEnd;
+  }, 1_000_000);
+  return { played, endings };
 }
 
 /**
- * A pass died after it wrote its intent, and an operator did the same act within the time that pass had: nothing in the
- * record tells whose it was, and with `probe` the guard takes it for its own. See docs/faults.md.
+ * A pass died that had written its intent, and an operator acted within the time which that pass had: nothing in the record
+ * tells whose doing it was, and with `probe` the guard takes it for its own. See docs/faults.md.
  */
 function undecidable(race: Race): boolean {
-  const { killed } = race;
-  return killed !== null && race.acts.some(({ by, at }) => by === 'operator' && Math.abs(at - killed.at) < 120_000);
+  const { killed, startedAt } = race;
+  const itsTimeMs = PASS_TIME_LIMIT_SECONDS * 1_000 + SAME_MOMENT_MS;
+  return killed && race.acts.some(({ by, at }) => by === 'operator' && at <= startedAt + itsTimeMs);
 }
+
+const COMES_AND_GOES = ['operator pauses', 'operator re-activates'] as const;
 
 const HAPPENINGS: readonly (readonly string[])[] = [
   [],
   ['operator pauses'],
   ['operator re-activates'],
-  ['operator pauses', 'operator re-activates'],
+  COMES_AND_GOES,
   ['worker suspends'],
   ['deleted'],
   ['ten minutes pass'],
@@ -335,10 +365,12 @@ const HAPPENINGS: readonly (readonly string[])[] = [
   ['ten minutes pass', 'operator re-activates'],
   ['ten minutes pass', 'operator pauses'],
   ['A dies', 'operator re-activates'],
+  ['A dies', 'ten minutes pass', 'operator pauses'],
   ['mended'],
 ];
 
 const ACTORS: readonly (readonly string[])[] = [
+  ['A'],
   ['A', 'B'],
   ['A', 'guard pause'],
   ['A', 'guard resume'],
@@ -375,10 +407,14 @@ export async function raceEverywhere(size: Size): Promise<readonly Finding[]> {
   ];
 }
 
-/** Three actors have a hundred times as many orders as two. */
-function isTooMuch({ actors, happenings }: Case, size: Size): boolean {
-  if (size === 'quick') return happenings.length > 1 || actors.length > 2 || actors.includes('guard pause');
-  return size === 'full' && actors.length > 2 && happenings.length > 1;
+/** Three actors have a hundred times as many orders as two, and each happening ten times as many as none. */
+function isTooMuch({ actors, happenings, beginning }: Case, size: Size): boolean {
+  if (size === 'soak') return false;
+  if (size === 'full') return actors.length > 2 && happenings.length > 1;
+  if (actors.length === 1 || happenings.length < 2) return actors.length > 2;
+  // Of those that take longer, one beginning each, where it matters most.
+  if (actors.some((actor) => actor.startsWith('guard')) || actors.length > 2 || happenings.length > 2) return true;
+  return happenings !== COMES_AND_GOES || !['trial due', 'due to trip, manual'].includes(beginning.name);
 }
 
 /** Three passes and an operator at once, three happenings, over several integrations. */

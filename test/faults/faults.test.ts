@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { crashEverywhere } from './crash.ts';
+import type { Finding, Size } from './finding.ts';
+import { faceHostility } from './hostile.ts';
+import { showHostileText } from './hostile-text.ts';
+import { killEverywhere } from './kill.ts';
+import { simulateMonths } from './months.ts';
+import { raceEverywhere } from './races.ts';
+
+/** The fault harnesses at the size for every change; `npm run test:faults` tries all of it. */
+const HARNESSES: readonly (readonly [string, (size: Size) => Promise<readonly Finding[]>])[] = [
+  ['is killed at any effect, in process', crashEverywhere],
+  ['is killed at any effect, by SIGKILL', killEverywhere],
+  ['runs several times at once, with operators in between', raceEverywhere],
+  ['faces a hostile API', faceHostility],
+  ['shows hostile text', showHostileText],
+  ['lives for days', simulateMonths],
+];
+
+it.each(HARNESSES)('no law is broken when the guard %s', { timeout: 120_000 }, async (_name, run) => {
+  const findings = await run('quick');
+  expect(findings.flatMap(({ violations }) => violations)).toEqual([]);
+  for (const { tried } of findings) expect(tried).toBeGreaterThan(0);
+});

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Finding } from './finding.ts';
+import type { Mutation } from './mutations.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the guard is made of, and what tries it. */
+const PARTS = ['functions', 'test/faults', 'test/sandbox', 'test/support', 'package.json'] as const;
+
+/**
+ * Runs a harness over a copy of the guard with one law broken.
+ * @returns what it objected to
+ * @throws when the mutation does not fit the code any more, or the harness did not come to its end
+ */
+export async function runMutant({ file, edits, harness }: Mutation): Promise<readonly string[]> {
+  const copy = await mkdtemp(join(tmpdir(), 'mutant-'));
+  try {
+    for (const part of PARTS) await cp(join(ROOT, part), join(copy, part), { recursive: true });
+    await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+    const path = join(copy, file);
+    await writeFile(path, edits.reduce(edit, await readFile(path, 'utf8')));
+    const findings = await runHarness(copy, harness);
+    return findings.flatMap(({ violations }) => violations);
+  } finally {
+    await rm(copy, { recursive: true });
+  }
+}
+
+function edit(text: string, [from, to]: readonly [string, string]): string {
+  const times = text.split(from).length - 1;
+  if (times !== 1) throw new Error(`the mutation fits ${times} places instead of one: ${from}`);
+  return text.replace(from, () => to);
+}
+
+function runHarness(folder: string, harness: string): Promise<readonly Finding[]> {
+  const args = ['test/faults/main.ts', '--size', 'quick', '--only', harness, '--json'];
+  const options = { cwd: folder, timeout: 120_000, maxBuffer: 256 * 1024 * 1024 };
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, args, options, (_error, stdout, stderr) => {
+      try {
+        resolve(JSON.parse(stdout) as readonly Finding[]);
+      } catch {
+        reject(new Error(`the harness did not come to its end: ${stderr.slice(0, 2_000)}`));
+      }
+    });
+  });
+}
