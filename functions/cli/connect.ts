@@ -11,11 +11,17 @@ import { z } from 'zod';
 import { createSnsAlertSink } from '../aws/alerts.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
+import { TELLING_MS } from '../guard/carry-out.ts';
 import { describeError, GuardError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/intent.ts';
-import { type GuardedProject, TELLING_MS } from '../guard/pass.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
-import { type ProjectSettings, parseSettings, type Settings, secretIdOf } from '../guard/settings.ts';
+import {
+  type GuardedProject,
+  type ProjectSettings,
+  parseSettings,
+  type Settings,
+  secretIdOf,
+} from '../guard/settings.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';

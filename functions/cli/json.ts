@@ -1,6 +1,7 @@
 import { toCloudEvent } from '../alerts/render.ts';
+import type { Result } from '../guard/carry-out.ts';
 import type { IntegrationRecord } from '../guard/model.ts';
-import type { PassReport, Result } from '../guard/pass.ts';
+import type { PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
 import { safeText } from '../guard/text.ts';
 

@@ -1,7 +1,8 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
+import type { Outcome } from '../guard/carry-out.ts';
 import type { IntegrationRecord } from '../guard/model.ts';
-import type { Outcome, PassReport } from '../guard/pass.ts';
+import type { PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
 import type { DecisionKind } from '../guard/rules.ts';
 import { plural, safeText } from '../guard/text.ts';

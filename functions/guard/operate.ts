@@ -1,10 +1,11 @@
+import { carryOutAlone, createPassTime, type Result } from './carry-out.ts';
 import { decideForOperator } from './decide.ts';
 import { UnknownIntegrationError } from './errors.ts';
 import type { Status } from './model.ts';
-import { carryOutAlone, createPassTime, type GuardedProject, type Result } from './pass.ts';
 import { withVersion } from './plan.ts';
 import { stampsTellChanges } from './policy.ts';
 import type { Ports } from './ports.ts';
+import type { GuardedProject } from './settings.ts';
 
 /**
  * An operator's pause (0) or resume (1). It goes through the ledger, so that the guard knows whose choice it was: what an

@@ -255,6 +255,12 @@ export type PolicyMode = Policy['mode'];
 export type Recovery = z.output<typeof recovery>;
 export type Subscription = z.output<typeof subscription>;
 
+/** A project as the core sees it: the rest of its settings is for the doors. */
+export interface GuardedProject {
+  readonly name: string;
+  readonly policy: Policy;
+}
+
 /** Name or ARN of the project's secret. */
 export function secretIdOf(entry: ProjectSettings): string {
   const id = entry.secretArn ?? entry.secretName;

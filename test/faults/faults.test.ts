@@ -5,6 +5,8 @@ import { faceHostility } from './hostile.ts';
 import { showHostileText } from './hostile-text.ts';
 import { killEverywhere } from './kill.ts';
 import { simulateMonths } from './months.ts';
+import { mutated } from './mutate.ts';
+import { MUTATIONS } from './mutations.ts';
 import { raceEverywhere } from './races.ts';
 
 /** The fault harnesses at the size for every change; `npm run test:faults` tries all of it. */
@@ -21,4 +23,8 @@ it.each(HARNESSES)('no law is broken when the guard %s', { timeout: 120_000 }, a
   const findings = await run('quick');
   expect(findings.flatMap(({ violations }) => violations)).toEqual([]);
   for (const { tried } of findings) expect(tried).toBeGreaterThan(0);
+});
+
+it.each(MUTATIONS)('the mutation "$breaks" still fits the code', async (mutation) => {
+  await expect(mutated(mutation)).resolves.toBeDefined();
 });

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { TELLING_MS } from '../../functions/guard/carry-out.ts';
 import { describeError } from '../../functions/guard/errors.ts';
 import type { GuardEvent } from '../../functions/guard/model.ts';
-import { runPass, TELLING_MS } from '../../functions/guard/pass.ts';
+import { runPass } from '../../functions/guard/pass.ts';
 import type { Log, Ports } from '../../functions/guard/ports.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { SecretKey } from '../../functions/qonversion/secret-key.ts';

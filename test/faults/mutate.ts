@@ -21,13 +21,17 @@ export async function runMutant({ file, edits, harness }: Mutation): Promise<rea
   try {
     for (const part of PARTS) await cp(join(ROOT, part), join(copy, part), { recursive: true });
     await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-    const path = join(copy, file);
-    await writeFile(path, edits.reduce(edit, await readFile(path, 'utf8')));
+    await writeFile(join(copy, file), await mutated({ file, edits }));
     const findings = await runHarness(copy, harness);
     return findings.flatMap(({ violations }) => violations);
   } finally {
     await rm(copy, { recursive: true });
   }
+}
+
+/** The text of the file with the law broken. @throws when the mutation does not fit the code any more */
+export async function mutated({ file, edits }: Pick<Mutation, 'file' | 'edits'>): Promise<string> {
+  return edits.reduce(edit, await readFile(join(ROOT, file), 'utf8'));
 }
 
 function edit(text: string, [from, to]: readonly [string, string]): string {

@@ -14,7 +14,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'Qonversion is touched without a word in the ledger',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/carry-out.ts',
     edits: [
       [
         '  const written = await ports.ledger.write(project.name, itemOf(before, intent), version, expiresAt);',
@@ -26,7 +26,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'the intent is settled before the alert is accepted',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/carry-out.ts',
     edits: [
       [
         '  const accepted = await tell(ports, project.name, events);',
@@ -42,7 +42,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'an alert that was refused counts as told',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/carry-out.ts',
     edits: [
       [
         "  if (!item.events.every(({ id }) => accepted.has(id))) return 'the alert was not accepted; the next pass tells it';",
@@ -61,7 +61,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'an act whose outcome is in doubt is forgotten',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/carry-out.ts',
     edits: [['changedNothing(error) ? null : { ...intent, owed: [], failedAt }', 'null']],
     harness: 'months',
   },
@@ -218,7 +218,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 2',
     breaks: 'minutes are counted on a clock that is off',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/carry-out.ts',
     edits: [
       [
         '  return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };',

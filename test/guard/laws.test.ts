@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { RESERVE_MS } from '../../functions/guard/carry-out.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/intent.ts';
 import type { Intent } from '../../functions/guard/model.ts';
 import { operate } from '../../functions/guard/operate.ts';
-import { RESERVE_MS, runPass } from '../../functions/guard/pass.ts';
+import { runPass } from '../../functions/guard/pass.ts';
 import type { Ledger, Ports } from '../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../support/builders.ts';
