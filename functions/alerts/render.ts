@@ -110,8 +110,8 @@ export function digestAttributes(digest: Digest, project: string): Readonly<Reco
   return { kind: 'digest', severity: digest.severity, project };
 }
 
-/** How a subject names each type, after the integration's name or after a count. */
-const VERB = {
+/** What has happened, in a few words that fit after an integration's name or a count. */
+export const VERB = {
   'integration.failing': 'failing',
   'integration.paused': 'paused',
   'integration.would-pause': 'would be paused',
@@ -123,6 +123,7 @@ const VERB = {
   'integration.recovered': 'recovered',
   'integration.recovery-abandoned': 'given up',
   'integration.still-down': 'still down',
+  'integration.operator-paused': 'paused by an operator',
   'guard.held': 'pauses held back',
   'guard.unreadable': 'records unreadable',
   'guard.failing': 'the guard cannot run',
@@ -210,6 +211,8 @@ function meaning(event: GuardEvent): string {
       return `No events go to ${to} until a person re-activates it.`;
     case 'integration.still-down':
       return `No events have gone to ${to} all this time, and they are not sent later. ${again}`;
+    case 'integration.operator-paused':
+      return `No events go to ${to} until a person re-activates it.`;
     case 'guard.held':
       return 'So many at once usually have a common cause, so all of them are left on: their events are still sent, and do not arrive.';
     case 'guard.unreadable':
@@ -231,6 +234,7 @@ function advice(event: GuardEvent, context: DigestContext): string {
     case 'integration.suspended':
     case 'integration.recovery-abandoned':
     case 'integration.still-down':
+    case 'integration.operator-paused':
       return `mend it at the provider, then re-activate it: ${resume}`;
     case 'integration.failing':
       return `check the provider's credentials and endpoint. To stop it now: ${pause}`;

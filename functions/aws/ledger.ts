@@ -1,12 +1,21 @@
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, PutCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import pMap from 'p-map';
 import { describeError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { LedgerEntry, ProjectEntry } from '../guard/model.ts';
-import type { Clock, Ledger, LedgerItem, LedgerView, Versioned } from '../guard/ports.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model.ts';
+import {
+  type Clock,
+  HISTORY_DAYS,
+  type Ledger,
+  type LedgerItem,
+  type LedgerView,
+  type Versioned,
+} from '../guard/ports.ts';
 
 /**
  * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), number
- * `version`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute.
+ * `version`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute. What has happened lies in partitions of
+ * its own, `PROJECT#history`, with sort key `TIME#EVENT`.
  */
 export function createDynamoLedger(client: DynamoDBClient, tableName: string, clock: Clock): Ledger {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
@@ -78,7 +87,57 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       }
       return version;
     },
+
+    async keep(project, events): Promise<void> {
+      const put = (event: GuardEvent) => {
+        const expires = Date.parse(event.time) + HISTORY_DAYS * DAY_MS;
+        const Item = {
+          project: historyKey(project),
+          item: `${event.time}#${event.id}`,
+          event,
+          expires_at: Math.ceil(expires / 1_000),
+        };
+        return documents.send(new PutCommand({ TableName: tableName, Item }));
+      };
+      try {
+        await pMap(events, put, { concurrency: HISTORY_CONCURRENCY });
+      } catch (error) {
+        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be written (${describeError(error)})`, {
+          cause: error,
+        });
+      }
+    },
+
+    async history(project, since): Promise<readonly GuardEvent[]> {
+      const events: GuardEvent[] = [];
+      const query = {
+        TableName: tableName,
+        KeyConditionExpression: '#project = :project AND #item >= :since',
+        ExpressionAttributeNames: { '#project': 'project', '#item': 'item' },
+        ExpressionAttributeValues: { ':project': historyKey(project), ':since': since },
+      };
+      try {
+        for await (const page of paginateQuery({ client: documents }, query)) {
+          for (const item of page.Items ?? []) {
+            if (Number(item.expires_at) > epochSeconds()) events.push(item.event as GuardEvent);
+          }
+        }
+      } catch (error) {
+        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be read (${describeError(error)})`, {
+          cause: error,
+        });
+      }
+      return events;
+    },
   };
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+const HISTORY_CONCURRENCY = 8;
+
+/** A partition of its own: what has happened is of no interest to a pass and must not slow it. A project's name has no "#". */
+function historyKey(project: string): string {
+  return `${project}#history`;
 }
 
 const PROJECT_ITEM = 'project';

@@ -268,6 +268,7 @@ const DEED = {
   'integration.recovered': 'tells of a recovery',
   'integration.recovery-abandoned': 'gives up',
   'integration.still-down': 'reminds',
+  'integration.operator-paused': "notes an operator's pause",
   'guard.held': 'holds all pauses back',
   'guard.unreadable': 'reports unreadable records',
   'guard.failing': 'cannot run',

@@ -1,11 +1,14 @@
 import { toCloudEvent } from '../alerts/render.ts';
 import type { Result } from '../guard/carry-out.ts';
-import type { IntegrationRecord } from '../guard/model.ts';
+import { isKeptOnly } from '../guard/events.ts';
+import type { GuardEvent, IntegrationRecord } from '../guard/model.ts';
 import type { PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
 import { safeText } from '../guard/text.ts';
 
 /** The documents that `--json` prints. Field names of records are the API's own. */
+
+const isTold = (event: GuardEvent) => !isKeptOnly(event);
 
 export function decisionToJson(decision: PlannedDecision) {
   return {
@@ -15,7 +18,7 @@ export function decisionToJson(decision: PlannedDecision) {
     reason: safeText(decision.reason, 500),
     figures: decision.figures,
     act: decision.act,
-    events: [...decision.owed, ...decision.events].map(({ type, id }) => ({ type, id })),
+    events: [...decision.owed, ...decision.events].filter(isTold).map(({ type, id }) => ({ type, id })),
   };
 }
 
@@ -38,9 +41,9 @@ export function planToJson(plan: Plan) {
     project: plan.project,
     plannedAt: plan.now,
     decisions: plan.decisions.map(decisionToJson),
-    events: [...plan.projectDecision.events, ...plan.decisions.flatMap(({ owed, events }) => [...owed, ...events])].map(
-      toCloudEvent,
-    ),
+    events: [...plan.projectDecision.events, ...plan.decisions.flatMap(({ owed, events }) => [...owed, ...events])]
+      .filter(isTold)
+      .map(toCloudEvent),
     counts: { ...plan.states, ...countKinds(plan.decisions), invalid: plan.invalid.length },
     blastRadius: plan.blastRadius,
     invalid: plan.invalid,

@@ -1,14 +1,18 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import ms from 'ms';
+import { toCloudEvent } from '../alerts/render.ts';
 import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
+import { doerOf } from '../guard/events.ts';
 import type { Status } from '../guard/model.ts';
 import { operate } from '../guard/operate.ts';
 import { planPass, runPass } from '../guard/pass.ts';
 import type { Plan } from '../guard/plan.ts';
-import type { Log } from '../guard/ports.ts';
+import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
+import { plusMs } from '../guard/time.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type CliEnvironment, type Connection, connect, readCliEnvironment } from './connect.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
-import { showList, showPlan, showReport } from './show.ts';
+import { showHistory, showList, showPlan, showReport } from './show.ts';
 
 /** The `guard` command line: the second door to the same core. */
 
@@ -36,6 +40,7 @@ Examples:
   npx guard run                         one pass on this machine
   npx guard list --stack IntegrationGuard --project production
   npx guard resume gNl6hyM6 --stack IntegrationGuard
+  npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
 
 Without --stack it runs on this machine, with
   QONVERSION_SECRET_KEY   the project's Secret Key
@@ -141,6 +146,26 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   switching('pause', 'pause an integration; the guard remembers that it was you', 0);
   switching('resume', 're-activate an integration; its failures count from now on', 1);
 
+  command('history', 'what was done, by whom and why')
+    .argument('[id]', 'id of an integration; left out: the whole project', parseId)
+    .option('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, parseDuration, parseDuration('7d'))
+    .action(async (id: string | undefined, options: SharedOptions & { readonly since: number }) => {
+      const { ports, project } = await open(terminal, options);
+      const now = ports.clock.now();
+      const events = (await ports.ledger.history(project.name, plusMs(now, -options.since))).filter(
+        ({ record }) => id === undefined || record?.id === id,
+      );
+      print(
+        terminal,
+        options,
+        () => ({
+          project: project.name,
+          events: events.map((event) => ({ by: doerOf(event), ...toCloudEvent(event) })),
+        }),
+        () => showHistory(events, now.toISOString(), terminal.columns),
+      );
+    });
+
   program
     .command('demo')
     .description('an afternoon in the life of the guard, against a sandbox on this machine')
@@ -183,6 +208,14 @@ function parseId(value: string): string {
   if (!INTEGRATION_ID.test(value))
     throw new InvalidArgumentError('An id is 1 to 256 letters, digits, ".", "_" or "-".');
   return value;
+}
+
+/** "24h", "7d", "90 minutes" as milliseconds. */
+function parseDuration(value: string): number {
+  const duration = /\d/.test(value) ? (ms(value as ms.StringValue) as number | undefined) : undefined;
+  if (duration === undefined || duration < 60_000 || duration > HISTORY_DAYS * 24 * 3_600_000)
+    throw new InvalidArgumentError(`Give a time such as 30m, 24h or 7d, from 1m to ${HISTORY_DAYS}d.`);
+  return duration;
 }
 
 function parsePace(value: string): number {

@@ -1,7 +1,9 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
+import { VERB } from '../alerts/render.ts';
 import type { Outcome } from '../guard/carry-out.ts';
-import type { IntegrationRecord } from '../guard/model.ts';
+import { doerOf } from '../guard/events.ts';
+import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model.ts';
 import type { PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
 import type { DecisionKind } from '../guard/rules.ts';
@@ -88,6 +90,22 @@ export function showReport(report: PassReport, width: number): string {
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
+
+/** What was done, by whom and why, oldest first. */
+export function showHistory(events: readonly GuardEvent[], now: string, width: number): string {
+  if (events.length === 0) return 'Nothing has happened in this time.';
+  const rows = events.map((event) => [
+    describeMoment(event.time, now),
+    doerOf(event),
+    event.record === null ? 'the project' : event.record.id,
+    event.record === null ? '' : nameOf(event.record),
+    paint(SEVERITY_STYLE[event.severity], VERB[event.type]),
+    event.reason,
+  ]);
+  return table(['TIME', 'WHO', 'ID', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 5);
+}
+
+const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;
 
 function summarizePlan(plan: Plan): string {
   const { active, paused, suspended } = plan.states;

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { changedNothing, describeError, LostRaceError } from './errors.ts';
-import { type EventSeed, makeEvent } from './events.ts';
+import { type EventSeed, isKeptOnly, makeEvent } from './events.ts';
 import { takeForTheirs } from './intent.ts';
 import {
   BLANK_PROJECT_SETTLED,
@@ -114,15 +114,26 @@ export async function carryOut(
 
   const unsettled = [...begun.map((item) => item.unsettled), projectBegun.unsettled].filter((item) => item !== null);
   const events = uniqueById(unsettled.flatMap((item) => item.events));
-  const accepted = await tell(ports, project.name, events);
+  const told = await tell(
+    ports,
+    project.name,
+    events.filter((event) => !isKeptOnly(event)),
+  );
+  const accepted = new Set([...told, ...events.filter(isKeptOnly).map(({ id }) => id)]);
+  const notKept = await keep(
+    ports,
+    project.name,
+    events.filter(({ id }) => accepted.has(id)),
+  );
 
-  const settle = (item: Unsettled | null) => settleOne(ports, project.name, item, accepted);
+  const settle = async (item: Unsettled | null) =>
+    item === null || notKept === null ? settleOne(ports, project.name, item, accepted) : notKept;
   const results = await pMap(begun, async (item) => finish(item, await settle(item.unsettled)), {
     concurrency: CONCURRENCY,
   });
   return {
     results,
-    told: events.filter(({ id }) => accepted.has(id)),
+    told: events.filter(({ id }) => told.has(id)),
     untold: events.filter(({ id }) => !accepted.has(id)),
     projectProblem: projectBegun.problem ?? (await settle(projectBegun.unsettled)),
   };
@@ -299,6 +310,19 @@ export async function tell(
   } catch (error) {
     ports.log.error('alerts not accepted; the next pass tells them', { project, problem: describeError(error) });
     return new Set();
+  }
+}
+
+/** What has been told is kept before it is settled, so that the history lacks nothing either. Returns the problem, or null. */
+async function keep(ports: Ports, project: string, events: readonly GuardEvent[]): Promise<string | null> {
+  if (events.length === 0) return null;
+  try {
+    await ports.ledger.keep(project, events);
+    return null;
+  } catch (error) {
+    const problem = describeError(error);
+    ports.log.error('history not kept; the next pass keeps it', { project, problem });
+    return problem;
   }
 }
 

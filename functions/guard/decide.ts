@@ -74,9 +74,10 @@ export function decideForOperator(
     told: null,
   };
   const reason = paused ? 'an operator paused it through the guard' : 'an operator re-activated it through the guard';
-  const episode = before.circuit.state === 'closed' ? context.now : before.circuit.episode;
+  // A pause may come more than once in an outage; each is a thing of its own.
+  const episode = paused || before.circuit.state === 'closed' ? context.now : before.circuit.episode;
   const event: EventSeed = {
-    type: 'integration.reactivated',
+    type: paused ? 'integration.operator-paused' : 'integration.reactivated',
     project: context.project,
     time: context.now,
     episode,
@@ -87,7 +88,7 @@ export function decideForOperator(
     kind: paused ? 'operator-pause' : 'operator-resume',
     reason,
     act: { status },
-    events: paused || record.active === 1 ? [] : [makeEvent(event)],
+    events: !paused && record.active === 1 ? [] : [makeEvent(event)],
     settled,
   };
   return toDecision(record, ruling, before, owed, interrupted);

@@ -15,11 +15,30 @@ export const SEVERITY = {
   'integration.recovered': 'info',
   'integration.recovery-abandoned': 'critical',
   'integration.still-down': 'warning',
+  'integration.operator-paused': 'info',
   'guard.held': 'critical',
   'guard.unreadable': 'warning',
   'guard.failing': 'critical',
   'guard.recovered': 'info',
 } as const satisfies Record<EventType, Severity>;
+
+/** Kept in the history and told to nobody: an operator's own pause is no news to them (rule 5). */
+export function isKeptOnly(event: Pick<GuardEvent, 'type'>): boolean {
+  return event.type === 'integration.operator-paused';
+}
+
+/** Whose doing each thing is that happens to an integration; what is not listed is the guard's. */
+const DOER: { readonly [type in EventType]?: Doer } = {
+  'integration.suspended': 'Qonversion',
+  'integration.reactivated': 'operator',
+  'integration.operator-paused': 'operator',
+};
+
+export type Doer = 'guard' | 'operator' | 'Qonversion';
+
+export function doerOf(event: Pick<GuardEvent, 'type'>): Doer {
+  return DOER[event.type] ?? 'guard';
+}
 
 const RANK = { info: 0, warning: 1, critical: 2 } as const satisfies Record<Severity, number>;
 

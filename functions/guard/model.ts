@@ -118,6 +118,7 @@ export type EventType =
   | 'integration.recovered'
   | 'integration.recovery-abandoned'
   | 'integration.still-down'
+  | 'integration.operator-paused'
   | 'guard.held'
   | 'guard.unreadable'
   | 'guard.failing'

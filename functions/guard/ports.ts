@@ -48,7 +48,20 @@ export interface Ledger {
    * @throws LostRaceError when the entry has another version by now (law 2); LedgerUnavailableError
    */
   write(project: string, item: LedgerItem, expected: number | null, expiresAt: string | null): Promise<number>;
+  /**
+   * Keeps what has happened for `HISTORY_DAYS`. The same event a second time changes nothing.
+   * @throws LedgerUnavailableError
+   */
+  keep(project: string, events: readonly GuardEvent[]): Promise<void>;
+  /**
+   * What has happened since then, oldest first.
+   * @throws LedgerUnavailableError
+   */
+  history(project: string, since: string): Promise<readonly GuardEvent[]>;
 }
+
+/** How long the ledger keeps what has happened. */
+export const HISTORY_DAYS = 90;
 
 /** Machines get every event by itself; people get one digest. */
 export type Audience = 'everybody' | 'machines';

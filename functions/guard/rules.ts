@@ -130,9 +130,11 @@ function ruleIgnored(item: Case): Ruling {
 function rulePaused(item: Case): Ruling {
   const { circuit } = item.before;
   if (circuit.state === 'open' && circuit.by === 'guard') return ruleOpen(item, circuit);
+  const reason = 'paused by somebody else, or never started; left alone';
   return {
     kind: 'operator-paused',
-    reason: 'paused by somebody else, or never started; left alone',
+    reason,
+    events: item.before.pausedByOperator ? [] : [operatorPausedEvent(item, reason)],
     settled: operatorPaused(item),
   };
 }
@@ -454,6 +456,14 @@ function baselineNow({ record, before, context }: Case): Baseline {
 
 function event(item: Case, seed: Omit<EventSeed, 'project' | 'time'>): GuardEvent {
   return makeEvent({ record: item.record, ...seed, project: item.context.project, time: item.context.now });
+}
+
+/** For the history alone. It happened when the record was changed last, if that stamp tells. */
+function operatorPausedEvent(item: Case, reason: string): GuardEvent {
+  const { project, now, stampsTell } = item.context;
+  const { record } = item;
+  const time = stampsTell ? new Date(record.updated_at).toISOString() : now;
+  return makeEvent({ type: 'integration.operator-paused', project, time, episode: record.updated_at, reason, record });
 }
 
 /** The record of a `paused` event shows what it is about to be: the event is told only once the pause shows. */

@@ -5,8 +5,16 @@ import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { LedgerEntry, ProjectEntry } from '../guard/model.ts';
-import type { Clock, Ledger, LedgerItem, LedgerView, Versioned } from '../guard/ports.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model.ts';
+import {
+  type Clock,
+  HISTORY_DAYS,
+  type Ledger,
+  type LedgerItem,
+  type LedgerView,
+  type Versioned,
+} from '../guard/ports.ts';
+import { isLater, plusMinutes } from '../guard/time.ts';
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
 export function createFileLedger(path: string, clock: Clock): Ledger {
@@ -21,30 +29,60 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
       return { project: stored.project ?? null, integrations: new Map(alive) };
     },
 
-    async write(project, item, expected, expiresAt): Promise<number> {
-      const locked = () =>
-        withLock(path, async () => {
-          const file = await readLedgerFile(path);
-          const stored = file.projects[project] ?? { integrations: {} };
-          const known = item.kind === 'project' ? stored.project : stored.integrations[item.id];
-          const current = known === undefined || isExpired(known, clock.now()) ? null : known.version;
-          if (current !== expected) throw new LostRaceError(`${nameOf(item)} was written by another pass`);
-          const version = (known?.version ?? 0) + 1;
-          const next =
-            item.kind === 'project'
-              ? { ...stored, project: { entry: item.entry, version, expiresAt } }
-              : {
-                  ...stored,
-                  integrations: { ...stored.integrations, [item.id]: { entry: item.entry, version, expiresAt } },
-                };
-          const kept = Object.entries(next.integrations).filter(([, entry]) => !isExpired(entry, clock.now()));
-          const projects = { ...file.projects, [project]: { ...next, integrations: Object.fromEntries(kept) } };
-          await writeFileAtomic(path, `${JSON.stringify({ ...file, projects }, null, 2)}\n`);
-          return version;
-        });
-      return oneAtATime(locked);
+    write: (project, item, expected, expiresAt) =>
+      change(project, (stored) => {
+        const known = item.kind === 'project' ? stored.project : stored.integrations[item.id];
+        const current = known === undefined || isExpired(known, clock.now()) ? null : known.version;
+        if (current !== expected) throw new LostRaceError(`${nameOf(item)} was written by another pass`);
+        const version = (known?.version ?? 0) + 1;
+        const next =
+          item.kind === 'project'
+            ? { ...stored, project: { entry: item.entry, version, expiresAt } }
+            : {
+                ...stored,
+                integrations: { ...stored.integrations, [item.id]: { entry: item.entry, version, expiresAt } },
+              };
+        const alive = Object.entries(next.integrations).filter(([, entry]) => !isExpired(entry, clock.now()));
+        return { stored: { ...next, integrations: Object.fromEntries(alive) }, result: version };
+      }),
+
+    async keep(project, events): Promise<void> {
+      await change(project, (stored) => {
+        const byId = new Map([...(stored.history ?? []), ...events].map((event) => [event.id, event]));
+        const history = [...byId.values()].filter(isKeptStill).sort(byTime);
+        return { stored: { ...stored, history }, result: undefined };
+      });
+    },
+
+    async history(project, since): Promise<readonly GuardEvent[]> {
+      const stored = (await readLedgerFile(path)).projects[project];
+      return (stored?.history ?? []).filter((event) => isKeptStill(event) && !isLater(since, event.time));
     },
   };
+
+  function isKeptStill(event: GuardEvent): boolean {
+    return isLater(event.time, plusMinutes(clock.now().toISOString(), -HISTORY_DAYS * 24 * 60));
+  }
+
+  /** Reads, changes and writes the part of one project under the lock. */
+  function change<T>(
+    project: string,
+    work: (stored: StoredProject) => { readonly stored: StoredProject; readonly result: T },
+  ): Promise<T> {
+    const locked = () =>
+      withLock(path, async () => {
+        const file = await readLedgerFile(path);
+        const { stored, result } = work(file.projects[project] ?? { integrations: {} });
+        const projects = { ...file.projects, [project]: stored };
+        await writeFileAtomic(path, `${JSON.stringify({ ...file, projects }, null, 2)}\n`);
+        return result;
+      });
+    return oneAtATime(locked);
+  }
+}
+
+function byTime(left: GuardEvent, right: GuardEvent): number {
+  return Date.parse(left.time) - Date.parse(right.time);
 }
 
 /** Enough to tell our own file from another: what stands inside the entries is only ever written by us. */
@@ -56,7 +94,10 @@ const versioned = <Entry>() =>
 const storedProject = z.object({
   project: versioned<ProjectEntry>().optional(),
   integrations: z.record(z.string(), versioned<LedgerEntry>()),
+  history: z.array(anEntry<GuardEvent>()).optional(),
 });
+
+type StoredProject = z.output<typeof storedProject>;
 
 const ledgerFile = z.object({ format: z.literal(1), projects: z.record(z.string(), storedProject) });
 

@@ -290,6 +290,30 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
   });
 });
 
+describe('guard history', () => {
+  it('shows what was done, by whom and why', async () => {
+    breakDown();
+    await guard('run');
+    await guard('pause good-1');
+    const { out } = await guard('history');
+    expect(out).toMatch(/guard +broken .* paused +\d+ failures since/);
+    expect(out).toMatch(/operator +good-1 .* paused by an operator +an operator paused/);
+    const one = JSON.parse((await guard('history good-1 --since 1h --json')).out);
+    expect(one.events).toMatchObject([{ by: 'operator', type: 'integration.operator-paused', subject: 'good-1' }]);
+  });
+
+  it('says so when nothing has happened', async () => {
+    expect((await guard('history')).out).toContain('Nothing has happened in this time.');
+  });
+
+  it.each(['soon', '7', '-1d', '91d', '10s', '1e9d'])('refuses --since %s', async (since) => {
+    expect(await guard(`history --since ${since}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Give a time such as 30m'),
+    });
+  });
+});
+
 describe('guard --help', () => {
   it('teaches', async () => {
     const { code, out } = await guard('--help');
@@ -301,6 +325,7 @@ describe('guard --help', () => {
       'list',
       'pause',
       'resume',
+      'history',
       'QONVERSION_SECRET_KEY',
       'GUARD_SETTINGS',
       'GUARD_LEDGER',

@@ -6,7 +6,7 @@ import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import { makeEvent } from '../../functions/guard/events.ts';
 import { BLANK_PROJECT_ENTRY, type LedgerEntry } from '../../functions/guard/model.ts';
-import type { Ledger } from '../../functions/guard/ports.ts';
+import { HISTORY_DAYS, type Ledger } from '../../functions/guard/ports.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { type DynamoEmulator, LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
 import { aFailingRecord, anEntry, aRecord, minutesAfter, NOON } from '../support/builders.ts';
@@ -144,6 +144,43 @@ describe.each(implementations)('a ledger $name', ({ create }) => {
     expect((await ledger.read(project)).integrations.size).toBe(0);
     await write('a', anEntry({ pausedByOperator: true }), null);
     expect((await ledger.read(project)).integrations.size).toBe(1);
+  });
+
+  describe('keeps what has happened', () => {
+    const happened = (minutes: number, id = 'a') =>
+      makeEvent({
+        type: 'integration.paused',
+        project,
+        time: minutesAfter(NOON, minutes),
+        episode: minutesAfter(NOON, minutes),
+        reason: 'why',
+        record: aFailingRecord(61, 48, { id }),
+      });
+
+    it('and gives it back from a moment on, the oldest first, to the last field', async () => {
+      await ledger.keep(project, [happened(2), happened(1, 'b')]);
+      await ledger.keep(project, [happened(0)]);
+      expect(await ledger.history(project, minutesAfter(NOON, 1))).toEqual([happened(1, 'b'), happened(2)]);
+      expect(await ledger.history(project, NOON)).toHaveLength(3);
+    });
+
+    it('once, however often it is told', async () => {
+      await ledger.keep(project, [happened(1)]);
+      await ledger.keep(project, [happened(1), happened(2)]);
+      expect(await ledger.history(project, NOON)).toEqual([happened(1), happened(2)]);
+    });
+
+    it('for ninety days', async () => {
+      await ledger.keep(project, [happened(0), happened(10)]);
+      clock.advance(HISTORY_DAYS * 24 * 60 + 5);
+      expect(await ledger.history(project, NOON)).toEqual([happened(10)]);
+    });
+
+    it('apart from other projects, and from what a pass reads', async () => {
+      await ledger.keep(project, [happened(1)]);
+      expect(await ledger.history(`${project}-other`, NOON)).toEqual([]);
+      expect(await ledger.read(project)).toEqual({ project: null, integrations: new Map() });
+    });
   });
 
   it('holds hundreds of entries', async () => {

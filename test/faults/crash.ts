@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { isKeptOnly } from '../../functions/guard/events.ts';
 import { runPass } from '../../functions/guard/pass.ts';
 import type { Ledger, LedgerView, Ports } from '../../functions/guard/ports.ts';
 import type { World } from '../sandbox/world.ts';
@@ -46,6 +47,8 @@ export async function fill(ledger: Ledger, project: string, view: LedgerView): P
 /** What is left of a story when it is over. */
 export interface Ending {
   readonly told: Told;
+  /** Ids of what the history has since minute 0 and has told. */
+  readonly kept: ReadonlySet<string>;
   /** `active` by integration. */
   readonly states: Readonly<Record<string, number>>;
   /** The circuit's state by integration, as the ledger has it. */
@@ -74,8 +77,10 @@ export async function live(eve: Eve, place: Place, passes: readonly Pass[]): Pro
   const writesAfter = await countWrites(opened.ports(createWorldApi(world)));
   const view = await opened.ledger.read(CRASH_PROJECT.name);
   const entries = [...view.integrations];
+  const kept = await opened.ledger.history(CRASH_PROJECT.name, eve.world.now().toISOString());
   return {
     told: await opened.told(),
+    kept: new Set(kept.filter((event) => !isKeptOnly(event)).map(({ id }) => id)),
     states: Object.fromEntries(world.list().map(({ id, active }) => [id, active])),
     circuits: Object.fromEntries(entries.map(([id, { entry }]) => [id, entry.circuit.state])),
     unsettled: [
@@ -92,7 +97,7 @@ async function countWrites(ports: Ports): Promise<number> {
     writes += 1;
     return ports.ledger.write(...args);
   };
-  await runPass({ ...ports, ledger: { read: ports.ledger.read, write } }, CRASH_PROJECT);
+  await runPass({ ...ports, ledger: { ...ports.ledger, write } }, CRASH_PROJECT);
   return writes;
 }
 
@@ -123,6 +128,9 @@ export function compareEndings(ending: Ending, reference: Ending): readonly stri
   }
   for (const key of ending.told.machines.keys())
     if (!reference.told.machines.has(key)) wrong.push(`alert of what never happened: ${key}`);
+  const told = new Set([...ending.told.machines.values()].flatMap((ids) => [...ids]));
+  const same = told.size === ending.kept.size && [...told].every((id) => ending.kept.has(id));
+  if (!same) wrong.push('the history is not what was told');
   for (const [id, active] of Object.entries(reference.states)) {
     if (ending.states[id] !== active) wrong.push(`${id} is ${ending.states[id]}, the policy wants ${active}`);
   }

@@ -122,10 +122,14 @@ export class Interleaving {
   }
 }
 
+/** The history is written and never read by a pass: like an alert. */
+const TOUCHES: Readonly<Record<string, Step['touches']>> = { 'ledger.keep': 'alerts' };
+
 function stepOf(item: Waiting | Happening): Step {
   if (!('go' in item)) return { name: item.name, actor: null, touches: item.touches, reads: false };
   const [port = '', call = ''] = item.effect.split('.');
-  const touches = port === 'api' || port === 'ledger' || port === 'alerts' ? port : 'everything';
+  const touches =
+    TOUCHES[item.effect] ?? (port === 'api' || port === 'ledger' || port === 'alerts' ? port : 'everything');
   return {
     name: `${item.actor}:${item.effect}`,
     actor: item.actor,

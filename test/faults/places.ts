@@ -213,7 +213,12 @@ export function portsElsewhere(
 
 /** One table for all runs, a partition for each. */
 function underName(ledger: Ledger, name: string): Ledger {
-  return { read: () => ledger.read(name), write: (_project, ...rest) => ledger.write(name, ...rest) };
+  return {
+    read: () => ledger.read(name),
+    write: (_project, ...rest) => ledger.write(name, ...rest),
+    keep: (_project, events) => ledger.keep(name, events),
+    history: (_project, since) => ledger.history(name, since),
+  };
 }
 
 function toldOf(

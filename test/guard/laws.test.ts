@@ -39,7 +39,11 @@ function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
   };
   return {
     ...ports,
-    ledger: { read: ports.ledger.read, write: (...args) => effect(() => ports.ledger.write(...args)) },
+    ledger: {
+      ...ports.ledger,
+      write: (...args) => effect(() => ports.ledger.write(...args)),
+      keep: (...args) => effect(() => ports.ledger.keep(...args)),
+    },
     api: { ...ports.api, list: ports.api.list, setStatus: (...args) => effect(() => ports.api.setStatus(...args)) },
     alerts: { publish: (...args) => effect(() => ports.alerts.publish(...args)) },
   };
@@ -90,6 +94,23 @@ describe('law 1: intent before act, alert before settle', () => {
       expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
     },
   );
+
+  it('settles only what the history has kept, and keeps it once', async () => {
+    const harness = failingHarness();
+    const ledger: Ledger = {
+      ...harness.ledger,
+      keep: async () => {
+        throw new LedgerUnavailableError('the history cannot be written');
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')?.outcome).toBe('unsettled');
+    expect(harness.ledger.entry('production', 'broken')?.intent).not.toBeNull();
+    await harness.run(5);
+    const kept = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(kept.map(({ type }) => type)).toEqual(['integration.paused']);
+    expect(new Set(harness.alerts.events().map(({ id }) => id))).toEqual(new Set(kept.map(({ id }) => id)));
+  });
 
   it('tells of no pause that never happened', async () => {
     const harness = failingHarness();
@@ -167,7 +188,7 @@ describe('law 2: two passes at once are harmless', () => {
   it('leave a record to the pass that wrote first', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
-      read: harness.ledger.read,
+      ...harness.ledger,
       write: async () => {
         throw new LostRaceError('written by another pass');
       },
@@ -397,7 +418,7 @@ describe('law 7: nothing fails in silence', () => {
   it('touches nothing when the intent cannot be written', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
-      read: harness.ledger.read,
+      ...harness.ledger,
       write: async () => {
         throw new LedgerUnavailableError('the ledger cannot be written');
       },
@@ -446,6 +467,14 @@ describe('an operator through the guard', () => {
     expect(harness.alerts.types()).toContain('integration.reactivated');
     const { figures } = (await harness.plan()).decisions.find(({ id }) => id === 'broken') ?? {};
     expect(figures?.baseline).toBeGreaterThan(0);
+  });
+
+  it('stands in the history, and alerts of nothing that is known to them', async () => {
+    const harness = failingHarness();
+    await operate(harness.ports, harness.project, 'good-1', 0);
+    const [kept] = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(kept).toMatchObject({ type: 'integration.operator-paused', record: { id: 'good-1', active: 0 } });
+    expect(harness.alerts.events()).toEqual([]);
   });
 
   it('is told in one sentence when there is no such integration', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../functions/guard/decide.ts';
+import { isKeptOnly } from '../../functions/guard/events.ts';
 import type { IntegrationRecord, LedgerEntry } from '../../functions/guard/model.ts';
 import { assess, effectivePolicy, stampsTellChanges } from '../../functions/guard/policy.ts';
 import {
@@ -203,14 +204,16 @@ describe('rule 4: active while our circuit is open', () => {
 describe('rule 5: paused by somebody else', () => {
   const paused = decideNow(aFailingRecord(600, 300, { active: 0 }));
 
-  it('is remembered and not told', () => {
+  it('is remembered, kept in the history, and not told', () => {
     expect(paused).toMatchObject({
       kind: 'operator-paused',
       act: null,
-      events: [],
+      events: [{ type: 'integration.operator-paused', time: new Date(aRecord().updated_at).toISOString() }],
       settled: { pausedByOperator: true },
     });
+    expect(paused.events.every(isKeptOnly)).toBe(true);
     expect(paused.quiet).toBe(false);
+    expect(decideNow(aFailingRecord(600, 300, { active: 0 }), { ...paused.settled, intent: null }).quiet).toBe(true);
   });
 
   it('is never re-activated, not even with probe recovery', () => {
@@ -285,7 +288,8 @@ describe("rule 6: suspended by Qonversion's worker", () => {
       { ...suspended.settled, intent: null },
       { recovery: PROBE_RECOVERY },
     );
-    expect(decision).toMatchObject({ kind: 'operator-paused', events: [], settled: { pausedByOperator: true } });
+    expect(decision).toMatchObject({ kind: 'operator-paused', settled: { pausedByOperator: true } });
+    expect(decision.events.every(isKeptOnly)).toBe(true);
   });
 
   it('belongs to the operator who sets it to 1', () => {

@@ -1,15 +1,16 @@
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import { SAME_MOMENT_MS } from '../../functions/guard/intent.ts';
 import type { GuardEvent, LedgerEntry, ProjectEntry } from '../../functions/guard/model.ts';
-import type {
-  AlertSink,
-  Audience,
-  Clock,
-  IntegrationsApi,
-  Ledger,
-  LedgerView,
-  Log,
-  Versioned,
+import {
+  type AlertSink,
+  type Audience,
+  type Clock,
+  HISTORY_DAYS,
+  type IntegrationsApi,
+  type Ledger,
+  type LedgerView,
+  type Log,
+  type Versioned,
 } from '../../functions/guard/ports.ts';
 import { NotFoundError, UnavailableError } from '../../functions/qonversion/errors.ts';
 import { parseRecord } from '../../functions/qonversion/schema.ts';
@@ -48,6 +49,7 @@ export interface MemoryLedger extends Ledger {
 export function createMemoryLedger(clock: Clock): MemoryLedger {
   const items = new Map<string, Versioned<unknown>>();
   const calls = { reads: 0, writes: 0 };
+  const kept = new Map<string, Map<string, GuardEvent>>();
   let failure: string | null = null;
   const keyOf = (project: string, id: string | null) => JSON.stringify([project, id]);
   const alive = (item: Versioned<unknown> | undefined) =>
@@ -88,6 +90,21 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
       const version = (known?.version ?? 0) + 1;
       items.set(key, structuredClone({ entry: item.entry, version, expiresAt }));
       return version;
+    },
+
+    async keep(project, events): Promise<void> {
+      check();
+      const own = kept.get(project) ?? new Map<string, GuardEvent>();
+      for (const event of events) own.set(event.id, structuredClone(event));
+      kept.set(project, own);
+    },
+
+    async history(project, since): Promise<readonly GuardEvent[]> {
+      check();
+      const oldest = clock.now().getTime() - HISTORY_DAYS * 24 * 60 * 60_000;
+      return [...(kept.get(project)?.values() ?? [])]
+        .filter(({ time }) => Date.parse(time) >= Date.parse(since) && Date.parse(time) > oldest)
+        .sort((left, right) => Date.parse(left.time) - Date.parse(right.time));
     },
   };
 }
