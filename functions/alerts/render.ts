@@ -124,6 +124,7 @@ export const VERB = {
   'integration.recovery-abandoned': 'given up',
   'integration.still-down': 'still down',
   'integration.operator-paused': 'paused by an operator',
+  'integration.exemption': 'exemption',
   'guard.held': 'pauses held back',
   'guard.unreadable': 'records unreadable',
   'guard.failing': 'the guard cannot run',
@@ -211,6 +212,8 @@ function meaning(event: GuardEvent): string {
       return `No events go to ${to} until a person re-activates it.`;
     case 'integration.still-down':
       return `No events have gone to ${to} all this time, and they are not sent later. ${again}`;
+    case 'integration.exemption':
+      return 'The guard does what the operator has said.';
     case 'integration.operator-paused':
       return `No events go to ${to} until a person re-activates it.`;
     case 'guard.held':
@@ -247,6 +250,7 @@ function advice(event: GuardEvent, context: DigestContext): string {
     case 'integration.probing':
       return `nothing. To stop it again: ${pause}`;
     case 'integration.recovered':
+    case 'integration.exemption':
     case 'guard.recovered':
       return 'nothing.';
     case 'guard.held':

@@ -269,6 +269,7 @@ const DEED = {
   'integration.recovery-abandoned': 'gives up',
   'integration.still-down': 'reminds',
   'integration.operator-paused': "notes an operator's pause",
+  'integration.exemption': 'notes an exemption',
   'guard.held': 'holds all pauses back',
   'guard.unreadable': 'reports unreadable records',
   'guard.failing': 'cannot run',

@@ -1,9 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import ms from 'ms';
 import { toCloudEvent } from '../alerts/render.ts';
+import type { Order } from '../guard/decide.ts';
 import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
 import { doerOf } from '../guard/events.ts';
-import type { Status } from '../guard/model.ts';
 import { operate } from '../guard/operate.ts';
 import { planPass, runPass } from '../guard/pass.ts';
 import type { Plan } from '../guard/plan.ts';
@@ -26,6 +26,14 @@ export interface Terminal {
 /** 0: as asked. 1: tried and failed. 2: not understood (arguments, settings, key). */
 export type ExitCode = 0 | 1 | 2;
 
+/** How to say what became of an order. */
+interface OrderWords {
+  readonly done: string;
+  readonly failed: string;
+  /** The command that undoes it, after `npx guard`. */
+  readonly undo: string;
+}
+
 interface SharedOptions {
   readonly project?: string;
   readonly stack?: string;
@@ -40,6 +48,7 @@ Examples:
   npx guard run                         one pass on this machine
   npx guard list --stack IntegrationGuard --project production
   npx guard resume gNl6hyM6 --stack IntegrationGuard
+  npx guard ignore gNl6hyM6 --for 12h   maintenance at the provider
   npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
 
 Without --stack it runs on this machine, with
@@ -124,27 +133,60 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       if (!report.ok || report.results.some(({ outcome }) => outcome === 'failed')) exit(1);
     });
 
-  const switching = (name: string, description: string, status: Status) =>
-    command(name, description)
-      .argument('<id>', 'id of the integration', parseId)
-      .action(async (id: string, options: SharedOptions) => {
-        const { ports, project } = await open(terminal, options);
-        const result = await operate(ports, project, id, status);
-        const done = result.outcome === 'done';
-        const undo = `npx guard ${status === 0 ? 'resume' : 'pause'} ${id} --project ${project.name}${stackFlag(terminal, options)}`;
-        const text = done
-          ? `${id} is ${status === 0 ? 'paused; the guard will not re-activate it' : 'active again; failures count from now on'}. Undo: ${undo}`
-          : `${id} was not ${status === 0 ? 'paused' : 're-activated'}: ${result.problem ?? result.decision.reason}.`;
-        print(
-          terminal,
-          options,
-          () => ({ ...decisionToJson(result.decision), outcome: result.outcome, problem: result.problem }),
-          () => text,
-        );
-        if (!done) exit(1);
-      });
-  switching('pause', 'pause an integration; the guard remembers that it was you', 0);
-  switching('resume', 're-activate an integration; its failures count from now on', 1);
+  const operating = async (id: string, order: Order, options: SharedOptions, words: OrderWords): Promise<void> => {
+    const { ports, project } = await open(terminal, options);
+    const result = await operate(ports, project, id, order);
+    const done = result.outcome === 'done';
+    const undo = `npx guard ${words.undo} --project ${project.name}${stackFlag(terminal, options)}`;
+    print(
+      terminal,
+      options,
+      () => ({ ...decisionToJson(result.decision), outcome: result.outcome, problem: result.problem }),
+      () =>
+        done
+          ? `${id} ${words.done}. Undo: ${undo}`
+          : `${id} ${words.failed}: ${result.problem ?? result.decision.reason}.`,
+    );
+    if (!done) exit(1);
+  };
+
+  command('pause', 'pause an integration; the guard remembers that it was you')
+    .argument('<id>', 'id of the integration', parseId)
+    .action((id: string, options: SharedOptions) =>
+      operating(id, 'pause', options, {
+        done: 'is paused; the guard will not re-activate it',
+        failed: 'was not paused',
+        undo: `resume ${id}`,
+      }),
+    );
+
+  command('resume', 're-activate an integration; its failures count from now on')
+    .argument('<id>', 'id of the integration', parseId)
+    .action((id: string, options: SharedOptions) =>
+      operating(id, 'resume', options, {
+        done: 'is active again; failures count from now on',
+        failed: 'was not re-activated',
+        undo: `pause ${id}`,
+      }),
+    );
+
+  command('ignore', 'leave an integration alone for a while; the exemption ends by itself')
+    .argument('<id>', 'id of the integration', parseId)
+    .option('--for <time>', 'how long', parseDuration, parseDuration('24h'))
+    .option('--off', 'end the exemption now')
+    .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
+      options.off === true
+        ? operating(id, 'heed', options, {
+            done: 'is guarded again',
+            failed: 'is ignored still',
+            undo: `ignore ${id}`,
+          })
+        : operating(id, { ignoreForMinutes: options.for / 60_000 }, options, {
+            done: `is left alone for ${ms(options.for, { long: true })}; nothing is told of it, and it is not paused`,
+            failed: 'is guarded still',
+            undo: `ignore ${id} --off`,
+          }),
+    );
 
   command('history', 'what was done, by whom and why')
     .argument('[id]', 'id of an integration; left out: the whole project', parseId)

@@ -3,6 +3,7 @@ import { type EventSeed, makeEvent } from './events.ts';
 import { isUnderWay, takeUp } from './intent.ts';
 import {
   BLANK_ENTRY,
+  BLANK_SETTLED,
   type Figures,
   type GuardEvent,
   type IntegrationRecord,
@@ -13,6 +14,7 @@ import {
 } from './model.ts';
 import { baselineOf, type EffectivePolicy } from './policy.ts';
 import { type DecisionContext, type DecisionKind, type Ruling, rule } from './rules.ts';
+import { describeMoment, plusMinutes } from './time.ts';
 
 /** A decision as data: computed before anything is touched, carried out by the pass. */
 export interface Decision {
@@ -54,24 +56,41 @@ export function decide(
   return toDecision(record, ruling, before, owed, interrupted);
 }
 
+/** What an operator can ask of the guard for one integration: an exemption ends by itself, or by `heed`. */
+export type Order = 'pause' | 'resume' | 'heed' | { readonly ignoreForMinutes: number };
+
 /** What an operator asked for through the guard, as a decision, so that the ledger knows whose choice it was. */
 export function decideForOperator(
   record: IntegrationRecord,
   entry: LedgerEntry | null,
-  status: Status,
+  order: Order,
   context: DecisionContext,
 ): Decision {
   const known = entry ?? BLANK_ENTRY;
   if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
 
   const { before, owed, interrupted } = takeUp(known, record, context);
-  const paused = status === 0;
+  const ruling =
+    order === 'pause' || order === 'resume'
+      ? ruleSwitch(record, before, order, context)
+      : ruleExemption(record, before, order, context);
+  return toDecision(record, ruling, before, owed, interrupted);
+}
+
+function ruleSwitch(
+  record: IntegrationRecord,
+  before: SettledEntry,
+  order: 'pause' | 'resume',
+  context: DecisionContext,
+): Ruling {
+  const paused = order === 'pause';
+  const status: Status = paused ? 0 : 1;
   const settled: SettledEntry = {
-    circuit: { state: 'closed' },
+    ...BLANK_SETTLED,
     pausedByOperator: paused,
     baseline: baselineOf(record, before.baseline, context.stampsTell),
     activatedAt: paused ? null : context.now,
-    told: null,
+    ignoredUntil: before.ignoredUntil,
   };
   const reason = paused ? 'an operator paused it through the guard' : 'an operator re-activated it through the guard';
   // A pause may come more than once in an outage; each is a thing of its own.
@@ -84,14 +103,33 @@ export function decideForOperator(
     reason,
     record: { ...record, active: status },
   };
-  const ruling: Ruling = {
+  return {
     kind: paused ? 'operator-pause' : 'operator-resume',
     reason,
     act: { status },
     events: !paused && record.active === 1 ? [] : [makeEvent(event)],
     settled,
   };
-  return toDecision(record, ruling, before, owed, interrupted);
+}
+
+function ruleExemption(
+  record: IntegrationRecord,
+  before: SettledEntry,
+  order: Exclude<Order, 'pause' | 'resume'>,
+  { project, now }: DecisionContext,
+): Ruling {
+  const ignoredUntil = order === 'heed' ? null : plusMinutes(now, order.ignoreForMinutes);
+  const reason =
+    ignoredUntil === null
+      ? 'an operator has the guard heed it again'
+      : `an operator has the guard ignore it until ${describeMoment(ignoredUntil, now)}`;
+  const event = makeEvent({ type: 'integration.exemption', project, time: now, episode: now, reason, record });
+  return {
+    kind: ignoredUntil === null ? 'operator-heed' : 'operator-ignore',
+    reason,
+    events: [event],
+    settled: { ...before, ignoredUntil },
+  };
 }
 
 /**

@@ -16,15 +16,16 @@ export const SEVERITY = {
   'integration.recovery-abandoned': 'critical',
   'integration.still-down': 'warning',
   'integration.operator-paused': 'info',
+  'integration.exemption': 'info',
   'guard.held': 'critical',
   'guard.unreadable': 'warning',
   'guard.failing': 'critical',
   'guard.recovered': 'info',
 } as const satisfies Record<EventType, Severity>;
 
-/** Kept in the history and told to nobody: an operator's own pause is no news to them (rule 5). */
+/** Kept in the history and told to nobody: what an operator has done is no news to them (rule 5). */
 export function isKeptOnly(event: Pick<GuardEvent, 'type'>): boolean {
-  return event.type === 'integration.operator-paused';
+  return event.type === 'integration.operator-paused' || event.type === 'integration.exemption';
 }
 
 /** Whose doing each thing is that happens to an integration; what is not listed is the guard's. */
@@ -32,6 +33,7 @@ const DOER: { readonly [type in EventType]?: Doer } = {
   'integration.suspended': 'Qonversion',
   'integration.reactivated': 'operator',
   'integration.operator-paused': 'operator',
+  'integration.exemption': 'operator',
 };
 
 export type Doer = 'guard' | 'operator' | 'Qonversion';

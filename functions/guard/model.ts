@@ -119,6 +119,7 @@ export type EventType =
   | 'integration.recovery-abandoned'
   | 'integration.still-down'
   | 'integration.operator-paused'
+  | 'integration.exemption'
   | 'guard.held'
   | 'guard.unreadable'
   | 'guard.failing'
@@ -185,6 +186,8 @@ export interface SettledEntry {
   /** When we saw it (re)activated; null when we never did, or when it no longer matters. */
   readonly activatedAt: string | null;
   readonly told: Told | null;
+  /** An operator has the guard ignore it until then; null: not. */
+  readonly ignoredUntil: string | null;
 }
 
 export interface LedgerEntry extends SettledEntry {
@@ -227,6 +230,7 @@ export const BLANK_SETTLED: SettledEntry = {
   baseline: { count: 0, lastDeliveryAt: null, updatedAt: null },
   activatedAt: null,
   told: null,
+  ignoredUntil: null,
 };
 
 export const BLANK_ENTRY: LedgerEntry = { ...BLANK_SETTLED, intent: null };

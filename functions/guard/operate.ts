@@ -1,18 +1,17 @@
 import { carryOutAlone, createPassTime, type Result } from './carry-out.ts';
-import { decideForOperator } from './decide.ts';
+import { decideForOperator, type Order } from './decide.ts';
 import { UnknownIntegrationError } from './errors.ts';
-import type { Status } from './model.ts';
 import { withVersion } from './plan.ts';
 import { stampsTellChanges } from './policy.ts';
 import type { Ports } from './ports.ts';
 import type { GuardedProject } from './settings.ts';
 
 /**
- * An operator's pause (0) or resume (1). It goes through the ledger, so that the guard knows whose choice it was: what an
- * operator pauses is never re-activated, and what an operator resumes starts with a clean count (rules 4 and 5).
+ * What an operator asks for. It goes through the ledger, so that the guard knows whose choice it was: what an operator pauses
+ * is never re-activated, and what an operator resumes starts with a clean count (rules 4 and 5).
  * @throws UnknownIntegrationError when the project has no such integration
  */
-export async function operate(ports: Ports, project: GuardedProject, id: string, status: Status): Promise<Result> {
+export async function operate(ports: Ports, project: GuardedProject, id: string, order: Order): Promise<Result> {
   const startedAt = ports.clock.now();
   // In this order: a list that is older than the ledger would speak against what another pass has just done.
   const view = await ports.ledger.read(project.name);
@@ -28,6 +27,6 @@ export async function operate(ports: Ports, project: GuardedProject, id: string,
   const known = view.integrations.get(id) ?? null;
   const stampsTell = stampsTellChanges(listing.records);
   const context = { project: project.name, now, mayTrip: true, stampsTell };
-  const decision = decideForOperator(record, known?.entry ?? null, status, context);
+  const decision = decideForOperator(record, known?.entry ?? null, order, context);
   return carryOutAlone(ports, project, withVersion(decision, known, now), time);
 }

@@ -1,7 +1,7 @@
 import picomatch from 'picomatch';
 import type { Baseline, Figures, IntegrationRecord, SettledEntry } from './model.ts';
 import type { Policy, Recovery } from './settings.ts';
-import { isLater, latest, minutesBetween, plusMinutes } from './time.ts';
+import { isLater, latest, minutesBetween } from './time.ts';
 
 /** The rules that apply to one integration: the project's, changed by the first override that matches. */
 export interface EffectivePolicy {
@@ -26,8 +26,7 @@ export function effectivePolicy(
     if (match.id !== undefined && match.id !== record.id) return false;
     if (match.integration !== undefined && match.integration !== record.integration) return false;
     if (match.target_platform !== undefined && match.target_platform !== record.target_platform) return false;
-    // `bash` lets `*` cross a slash: a title is not a path.
-    return match.title === undefined || picomatch.isMatch(record.title, match.title, { bash: true, dot: true });
+    return match.title === undefined || matcherOf(match.title)(record.title);
   });
   const errorThreshold = override?.errorThreshold ?? policy.errorThreshold;
   return {
@@ -38,6 +37,16 @@ export function effectivePolicy(
     remindEveryHours: override?.remindEveryHours ?? policy.remindEveryHours,
     recovery: override?.recovery ?? policy.recovery,
   };
+}
+
+const matchers = new Map<string, (title: string) => boolean>();
+
+/** A glob is made ready once, not for every record of every pass. */
+function matcherOf(glob: string): (title: string) => boolean {
+  // `bash` lets `*` cross a slash: a title is not a path.
+  const matcher = matchers.get(glob) ?? picomatch(glob, { bash: true, dot: true });
+  matchers.set(glob, matcher);
+  return matcher;
 }
 
 /**
@@ -77,8 +86,8 @@ export function deliveredSince(record: IntegrationRecord, baseline: Baseline): b
   return record.delivery_error_count < baseline.count || isLater(record.last_delivery_at, baseline.lastDeliveryAt);
 }
 
-/** A delivery attempt this long after a change is certainly not what stamped the change. */
-const CLEARLY_LATER_MINUTES = 1;
+/** A delivery attempt so many whole minutes after a change is certainly not what stamped the change. */
+const CLEARLY_LATER_MINUTES = 2;
 
 /**
  * Whether `updated_at` can be taken for the moment somebody changed an integration. The API does not promise it, so it has
@@ -87,7 +96,9 @@ const CLEARLY_LATER_MINUTES = 1;
  */
 export function stampsTellChanges(records: readonly IntegrationRecord[]): boolean {
   const unstamped = (kind: 'last_delivery_at' | 'last_error_at') =>
-    records.some((record) => isLater(record[kind], plusMinutes(record.updated_at, CLEARLY_LATER_MINUTES)));
+    records.some(({ updated_at, [kind]: attempt }) => {
+      return attempt !== null && minutesBetween(updated_at, attempt) >= CLEARLY_LATER_MINUTES;
+    });
   return unstamped('last_delivery_at') && unstamped('last_error_at');
 }
 

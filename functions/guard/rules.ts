@@ -68,6 +68,8 @@ export type DecisionKind =
   /** What an operator asked for through the guard. */
   | 'operator-pause'
   | 'operator-resume'
+  | 'operator-ignore'
+  | 'operator-heed'
   /** In the ledger, but no longer in the project. */
   | 'gone';
 
@@ -100,30 +102,34 @@ export interface Case {
 
 /** The numbered rules of the policy for one record. Pure: the same case always gives the same ruling. */
 export function rule(item: Case): Ruling {
-  if (item.policy.mode === 'ignore') return ruleIgnored(item);
+  const { policy, before, context } = item;
+  if (policy.mode === 'ignore') return ruleIgnored(item, 'ignored by the settings');
+  if (isLater(before.ignoredUntil, context.now)) {
+    return ruleIgnored(item, `ignored by an operator until ${describeMoment(before.ignoredUntil, context.now)}`);
+  }
+  const heeded = { ...item, before: { ...before, ignoredUntil: null } };
   switch (item.record.active) {
     case 0:
-      return rulePaused(item);
+      return rulePaused(heeded);
     case 1:
-      return ruleActive(item);
+      return ruleActive(heeded);
     case 2:
-      return ruleSuspended(item);
+      return ruleSuspended(heeded);
   }
 }
 
 /** Never acted on, never told of; but activations are remembered, so that the day it counts again it starts afresh. */
-function ruleIgnored(item: Case): Ruling {
+function ruleIgnored(item: Case, reason: string): Ruling {
   const { record, before, context } = item;
-  const reason = 'ignored by the settings';
-  const { circuit } = before;
+  const { circuit, ignoredUntil } = before;
+  const ruling = { kind: 'ignored', reason } as const;
   if (record.active === 1 && (circuit.state !== 'closed' || before.pausedByOperator)) {
     const baseline = circuit.state === 'closed' ? before.baseline : baselineNow(item);
-    const settled = { ...BLANK_SETTLED, baseline, activatedAt: context.now };
-    return { kind: 'ignored', reason, settled };
+    return { ...ruling, settled: { ...BLANK_SETTLED, ignoredUntil, baseline, activatedAt: context.now } };
   }
   if (record.active === 0 && circuit.state !== 'open')
-    return { kind: 'ignored', reason, settled: operatorPaused(item) };
-  return { kind: 'ignored', reason, settled: before };
+    return { ...ruling, settled: { ...operatorPaused(item), ignoredUntil } };
+  return { ...ruling, settled: before };
 }
 
 /** `active` 0: ours while our circuit is open, otherwise an operator's choice (rule 5). */

@@ -42,7 +42,8 @@ export function describeMinutes(minutes: number): string {
 }
 
 /** "09:12 UTC" today, "2026-11-22 09:12 UTC" on any other day. */
-export function describeMoment(moment: string, now: string): string {
+export function describeMoment(moment: string | null, now: string): string {
+  if (moment === null) return 'never';
   const iso = new Date(Date.parse(moment)).toISOString();
   const clock = `${iso.slice(11, 16)} UTC`;
   return iso.slice(0, 10) === now.slice(0, 10) ? clock : `${iso.slice(0, 10)} ${clock}`;

@@ -290,6 +290,23 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
   });
 });
 
+describe('guard ignore', () => {
+  it('leaves an integration alone for a while, and says how to undo it', async () => {
+    breakDown();
+    const { code, out } = await guard('ignore broken --for 12h');
+    expect(code).toBe(0);
+    expect(out).toContain(
+      'broken is left alone for 12 hours; nothing is told of it, and it is not paused. Undo: npx guard ignore broken --off',
+    );
+    await guard('run');
+    expect(states().broken).toBe(1);
+    expect((await guard('list')).out).toMatch(/broken .* ignored/);
+    expect((await guard('ignore broken --off')).out).toContain('broken is guarded again');
+    await guard('run');
+    expect(states().broken).toBe(0);
+  });
+});
+
 describe('guard history', () => {
   it('shows what was done, by whom and why', async () => {
     breakDown();
@@ -326,6 +343,7 @@ describe('guard --help', () => {
       'pause',
       'resume',
       'history',
+      'ignore',
       'QONVERSION_SECRET_KEY',
       'GUARD_SETTINGS',
       'GUARD_LEDGER',

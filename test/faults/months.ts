@@ -274,7 +274,7 @@ class Living {
   async #throughGuard(id: string, status: 0 | 1): Promise<void> {
     if (this.#world.get(id) === undefined) return;
     this.#actor = 'operator';
-    await operate(this.#ports(), this.#project, id, status);
+    await operate(this.#ports(), this.#project, id, status === 0 ? 'pause' : 'resume');
     this.#noticeSwitches('operator');
     const record = this.#world.get(id);
     if (record !== undefined) this.#oracle.throughGuard(record, this.#now());
@@ -684,8 +684,8 @@ function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): Int
 const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> = {
   quick: [{ seed: 1, integrations: 40, days: 12 }],
   full: [
-    { seed: 1, integrations: 300, days: 60 },
-    ...[2, 3, 4, 5, 6].map((seed) => ({ seed, integrations: 40, days: 60 })),
+    { seed: 1, integrations: 300, days: 30 },
+    ...[2, 3, 4, 5, 6].map((seed) => ({ seed, integrations: 40, days: 40 })),
   ],
   soak: Array.from({ length: 20 }, (_, index) => ({ seed: 100 + index, integrations: 300, days: 120 })),
 };

@@ -151,7 +151,8 @@ class Race {
 
   startOperate(actor: string, id: string, status: 0 | 1): void {
     const ports = gated(this.#ports(actor, 'operator'), this.interleaving.gate(actor));
-    this.interleaving.start(operate(ports, { name: NAME, policy: this.policy }, id, status));
+    const order = status === 0 ? 'pause' : 'resume';
+    this.interleaving.start(operate(ports, { name: NAME, policy: this.policy }, id, order));
   }
 
   /** What an operator does in Qonversion's dashboard. */

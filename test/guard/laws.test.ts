@@ -450,7 +450,7 @@ describe('an operator through the guard', () => {
   it('pauses for good: the guard never re-activates it', async () => {
     const harness = createHarness({ recovery: PROBE_RECOVERY });
     addBusy(harness, 'mine');
-    const result = await operate(harness.ports, harness.project, 'mine', 0);
+    const result = await operate(harness.ports, harness.project, 'mine', 'pause');
     await harness.run(300);
     expect(result.outcome).toBe('done');
     expect(harness.world.get('mine')?.active).toBe(0);
@@ -461,7 +461,7 @@ describe('an operator through the guard', () => {
   it('resumes with a clean count', async () => {
     const harness = failingHarness();
     await harness.pass();
-    await operate(harness.ports, harness.project, 'broken', 1);
+    await operate(harness.ports, harness.project, 'broken', 'resume');
     await harness.run(5);
     expect(harness.world.get('broken')?.active).toBe(1);
     expect(harness.alerts.types()).toContain('integration.reactivated');
@@ -471,15 +471,59 @@ describe('an operator through the guard', () => {
 
   it('stands in the history, and alerts of nothing that is known to them', async () => {
     const harness = failingHarness();
-    await operate(harness.ports, harness.project, 'good-1', 0);
+    await operate(harness.ports, harness.project, 'good-1', 'pause');
     const [kept] = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
     expect(kept).toMatchObject({ type: 'integration.operator-paused', record: { id: 'good-1', active: 0 } });
     expect(harness.alerts.events()).toEqual([]);
   });
 
+  it('has it ignored for a while: not paused, not told of, and guarded again when the time is over', async () => {
+    const harness = failingHarness();
+    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
+    await harness.run(55);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.events()).toEqual([]);
+    expect((await harness.plan()).decisions.find(({ id }) => id === 'broken')).toMatchObject({
+      kind: 'ignored',
+      reason: 'ignored by an operator until 13:25 UTC',
+      quiet: true,
+    });
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')?.ignoredUntil).toBeNull();
+    const kept = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(kept.map(({ type }) => type)).toEqual(['integration.exemption', 'integration.paused']);
+  });
+
+  it('ends an exemption before its time', async () => {
+    const harness = failingHarness();
+    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
+    await operate(harness.ports, harness.project, 'broken', 'heed');
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(0);
+  });
+
+  it('has an exemption outlive what others do to it meanwhile', async () => {
+    const harness = failingHarness({ recovery: { ...PROBE_RECOVERY, cooldownMinutes: 5 } });
+    await harness.run(5);
+    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 120 });
+    await harness.run(30);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    harness.world.setStatus('broken', 1);
+    await harness.run(30);
+    harness.world.setStatus('broken', 0);
+    await harness.run(30);
+    harness.world.setStatus('broken', 1);
+    await harness.run(20);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    await harness.run(30);
+    expect(harness.alerts.types().filter((type) => type === 'integration.paused')).not.toHaveLength(1);
+  });
+
   it('is told in one sentence when there is no such integration', async () => {
     const harness = createHarness();
-    await expect(operate(harness.ports, harness.project, 'nope', 0)).rejects.toThrow(
+    await expect(operate(harness.ports, harness.project, 'nope', 'pause')).rejects.toThrow(
       'project "production" has no integration "nope"; `guard list` shows the ids it has',
     );
   });
@@ -488,7 +532,7 @@ describe('an operator through the guard', () => {
     const harness = createHarness();
     addBusy(harness, 'mine');
     harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration mine (409)'));
-    const result = await operate(harness.ports, harness.project, 'mine', 0);
+    const result = await operate(harness.ports, harness.project, 'mine', 'pause');
     expect(result).toMatchObject({ outcome: 'failed', problem: expect.stringContaining('409') });
     expect(harness.alerts.types()).toEqual([]);
   });

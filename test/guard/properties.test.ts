@@ -99,10 +99,10 @@ async function play(policy: Record<string, unknown>, steps: readonly Step[], wat
         watch.onResume?.(harness, item.id);
         break;
       case 'guard-pause':
-        await operate(harness.ports, harness.project, item.id, 0);
+        await operate(harness.ports, harness.project, item.id, 'pause');
         break;
       case 'guard-resume':
-        await operate(harness.ports, harness.project, item.id, 1);
+        await operate(harness.ports, harness.project, item.id, 'resume');
         watch.onResume?.(harness, item.id);
         break;
       case 'suspend':

@@ -68,6 +68,7 @@ export class World {
   /** When traffic flows next: once a minute. */
   #nextFlow: number;
   #created = 0;
+  #stamped = { at: Number.NaN, text: '' };
 
   constructor(options: WorldOptions = {}) {
     this.#now = Date.parse(options.startAt ?? '2026-11-23T09:00:00Z');
@@ -249,7 +250,10 @@ export class World {
 
   /** The API's times have no fraction of a second. */
   #stamp(): string {
-    return new Date(this.#now).toISOString().replace(/\.\d{3}Z$/, 'Z');
+    if (this.#stamped.at !== this.#now) {
+      this.#stamped = { at: this.#now, text: new Date(this.#now).toISOString().replace(/\.\d{3}Z$/, 'Z') };
+    }
+    return this.#stamped.text;
   }
 
   /** Eight letters and digits, the same in every run. */
