@@ -1,8 +1,8 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import { VERB } from '../alerts/render.ts';
-import type { Outcome } from '../guard/carry-out.ts';
-import { doerOf } from '../guard/events.ts';
+import type { Outcome, Result } from '../guard/carry-out.ts';
+import { doerOf, isKeptOnly } from '../guard/events.ts';
 import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model.ts';
 import type { PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
@@ -74,7 +74,7 @@ export function showPlan(plan: Plan, width: number): string {
 
 /** What a pass has done. */
 export function showReport(report: PassReport, width: number): string {
-  const changed = report.results.filter(({ outcome }) => outcome !== 'quiet' && outcome !== 'noted');
+  const changed = report.results.filter(isNews);
   const rows = changed.map(({ decision, outcome, problem }) => [
     ...decisionCells(decision).slice(0, 3),
     describeOutcome(outcome),
@@ -106,6 +106,13 @@ export function showHistory(events: readonly GuardEvent[], now: string, width: n
 }
 
 const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;
+
+/** Anything but what was only remembered: an operator's own pause is no news to them. */
+function isNews({ decision, outcome }: Result): boolean {
+  if (outcome === 'quiet' || outcome === 'noted') return false;
+  const { act, events, owed } = decision;
+  return outcome !== 'done' || act !== null || [...owed, ...events].some((event) => !isKeptOnly(event));
+}
 
 function summarizePlan(plan: Plan): string {
   const { active, paused, suspended } = plan.states;

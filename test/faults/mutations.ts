@@ -29,13 +29,10 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'functions/guard/carry-out.ts',
     edits: [
       [
-        '  const accepted = await tell(ports, project.name, events);',
-        '  const accepted = new Set(events.map(({ id }) => id));',
+        '  const told = await tell(\n    ports,',
+        '  const told = new Set(events.map(({ id }) => id));\n  const tellLate = () => tell(\n    ports,',
       ],
-      [
-        '  return {\n    results,\n    told:',
-        '  await tell(ports, project.name, events);\n  return {\n    results,\n    told:',
-      ],
+      ['  return {\n    results,\n    told:', '  await tellLate();\n  return {\n    results,\n    told:'],
     ],
     harness: 'crash',
   },
