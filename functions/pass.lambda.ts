@@ -62,6 +62,7 @@ export function createRuntime(variables: NodeJS.ProcessEnv, settings: Settings):
     topicArn: environment.ALERTS_TOPIC_ARN,
     log: toLog(logger),
     stack: environment.STACK_NAME,
+    runbook: settings.alerts.runbookUrl,
   });
   const keys = new Map<string, KeySource>();
 

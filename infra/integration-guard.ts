@@ -85,6 +85,7 @@ export class IntegrationGuard extends Construct {
       alarmsTopic: this.alerts.alarmsTopic,
       projects: Object.keys(settings.projects),
       intervalMinutes: minutes,
+      runbook: settings.alerts.runbookUrl,
     });
     acknowledge(this);
   }

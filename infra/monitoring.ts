@@ -13,30 +13,37 @@ export interface MonitoringProps {
   readonly alarmsTopic: ITopic;
   readonly projects: readonly string[];
   readonly intervalMinutes: number;
+  /** Where the runbook is. */
+  readonly runbook: string;
 }
 
 /** Alarms about the guard itself: they speak when it cannot. */
 export class Monitoring extends Construct {
   readonly #action: SnsAction;
+  readonly #runbook: string;
 
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
     this.#action = new SnsAction(props.alarmsTopic);
+    this.#runbook = props.runbook;
     const interval = Duration.minutes(props.intervalMinutes);
     const period = Duration.minutes(Math.max(5, props.intervalMinutes));
 
     this.alarmAtOne(
       'PassErrors',
+      'alarm-pass-errors',
       'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
       props.passFunction.metricErrors({ period }),
     );
     this.alarmAtOne(
       'PassThrottles',
+      'alarm-pass-throttles',
       'Lambda throttled a pass: the account runs out of concurrency.',
       props.passFunction.metricThrottles({ period }),
     );
     this.alarmAtOne(
       'DeadLetters',
+      'alarm-dead-letters',
       'A schedule or an alert could not be delivered; the message is in the dead-letter queue.',
       props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
     );
@@ -52,10 +59,11 @@ export class Monitoring extends Construct {
         });
       this.alarmAtOne(
         `PausesFailed-${project}`,
+        'alarm-pauses-failed',
         `Project ${project}: Qonversion did not do what the guard asked for. See the alerts and the log.`,
         metric(METRIC.actsFailed, { period }),
       );
-      this.add(`NoPass-${project}`, {
+      this.add(`NoPass-${project}`, 'alarm-no-pass', {
         alarmDescription: `Project ${project}: no successful pass for three intervals, so nothing is guarded.`,
         metric: metric(METRIC.passesSucceeded, { period: interval }),
         threshold: 1,
@@ -67,8 +75,8 @@ export class Monitoring extends Construct {
     }
   }
 
-  private alarmAtOne(id: string, alarmDescription: string, metric: Metric): void {
-    this.add(id, {
+  private alarmAtOne(id: string, section: string, alarmDescription: string, metric: Metric): void {
+    this.add(id, section, {
       alarmDescription,
       metric,
       threshold: 1,
@@ -78,8 +86,10 @@ export class Monitoring extends Construct {
     });
   }
 
-  private add(id: string, props: ConstructorParameters<typeof Alarm>[2]): void {
-    const alarm = new Alarm(this, id, props);
+  /** Adds an alarm whose description ends with its section of the runbook. */
+  private add(id: string, section: string, props: ConstructorParameters<typeof Alarm>[2]): void {
+    const alarmDescription = `${props.alarmDescription} Help: ${this.#runbook}#${section}`;
+    const alarm = new Alarm(this, id, { ...props, alarmDescription });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);
   }

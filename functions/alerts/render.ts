@@ -63,6 +63,13 @@ export interface DigestContext {
   readonly project: string;
   /** The stack to name in commands; null when the guard runs without one. */
   readonly stack: string | null;
+  /** Where the runbook is. */
+  readonly runbook: string;
+}
+
+/** The section of the runbook about a type of event. */
+export function runbookSection(type: EventType): string {
+  return type.replace(/^integration\./, '').replace('.', '-');
 }
 
 const SUBJECT_LENGTH = 100;
@@ -168,7 +175,11 @@ function describeEvent(event: GuardEvent, context: DigestContext): string {
     const at = record.last_error_at === null ? '' : ` (${describeMoment(record.last_error_at, event.time)})`;
     lines.push(`  Error:  ${record.last_error_message}${at}`);
   }
-  lines.push(`  Means:  ${meaning(event)}`, `  Do:     ${advice(event, context)}`);
+  lines.push(
+    `  Means:  ${meaning(event)}`,
+    `  Do:     ${advice(event, context)}`,
+    `  Help:   ${context.runbook}#${runbookSection(event.type)}`,
+  );
   return lines.join('\n');
 }
 

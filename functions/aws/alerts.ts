@@ -16,6 +16,7 @@ export interface SnsAlertSinkOptions {
   readonly log: Log;
   /** For the commands in mails. */
   readonly stack: DigestContext['stack'];
+  readonly runbook: DigestContext['runbook'];
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
@@ -30,7 +31,7 @@ export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
   return {
     async publish(project, events, audience = 'everybody'): Promise<ReadonlySet<string>> {
       const accepted = new Set<string>();
-      for (const batch of toBatches(events.map((event) => toEntry(event, options.stack)))) {
+      for (const batch of toBatches(events.map((event) => toEntry(event, options)))) {
         for (const id of await publishBatch(options, batch)) accepted.add(id);
       }
       if (audience === 'machines' || accepted.size === 0) return accepted;
@@ -81,7 +82,7 @@ async function publishDigest(
   project: string,
   events: readonly GuardEvent[],
 ): Promise<boolean> {
-  const digest = toDigest(events, { project, stack: options.stack });
+  const digest = toDigest(events, { project, stack: options.stack, runbook: options.runbook });
   const command = new PublishCommand({
     TopicArn: options.topicArn,
     Subject: digest.subject,
@@ -99,8 +100,8 @@ async function publishDigest(
 }
 
 /** Each protocol gets its own body: machines (the default) CloudEvents JSON, people what a person reads. */
-function toEntry(event: GuardEvent, stack: DigestContext['stack']): PublishBatchRequestEntry {
-  const digest = toDigest([event], { project: event.project, stack });
+function toEntry(event: GuardEvent, { stack, runbook }: SnsAlertSinkOptions): PublishBatchRequestEntry {
+  const digest = toDigest([event], { project: event.project, stack, runbook });
   return {
     Id: event.id,
     Subject: digest.subject,

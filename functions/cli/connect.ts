@@ -91,7 +91,7 @@ async function connectLocal(environment: CliEnvironment, options: ConnectOptions
     ports: {
       api: createApi(project, key, remainingMs),
       ledger: createFileLedger(environment.ledgerFile, systemClock),
-      alerts: createTerminalAlertSink(options.showMail),
+      alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl),
       clock: systemClock,
       log: options.log,
       remainingMs,
@@ -116,6 +116,7 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
     topicArn: output('AlertsTopicArn'),
     log: options.log,
     stack: stackName,
+    runbook: settings.alerts.runbookUrl,
   });
   const remainingMs = createTimeLimit();
   return {

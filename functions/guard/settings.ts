@@ -202,6 +202,9 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
   }
 });
 
+/** The page as it lies beside the code, for those who have it. */
+export const RUNBOOK = 'docs/runbook.md';
+
 const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https'] as const;
 
 export type EndpointKind = (typeof ENDPOINT_KINDS)[number];
@@ -230,6 +233,11 @@ const settings = z
     alerts: z
       .strictObject({
         subscriptions: z.array(subscription, 'a list').max(100, 'at most 100 subscriptions').default([]),
+        /** Where alerts and alarms send their readers; the section follows after a "#". */
+        runbookUrl: text(
+          'an https:// address without "#"',
+          /^(?:docs\/runbook\.md|https:\/\/[^\s/#]+[^\s#]*)$/,
+        ).default(RUNBOOK),
       })
       .prefault({}),
   })

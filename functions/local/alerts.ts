@@ -1,15 +1,16 @@
 import { type DigestContext, toDigest } from '../alerts/render.ts';
 import type { AlertSink } from '../guard/ports.ts';
+import { RUNBOOK } from '../guard/settings.ts';
 
 /** Shows people's digest on the terminal, as its reader would get it by mail. Machines have `--json`. */
 export function createTerminalAlertSink(
   write: (text: string) => void,
-  stack: DigestContext['stack'] = null,
+  runbook: DigestContext['runbook'] = RUNBOOK,
 ): AlertSink {
   return {
     async publish(project, events, audience = 'everybody'): Promise<ReadonlySet<string>> {
       if (audience === 'everybody' && events.length > 0) {
-        const digest = toDigest(events, { project, stack });
+        const digest = toDigest(events, { project, stack: null, runbook });
         const body = digest.text.trimEnd().split('\n');
         const lines = [`Subject: ${digest.subject}`, '', ...body].map((line) => `│ ${line}`.trimEnd());
         write(`${['┌─ mail', ...lines, '└─'].join('\n')}\n`);

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/alerts/render.ts';
 import { isKeptOnly, makeEvent, SEVERITY } from '../../functions/guard/events.ts';
 import type { EventType, GuardEvent, IntegrationRecord } from '../../functions/guard/model.ts';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { aFailingRecord, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 
 const FIGURES = {
@@ -34,12 +36,18 @@ function anEvent(
 /** Everything that is told to anybody. */
 const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isKeptOnly({ type }));
 
-const CONTEXT = { project: 'production', stack: 'IntegrationGuard' };
+const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK };
 
 describe('a digest', () => {
   it.each(TOLD)('of %s says what happened, why, what it means and what to do', (type) => {
     const { subject, text, sms } = toDigest([anEvent(type)], CONTEXT);
     expect(`Subject: ${subject}\n\n${text}\nSMS: ${sms}\n`).toMatchSnapshot();
+  });
+
+  it.each(TOLD)('of %s sends its reader to a section of the runbook that is there', (type) => {
+    const { text } = toDigest([anEvent(type)], { ...CONTEXT, runbook: 'https://wiki.example.com/guard' });
+    const [, section] = /Help: {3}https:\/\/wiki\.example\.com\/guard#(\S+)\n/.exec(text) ?? [];
+    expect(readFileSync(RUNBOOK, 'utf8').split('\n')).toContain(`## ${section}`);
   });
 
   it('begins with the worst and names it in the subject', () => {
@@ -87,7 +95,7 @@ describe('a digest', () => {
   });
 
   it('names commands without a stack where there is none', () => {
-    expect(toDigest([anEvent('integration.paused')], { project: 'production', stack: null }).text).toContain(
+    expect(toDigest([anEvent('integration.paused')], { ...CONTEXT, stack: null }).text).toContain(
       'npx guard resume amp-ios --project production\n',
     );
   });

@@ -5,6 +5,7 @@ import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { makeEvent } from '../../functions/guard/events.ts';
 import type { EventType, GuardEvent } from '../../functions/guard/model.ts';
 import type { AlertSink } from '../../functions/guard/ports.ts';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { CREDENTIALS, startSns } from '../support/aws-emulators.ts';
 import { aFailingRecord, NOON } from '../support/builders.ts';
@@ -39,7 +40,14 @@ function topic(name: string): {
 } {
   const { topicArn } = sns.createTopic(name);
   return {
-    sink: createSnsAlertSink({ client, topicArn, log: silentLog, stack: 'IntegrationGuard', firstWaitMs: 1 }),
+    sink: createSnsAlertSink({
+      client,
+      topicArn,
+      log: silentLog,
+      stack: 'IntegrationGuard',
+      runbook: RUNBOOK,
+      firstWaitMs: 1,
+    }),
     queue: (queue, filter) => {
       sns.createQueue(queue);
       sns.subscribe({
@@ -170,7 +178,14 @@ describe('on SNS', () => {
     const { topicArn } = sns.createTopic('refused-once');
     const events = Array.from({ length: 10 }, (_, index) => anEvent(`i${index}`));
     const faulty = refusing(events[4]?.id ?? '', 1);
-    const sink = createSnsAlertSink({ client: faulty, topicArn, log: silentLog, stack: null, firstWaitMs: 1 });
+    const sink = createSnsAlertSink({
+      client: faulty,
+      topicArn,
+      log: silentLog,
+      stack: null,
+      runbook: RUNBOOK,
+      firstWaitMs: 1,
+    });
     expect((await sink.publish('production', events)).size).toBe(10);
     faulty.destroy();
   });
@@ -185,7 +200,14 @@ describe('on SNS', () => {
     });
     const events = Array.from({ length: 10 }, (_, index) => anEvent(`i${index}`));
     const faulty = refusing(events[4]?.id ?? '', 99);
-    const sink = createSnsAlertSink({ client: faulty, topicArn, log: silentLog, stack: null, firstWaitMs: 1 });
+    const sink = createSnsAlertSink({
+      client: faulty,
+      topicArn,
+      log: silentLog,
+      stack: null,
+      runbook: RUNBOOK,
+      firstWaitMs: 1,
+    });
     const accepted = await sink.publish('production', events);
     expect(accepted.size).toBe(9);
     expect(accepted.has(events[4]?.id ?? '')).toBe(false);
@@ -202,6 +224,7 @@ describe('on SNS', () => {
       topicArn: 'arn:aws:sns:us-east-1:000000000000:x',
       log: silentLog,
       stack: null,
+      runbook: RUNBOOK,
     });
     expect(await sink.publish('production', [anEvent('a')])).toEqual(new Set());
   });

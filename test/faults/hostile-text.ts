@@ -5,6 +5,7 @@ import { makeEvent, SEVERITY } from '../../functions/guard/events.ts';
 import type { EventType } from '../../functions/guard/model.ts';
 import { planPass, runPass } from '../../functions/guard/pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { aFailingRecord, NOON } from '../support/builders.ts';
 import { addBusy, createHarness } from '../support/harness.ts';
@@ -103,7 +104,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   for (const type of Object.keys(SEVERITY) as EventType[]) {
     const record = aFailingRecord(61, 48, { title, integration: title, last_error_message: message });
     const event = makeEvent({ type, project: 'production', time: NOON, episode: NOON, reason: message, record });
-    const digest = toDigest([event], { project: 'production', stack: 'IntegrationGuard' });
+    const digest = toDigest([event], { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK });
     show(`${type}: CloudEvent`, JSON.stringify(toCloudEvent(event)), { most: 4_000 });
     show(`${type}: attributes`, JSON.stringify(eventAttributes(event)), { most: 1_000 });
     show(`${type}: digest's attributes`, JSON.stringify(digestAttributes(digest, 'production')), { most: 1_000 });

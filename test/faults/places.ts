@@ -7,6 +7,7 @@ import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import type { GuardEvent } from '../../functions/guard/model.ts';
 import type { AlertSink, Clock, IntegrationsApi, Ledger, Ports } from '../../functions/guard/ports.ts';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { CREDENTIALS, LEDGER_TABLE, startDynamo, startSns } from '../support/aws-emulators.ts';
@@ -207,7 +208,14 @@ export function portsElsewhere(
   const client = gatedClient(new SNSClient({ ...CREDENTIALS, endpoint: elsewhere.sns }), gate);
   const { topicArn, prefix } = elsewhere;
   const ledger = underName(createDynamoLedger(dynamo, LEDGER_TABLE, clock), prefix);
-  const alerts = createSnsAlertSink({ client, topicArn, log: silentLog, stack: 'IntegrationGuard', firstWaitMs: 1 });
+  const alerts = createSnsAlertSink({
+    client,
+    topicArn,
+    log: silentLog,
+    stack: 'IntegrationGuard',
+    runbook: RUNBOOK,
+    firstWaitMs: 1,
+  });
   return { ...portsOf(api, ledger, alerts, clock), api: gated(portsOf(api, ledger, alerts, clock), gate).api };
 }
 

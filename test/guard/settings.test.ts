@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SettingsError } from '../../functions/guard/errors.ts';
-import { parseSettings, scheduleMinutes } from '../../functions/guard/settings.ts';
+import { parseSettings, RUNBOOK, scheduleMinutes } from '../../functions/guard/settings.ts';
 
 const project = (policy: unknown, rest: Record<string, unknown> = {}) => ({
   projects: { production: { secretName: 'qonversion/production', policy, ...rest } },
@@ -39,7 +39,7 @@ describe('settings', () => {
           },
         },
       },
-      alerts: { subscriptions: [] },
+      alerts: { subscriptions: [], runbookUrl: RUNBOOK },
     });
   });
 

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 
 const { stack } = createStack();
@@ -39,6 +41,16 @@ describe('the stack', () => {
           RetryPolicy: { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 300 },
         }),
       });
+    }
+  });
+
+  it('has every alarm send its reader to a section of the runbook that is there', () => {
+    const headings = readFileSync(RUNBOOK, 'utf8').split('\n');
+    const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
+    expect(alarms.length).toBeGreaterThan(4);
+    for (const { Properties } of alarms) {
+      const [, section] = /Help: docs\/runbook\.md#(\S+)$/.exec(Properties.AlarmDescription) ?? [];
+      expect(headings).toContain(`## ${section}`);
     }
   });
 
