@@ -130,6 +130,7 @@ export const VERB = {
   'integration.recovered': 'recovered',
   'integration.recovery-abandoned': 'given up',
   'integration.still-down': 'still down',
+  'integration.unstable': 'unstable',
   'integration.operator-paused': 'paused by an operator',
   'integration.exemption': 'exemption',
   'guard.held': 'pauses held back',
@@ -191,6 +192,7 @@ const EXPLAINED_BY_LAST_ERROR: ReadonlySet<EventType> = new Set([
   'integration.suspended',
   'integration.recovery-abandoned',
   'integration.still-down',
+  'integration.unstable',
 ]);
 
 /** What it means for the customer's data. */
@@ -223,6 +225,8 @@ function meaning(event: GuardEvent): string {
       return `No events go to ${to} until a person re-activates it.`;
     case 'integration.still-down':
       return `No events have gone to ${to} all this time, and they are not sent later. ${again}`;
+    case 'integration.unstable':
+      return `Some events arrive at ${to} and many do not; those that fail are lost unless Qonversion sends them again.`;
     case 'integration.exemption':
       return 'The guard does what the operator has said.';
     case 'integration.operator-paused':
@@ -251,6 +255,7 @@ function advice(event: GuardEvent, context: DigestContext): string {
     case 'integration.operator-paused':
       return `mend it at the provider, then re-activate it: ${resume}`;
     case 'integration.failing':
+    case 'integration.unstable':
       return `check the provider's credentials and endpoint. To stop it now: ${pause}`;
     case 'integration.would-pause':
     case 'integration.pause-failed':

@@ -268,6 +268,7 @@ const DEED = {
   'integration.recovered': 'tells of a recovery',
   'integration.recovery-abandoned': 'gives up',
   'integration.still-down': 'reminds',
+  'integration.unstable': 'warns of instability',
   'integration.operator-paused': "notes an operator's pause",
   'integration.exemption': 'notes an exemption',
   'guard.held': 'holds all pauses back',

@@ -15,6 +15,7 @@ export const SEVERITY = {
   'integration.recovered': 'info',
   'integration.recovery-abandoned': 'critical',
   'integration.still-down': 'warning',
+  'integration.unstable': 'warning',
   'integration.operator-paused': 'info',
   'integration.exemption': 'info',
   'guard.held': 'critical',

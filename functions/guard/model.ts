@@ -118,6 +118,7 @@ export type EventType =
   | 'integration.recovered'
   | 'integration.recovery-abandoned'
   | 'integration.still-down'
+  | 'integration.unstable'
   | 'integration.operator-paused'
   | 'integration.exemption'
   | 'guard.held'
@@ -188,6 +189,22 @@ export interface SettledEntry {
   readonly told: Told | null;
   /** An operator has the guard ignore it until then; null: not. */
   readonly ignoredUntil: string | null;
+  /** What the last passes saw of an integration that fails and delivers by turns; null while it does not. */
+  readonly flaps: Flaps | null;
+}
+
+/** Failures and deliveries as they moved on from pass to pass. */
+export interface Flaps {
+  /** When the watching began: names the episode. */
+  readonly since: string;
+  /** The last pass that looked, and what it saw. */
+  readonly seenAt: string;
+  readonly lastErrorAt: string;
+  readonly lastDeliveryAt: string;
+  /** A letter for each of the last passes, the newest last. */
+  readonly marks: string;
+  /** When people were told that it is unstable, and how often. */
+  readonly told: { readonly at: string; readonly times: number } | null;
 }
 
 export interface LedgerEntry extends SettledEntry {
@@ -231,6 +248,7 @@ export const BLANK_SETTLED: SettledEntry = {
   activatedAt: null,
   told: null,
   ignoredUntil: null,
+  flaps: null,
 };
 
 export const BLANK_ENTRY: LedgerEntry = { ...BLANK_SETTLED, intent: null };

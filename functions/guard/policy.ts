@@ -1,6 +1,6 @@
 import picomatch from 'picomatch';
 import type { Baseline, Figures, IntegrationRecord, SettledEntry } from './model.ts';
-import type { Policy, Recovery } from './settings.ts';
+import type { Policy, Recovery, Unstable } from './settings.ts';
 import { isLater, latest, minutesBetween } from './time.ts';
 
 /** The rules that apply to one integration: the project's, changed by the first override that matches. */
@@ -10,6 +10,7 @@ export interface EffectivePolicy {
   readonly failingForMinutes: number;
   readonly warnThreshold: number;
   readonly remindEveryHours: number;
+  readonly unstable: Unstable;
   readonly recovery: Recovery;
 }
 
@@ -35,6 +36,7 @@ export function effectivePolicy(
     failingForMinutes: override?.failingForMinutes ?? policy.failingForMinutes,
     warnThreshold: override?.warnThreshold ?? policy.warnThreshold ?? Math.floor(errorThreshold / 2),
     remindEveryHours: override?.remindEveryHours ?? policy.remindEveryHours,
+    unstable: override?.unstable ?? policy.unstable,
     recovery: override?.recovery ?? policy.recovery,
   };
 }

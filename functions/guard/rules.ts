@@ -33,6 +33,7 @@ import {
 } from './policy.ts';
 import { plural } from './text.ts';
 import { describeMinutes, describeMoment, isLater, isReminderDue, minutesBetween } from './time.ts';
+import { CALM_PASSES, countBoth, isFlapping, isUnstable, WINDOW, watchFlaps } from './unstable.ts';
 
 /** What the policy says about one record, in one word. */
 export type DecisionKind =
@@ -323,19 +324,23 @@ function ruleHalfOpen(item: Case, circuit: HalfOpenCircuit): Ruling {
 function ruleClosed(item: Case): Ruling {
   const { record, policy, context } = item;
   const { now } = context;
-  const { entry, events } = endStretch(item, freshen(item));
+  const watched = watchUnstable(item, freshen(item));
+  const stretch = endStretch(item, watched.entry);
+  const { entry } = stretch;
+  const events = stretch.events.length > 0 ? stretch.events : watched.events;
   const assessment = assess(record, entry, policy, now);
   const { figures } = assessment;
-  const reason = closedReason(assessment, now);
+  const reason = watched.reason ?? closedReason(assessment, now);
+  const tooMuch = assessment.overLimits || (watched.reason !== null && policy.unstable === 'pause');
 
-  if (assessment.overLimits && policy.mode === 'observe') {
+  if (tooMuch && policy.mode === 'observe') {
     const ruling = ruleWouldPause(item, entry, figures, reason);
     return { ...ruling, events: [...events, ...(ruling.events ?? [])] };
   }
-  if (assessment.overLimits && !context.mayTrip) {
+  if (tooMuch && !context.mayTrip) {
     return { kind: 'held', reason: `${reason}; held back by the blast radius`, figures, events, settled: entry };
   }
-  if (assessment.overLimits) {
+  if (tooMuch) {
     const circuit = trip('guard', figures.failingSince, now);
     const due = nextProbeAt(circuit, policy.recovery);
     const paused = pausedEvent(item, {
@@ -365,8 +370,43 @@ function ruleClosed(item: Case): Ruling {
       settled: told.entry,
     };
   }
+  if (watched.reason !== null) {
+    return { kind: watched.events.length > 0 ? 'warn' : 'watch', reason, figures, events, settled: entry };
+  }
   const kind = events.length > 0 ? 'recovered' : figures.freshErrors > 0 ? 'watch' : 'healthy';
   return { kind, reason, figures, events, settled: entry };
+}
+
+/** What the last passes saw of an integration that fails and delivers by turns; `reason` says so while it is unstable. */
+function watchUnstable(
+  item: Case,
+  entry: SettledEntry,
+): { readonly entry: SettledEntry; readonly events: readonly GuardEvent[]; readonly reason: string | null } {
+  const { record, policy, context } = item;
+  const { now } = context;
+  if (policy.unstable === 'off') return { entry: { ...entry, flaps: null }, events: [], reason: null };
+  const flaps = watchFlaps(record, entry.flaps, now, policy.failingForMinutes);
+  const { figures } = assess(record, entry, policy, now);
+  if (!isUnstable(flaps)) {
+    const told = entry.flaps?.told ?? null;
+    // An outage took its place: that has alerts of its own.
+    const calm = flaps === null && told !== null && figures.freshErrors === 0;
+    const reason = `no failure in the last ${CALM_PASSES} passes`;
+    const seed = { type: 'integration.recovered', episode: entry.flaps?.since ?? now, reason } as const;
+    return { entry: { ...entry, flaps }, events: calm ? [event(item, seed)] : [], reason: null };
+  }
+  const reason = `both failures and deliveries in ${countBoth(flaps)} of the last ${WINDOW} passes; each delivery resets the count, so it stays below every threshold`;
+  const { told } = flaps;
+  if (told !== null && !isReminderDue(told.at, policy.remindEveryHours, now)) {
+    return { entry: { ...entry, flaps }, events: [], reason };
+  }
+  const times = (told?.times ?? 0) + 1;
+  const seed = { type: 'integration.unstable', episode: flaps.since, ordinal: times - 1, reason, figures } as const;
+  return {
+    entry: { ...entry, flaps: { ...flaps, told: { at: now, times } } },
+    events: policy.unstable === 'pause' ? [] : [event(item, seed)],
+    reason,
+  };
 }
 
 function ruleWouldPause(item: Case, entry: SettledEntry, figures: Figures, reason: string): Ruling {
@@ -402,7 +442,8 @@ function withoutWhatIsOver(record: IntegrationRecord, entry: SettledEntry): Sett
 function endStretch(item: Case, entry: SettledEntry): { entry: SettledEntry; events: readonly GuardEvent[] } {
   const { record, policy, context } = item;
   const { told } = entry;
-  if (told === null) return { entry, events: [] };
+  // While it fails and delivers by turns, each turn would be an alert.
+  if (told === null || isFlapping(entry.flaps)) return { entry, events: [] };
   const { figures } = assess(record, entry, policy, context.now);
   const over = isLater(record.last_delivery_at, told.since) || record.delivery_error_count < told.errors;
   if (!over) return { entry, events: [] };

@@ -51,6 +51,8 @@ const recovery = z.discriminatedUnion(
 
 const mode = z.enum(['enforce', 'observe'], '"enforce" or "observe"');
 
+const unstable = z.enum(['tell', 'pause', 'off'], '"tell", "pause" or "off"');
+
 const limits = {
   errorThreshold: positive(),
   failingForMinutes: notNegative(MINUTES_A_MONTH),
@@ -76,6 +78,7 @@ const override = z
     failingForMinutes: limits.failingForMinutes.optional(),
     warnThreshold: limits.warnThreshold.optional(),
     remindEveryHours: limits.remindEveryHours.optional(),
+    unstable: unstable.optional(),
     recovery: recovery.optional(),
   })
   .refine((entry) => Object.keys(entry).length > 1, 'something to change beside "match"');
@@ -95,6 +98,8 @@ const policy = z
       .prefault({}),
     recovery: recovery.default({ mode: 'manual' }),
     remindEveryHours: limits.remindEveryHours.default(24),
+    /** What to do about an integration that fails and delivers by turns, which no count shows. */
+    unstable: unstable.default('tell'),
     overrides: z.array(override, 'a list').max(500, 'at most 500 overrides').default([]),
   })
   .superRefine((whole, context) => {
@@ -261,6 +266,7 @@ export type ProjectSettings = z.output<typeof project>;
 export type Policy = z.output<typeof policy>;
 export type PolicyMode = Policy['mode'];
 export type Recovery = z.output<typeof recovery>;
+export type Unstable = z.output<typeof unstable>;
 export type Subscription = z.output<typeof subscription>;
 
 /** A project as the core sees it: the rest of its settings is for the doors. */

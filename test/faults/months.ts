@@ -135,6 +135,8 @@ class Living {
   readonly #operatorsOwn = new Set<string>();
   /** Without a ledger machines hear it from every pass, under one id an hour. */
   readonly #hoursWithoutLedger = new Set<string>();
+  /** What fails and delivers by turns all its life. */
+  readonly #flaky = new Set<string>();
   #actor: Actor = 'worker';
   #skewMs = 0;
   #heard = 0;
@@ -202,12 +204,17 @@ class Living {
       'ignored',
     ]);
     this.#counts.created += 1;
+    const eventsPerMinute = random.pick([0.02, 0.3, 1, 4, 4, 12]);
     const record = this.#world.add({
       id: `i${this.#counts.created}`,
       title: `${kind} ${this.#counts.created}`,
       active: random.oneIn(12) ? 0 : 1,
-      eventsPerMinute: random.pick([0.02, 0.3, 1, 4, 4, 12]),
+      eventsPerMinute,
     });
+    if (kind === 'ordinary' && record.active === 1 && eventsPerMinute >= 4 && random.oneIn(4)) {
+      this.#world.setFlaky(record.id, 0.8);
+      this.#flaky.add(record.id);
+    }
     const { probe } = this.#project.policy.recovery.mode === 'probe' ? { probe: PROBE_RECOVERY } : { probe: null };
     this.#oracle.created(record, { ...KINDS[kind], failingForMinutes: 15, probe });
     this.#lastActive.set(record.id, record.active);
@@ -586,6 +593,15 @@ class Living {
       this.#atLeast(id, 're-activations', count('integration.reactivated'), this.#reactivated.get(id) ?? 0);
       this.#atMost(id, 're-activations', count('integration.reactivated'), by('operator', 1) + by('operator', 0));
       this.#judgeReminders(id, switches, events);
+    }
+    for (const id of this.#flaky) {
+      const events = byId.get(id) ?? [];
+      const count = (type: string) => events.filter((event) => event.type === type).length;
+      this.#atLeast(id, 'spells of instability', count('integration.unstable'), 1);
+      // Each spell, and each outage in between, has one warning and one end; not each turn.
+      const spells = count('integration.unstable') + count('integration.paused') + this.#options.days;
+      this.#atMost(id, 'warnings', count('integration.failing'), spells);
+      this.#atMost(id, 'recoveries', count('integration.recovered'), 2 * spells);
     }
     const withoutLedger = told.filter(({ reason }) => reason.startsWith('the ledger'));
     if (withoutLedger.length > this.#hoursWithoutLedger.size)

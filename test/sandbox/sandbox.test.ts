@@ -282,6 +282,20 @@ describe('the simulator', () => {
     expect(made.get('a')?.updated_at).toBe('2026-11-23T09:00:00Z');
   });
 
+  it('lets a part of the events fail while the provider is up: each success resets the count', () => {
+    const made = new World();
+    made.add({ id: 'a', active: 1, eventsPerMinute: 10 });
+    made.setFlaky('a', 0.9);
+    made.advance(3);
+    expect(made.tally('a')).toMatchObject({ delivered: 3, failed: 27 });
+    const { delivery_error_count, last_delivery_at, last_error_at } = made.get('a') ?? {};
+    expect(delivery_error_count).toBe(9);
+    expect(last_delivery_at).toBe(last_error_at);
+    made.setFlaky('a', 0);
+    made.advance(1);
+    expect(made.get('a')?.delivery_error_count).toBe(0);
+  });
+
   it('forwards nothing while paused', () => {
     const made = world();
     made.setStatus('a', 0);

@@ -316,6 +316,9 @@ function runControl(state: State, command: string, body: Readonly<Record<string,
     case 'POST /mend':
       world.mend(id());
       return world.get(id());
+    case 'POST /flaky':
+      world.setFlaky(id(), z.number().min(0).max(1).parse(body.share));
+      return world.get(id());
     case 'POST /traffic':
       world.setTraffic(id(), z.number().min(0).parse(body.eventsPerMinute));
       return world.get(id());

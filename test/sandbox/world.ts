@@ -47,6 +47,8 @@ interface Pipe {
   owed: number;
   /** What the provider answers while somebody has it broken down; null while it is up. */
   outage: string | null;
+  /** The part of events that fail while it is up, and with what. */
+  flaky: { readonly share: number; readonly message: string } | null;
   /** Outages that begin and end by themselves, in milliseconds of the virtual clock. */
   readonly planned: { readonly from: number; to: number; readonly message: string }[];
   /**
@@ -119,6 +121,7 @@ export class World {
       eventsPerMinute: options.eventsPerMinute ?? 0,
       owed: 0,
       outage: null,
+      flaky: null,
       planned: [],
       tally,
       failingSince: null,
@@ -164,6 +167,11 @@ export class World {
   /** The provider begins to answer everything with this message. */
   breakDown(id: string, message: string): void {
     this.#pipe(id).outage = message;
+  }
+
+  /** From now on so large a part of events fails although the provider is up; 0: none. */
+  setFlaky(id: string, share: number, message = 'HTTP 503 from upstream'): void {
+    this.#pipe(id).flaky = share > 0 ? { share, message } : null;
   }
 
   /** The provider answers again, whatever outage it is that is on. */
@@ -224,18 +232,20 @@ export class World {
       return;
     }
     const failure = this.#answerOf(pipe);
-    if (failure === null) {
-      pipe.tally.delivered += events;
+    const failed = failure === null ? Math.floor(events * (pipe.flaky?.share ?? 0)) : events;
+    pipe.tally.delivered += events - failed;
+    pipe.tally.failed += failed;
+    // Within a minute what succeeds comes first.
+    if (failed < events) {
       pipe.failingSince = null;
       record.last_delivery_at = this.#stamp();
       record.delivery_error_count = 0;
-      return;
     }
-    pipe.tally.failed += events;
+    if (failed === 0) return;
     pipe.failingSince ??= this.#now;
-    record.delivery_error_count += events;
+    record.delivery_error_count += failed;
     record.last_error_at = this.#stamp();
-    record.last_error_message = failure;
+    record.last_error_message = failure ?? pipe.flaky?.message ?? null;
     const longEnough = this.#now - pipe.failingSince >= this.#suspendAfterMinutes * MINUTE_MS;
     if (longEnough && record.delivery_error_count >= this.#suspendAfterErrors) {
       this.suspend(record.id);
