@@ -63,6 +63,8 @@ export interface Months {
   readonly passes: number;
   readonly disturbed: number;
   readonly pauses: number;
+  /** Of these, what had not been failing for as long as the limit says: a burst after hours without traffic (rule 2). */
+  readonly bursts: number;
   readonly falsePauses: number;
   readonly overridden: number;
   /** Due in an undisturbed pass, and not done. */
@@ -113,6 +115,8 @@ class Living {
   readonly #agenda: { readonly at: number; readonly does: () => Promise<void> | void }[] = [];
   /** Since when the limits are met, by what a guard can see. */
   readonly #overSince = new Map<string, number>();
+  /** Since when there have been failures and no success. */
+  readonly #failingFrom = new Map<string, number>();
   /** Where a pause of the guard's began to withhold events. */
   readonly #pausedAt = new Map<string, Readonly<Record<'withheld' | 'doomed', number>>>();
   readonly #counts = {
@@ -126,6 +130,7 @@ class Living {
     withheld: 0,
     doomed: 0,
     created: 0,
+    bursts: 0,
     held: 0,
   };
   /** Operators' re-activations that some undisturbed pass must have seen, by integration. */
@@ -218,6 +223,7 @@ class Living {
     const { probe } = this.#project.policy.recovery.mode === 'probe' ? { probe: PROBE_RECOVERY } : { probe: null };
     this.#oracle.created(record, { ...KINDS[kind], failingForMinutes: 15, probe });
     this.#lastActive.set(record.id, record.active);
+    if (kind === 'ordinary' && !this.#flaky.has(record.id) && random.oneIn(6)) this.#planBatches(record.id);
     this.#planOutages(record.id);
     this.#planMaintenance(record.id);
   }
@@ -233,6 +239,20 @@ class Living {
           : this.#minutes(1, 12);
       this.#world.planOutage(id, random.pick(['HTTP 401', 'HTTP 503', 'timeout', 'HTTP 410']), at, length);
     }
+  }
+
+  /** Nothing for hours, then much at once: what rule 2 takes for an outage as soon as it fails. */
+  #planBatches(id: string): void {
+    const setTraffic = (eventsPerMinute: number) => {
+      if (this.#world.get(id) !== undefined) this.#world.setTraffic(id, eventsPerMinute);
+    };
+    const batch = () => {
+      setTraffic(30);
+      this.#plan(10, () => setTraffic(0));
+      this.#plan(360, batch);
+    };
+    setTraffic(0);
+    this.#plan(this.#minutes(5, 360), batch);
   }
 
   /** Something they all share breaks: the blast radius is for this. */
@@ -533,11 +553,16 @@ class Living {
       this.#counts.doomed += doomed - before.doomed;
       this.#pausedAt.delete(record.id);
     }
-    if (by === 'guard' && record.active === 0) this.#pausedAt.set(record.id, { withheld, doomed });
+    if (by !== 'guard' || record.active !== 0) return;
+    this.#pausedAt.set(record.id, { withheld, doomed });
+    const from = this.#failingFrom.get(record.id) ?? this.#now();
+    if (this.#now() - from < 14.5 * 60_000) this.#counts.bursts += 1;
   }
 
   #noticeLimits(): void {
     for (const record of this.#world.list()) {
+      if (record.delivery_error_count === 0) this.#failingFrom.delete(record.id);
+      else if (!this.#failingFrom.has(record.id)) this.#failingFrom.set(record.id, this.#now());
       if (record.delivery_error_count === 0 || !this.#oracle.isOverLimits(record, this.#now()))
         this.#overSince.delete(record.id);
       else if (!this.#overSince.has(record.id)) this.#overSince.set(record.id, this.#now());
@@ -658,6 +683,7 @@ class Living {
       passes,
       disturbed,
       pauses: switched('guard', 0),
+      bursts: this.#counts.bursts,
       falsePauses,
       overridden,
       missed,
@@ -724,6 +750,7 @@ export async function simulateMonths(size: Size): Promise<readonly Finding[]> {
         'of them disturbed': total('disturbed'),
         'held by the blast radius': total('held'),
         pauses: total('pauses'),
+        'of them bursts after a silence': total('bursts'),
         'false pauses': total('falsePauses'),
         'pauses missed': total('missed'),
         'minutes to pause, at most': Math.max(...lives.map(({ slowestMinutes }) => slowestMinutes)),
