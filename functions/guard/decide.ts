@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { type EventSeed, makeEvent } from './events.ts';
 import { isUnderWay, takeUp } from './intent.ts';
 import {
-  BLANK_ENTRY,
   BLANK_SETTLED,
+  completed,
   type Figures,
   type GuardEvent,
   type IntegrationRecord,
@@ -48,7 +48,7 @@ export function decide(
   policy: EffectivePolicy,
   context: DecisionContext,
 ): Decision {
-  const known = entry ?? BLANK_ENTRY;
+  const known = completed(entry);
   if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
 
   const { before, owed, interrupted } = takeUp(known, record, context);
@@ -66,7 +66,7 @@ export function decideForOperator(
   order: Order,
   context: DecisionContext,
 ): Decision {
-  const known = entry ?? BLANK_ENTRY;
+  const known = completed(entry);
   if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
 
   const { before, owed, interrupted } = takeUp(known, record, context);
@@ -137,7 +137,7 @@ function ruleExemption(
  * outcome is unknown stays written down until then: a list that has lost a record may have it again.
  */
 export function decideGone(id: string, entry: LedgerEntry, now: string): Decision {
-  const { intent, ...before } = entry;
+  const { intent, ...before } = completed(entry);
   const underWayStill = intent !== null && isUnderWay(intent, now);
   const owed = intent === null || underWayStill ? [] : [...intent.owed, ...(intent.act === null ? intent.events : [])];
   const leaves = intent === null || intent.act === null || underWayStill ? null : { ...intent, owed: [] };

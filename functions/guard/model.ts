@@ -253,6 +253,23 @@ export const BLANK_SETTLED: SettledEntry = {
 
 export const BLANK_ENTRY: LedgerEntry = { ...BLANK_SETTLED, intent: null };
 
+/** An entry in full: what an older version of the guard did not write is as if it had not been noted. */
+export function completed(entry: LedgerEntry | null): LedgerEntry {
+  if (entry === null) return BLANK_ENTRY;
+  const { intent } = entry;
+  return {
+    ...entry,
+    ...completedSettled(entry),
+    intent: intent === null ? null : { ...intent, settled: completedSettled(intent.settled) },
+  };
+}
+
+function completedSettled(entry: SettledEntry): SettledEntry {
+  const { circuit, pausedByOperator, activatedAt, told, ignoredUntil = null, flaps = null } = entry;
+  const baseline = { ...BLANK_SETTLED.baseline, ...entry.baseline };
+  return { circuit, pausedByOperator, baseline, activatedAt, told, ignoredUntil, flaps };
+}
+
 export const BLANK_PROJECT_SETTLED: SettledProjectEntry = { failing: null, held: null, heldIds: [], unreadable: null };
 
 export const BLANK_PROJECT_ENTRY: ProjectEntry = { ...BLANK_PROJECT_SETTLED, intent: null };

@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { TELLING_MS } from '../../functions/guard/carry-out.ts';
 import { describeError } from '../../functions/guard/errors.ts';
 import type { GuardEvent } from '../../functions/guard/model.ts';
@@ -10,6 +9,7 @@ import { SecretKey } from '../../functions/qonversion/secret-key.ts';
 import { PRODUCTION_KEY, startSandbox } from '../sandbox/server.ts';
 import { type SandboxRecord, World } from '../sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
+import { close, listen } from '../support/loopback.ts';
 import { createMemoryAlerts, createMemoryLedger } from '../support/memory-ports.ts';
 import type { Finding, Size } from './finding.ts';
 import { MISCHIEF_COUNT, spoil, startProxy } from './proxy.ts';
@@ -31,14 +31,11 @@ async function startThief(): Promise<{ readonly url: string; readonly heard: () 
     heard += 1;
     response.end('{}');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin = await listen(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/steal`,
+    url: `${origin}/steal`,
     heard: () => heard,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
+    close: () => close(server),
   };
 }
 
@@ -243,18 +240,17 @@ async function readWithoutEnd(): Promise<Finding> {
     }
     response.end();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const apiUrl = `${await listen(server)}/v4`;
   const key = new SecretKey(PRODUCTION_KEY);
   const api = createQonversionClient({
-    apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v4`,
+    apiUrl,
     key: { get: async () => key, renew: async () => key },
     clock: { now: () => new Date() },
     remainingMs: () => LIMIT_MS,
     maxBodyBytes: MAX_BODY_BYTES,
   });
   const answer = await api.list().catch(describeError);
-  server.closeAllConnections();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await close(server);
   const refused = typeof answer === 'string' && answer.includes('was not read to its end');
   const violations =
     sent < most && refused ? [] : [`${sent} bytes of a body without end were taken: ${JSON.stringify(answer)}`];
@@ -275,7 +271,7 @@ async function fuzzLists(lists: number): Promise<Finding> {
     asked.push(id);
     request.resume().once('end', () => response.end('{}'));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const apiUrl = `${await listen(server)}/v4`;
   const world = new World({ startAt: '2026-11-23T12:00:00Z' });
   const clock = { now: () => world.now() };
   const ledger = createMemoryLedger(clock);
@@ -283,7 +279,6 @@ async function fuzzLists(lists: number): Promise<Finding> {
   const log = createKeepingLog();
   const key = new SecretKey(PRODUCTION_KEY);
   const policy = aPolicy({ blastRadius: { percent: 100, floor: 1_000 } });
-  const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v4`;
 
   for (let number = 0; number < lists; number += 1) {
     world.advance(1);
@@ -304,8 +299,7 @@ async function fuzzLists(lists: number): Promise<Finding> {
     const due = new Set(records.filter((record) => isDue(record, world.now())).map(({ id }) => id));
     for (const id of asked) if (!due.has(id)) violations.push(`fuzzed list ${number}: ${id} was touched`);
   }
-  server.closeAllConnections();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await close(server);
   return { harness: 'fuzzed lists', unit: 'hostile answers', tried: lists, violations };
 }
 

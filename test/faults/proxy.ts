@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { close, listen } from '../support/loopback.ts';
 import type { Random } from './random.ts';
 
 /**
@@ -325,17 +326,13 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     return does;
   }
 
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const origin = await listen(server);
   return {
-    url: `http://127.0.0.1:${port}/v4`,
+    url: `${origin}/v4`,
     done,
     calm: () => {
       calm = true;
     },
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
+    close: () => close(server),
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RESERVE_MS } from '../../functions/guard/carry-out.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/intent.ts';
-import type { Intent } from '../../functions/guard/model.ts';
+import type { Intent, LedgerEntry } from '../../functions/guard/model.ts';
 import { operate } from '../../functions/guard/operate.ts';
 import { runPass } from '../../functions/guard/pass.ts';
 import type { Ledger, Ports } from '../../functions/guard/ports.ts';
@@ -235,6 +235,33 @@ describe('law 2: two passes at once are harmless', () => {
     expect(resultOf(await harness.pass(), 'broken')?.kind).toBe('under-way');
     harness.world.advance(1);
     expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
+  });
+});
+
+describe('a ledger of version 0.1.0', () => {
+  const circuit =
+    '"circuit":{"state":"open","by":"guard","episode":"2026-11-23T12:05:00Z","openedAt":"2026-11-23T12:25:00.000Z","failedProbes":0,"alertedAt":"2026-11-23T12:25:00.000Z","reminders":0}';
+  const baseline = '"baseline":{"count":200,"lastDeliveryAt":"2026-11-23T12:05:00Z"},"activatedAt":null,"told":null';
+  const closed = '"circuit":{"state":"closed"},"pausedByOperator":false';
+
+  it.each([
+    ['paused by the guard', 'broken', 0, `{${circuit},"pausedByOperator":false,${baseline},"intent":null}`],
+    [
+      're-activated and healthy',
+      'good-1',
+      1,
+      `{${closed},"baseline":{"count":0,"lastDeliveryAt":null},"activatedAt":null,"told":null,"intent":null}`,
+    ],
+  ])('is understood, and nothing is written for an integration that is %s', async (_name, id, active, entry) => {
+    const harness = failingHarness();
+    if (active === 0) harness.world.setStatus(id, 0);
+    else harness.world.delete('broken');
+    const item = { kind: 'integration', id, entry: JSON.parse(entry) as LedgerEntry } as const;
+    // What says nothing any more is kept for a week, what says something until it does not.
+    await harness.ledger.write('production', item, null, active === 0 ? null : '2027-01-01T00:00:00.000Z');
+    const report = await harness.pass();
+    expect(resultOf(report, id)?.kind).toBe(active === 0 ? 'open' : 'healthy');
+    expect(harness.ledger.calls.writes).toBe(1);
   });
 });
 

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
+import { close, listen } from './loopback.ts';
 
 /** AWS services on loopback, for real SDK clients: DynamoDB (dynalite), SNS and SQS (fauxqs), and Secrets Manager. */
 
@@ -94,14 +94,4 @@ export async function startSecretsManager(): Promise<SecretsEmulator> {
     reads: () => reads,
     stop: () => close(server),
   };
-}
-
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-function close(server: Server): Promise<void> {
-  server.closeAllConnections();
-  return new Promise((resolve) => server.close(() => resolve()));
 }
