@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
 import { toCloudEvent } from '../alerts/render.ts';
 import type { Order } from '../guard/decide.ts';
@@ -172,7 +172,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   command('ignore', 'leave an integration alone for a while; the exemption ends by itself')
     .argument('<id>', 'id of the integration', parseId)
-    .option('--for <time>', 'how long', parseDuration, parseDuration('24h'))
+    .addOption(durationOption('--for <time>', 'how long', '24h'))
     .option('--off', 'end the exemption now')
     .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
       options.off === true
@@ -190,7 +190,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   command('history', 'what was done, by whom and why')
     .argument('[id]', 'id of an integration; left out: the whole project', parseId)
-    .option('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, parseDuration, parseDuration('7d'))
+    .addOption(durationOption('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, '7d'))
     .action(async (id: string | undefined, options: SharedOptions & { readonly since: number }) => {
       const { ports, project } = await open(terminal, options);
       const now = ports.clock.now();
@@ -250,6 +250,10 @@ function parseId(value: string): string {
   if (!INTEGRATION_ID.test(value))
     throw new InvalidArgumentError('An id is 1 to 256 letters, digits, ".", "_" or "-".');
   return value;
+}
+
+function durationOption(flags: string, description: string, usual: string): Option {
+  return new Option(flags, description).argParser(parseDuration).default(parseDuration(usual), usual);
 }
 
 /** "24h", "7d", "90 minutes" as milliseconds. */

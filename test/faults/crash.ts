@@ -101,6 +101,12 @@ async function countWrites(ports: Ports): Promise<number> {
   return writes;
 }
 
+/** A pass whose alerts nobody accepts. */
+const untold: Pass = (opened, world) => {
+  const publish = async () => new Set<string>();
+  return runPass({ ...opened.ports(createWorldApi(world)), alerts: { publish } }, CRASH_PROJECT);
+};
+
 /** A pass whose list has lost what it could read. */
 const listless: Pass = (opened, world) => {
   const api = createWorldApi(world);
@@ -187,6 +193,7 @@ export async function crashEverywhere(size: Size): Promise<readonly Finding[]> {
       }
     };
     await pMap(points, ({ n, when, name }) => judge(name, [dying(n, when).pass]), { concurrency: 4 });
+    await judge('by nothing, but no alert was accepted', [untold]);
     // The next pass gets a list that has lost its records, and the one after it has them again.
     await pMap(points, ({ n, when, name }) => judge(`${name}, then an empty list`, [dying(n, when).pass, listless]), {
       concurrency: 4,

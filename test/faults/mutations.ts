@@ -46,7 +46,7 @@ export const MUTATIONS: readonly Mutation[] = [
         '',
       ],
     ],
-    harness: 'months',
+    harness: 'crash',
   },
   {
     law: 'law 1',
