@@ -58,6 +58,8 @@ interface Known {
   stoppedAt: number;
   openedAt: number;
   failedTrials: number;
+  /** As many at least: fewer when only some pass that was disturbed can have seen an operator's re-activation. */
+  leastTrials: number;
   /** An operator has had a hand in it since the guard stopped it: no trial any more. */
   handed: boolean;
   lastStatus: number;
@@ -91,6 +93,7 @@ export class Oracle {
       stoppedAt: 0,
       openedAt: 0,
       failedTrials: 0,
+      leastTrials: 0,
       handed: false,
       lastStatus: record.active,
     });
@@ -122,8 +125,13 @@ export class Oracle {
     if (by !== 'operator') {
       // A trial that ends so has failed, unless a delivery had ended it before.
       const onTrial = known.circuit === 'half-open' && !known.handed && !deliveredSince(record, known.seen);
-      if (onTrial) known.failedTrials += 1;
-      else if (known.circuit !== 'open') known.failedTrials = 0;
+      if (onTrial) {
+        known.failedTrials += 1;
+        known.leastTrials += 1;
+      } else {
+        if (known.circuit !== 'open') known.failedTrials = 0;
+        if (known.circuit !== 'open' || known.handed) known.leastTrials = 0;
+      }
     }
     if (by === 'guard') {
       known.circuit = 'open';
@@ -156,7 +164,7 @@ export class Oracle {
     if (record.active === 1) {
       if (known.stoppedBy === 'operator') return 'operator overridden: it was paused by an operator';
       if (limits.probe === null) return 're-activated although recovery is manual';
-      if (at + SECONDS_MS < known.stoppedAt + cooldownMs(limits.probe, known.failedTrials))
+      if (at + SECONDS_MS < known.stoppedAt + cooldownMs(limits.probe, known.leastTrials))
         return 're-activated before the cooldown was over';
       return null;
     }
