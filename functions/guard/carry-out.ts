@@ -25,6 +25,7 @@ export const RESERVE_MS = 20_000;
 
 /** … and this much for telling and settling: calls to the API must have ended by then. */
 export const TELLING_MS = 10_000;
+
 /** What became of a decision. */
 export type Outcome =
   /** Nothing was to do. */
@@ -63,6 +64,7 @@ export interface PassTime {
 export function createPassTime(ports: Ports, startedAt: Date, clockAheadMs: number): PassTime {
   return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };
 }
+
 /** Carries out one decision that does not come from the schedule: what an operator asked for through the guard. */
 export async function carryOutAlone(
   ports: Ports,
