@@ -1,23 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { Logger } from '@aws-lambda-powertools/logger';
-import { Metrics } from '@aws-lambda-powertools/metrics';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { SNSClient } from '@aws-sdk/client-sns';
 import type { Context } from 'aws-lambda';
 import { z } from 'zod';
-import { createSnsAlertSink } from './aws/alerts.ts';
+import { createTellingAlerts } from './aws/alerts.ts';
 import { readPassEnvironment } from './aws/environment.ts';
-import { createDynamoLedger } from './aws/ledger.ts';
-import { METRICS_NAMESPACE, METRICS_SERVICE, recordPass } from './aws/metrics.ts';
-import { createSecretKeySource } from './aws/secret.ts';
+import { publishPass } from './aws/metrics.ts';
+import { createRuntime, type Invocation, readBundledSettings } from './aws/runtime.ts';
 import { TELLING_MS } from './guard/carry-out.ts';
 import { GuardError } from './guard/errors.ts';
 import { type PassReport, runPass } from './guard/pass.ts';
-import type { Clock, Ports } from './guard/ports.ts';
-import { parseSettings, type Settings, secretIdOf } from './guard/settings.ts';
-import { createQonversionClient } from './qonversion/client.ts';
-import type { KeySource } from './qonversion/secret-key.ts';
+import type { Settings } from './guard/settings.ts';
 
 /** The Lambda door: one scheduled pass over one project. Its input is the project's name and nothing else. */
 
@@ -36,63 +26,35 @@ export class PassFailedError extends GuardError {
   override readonly name = 'PassFailedError';
 }
 
-/** Made once per warm environment: clients, and the keys they have read. */
-type Runtime = (
-  event: unknown,
-  context: Pick<Context, 'getRemainingTimeInMillis' | 'awsRequestId'>,
-) => Promise<PassSummary>;
+type Pass = (event: unknown, invocation: Invocation) => Promise<PassSummary>;
 
-let runtime: Runtime | null = null;
+/** Made once per warm environment. */
+let pass: Pass | null = null;
 
 export async function handler(event: unknown, context: Context): Promise<PassSummary> {
-  runtime ??= createRuntime(process.env, readBundledSettings());
-  return runtime(event, context);
+  pass ??= createPass(process.env, readBundledSettings(import.meta.url));
+  return pass(event, context);
 }
 
-export function createRuntime(variables: NodeJS.ProcessEnv, settings: Settings): Runtime {
+export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pass {
   const environment = readPassEnvironment(variables);
-  const clock: Clock = { now: () => new Date() };
-  const logger = new Logger({ serviceName: METRICS_SERVICE });
-  // A call that hangs must not eat the time that is kept for telling and settling.
-  const client = { requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
-  const ledger = createDynamoLedger(new DynamoDBClient(client), environment.LEDGER_TABLE, clock);
-  const secrets = new SecretsManagerClient(client);
-  const alerts = createSnsAlertSink({
-    client: new SNSClient(client),
-    topicArn: environment.ALERTS_TOPIC_ARN,
-    log: toLog(logger),
-    stack: environment.STACK_NAME,
-    runbook: settings.alerts.runbookUrl,
-  });
-  const keys = new Map<string, KeySource>();
+  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const alerts = createTellingAlerts(environment, runtime);
 
-  return async (event, context) => {
-    const name = parseInput(event, settings);
-    const project = settings.projects[name];
-    if (project === undefined) throw new GuardError(`no project "${name}" in the deployed settings`);
-    const key = keys.get(name) ?? createSecretKeySource(secrets, secretIdOf(project), clock);
-    keys.set(name, key);
-
-    const log = toLog(logger.createChild({ persistentKeys: { project: name, requestId: context.awsRequestId } }));
-    const remainingMs = () => context.getRemainingTimeInMillis() - MARGIN_MS;
-    const apiMs = () => remainingMs() - TELLING_MS;
-    const api = createQonversionClient({ apiUrl: project.apiUrl, key, clock, remainingMs: apiMs });
-    const ports: Ports = { api, ledger, alerts, clock, log, remainingMs };
-
-    const report = await runPass(ports, { name, policy: project.policy });
-    const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: METRICS_SERVICE });
-    recordPass(metrics, report);
-    metrics.publishStoredMetrics();
+  return async (event, invocation) => {
+    const { project, ...opened } = runtime.open(parseInput(event, settings), invocation, TELLING_MS);
+    const { clock, ledger } = runtime;
+    const report = await runPass({ ...opened, clock, ledger, alerts }, project);
+    publishPass(report);
     const summary = summarize(report);
     if (!report.ok)
-      throw new PassFailedError(`the pass over "${name}" failed: ${report.failure ?? describeUnsettled(report)}`);
-    log.info('pass done', { ...summary });
+      throw new PassFailedError(
+        `the pass over "${project.name}" failed: ${report.failure ?? describeUnsettled(report)}`,
+      );
+    opened.log.info('pass done', { ...summary });
     return summary;
   };
 }
-
-/** Kept back from the function's own timeout for the last log lines. */
-const MARGIN_MS = 1_000;
 
 const input = z.strictObject({ project: z.string() });
 
@@ -102,12 +64,6 @@ function parseInput(event: unknown, settings: Settings): string {
   const parsed = input.safeParse(event);
   if (parsed.success && Object.hasOwn(settings.projects, parsed.data.project)) return parsed.data.project;
   throw new GuardError(`this function takes {"project": NAME} and nothing else, with NAME one of: ${known.join(', ')}`);
-}
-
-/** The settings this bundle was synthesized with. */
-function readBundledSettings(): Settings {
-  const file = new URL('./settings.json', import.meta.url);
-  return parseSettings(JSON.parse(readFileSync(file, 'utf8')), 'the bundled settings');
 }
 
 function summarize(report: PassReport): PassSummary {
@@ -125,12 +81,4 @@ function summarize(report: PassReport): PassSummary {
 function describeUnsettled(report: PassReport): string {
   const problem = report.results.find(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed')?.problem;
   return problem ?? 'not every alert was accepted; the next pass tells them';
-}
-
-function toLog(logger: Logger): Ports['log'] {
-  return {
-    info: (message, fields) => logger.info(message, { ...fields }),
-    warn: (message, fields) => logger.warn(message, { ...fields }),
-    error: (message, fields) => logger.error(message, { ...fields }),
-  };
 }

@@ -1,24 +1,31 @@
 import { createHash } from 'node:crypto';
 import { Stack } from 'aws-cdk-lib';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnMicrosoftTeamsChannelConfiguration, CfnSlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import { Subscription, SubscriptionFilter, SubscriptionProtocol, Topic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import type { ChatTopic } from '../functions/aws/environment.ts';
 import { severitiesFrom } from '../functions/guard/events.ts';
-import type { EndpointKind, Subscription as SubscriptionSettings } from '../functions/guard/settings.ts';
+import { isChat, type Subscription as SubscriptionSettings } from '../functions/guard/settings.ts';
 
 export interface AlertsProps {
-  /** Encrypts both topics. */
+  /** Encrypts all topics. */
   readonly key: IKey;
   /** Takes what a subscription could not deliver. */
   readonly deadLetters: IQueue;
   readonly subscriptions: readonly SubscriptionSettings[];
 }
 
+/** What SNS delivers to itself; chat channels are another service's business. */
+const SNS_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https'] as const;
+
+type SnsKind = (typeof SNS_KINDS)[number];
+
 /** People read digests; machines take events. */
-const KIND: { readonly [kind in EndpointKind]: 'digest' | 'event' } = {
+const KIND: { readonly [kind in SnsKind]: 'digest' | 'event' } = {
   email: 'digest',
   sms: 'digest',
   sqs: 'event',
@@ -26,7 +33,7 @@ const KIND: { readonly [kind in EndpointKind]: 'digest' | 'event' } = {
   https: 'event',
 };
 
-const PROTOCOL: { readonly [kind in EndpointKind]: SubscriptionProtocol } = {
+const PROTOCOL: { readonly [kind in SnsKind]: SubscriptionProtocol } = {
   email: SubscriptionProtocol.EMAIL,
   sms: SubscriptionProtocol.SMS,
   sqs: SubscriptionProtocol.SQS,
@@ -35,19 +42,22 @@ const PROTOCOL: { readonly [kind in EndpointKind]: SubscriptionProtocol } = {
 };
 
 /**
- * Two encrypted topics: the guard's alerts, filtered for each subscription, and CloudWatch's alarms about the guard.
- * Alarms carry no message attributes, and SNS drops such messages at any attribute filter (docs/decisions/0001), so on
- * one topic nobody with a filter would ever hear that the guard is dead.
+ * Encrypted topics: one for the guard's alerts, filtered for each subscription, one for CloudWatch's alarms about the guard,
+ * and one for each chat channel. Alarms carry no message attributes, and SNS drops such messages at any attribute filter
+ * (docs/decisions/0001), so on one topic nobody with a filter would ever hear that the guard is dead.
  */
 export class Alerts extends Construct {
   readonly topic: Topic;
   readonly alarmsTopic: Topic;
+  readonly chatTopics: readonly ChatTopic[];
+
+  readonly #props: AlertsProps;
 
   constructor(scope: Construct, id: string, props: AlertsProps) {
     super(scope, id);
-    const options = { masterKey: props.key, enforceSSL: true };
-    this.topic = new Topic(this, 'Topic', { ...options, displayName: 'Integration Guard' });
-    this.alarmsTopic = new Topic(this, 'AlarmsTopic', { ...options, displayName: 'Integration Guard alarms' });
+    this.#props = props;
+    this.topic = this.createTopic('Topic', 'Integration Guard');
+    this.alarmsTopic = this.createTopic('AlarmsTopic', 'Integration Guard alarms');
     this.alarmsTopic.addToResourcePolicy(
       new PolicyStatement({
         sid: 'AlarmsPublish',
@@ -57,14 +67,20 @@ export class Alerts extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
     );
-    for (const subscription of props.subscriptions) this.subscribe(subscription, props.deadLetters);
+    const chats = props.subscriptions.filter(isChat);
+    const role = chats.length === 0 ? null : this.createChatRole();
+    this.chatTopics = role === null ? [] : chats.map((settings) => this.addChat(settings, role));
+    for (const settings of props.subscriptions) if (!isChat(settings)) this.subscribe(settings);
   }
 
-  private subscribe(settings: SubscriptionSettings, deadLetters: IQueue): void {
+  private createTopic(id: string, displayName: string): Topic {
+    return new Topic(this, id, { masterKey: this.#props.key, enforceSSL: true, displayName });
+  }
+
+  private subscribe(settings: SubscriptionSettings): void {
     const { kind, endpoint } = endpointOf(settings);
-    const common = { protocol: PROTOCOL[kind], endpoint, deadLetterQueue: deadLetters };
-    // A name that stays the same when other subscriptions come and go.
-    const name = `${kind}-${createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 8)}`;
+    const common = { protocol: PROTOCOL[kind], endpoint, deadLetterQueue: this.#props.deadLetters };
+    const name = stableName(kind, settings);
     new Subscription(this, name, {
       ...common,
       topic: this.topic,
@@ -85,10 +101,53 @@ export class Alerts extends Construct {
       });
     }
   }
+
+  /**
+   * A channel of Amazon Q Developer in chat applications. The service subscribes itself to the topics it is given, without a
+   * filter, and drops what is not in its schema; so a channel has a topic of its own. Alarms it understands as they are.
+   */
+  private addChat(settings: SubscriptionSettings, role: Role): ChatTopic {
+    const { slack, teams } = settings;
+    const name = stableName(slack === undefined ? 'teams' : 'slack', settings);
+    const topic = this.createTopic(`${name}-topic`, 'Integration Guard chat');
+    const common = {
+      configurationName: `${Stack.of(this).stackName}-${name}`,
+      iamRoleArn: role.roleArn,
+      snsTopicArns: [topic, ...(settings.alarms === false ? [] : [this.alarmsTopic])].map(({ topicArn }) => topicArn),
+      // Without one the service takes AdministratorAccess for the most that a channel may be allowed.
+      guardrailPolicies: [`arn:${Stack.of(this).partition}:iam::aws:policy/ReadOnlyAccess`],
+      loggingLevel: 'ERROR',
+    };
+    if (slack !== undefined) {
+      const ids = { slackWorkspaceId: slack.workspaceId, slackChannelId: slack.channelId };
+      new CfnSlackChannelConfiguration(this, name, { ...common, ...ids });
+    } else if (teams !== undefined) {
+      const ids = { teamsTenantId: teams.tenantId, teamId: teams.teamId, teamsChannelId: teams.channelId };
+      new CfnMicrosoftTeamsChannelConfiguration(this, name, { ...common, ...ids });
+    }
+    return {
+      topicArn: topic.topicArn,
+      minSeverity: settings.minSeverity,
+      projects: settings.projects ?? null,
+    };
+  }
+
+  /** The service asks for a role; showing notifications takes no permission, so it has none. */
+  private createChatRole(): Role {
+    return new Role(this, 'ChatRole', {
+      description: 'Channels of Integration Guard show notifications and may do nothing',
+      assumedBy: new ServicePrincipal('chatbot.amazonaws.com'),
+    });
+  }
+}
+
+/** A name that stays the same when other subscriptions come and go. */
+function stableName(kind: string, settings: SubscriptionSettings): string {
+  return `${kind}-${createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 8)}`;
 }
 
 /** The filter policy that fits a subscription; at most five keys, of which three are used. */
-function filterPolicyOf(settings: SubscriptionSettings, kind: EndpointKind): Record<string, SubscriptionFilter> {
+function filterPolicyOf(settings: SubscriptionSettings, kind: SnsKind): Record<string, SubscriptionFilter> {
   const oneOf = (values: readonly string[]) => SubscriptionFilter.stringFilter({ allowlist: [...values] });
   return {
     kind: oneOf([KIND[kind]]),
@@ -97,8 +156,8 @@ function filterPolicyOf(settings: SubscriptionSettings, kind: EndpointKind): Rec
   };
 }
 
-function endpointOf(settings: SubscriptionSettings): { readonly kind: EndpointKind; readonly endpoint: string } {
-  for (const kind of ['email', 'sms', 'sqs', 'lambda', 'https'] as const) {
+function endpointOf(settings: SubscriptionSettings): { readonly kind: SnsKind; readonly endpoint: string } {
+  for (const kind of SNS_KINDS) {
     const endpoint = settings[kind];
     if (endpoint !== undefined) return { kind, endpoint };
   }

@@ -18,9 +18,14 @@ export interface GuardFunctionProps {
   /** Bundled beside the code, where no invocation can reach them. */
   readonly settings: Settings;
   readonly environment: { readonly [name: string]: string };
+  /** @default the time limit of a pass */
+  readonly timeout?: Duration;
   /** Encrypts the logs. */
   readonly encryptionKey: IKey;
 }
+
+/** Of every function. */
+export const MEMORY_MB = 256;
 
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
 
@@ -41,8 +46,8 @@ export function createGuardFunction(scope: Construct, id: string, props: GuardFu
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
     code: bundle(props.entry, props.settings),
-    memorySize: 256,
-    timeout: Duration.seconds(PASS_TIME_LIMIT_SECONDS),
+    memorySize: MEMORY_MB,
+    timeout: props.timeout ?? Duration.seconds(PASS_TIME_LIMIT_SECONDS),
     // Scheduler invokes asynchronously; a failed pass has told so, and the next pass is the better retry.
     retryAttempts: 0,
     environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
@@ -56,6 +61,9 @@ function bundle(entry: string, settings: Settings): Code {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('not-used'),
+      // CDK bundles only once what has the same source and the same options, and it does not look into `local`: without
+      // this every function would get the code of the first.
+      command: [entry, JSON.stringify(settings)],
       local: {
         tryBundle(outputFolder: string): boolean {
           bundleInto(outputFolder, entry, settings);

@@ -1,16 +1,17 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { type IScheduleTarget, Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { PassEnvironment } from '../functions/aws/environment.ts';
+import type { PanelEnvironment, PassEnvironment } from '../functions/aws/environment.ts';
 import { type ProjectSettings, type Settings, scheduleMinutes } from '../functions/guard/settings.ts';
 import { acknowledge } from './acknowledgements.ts';
 import { Alerts } from './alerts.ts';
+import { GuardDashboard } from './dashboard.ts';
 import { createGuardFunction } from './guard-function.ts';
 import { Monitoring } from './monitoring.ts';
 
@@ -21,10 +22,15 @@ export interface IntegrationGuardProps {
 
 /**
  * Everything the guard needs in one account: a schedule per project, the pass function, a secret per project, the
- * ledger, the alerts and the alarms about the guard itself.
+ * ledger, the alerts, the alarms about the guard itself, and a dashboard with the control panel.
  */
 export class IntegrationGuard extends Construct {
   readonly passFunction: LambdaFunction;
+  /** Draws the control panel. */
+  readonly panelFunction: LambdaFunction;
+  /** Does what the control panel's buttons say. */
+  readonly actFunction: LambdaFunction;
+  readonly dashboardName: string;
   readonly ledger: Table;
   readonly alerts: Alerts;
   readonly deadLetters: Queue;
@@ -56,35 +62,66 @@ export class IntegrationGuard extends Construct {
       subscriptions: settings.alerts.subscriptions,
     });
 
+    this.dashboardName = `${Stack.of(this).stackName}-${Stack.of(this).region}`;
+    const environment: PassEnvironment & { readonly [name: string]: string } = {
+      LEDGER_TABLE: this.ledger.tableName,
+      ALERTS_TOPIC_ARN: this.alerts.topic.topicArn,
+      CHAT_TOPICS: Stack.of(this).toJsonString(this.alerts.chatTopics),
+      DASHBOARD_NAME: this.dashboardName,
+      STACK_NAME: Stack.of(this).stackName,
+    };
     this.passFunction = createGuardFunction(this, 'Pass', {
       description: 'One pass over the integrations of one Qonversion project',
       entry: 'pass.lambda.ts',
       settings,
       encryptionKey: this.key,
-      environment: {
-        LEDGER_TABLE: this.ledger.tableName,
-        ALERTS_TOPIC_ARN: this.alerts.topic.topicArn,
-        STACK_NAME: Stack.of(this).stackName,
-      } satisfies PassEnvironment,
+      environment,
     });
-    grantPass(this.passFunction, this.ledger, this.alerts, this.key);
+    this.actFunction = createGuardFunction(this, 'Act', {
+      description: 'What the buttons of the control panel do: whoever may invoke it may act',
+      entry: 'act.lambda.ts',
+      settings,
+      encryptionKey: this.key,
+      environment,
+    });
+    this.panelFunction = createPanelFunction(this, settings, {
+      LEDGER_TABLE: this.ledger.tableName,
+      STACK_NAME: Stack.of(this).stackName,
+      ACT_FUNCTION_ARN: this.actFunction.functionArn,
+    });
+    for (const each of [this.passFunction, this.actFunction]) grantPass(each, this.ledger, this.alerts, this.key);
+    grantLook(this.panelFunction, this.ledger, this.key);
 
     const minutes = scheduleMinutes(settings.schedule) ?? 5;
     const schedulerRole = createSchedulerRole(this, this.passFunction, this.deadLetters);
+    const readers = [this.passFunction, this.actFunction, this.panelFunction];
     for (const [name, project] of Object.entries(settings.projects)) {
-      grantSecret(this, this.passFunction, name, project, this.key);
+      grantSecret(this, readers, name, project, this.key);
       new Schedule(this, `ScheduleOf-${name}`, {
         description: `Runs a pass over project ${name}`,
         schedule: ScheduleExpression.rate(Duration.minutes(minutes)),
         target: passTarget(name, minutes, this.passFunction, schedulerRole, this.deadLetters),
       });
     }
-    new Monitoring(this, 'Monitoring', {
+    const monitoring = new Monitoring(this, 'Monitoring', {
       passFunction: this.passFunction,
       deadLetters: this.deadLetters,
       alarmsTopic: this.alerts.alarmsTopic,
       projects: Object.keys(settings.projects),
       intervalMinutes: minutes,
+      runbook: settings.alerts.runbookUrl,
+    });
+    new GuardDashboard(this, 'Dashboard', {
+      dashboardName: this.dashboardName,
+      projects: Object.keys(settings.projects),
+      intervalMinutes: minutes,
+      passFunction: this.passFunction,
+      panelFunction: this.panelFunction,
+      actFunction: this.actFunction,
+      ledger: this.ledger,
+      alerts: this.alerts,
+      deadLetters: this.deadLetters,
+      alarms: monitoring.alarms,
       runbook: settings.alerts.runbookUrl,
     });
     acknowledge(this);
@@ -168,28 +205,54 @@ function createKey(scope: Construct): Key {
   return key;
 }
 
+/** A function of its own for whoever only looks; a person waits for it, so it may not take long. */
+function createPanelFunction(
+  scope: IntegrationGuard,
+  settings: Settings,
+  environment: PanelEnvironment,
+): LambdaFunction {
+  const panelFunction = createGuardFunction(scope, 'Panel', {
+    description: 'Draws the control panel on the dashboard: whoever may invoke it may look, and not act',
+    entry: 'panel.lambda.ts',
+    settings,
+    encryptionKey: scope.key,
+    timeout: Duration.seconds(30),
+    environment: { ...environment },
+  });
+  // So the console knows that the function answers `describe`.
+  Tags.of(panelFunction).add('cw-custom-widget', 'describe');
+  return panelFunction;
+}
+
 /** Exactly what a pass uses, on exactly the resources it uses. */
 function grantPass(passFunction: LambdaFunction, ledger: Table, alerts: Alerts, key: Key): void {
   ledger.grant(passFunction, 'dynamodb:Query', 'dynamodb:PutItem');
-  passFunction.addToRolePolicy(new PolicyStatement({ actions: ['sns:Publish'], resources: [alerts.topic.topicArn] }));
+  const resources = [alerts.topic.topicArn, ...alerts.chatTopics.map(({ topicArn }) => topicArn)];
+  passFunction.addToRolePolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
   key.grant(passFunction, 'kms:Decrypt', 'kms:GenerateDataKey');
 }
 
-/** Makes the project's secret, empty, or takes the one that exists; the function may read that one and no other. */
+/** What it takes to look: nothing that could change or tell anything. */
+function grantLook(panelFunction: LambdaFunction, ledger: Table, key: Key): void {
+  ledger.grant(panelFunction, 'dynamodb:Query');
+  key.grant(panelFunction, 'kms:Decrypt');
+}
+
+/** Makes the project's secret, empty, or takes the one that exists; the functions may read that one and no other. */
 function grantSecret(
   scope: Construct,
-  passFunction: LambdaFunction,
+  readers: readonly LambdaFunction[],
   name: string,
   project: ProjectSettings,
   key: Key,
 ): void {
   const resources =
     project.secretArn === undefined ? [createSecret(scope, name, project, key).ref] : [withSuffix(project.secretArn)];
-  passFunction.addToRolePolicy(new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources }));
-  if (project.secretKeyArn === undefined) return;
-  passFunction.addToRolePolicy(
-    new PolicyStatement({ effect: Effect.ALLOW, actions: ['kms:Decrypt'], resources: [project.secretKeyArn] }),
-  );
+  for (const reader of readers) {
+    reader.addToRolePolicy(new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources }));
+    if (project.secretKeyArn === undefined) continue;
+    reader.addToRolePolicy(new PolicyStatement({ actions: ['kms:Decrypt'], resources: [project.secretKeyArn] }));
+  }
 }
 
 /** The L2 construct would put a random password into it, which nobody could tell from a key that does not work. */

@@ -19,6 +19,8 @@ export interface MonitoringProps {
 
 /** Alarms about the guard itself: they speak when it cannot. */
 export class Monitoring extends Construct {
+  /** In the order in which one would look at them. */
+  readonly alarms: Alarm[] = [];
   readonly #action: SnsAction;
   readonly #runbook: string;
 
@@ -92,5 +94,6 @@ export class Monitoring extends Construct {
     const alarm = new Alarm(this, id, { ...props, alarmDescription });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);
+    this.alarms.push(alarm);
   }
 }

@@ -40,6 +40,15 @@ export class GuardStack extends Stack {
       guard.passFunction.functionName,
       'Function that runs a pass; its input is {"project": NAME}',
     );
+    output('DashboardName', guard.dashboardName, 'CloudWatch dashboard with the control panel');
+    output('PanelFunctionName', guard.panelFunction.functionName, 'Draws the control panel: invoke it to look');
+    output('ActFunctionName', guard.actFunction.functionName, 'Behind the panel’s buttons: invoke it to act');
+    output('DeadLetterQueueUrl', guard.deadLetters.queueUrl, 'Queue with what could not be delivered');
+    output(
+      'ChatTopics',
+      this.toJsonString(guard.alerts.chatTopics),
+      'Topics of the chat channels, and what goes there',
+    );
     for (const [name, project] of Object.entries(settings.projects)) {
       const command = fillSecret(secretIdOf(project)).replace('fill it with: ', '');
       output(

@@ -65,6 +65,8 @@ export interface DigestContext {
   readonly stack: string | null;
   /** Where the runbook is. */
   readonly runbook: string;
+  /** Where the control panel is; null when there is none. */
+  readonly panel: string | null;
 }
 
 /** The section of the runbook about a type of event. */
@@ -92,6 +94,7 @@ export function toDigest(events: readonly GuardEvent[], context: DigestContext):
     ...(rest > 0
       ? [`… and ${plural(rest, 'more event')} of this pass; \`${command('list', context)}\` shows them all.`]
       : []),
+    ...(context.panel === null ? [] : [`All integrations, what was done, and buttons to undo it: ${context.panel}`]),
   ].join('\n\n');
   return {
     subject: cut(`[${context.project}] ${summary}`, SUBJECT_LENGTH),
@@ -139,7 +142,8 @@ export const VERB = {
   'guard.recovered': 'the guard runs again',
 } as const satisfies Record<EventType, string>;
 
-function summarize(sorted: readonly GuardEvent[]): string {
+/** Everything that happened in one line, the worst first. */
+export function summarize(sorted: readonly GuardEvent[]): string {
   const [only] = sorted;
   if (sorted.length === 1 && only !== undefined) {
     if (only.record === null) return VERB[only.type];
@@ -164,7 +168,8 @@ function namesOf(events: readonly GuardEvent[]): string {
   return events.flatMap(({ record }) => (record === null ? [] : [shortName(record)])).join(' and ');
 }
 
-function shortName(record: IntegrationRecord): string {
+/** "Amplitude iOS". */
+export function shortName(record: IntegrationRecord): string {
   return `${record.integration} ${record.target_platform}`;
 }
 
@@ -184,7 +189,8 @@ function describeEvent(event: GuardEvent, context: DigestContext): string {
   return lines.join('\n');
 }
 
-const EXPLAINED_BY_LAST_ERROR: ReadonlySet<EventType> = new Set([
+/** Events whose story is incomplete without what the provider said. */
+export const EXPLAINED_BY_LAST_ERROR: ReadonlySet<EventType> = new Set([
   'integration.failing',
   'integration.paused',
   'integration.would-pause',
@@ -196,7 +202,7 @@ const EXPLAINED_BY_LAST_ERROR: ReadonlySet<EventType> = new Set([
 ]);
 
 /** What it means for the customer's data. */
-function meaning(event: GuardEvent): string {
+export function meaning(event: GuardEvent): string {
   const to = event.record === null ? '' : `${event.record.integration} (${event.record.target_platform})`;
   const again =
     event.nextProbeAt === null
@@ -243,7 +249,7 @@ function meaning(event: GuardEvent): string {
 }
 
 /** What to do next, with the exact command. */
-function advice(event: GuardEvent, context: DigestContext): string {
+export function advice(event: GuardEvent, context: DigestContext): string {
   const id = event.record?.id ?? '';
   const resume = command(`resume ${id}`, context);
   const pause = command(`pause ${id}`, context);

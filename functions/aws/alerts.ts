@@ -1,14 +1,14 @@
-import {
-  PublishBatchCommand,
-  type PublishBatchRequestEntry,
-  PublishCommand,
-  type SNSClient,
-} from '@aws-sdk/client-sns';
+import { PublishBatchCommand, type PublishBatchRequestEntry, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import pRetry from 'p-retry';
+import { toChatNotification } from '../alerts/chat.ts';
 import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../alerts/render.ts';
 import { describeError, GuardError } from '../guard/errors.ts';
+import { severitiesFrom } from '../guard/events.ts';
 import type { GuardEvent } from '../guard/model.ts';
 import type { AlertSink, Log } from '../guard/ports.ts';
+import { dashboardUrl } from './console.ts';
+import { type ChatTopic, type PassEnvironment, parseChatTopics } from './environment.ts';
+import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
 export interface SnsAlertSinkOptions {
   readonly client: SNSClient;
@@ -17,6 +17,8 @@ export interface SnsAlertSinkOptions {
   /** For the commands in mails. */
   readonly stack: DigestContext['stack'];
   readonly runbook: DigestContext['runbook'];
+  readonly panel: DigestContext['panel'];
+  readonly chatTopics: readonly ChatTopic[];
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
@@ -36,9 +38,31 @@ export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
       }
       if (audience === 'machines' || accepted.size === 0) return accepted;
       const forPeople = events.filter(({ id }) => accepted.has(id));
-      return (await publishDigest(options, project, forPeople)) ? accepted : new Set();
+      const told = await Promise.all([
+        publishDigest(options, project, forPeople),
+        ...options.chatTopics.map((chat) => publishChat(options, chat, project, forPeople)),
+      ]);
+      return told.every(Boolean) ? accepted : new Set();
     },
   };
+}
+
+/** The sink of a deployed function. */
+export function createTellingAlerts(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
+  return createSnsAlertSink({
+    client: new SNSClient(CLIENT_OPTIONS),
+    topicArn: environment.ALERTS_TOPIC_ARN,
+    chatTopics: parseChatTopics(environment.CHAT_TOPICS),
+    log,
+    stack: environment.STACK_NAME,
+    runbook: settings.alerts.runbookUrl,
+    panel: dashboardUrl(regionOf(environment.ALERTS_TOPIC_ARN), environment.DASHBOARD_NAME),
+  });
+}
+
+/** The region an ARN names. */
+export function regionOf(arn: string): string {
+  return arn.split(':')[3] ?? '';
 }
 
 /** Returns the ids that SNS accepted; what it refuses through no fault of ours is sent again. */
@@ -82,7 +106,7 @@ async function publishDigest(
   project: string,
   events: readonly GuardEvent[],
 ): Promise<boolean> {
-  const digest = toDigest(events, { project, stack: options.stack, runbook: options.runbook });
+  const digest = toDigest(events, contextOf(options, project));
   const command = new PublishCommand({
     TopicArn: options.topicArn,
     Subject: digest.subject,
@@ -99,9 +123,33 @@ async function publishDigest(
   }
 }
 
+/** A chat service drops what is not in its schema, so a channel has a topic of its own and gets nothing else there. */
+async function publishChat(
+  options: SnsAlertSinkOptions,
+  chat: ChatTopic,
+  project: string,
+  events: readonly GuardEvent[],
+): Promise<boolean> {
+  const severities = severitiesFrom(chat.minSeverity);
+  const wanted = events.filter(({ severity }) => severities.includes(severity));
+  if (wanted.length === 0 || chat.projects?.includes(project) === false) return true;
+  const notification = toChatNotification(wanted, contextOf(options, project));
+  try {
+    await options.client.send(new PublishCommand({ TopicArn: chat.topicArn, Message: JSON.stringify(notification) }));
+    return true;
+  } catch (error) {
+    options.log.error('chat notification not accepted by SNS', { problem: describeError(error) });
+    return false;
+  }
+}
+
+function contextOf({ stack, runbook, panel }: SnsAlertSinkOptions, project: string): DigestContext {
+  return { project, stack, runbook, panel };
+}
+
 /** Each protocol gets its own body: machines (the default) CloudEvents JSON, people what a person reads. */
-function toEntry(event: GuardEvent, { stack, runbook }: SnsAlertSinkOptions): PublishBatchRequestEntry {
-  const digest = toDigest([event], { project: event.project, stack, runbook });
+function toEntry(event: GuardEvent, options: SnsAlertSinkOptions): PublishBatchRequestEntry {
+  const digest = toDigest([event], contextOf(options, event.project));
   return {
     Id: event.id,
     Subject: digest.subject,

@@ -1,27 +1,98 @@
 import { z } from 'zod';
 import { GuardError } from '../guard/errors.ts';
+import type { Severity } from '../guard/model.ts';
 
-/** The pass function's environment. The construct that deploys the function sets exactly these. */
-export interface PassEnvironment {
+/** The environment of each function. The constructs that deploy the functions set exactly these. */
+
+interface LookEnvironment {
   /** Name of the ledger table. */
   readonly LEDGER_TABLE: string;
-  /** ARN of the topic that alerts go to. */
-  readonly ALERTS_TOPIC_ARN: string;
-  /** Name of the stack, for the commands in alerts. */
+  /** Name of the stack, for the commands in alerts and on the panel. */
   readonly STACK_NAME: string;
 }
 
+/** Of the functions that act and tell: the pass, and the panel's buttons. */
+export interface PassEnvironment extends LookEnvironment {
+  /** ARN of the topic that alerts go to. */
+  readonly ALERTS_TOPIC_ARN: string;
+  /** JSON: the topics of chat channels, as `ChatTopic`s. */
+  readonly CHAT_TOPICS: string;
+  /** Name of the dashboard that has the panel, for the link in mails. */
+  readonly DASHBOARD_NAME: string;
+}
+
+/** Of the function that draws the panel. */
+export interface PanelEnvironment extends LookEnvironment {
+  /** ARN of the function behind the panel's buttons. */
+  readonly ACT_FUNCTION_ARN: string;
+}
+
+/** A chat channel's own topic, and what is sent there. SNS cannot filter for it: the chat service makes the subscription. */
+export interface ChatTopic {
+  readonly topicArn: string;
+  readonly minSeverity: Severity;
+  /** Null: of every project. */
+  readonly projects: readonly string[] | null;
+}
+
 const NOT_SET = 'is not set';
+const text = z.string(NOT_SET).min(1, 'is empty');
+const arn = z.string(NOT_SET).regex(/^arn:/, 'is not an ARN');
+
+const look = { LEDGER_TABLE: text, STACK_NAME: text };
 
 const passEnvironment = z.object({
-  LEDGER_TABLE: z.string(NOT_SET).min(1, 'is empty'),
-  ALERTS_TOPIC_ARN: z.string(NOT_SET).regex(/^arn:/, 'is not an ARN'),
-  STACK_NAME: z.string(NOT_SET).min(1, 'is empty'),
+  ...look,
+  ALERTS_TOPIC_ARN: arn,
+  CHAT_TOPICS: text,
+  DASHBOARD_NAME: text,
 }) satisfies z.ZodType<PassEnvironment>;
 
+const panelEnvironment = z.object({ ...look, ACT_FUNCTION_ARN: arn }) satisfies z.ZodType<PanelEnvironment>;
+
+const chatTopics = z.array(
+  z.object({
+    topicArn: arn,
+    minSeverity: z.enum(['info', 'warning', 'critical']),
+    projects: z.array(z.string()).nullable(),
+  }),
+) satisfies z.ZodType<readonly ChatTopic[]>;
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /** @throws GuardError that lists every variable that is missing or wrong */
-export function readPassEnvironment(variables: Readonly<Record<string, string | undefined>>): PassEnvironment {
-  const result = passEnvironment.safeParse(variables);
+export function readPassEnvironment(variables: Variables): PassEnvironment {
+  return read(passEnvironment, variables);
+}
+
+/** @throws GuardError that lists every variable that is missing or wrong */
+export function readPanelEnvironment(variables: Variables): PanelEnvironment {
+  return read(panelEnvironment, variables);
+}
+
+/**
+ * The value of CHAT_TOPICS, or of the stack's output of that name.
+ * @throws GuardError when it is not what the stack wrote
+ */
+export function parseChatTopics(json: string): readonly ChatTopic[] {
+  const parsed = z
+    .string()
+    .transform((value, context): unknown => {
+      try {
+        return JSON.parse(value);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'is not JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(chatTopics)
+    .safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new GuardError('CHAT_TOPICS is not as deployed; deploy the stack again');
+}
+
+function read<Environment>(schema: z.ZodType<Environment>, variables: Variables): Environment {
+  const result = schema.safeParse(variables);
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
   throw new GuardError(`the function's environment is not as deployed: ${faults.join(', ')}; deploy the stack again`);

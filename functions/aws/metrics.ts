@@ -1,4 +1,4 @@
-import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { PassReport } from '../guard/pass.ts';
 
 /** CloudWatch metrics of a pass, in the namespace and under the names that alarms and dashboard look for. */
@@ -26,10 +26,17 @@ export const METRIC = {
   alertsUntold: 'AlertsUntold',
   apiRequests: 'ApiRequests',
   apiRetries: 'ApiRetries',
+  apiLatency: 'ApiLatency',
 } as const;
 
-/** Adds a pass to the EMF document that Powertools writes at the end of the invocation. */
-export function recordPass(metrics: Metrics, report: PassReport): void {
+/** Writes the metrics of a pass to the log, as one EMF document. */
+export function publishPass(report: PassReport): void {
+  const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: METRICS_SERVICE });
+  recordPass(metrics, report);
+  metrics.publishStoredMetrics();
+}
+
+function recordPass(metrics: Metrics, report: PassReport): void {
   metrics.addDimension(PROJECT_DIMENSION, report.project);
   const count = (name: string, value: number) => metrics.addMetric(name, MetricUnit.Count, value);
   count(METRIC.passesSucceeded, report.ok ? 1 : 0);
@@ -37,6 +44,9 @@ export function recordPass(metrics: Metrics, report: PassReport): void {
   metrics.addMetric(METRIC.passDuration, MetricUnit.Milliseconds, report.durationMs);
   count(METRIC.apiRequests, report.traffic.requests);
   count(METRIC.apiRetries, report.traffic.retries);
+  const { requests, waitedMs } = report.traffic;
+  // The mean of one pass; without a request there is none, and a 0 would pull the average down.
+  if (requests > 0) metrics.addMetric(METRIC.apiLatency, MetricUnit.Milliseconds, waitedMs / requests);
   count(METRIC.alertsTold, report.told.length);
   count(METRIC.alertsUntold, report.untold.length);
   if (report.plan === null) return;

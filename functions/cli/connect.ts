@@ -8,7 +8,9 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { z } from 'zod';
-import { createSnsAlertSink } from '../aws/alerts.ts';
+import { createSnsAlertSink, regionOf } from '../aws/alerts.ts';
+import { dashboardUrl } from '../aws/console.ts';
+import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
 import { TELLING_MS } from '../guard/carry-out.ts';
@@ -117,6 +119,8 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
     log: options.log,
     stack: stackName,
     runbook: settings.alerts.runbookUrl,
+    panel: dashboardUrl(regionOf(output('AlertsTopicArn')), output('DashboardName')),
+    chatTopics: parseChatTopics(output('ChatTopics')),
   });
   const remainingMs = createTimeLimit();
   return {

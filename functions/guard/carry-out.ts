@@ -61,7 +61,7 @@ export interface PassTime {
   readonly now: () => string;
 }
 
-export function createPassTime(ports: Ports, startedAt: Date, clockAheadMs: number): PassTime {
+export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number): PassTime {
   return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };
 }
 

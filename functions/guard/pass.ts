@@ -3,7 +3,7 @@ import { describeError } from './errors.ts';
 import { makeEvent } from './events.ts';
 import type { GuardEvent, Listing } from './model.ts';
 import { isQuiet, makePlan, type Plan, planFailure } from './plan.ts';
-import type { LedgerView, Ports } from './ports.ts';
+import type { LedgerView, LookingPorts, Ports, Traffic } from './ports.ts';
 import type { GuardedProject } from './settings.ts';
 
 /** All that one pass saw, decided and did. */
@@ -22,7 +22,7 @@ export interface PassReport {
   readonly untold: readonly GuardEvent[];
   /** What the plan says about the project as a whole; null when the pass could not run. */
   readonly plan: Plan | null;
-  readonly traffic: { readonly requests: number; readonly retries: number };
+  readonly traffic: Traffic;
 }
 
 export interface PassOptions {
@@ -31,7 +31,7 @@ export interface PassOptions {
 }
 
 /** Reads everything and decides; touches nothing. What it returns is what `runPass` would carry out. */
-export async function planPass(ports: Ports, project: GuardedProject, options: PassOptions = {}): Promise<Plan> {
+export async function planPass(ports: LookingPorts, project: GuardedProject, options: PassOptions = {}): Promise<Plan> {
   const startedAt = ports.clock.now();
   const [listing, view] = await Promise.all([ports.api.list(), ports.ledger.read(project.name)]);
   const { plan } = await look(ports, project, { listing, view, startedAt }, options);
@@ -87,7 +87,7 @@ interface Seen {
  * again. That list is younger than the ledger it is held against, and whatever is written there later makes us lose the race.
  */
 async function look(
-  ports: Ports,
+  ports: LookingPorts,
   project: GuardedProject,
   { listing, view, startedAt }: Seen,
   options: PassOptions,

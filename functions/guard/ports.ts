@@ -16,8 +16,16 @@ export interface IntegrationsApi {
    * error's `changedNothing` is true when the request certainly had no effect.
    */
   setStatus(id: string, status: Status): Promise<StatusAnswer>;
-  /** Requests sent so far, and how many of those were retries. */
-  readonly traffic: { readonly requests: number; readonly retries: number };
+  readonly traffic: Traffic;
+}
+
+/** What has been asked of an API so far. */
+export interface Traffic {
+  readonly requests: number;
+  /** How many of those were retries. */
+  readonly retries: number;
+  /** Milliseconds spent waiting for answers, all requests together. */
+  readonly waitedMs: number;
 }
 
 /** An entry with the version a later write has to name. */
@@ -86,7 +94,14 @@ export interface Log {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-export interface Ports {
+/** What it takes to look and touch nothing: no way to write, to set a status or to tell. */
+export interface LookingPorts {
+  readonly api: Pick<IntegrationsApi, 'list'>;
+  readonly ledger: Pick<Ledger, 'read' | 'history'>;
+  readonly clock: Clock;
+}
+
+export interface Ports extends LookingPorts {
   readonly api: IntegrationsApi;
   readonly ledger: Ledger;
   readonly alerts: AlertSink;

@@ -210,9 +210,32 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
 /** The page as it lies beside the code, for those who have it. */
 export const RUNBOOK = 'docs/runbook.md';
 
-const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https'] as const;
+const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams'] as const;
 
 export type EndpointKind = (typeof ENDPOINT_KINDS)[number];
+
+/** Channels of Amazon Q Developer in chat applications; whoever sets them up authorises the workspace or team there once. */
+const slack = z.strictObject(
+  {
+    workspaceId: text('the id of a Slack workspace such as "T0ABCDEF1"', /^[0-9A-Z]{1,255}$/),
+    channelId: text('the id of a Slack channel such as "C0ABCDEF1"', /^[A-Za-z0-9]{1,255}$/),
+  },
+  'an object with workspaceId and channelId',
+);
+
+const UUID = /^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
+
+const teams = z.strictObject(
+  {
+    tenantId: text('the id of a Microsoft Teams tenant (a UUID)', UUID),
+    teamId: text('the id of a Microsoft Teams team (a UUID)', UUID),
+    channelId: text(
+      'the id of a Teams channel as in its link ("19%3a…%40thread.tacv2")',
+      /^[\w=+/.,-]*%3[aA][\w=+/.,-]*%40[\w=+/.,-]*$/,
+    ),
+  },
+  'an object with tenantId, teamId and channelId',
+);
 
 const subscription = z
   .strictObject({
@@ -221,15 +244,24 @@ const subscription = z
     sqs: ARN('sqs', 'an SQS queue').optional(),
     lambda: ARN('lambda', 'a Lambda function').optional(),
     https: text('an https:// address', /^https:\/\/[^\s/]+/).optional(),
+    slack: slack.optional(),
+    teams: teams.optional(),
     minSeverity: z.enum(['info', 'warning', 'critical'], '"info", "warning" or "critical"').default('info'),
     /** Left out: every project. */
     projects: z.array(z.string('a project name'), 'a list of project names').min(1, 'at least one project').optional(),
-    /** Whether the CloudWatch alarms about the guard itself go here too. Left out: yes for people (email, sms). */
+    /** Whether the CloudWatch alarms about the guard itself go here too. Left out: yes for people (email, sms, slack, teams). */
     alarms: z.boolean('true or false').optional(),
   })
   .refine((entry) => ENDPOINT_KINDS.filter((kind) => entry[kind] !== undefined).length === 1, {
     error: `exactly one of ${ENDPOINT_KINDS.join(', ')}`,
   });
+
+const MOST_CHATS = 8;
+
+/** Whether it is a channel of Slack or Microsoft Teams. */
+export function isChat(entry: { readonly slack?: unknown; readonly teams?: unknown }): boolean {
+  return entry.slack !== undefined || entry.teams !== undefined;
+}
 
 const settings = z
   .strictObject({
@@ -237,7 +269,12 @@ const settings = z
     projects,
     alerts: z
       .strictObject({
-        subscriptions: z.array(subscription, 'a list').max(100, 'at most 100 subscriptions').default([]),
+        subscriptions: z
+          .array(subscription, 'a list')
+          .max(100, 'at most 100 subscriptions')
+          // Their topics are named in the function's environment, which has room for no more.
+          .refine((entries) => entries.filter(isChat).length <= MOST_CHATS, `at most ${MOST_CHATS} chat channels`)
+          .default([]),
         /** Where alerts and alarms send their readers; the section follows after a "#". */
         runbookUrl: text(
           'an https:// address without "#"',

@@ -10,7 +10,7 @@ export function createTerminalAlertSink(
   return {
     async publish(project, events, audience = 'everybody'): Promise<ReadonlySet<string>> {
       if (audience === 'everybody' && events.length > 0) {
-        const digest = toDigest(events, { project, stack: null, runbook });
+        const digest = toDigest(events, { project, stack: null, runbook, panel: null });
         const body = digest.text.trimEnd().split('\n');
         const lines = [`Subject: ${digest.subject}`, '', ...body].map((line) => `│ ${line}`.trimEnd());
         write(`${['┌─ mail', ...lines, '└─'].join('\n')}\n`);

@@ -3,7 +3,7 @@ import pRetry from 'p-retry';
 import { describeError } from '../guard/errors.ts';
 import { SAME_MOMENT_MS } from '../guard/intent.ts';
 import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model.ts';
-import type { Clock, IntegrationsApi } from '../guard/ports.ts';
+import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
 import { safeText } from '../guard/text.ts';
 import {
   type ApiErrorDetails,
@@ -50,7 +50,7 @@ const LONGEST_RETRY_AFTER_MS = 30_000;
 const MOST_PAGES = 1_000;
 
 export function createQonversionClient(options: QonversionClientOptions): IntegrationsApi {
-  const traffic = { requests: 0, retries: 0 };
+  const traffic = { requests: 0, retries: 0, waitedMs: 0 };
   const call = (request: ApiRequest) => send(options, traffic, request);
 
   return {
@@ -137,7 +137,7 @@ interface ApiRequest {
 /** One request with its retries (law 6), and a second reading of the key after a 401 (law 4). */
 async function send(
   options: QonversionClientOptions,
-  traffic: { requests: number; retries: number },
+  traffic: { -readonly [name in keyof Traffic]: Traffic[name] },
   request: ApiRequest,
 ): Promise<ApiAnswer> {
   const key = await options.key.get();
@@ -155,11 +155,16 @@ async function send(
     let doubtful = false;
     try {
       return await pRetry(
-        (attempt) => {
+        async (attempt) => {
           if (options.remainingMs() <= 0) throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
           traffic.requests += 1;
           if (attempt > 1) traffic.retries += 1;
-          return attemptOnce(options, request, secret);
+          const sentAt = performance.now();
+          try {
+            return await attemptOnce(options, request, secret);
+          } finally {
+            traffic.waitedMs += performance.now() - sentAt;
+          }
         },
         {
           retries: options.retries ?? 4,

@@ -4,7 +4,7 @@ import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../..
 import { isKeptOnly, makeEvent, SEVERITY } from '../../functions/guard/events.ts';
 import type { EventType, GuardEvent, IntegrationRecord } from '../../functions/guard/model.ts';
 import { RUNBOOK } from '../../functions/guard/settings.ts';
-import { aFailingRecord, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
+import { aFailingRecord, minutesAfter, minutesBefore, NOON, PANEL } from '../support/builders.ts';
 
 const FIGURES = {
   freshErrors: 61,
@@ -36,7 +36,7 @@ function anEvent(
 /** Everything that is told to anybody. */
 const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isKeptOnly({ type }));
 
-const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK };
+const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL };
 
 describe('a digest', () => {
   it.each(TOLD)('of %s says what happened, why, what it means and what to do', (type) => {

@@ -46,6 +46,8 @@ function topic(name: string): {
       log: silentLog,
       stack: 'IntegrationGuard',
       runbook: RUNBOOK,
+      panel: null,
+      chatTopics: [],
       firstWaitMs: 1,
     }),
     queue: (queue, filter) => {
@@ -184,6 +186,8 @@ describe('on SNS', () => {
       log: silentLog,
       stack: null,
       runbook: RUNBOOK,
+      panel: null,
+      chatTopics: [],
       firstWaitMs: 1,
     });
     expect((await sink.publish('production', events)).size).toBe(10);
@@ -206,6 +210,8 @@ describe('on SNS', () => {
       log: silentLog,
       stack: null,
       runbook: RUNBOOK,
+      panel: null,
+      chatTopics: [],
       firstWaitMs: 1,
     });
     const accepted = await sink.publish('production', events);
@@ -225,6 +231,8 @@ describe('on SNS', () => {
       log: silentLog,
       stack: null,
       runbook: RUNBOOK,
+      panel: null,
+      chatTopics: [],
     });
     expect(await sink.publish('production', [anEvent('a')])).toEqual(new Set());
   });

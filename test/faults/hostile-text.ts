@@ -7,7 +7,7 @@ import { planPass, runPass } from '../../functions/guard/pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
 import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
-import { aFailingRecord, NOON } from '../support/builders.ts';
+import { aFailingRecord, NOON, PANEL } from '../support/builders.ts';
 import { addBusy, createHarness } from '../support/harness.ts';
 import type { Finding } from './finding.ts';
 
@@ -104,7 +104,12 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   for (const type of Object.keys(SEVERITY) as EventType[]) {
     const record = aFailingRecord(61, 48, { title, integration: title, last_error_message: message });
     const event = makeEvent({ type, project: 'production', time: NOON, episode: NOON, reason: message, record });
-    const digest = toDigest([event], { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK });
+    const digest = toDigest([event], {
+      project: 'production',
+      stack: 'IntegrationGuard',
+      runbook: RUNBOOK,
+      panel: PANEL,
+    });
     show(`${type}: CloudEvent`, JSON.stringify(toCloudEvent(event)), { most: 4_000 });
     show(`${type}: attributes`, JSON.stringify(eventAttributes(event)), { most: 1_000 });
     show(`${type}: digest's attributes`, JSON.stringify(digestAttributes(digest, 'production')), { most: 1_000 });

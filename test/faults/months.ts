@@ -385,7 +385,7 @@ class Living {
 
   #ports(): Ports {
     const api: IntegrationsApi = {
-      traffic: { requests: 0, retries: 0 },
+      traffic: { requests: 0, retries: 0, waitedMs: 0 },
       list: async () => ({
         records: this.#world.list().map(toRecord),
         invalid: [],

@@ -214,6 +214,8 @@ export function portsElsewhere(
     log: silentLog,
     stack: 'IntegrationGuard',
     runbook: RUNBOOK,
+    panel: null,
+    chatTopics: [],
     firstWaitMs: 1,
   });
   return { ...portsOf(api, ledger, alerts, clock), api: gated(portsOf(api, ledger, alerts, clock), gate).api };

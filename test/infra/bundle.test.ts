@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,12 @@ let sns: FauxqsServer;
 let secrets: SecretsEmulator;
 let bundle: string;
 let lambda: LambdaProcess;
+let panel: LambdaProcess;
+let act: LambdaProcess;
+
+const ACT_FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:act';
+
+type Resources = Record<string, { readonly Type: string; readonly Properties: { Code: { S3Key: string } } }>;
 
 beforeAll(async () => {
   [sandbox, dynamo, sns, secrets] = await Promise.all([
@@ -45,11 +51,13 @@ beforeAll(async () => {
   });
   const app = new App({ outdir: await mkdtemp(join(tmpdir(), 'cdk-out-')) });
   new GuardStack(app, 'IntegrationGuard', { settings });
-  const { directory } = app.synth();
-  const asset = readdirSync(directory).find(
-    (name) => name.startsWith('asset.') && statSync(join(directory, name)).isDirectory(),
-  );
-  bundle = join(directory, asset ?? '', 'index.mjs');
+  const assembly = app.synth();
+  const bundleOf = (name: string) => {
+    const resources = Object.entries(assembly.getStackByName('IntegrationGuard').template.Resources as Resources);
+    const [, found] = resources.find(([id, { Type }]) => Type === 'AWS::Lambda::Function' && id.startsWith(name)) ?? [];
+    return join(assembly.directory, `asset.${found?.Properties.Code.S3Key.replace('.zip', '')}`, 'index.mjs');
+  };
+  bundle = bundleOf('GuardPass');
 
   const { topicArn } = sns.createTopic('alerts');
   for (const kind of ['event', 'digest']) {
@@ -60,7 +68,7 @@ beforeAll(async () => {
       attributes: { RawMessageDelivery: 'true', FilterPolicy: JSON.stringify({ kind: [kind] }) },
     });
   }
-  lambda = startLambda(bundle, {
+  const environment = {
     AWS_REGION: CREDENTIALS.region,
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
@@ -69,12 +77,18 @@ beforeAll(async () => {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.endpoint,
     LEDGER_TABLE,
     ALERTS_TOPIC_ARN: topicArn,
+    CHAT_TOPICS: '[]',
+    DASHBOARD_NAME: 'IntegrationGuard-us-east-1',
     STACK_NAME: 'IntegrationGuard',
-  });
+    ACT_FUNCTION_ARN,
+  };
+  lambda = startLambda(bundle, environment);
+  panel = startLambda(bundleOf('GuardPanel'), environment);
+  act = startLambda(bundleOf('GuardAct'), environment);
 });
 
 afterAll(async () => {
-  await lambda?.stop();
+  await Promise.all([lambda?.stop(), panel?.stop(), act?.stop()]);
   await Promise.all([sandbox.close(), dynamo.stop(), sns.stop(), secrets.stop()]);
 });
 
@@ -152,6 +166,50 @@ describe.sequential('the bundle, as CDK makes it', () => {
     expect(events().at(-1)).toMatchObject({ type: 'integration.reactivated' });
   });
 
+  it('draws the panel, with the buttons of the function that acts', async () => {
+    const before = events().length;
+    const page = String(await panel.invoke({ project: 'production', widgetContext: { theme: 'dark' } }));
+    expect(page).toContain('All is well: 3 delivering');
+    expect(page).toContain('ig-dark');
+    expect(page).toContain(`endpoint="${ACT_FUNCTION_ARN}" confirmation=`);
+    expect(page).toContain('re-activated');
+    expect(await panel.invoke({ describe: true })).toMatch(/^## Integration Guard/);
+    expect(events()).toHaveLength(before);
+  });
+
+  it.each([
+    { project: 'production', action: 'pause', id: 'broken' },
+    { project: 'production', action: 'run' },
+    { project: 'other' },
+    { project: 'production', apiUrl: 'https://evil.example' },
+    null,
+    'production',
+  ])('shows whoever asks the drawing function for %j what it takes, and does nothing', async (input) => {
+    const before = sandbox.requests.length;
+    expect(await panel.invoke(input)).toContain('This widget takes {&quot;project&quot;: NAME}');
+    expect(sandbox.requests.length).toBe(before);
+  });
+
+  it('pauses and resumes for whoever presses a button, and shows the panel as it is then', async () => {
+    const pressed = (action: string) => act.invoke({ project: 'production', action, id: 'good-2' });
+    const paused = String(await pressed('pause'));
+    expect(paused).toContain('good-2 is paused, and the guard will not re-activate it.');
+    expect(paused).toContain('paused by an operator');
+    expect(sandbox.production.get('good-2')?.active).toBe(0);
+    await pass();
+    expect(sandbox.production.get('good-2')?.active).toBe(0);
+    expect(await pressed('resume')).toContain('good-2 is active again');
+    expect(sandbox.production.get('good-2')?.active).toBe(1);
+    expect(await ledgerEntry('integration#good-2')).toMatchObject({ entry: { intent: null } });
+  });
+
+  it('runs a pass for whoever presses that button, with its metrics', async () => {
+    expect(await act.invoke({ project: 'production', action: 'run' })).toContain(
+      'The pass is done: nothing was changed',
+    );
+    expect(act.output()).toContain('"PassesSucceeded":1');
+  });
+
   it('picks up a regenerated key without a new deployment', async () => {
     const rotated = `${runKey()}00`;
     sandbox.regenerateKey(rotated);
@@ -201,7 +259,8 @@ describe.sequential('the bundle, as CDK makes it', () => {
 
   it('has left no key and no upstream credential anywhere: log, alerts, ledger', async () => {
     const items = await dynamo.client.send(new ScanCommand({ TableName: LEDGER_TABLE }));
-    const everything = [lambda.output(), ...messages('event'), ...messages('digest'), JSON.stringify(items.Items)].join(
+    const outputs = [lambda, panel, act].map((each) => each.output());
+    const everything = [...outputs, ...messages('event'), ...messages('digest'), JSON.stringify(items.Items)].join(
       '\n',
     );
     const secret = runKey().replace('sk_fake_', '');

@@ -3,6 +3,7 @@ import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
+import { METRIC } from '../../functions/aws/metrics.ts';
 import { RUNBOOK } from '../../functions/guard/settings.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 
@@ -157,7 +158,7 @@ describe('the topics', () => {
 
   it('refuse plain HTTP', () => {
     const policies = Object.values(template.findResources('AWS::SNS::TopicPolicy'));
-    expect(policies).toHaveLength(2);
+    expect(policies).toHaveLength(4);
     for (const { Properties } of policies) {
       const deny = Properties.PolicyDocument.Statement.find(({ Effect }: { Effect: string }) => Effect === 'Deny');
       expect(deny).toMatchObject({ Condition: { Bool: { 'aws:SecureTransport': 'false' } }, Principal: '*' });
@@ -225,6 +226,24 @@ describe('the topics', () => {
     });
   });
 
+  it('of a chat channel get nothing but what the chat service understands: notifications, and alarms', () => {
+    const topicOf = (ref: string) => ({ Ref: Match.stringLikeRegexp(`^GuardAlerts${ref}`) });
+    template.hasResourceProperties('AWS::Chatbot::SlackChannelConfiguration', {
+      SlackWorkspaceId: 'T0ABCDEF1',
+      SlackChannelId: 'C0ABCDEF1',
+      SnsTopicArns: [topicOf('slack.*topic'), topicOf('AlarmsTopic')],
+      GuardrailPolicies: [Match.anyValue()],
+    });
+    template.hasResourceProperties('AWS::Chatbot::MicrosoftTeamsChannelConfiguration', {
+      TeamsChannelId: '19%3aabc%40thread.tacv2',
+      SnsTopicArns: [topicOf('teams.*topic')],
+    });
+    expect(statementsOf('GuardAlertsChatRole')).toEqual([]);
+    const chatTopics = JSON.stringify(template.toJSON().Outputs.ChatTopics.Value);
+    expect(chatTopics).toContain('\\"minSeverity\\":\\"warning\\",\\"projects\\":null');
+    expect(chatTopics).toContain('\\"projects\\":[\\"production\\"]');
+  });
+
   it('keep what could not be delivered', () => {
     template.allResourcesProperties('AWS::SNS::Subscription', { RedrivePolicy: Match.anyValue() });
   });
@@ -247,12 +266,26 @@ describe('least privilege', () => {
     );
   });
 
+  it('lets whoever draws the panel look, and nothing else', () => {
+    expect([...new Set(actionsOf('GuardPanelRole'))]).toEqual([
+      'dynamodb:Query',
+      'kms:Decrypt',
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+      'secretsmanager:GetSecretValue',
+    ]);
+  });
+
+  it('lets the buttons do what a pass does', () => {
+    expect(actionsOf('GuardActRole')).toEqual(actionsOf('GuardPassRole'));
+  });
+
   it('gives the scheduler exactly the actions it uses', () => {
     expect(actionsOf('GuardSchedulerRole')).toEqual(['lambda:InvokeFunction', 'sqs:SendMessage']);
   });
 
   it('names every resource: no wildcard anywhere in a role', () => {
-    for (const role of ['GuardPassRole', 'GuardSchedulerRole']) {
+    for (const role of ['GuardPassRole', 'GuardActRole', 'GuardPanelRole', 'GuardSchedulerRole']) {
       for (const statement of statementsOf(role)) expect(JSON.stringify(statement.Resource)).not.toContain('*');
     }
     for (const { Properties } of Object.values(template.findResources('AWS::IAM::Role'))) {
@@ -260,6 +293,81 @@ describe('least privilege', () => {
     }
   });
 });
+
+describe('the dashboard', () => {
+  interface Widget {
+    readonly type: string;
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+    readonly properties: {
+      readonly title?: string;
+      readonly endpoint?: string;
+      readonly params?: unknown;
+      readonly updateOn?: unknown;
+      readonly metrics?: readonly (readonly unknown[])[];
+      readonly alarms?: readonly unknown[];
+    };
+  }
+  const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
+  const { widgets } = JSON.parse(asText(dashboard?.Properties.DashboardBody)) as { widgets: readonly Widget[] };
+
+  it('begins with the alarms, so that one look says whether all is well', () => {
+    expect(widgets[0]).toMatchObject({ type: 'alarm', x: 0, y: 0, width: 24 });
+    expect(widgets[0]?.properties.alarms).toHaveLength(
+      Object.keys(template.findResources('AWS::CloudWatch::Alarm')).length,
+    );
+  });
+
+  it('has the control panel of each project, drawn by the function that may only look', () => {
+    const panels = widgets.filter(({ type }) => type === 'custom');
+    expect(panels.map(({ properties }) => properties.params)).toEqual(
+      Object.keys(RICH_SETTINGS.projects).map((project) => ({ project })),
+    );
+    for (const { properties } of panels) expect(properties.endpoint).toMatch(/^<GuardPanel/);
+  });
+
+  it('shows every metric that the guard writes', () => {
+    const shown = JSON.stringify(widgets);
+    for (const name of Object.values(METRIC)) expect(shown).toContain(`"IntegrationGuard","${name}"`);
+  });
+
+  it('lays its widgets out without overlap, within the width that CloudWatch has', () => {
+    widgets.forEach((one, index) => {
+      expect(one.x + one.width).toBeLessThanOrEqual(24);
+      for (const other of widgets.slice(index + 1)) {
+        const apart =
+          one.x + one.width <= other.x ||
+          other.x + other.width <= one.x ||
+          one.y + one.height <= other.y ||
+          other.y + other.height <= one.y;
+        expect(apart).toBe(true);
+      }
+    });
+  });
+
+  it('tells the console which function describes itself', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Description: Match.stringLikeRegexp('^Draws the control panel'),
+      Tags: [{ Key: 'cw-custom-widget', Value: 'describe' }],
+    });
+  });
+
+  it('has the name that mails link to', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ DASHBOARD_NAME: dashboard?.Properties.DashboardName }) },
+    });
+  });
+});
+
+/** A joined value as text, with what is known only at deployment as `<Name>`. */
+function asText(value: { readonly 'Fn::Join': [string, (string | Record<string, unknown>)[]] }): string {
+  const [separator, parts] = value['Fn::Join'];
+  return parts
+    .map((part) => (typeof part === 'string' ? part : `<${[Object.values(part)[0]].flat().join('.')}>`))
+    .join(separator);
+}
 
 describe('the alarms', () => {
   it('watch errors, throttles, dead letters, failed pauses and missing passes, and tell when it is over', () => {

@@ -21,6 +21,16 @@ export const RICH_SETTINGS = {
       { sqs: 'arn:aws:sqs:eu-west-1:123456789012:alerts' },
       { lambda: 'arn:aws:lambda:eu-west-1:123456789012:function:on-alert', minSeverity: 'warning' },
       { https: 'https://example.com/hooks/guard', alarms: true },
+      { slack: { workspaceId: 'T0ABCDEF1', channelId: 'C0ABCDEF1' }, minSeverity: 'warning' },
+      {
+        teams: {
+          tenantId: '0f1e2d3c-0000-4000-8000-000000000001',
+          teamId: '0f1e2d3c-0000-4000-8000-000000000002',
+          channelId: '19%3aabc%40thread.tacv2',
+        },
+        projects: ['production'],
+        alarms: false,
+      },
     ],
   },
 } as const;

@@ -1,8 +1,12 @@
+import { dashboardUrl } from '../../functions/aws/console.ts';
 import { BLANK_ENTRY, type IntegrationRecord, type LedgerEntry } from '../../functions/guard/model.ts';
 import { type Policy, parseSettings } from '../../functions/guard/settings.ts';
 
 /** The moment tests begin at unless they say otherwise. */
 export const NOON = '2026-11-23T12:00:00.000Z';
+
+/** Where the panel is, in mails of tests. */
+export const PANEL = dashboardUrl('eu-west-1', 'IntegrationGuard-eu-west-1');
 
 export function minutesAfter(moment: string, minutes: number): string {
   return new Date(Date.parse(moment) + minutes * 60_000).toISOString();

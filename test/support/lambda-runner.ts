@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 /** The child's side of `startLambda`: loads the bundle and answers one invocation after the other. */
 type Handler = (
   event: unknown,
-  context: { readonly awsRequestId: string; getRemainingTimeInMillis(): number },
+  context: { readonly awsRequestId: string; readonly invokedFunctionArn: string; getRemainingTimeInMillis(): number },
 ) => Promise<unknown>;
 
 const [, , bundle = ''] = process.argv;
@@ -13,7 +13,11 @@ let requests = 0;
 process.on('message', async ({ event, remainingMs }: { event: unknown; remainingMs: number }) => {
   requests += 1;
   const deadline = Date.now() + remainingMs;
-  const context = { awsRequestId: `request-${requests}`, getRemainingTimeInMillis: () => deadline - Date.now() };
+  const context = {
+    awsRequestId: `request-${requests}`,
+    invokedFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:this-one',
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
   try {
     process.send?.({ result: await handler(event, context) });
   } catch (error) {

@@ -148,7 +148,7 @@ export interface WorldApi extends IntegrationsApi {
 
 /** The integrations of a sandbox world, without HTTP in between. */
 export function createWorldApi(world: World): WorldApi {
-  const traffic = { requests: 0, retries: 0 };
+  const traffic = { requests: 0, retries: 0, waitedMs: 0 };
   const statusCalls: (readonly [string, 0 | 1])[] = [];
   let listError: Error | null = null;
   let statusError: Error | null = null;

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import type { Order } from '../guard/decide.ts';
+import { INTEGRATION_ID } from '../qonversion/schema.ts';
+import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
+
+/** What CloudWatch sends a custom widget's function, looked at with suspicion: whoever may invoke it may send anything. */
+
+export type Action = 'pause' | 'resume' | 'ignore' | 'heed' | 'run';
+
+export type PanelInput =
+  /** The console asks what the widget takes. */
+  | { readonly wants: 'description' }
+  | { readonly wants: 'panel'; readonly project: string; readonly reader: Reader }
+  | {
+      readonly wants: 'action';
+      readonly project: string;
+      readonly reader: Reader;
+      readonly action: Action;
+      /** Null only for `run`. */
+      readonly id: string | null;
+    };
+
+/** How and what the reader wants to see. */
+export interface Reader {
+  readonly theme: 'light' | 'dark';
+  readonly choice: PanelChoice;
+}
+
+/** What an operator orders by an action on one integration. A day is what a button can say without asking. */
+export const ORDER_OF = {
+  pause: 'pause',
+  resume: 'resume',
+  ignore: { ignoreForMinutes: 24 * 60 },
+  heed: 'heed',
+} as const satisfies Record<Exclude<Action, 'run'>, Order>;
+
+/** Fields of other widgets on the dashboard may come along; what is not ours or not sensible is as if it were not there. */
+const widgetContext = z
+  .object({
+    theme: z.enum(['light', 'dark']).catch('light'),
+    forms: z
+      .object({
+        all: z
+          .object({
+            find: z.string().max(100).catch(USUAL_CHOICE.find),
+            show: z.enum(SHOWN).catch(USUAL_CHOICE.show),
+            sort: z.enum(SORTED).catch(USUAL_CHOICE.sort),
+          })
+          .catch(USUAL_CHOICE),
+      })
+      .catch({ all: USUAL_CHOICE }),
+  })
+  .catch({ theme: 'light', forms: { all: USUAL_CHOICE } });
+
+const describe = z.looseObject({ describe: z.literal(true) });
+
+const project = z.string('a project name');
+
+const panel = z.strictObject({ project: project.optional(), widgetContext: widgetContext.optional() });
+
+const onOne = z.strictObject({
+  project,
+  action: z.enum(['pause', 'resume', 'ignore', 'heed']),
+  id: z.string().regex(INTEGRATION_ID),
+  widgetContext: widgetContext.optional(),
+});
+
+const onProject = z.strictObject({
+  project,
+  action: z.literal('run'),
+  widgetContext: widgetContext.optional(),
+});
+
+/**
+ * @param projects names of the deployed projects: nothing else can be asked about
+ * @returns null for anything that is not a request of the panel
+ */
+export function parsePanelInput(event: unknown, projects: readonly string[]): PanelInput | null {
+  if (describe.safeParse(event).success) return { wants: 'description' };
+  const known = (name: string | undefined): string | null => {
+    const wanted = name ?? (projects.length === 1 ? projects[0] : undefined);
+    return wanted !== undefined && projects.includes(wanted) ? wanted : null;
+  };
+
+  const look = panel.safeParse(event);
+  if (look.success) {
+    const name = known(look.data.project);
+    return name === null ? null : { wants: 'panel', project: name, reader: toReader(look.data.widgetContext) };
+  }
+  const act = z.union([onOne, onProject]).safeParse(event);
+  if (!act.success) return null;
+  const name = known(act.data.project);
+  if (name === null) return null;
+  return {
+    wants: 'action',
+    project: name,
+    reader: toReader(act.data.widgetContext),
+    action: act.data.action,
+    id: act.data.action === 'run' ? null : act.data.id,
+  };
+}
+
+function toReader(context: z.output<typeof widgetContext> | undefined): Reader {
+  return { theme: context?.theme ?? 'light', choice: context?.forms.all ?? USUAL_CHOICE };
+}

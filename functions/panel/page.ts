@@ -1,0 +1,233 @@
+import { describeMoment } from '../guard/time.ts';
+import { Html, html } from './html.ts';
+import type { Action } from './input.ts';
+import { STYLE } from './style.ts';
+import { type Phase, type Segment, TIMELINE_DAYS } from './timeline.ts';
+import type { HistoryLine, Level, PanelRow, PanelView } from './view.ts';
+
+/** The panel as HTML for a CloudWatch custom widget: no script, actions as `<cwdb-action>` behind the element they belong to. */
+
+/** ARNs of the functions that the page calls. */
+export interface Endpoints {
+  /** Draws the panel again, with another filter. */
+  readonly look: string;
+  /** Does what a button says. */
+  readonly act: string;
+}
+
+/** What became of what the reader has just asked for. */
+export interface Notice {
+  readonly level: 'good' | 'bad';
+  readonly text: string;
+}
+
+interface PageOptions {
+  readonly endpoints: Endpoints;
+  readonly theme: 'light' | 'dark';
+  readonly notice: Notice | null;
+}
+
+export function renderPanel(view: PanelView, { endpoints, theme, notice }: PageOptions): string {
+  const { headline, project, now } = view;
+  return page(
+    theme,
+    html`<div class="ig-head">
+<div><h2 class="ig-${headline.level}">${symbol(headline.level)} ${headline.text}</h2>
+<p class="ig-muted">Project ${project}, as of ${describeMoment(now, now)}</p></div>
+<div>${button('Run now', `Run a pass over project ${project} now`, {
+      endpoint: endpoints.act,
+      confirmation: `Run a pass over project ${project} now? It does what the policy says, as on schedule.`,
+      parameters: { project, action: 'run' },
+    })}</div></div>
+${noticeOf(notice)}${troublesOf(view)}${filterOf(view, endpoints)}${listOf(view, endpoints)}${historyOf(view)}`,
+  );
+}
+
+/** When there is nothing to draw: one clear sentence, and what was done before it. */
+export function renderProblem(problem: string, theme: 'light' | 'dark', notice: Notice | null = null): string {
+  return page(theme, html`${noticeOf(notice)}<p class="ig-note ig-bad" role="alert">${problem}</p>`);
+}
+
+function page(theme: 'light' | 'dark', content: Html): string {
+  return html`<style>${new Html(STYLE)}</style>
+<div class="cwdb-no-default-styles ig ig-${theme}">${content}</div>`.toString();
+}
+
+/** A shape for each level, so that none is told by colour alone. The word beside it is for screen readers. */
+const SYMBOL = { good: '●', info: '◆', warning: '▲', bad: '■', off: '○' } as const satisfies Record<Level, string>;
+
+function symbol(level: Level): Html {
+  return html`<span aria-hidden="true">${SYMBOL[level]}</span>`;
+}
+
+function noticeOf(notice: Notice | null): Html | null {
+  if (notice === null) return null;
+  const role = notice.level === 'bad' ? 'alert' : 'status';
+  return html`<p class="ig-note ig-${notice.level}" role="${role}">${notice.text}</p>`;
+}
+
+function troublesOf({ troubles }: PanelView): Html | null {
+  if (troubles.length === 0) return null;
+  return html`<ul class="ig-troubles">${troubles.map((trouble) => html`<li>${trouble}</li>`)}</ul>`;
+}
+
+const SHOW_WORDS = { all: 'all', trouble: 'in trouble', stopped: 'stopped' } as const;
+const SORT_WORDS = {
+  trouble: 'worst first',
+  name: 'by name',
+  errors: 'most failures first',
+  delivery: 'longest silence first',
+} as const;
+
+function filterOf({ choice, project }: PanelView, endpoints: Endpoints): Html {
+  const options = (words: Readonly<Record<string, string>>, chosen: string) =>
+    Object.entries(words).map(([value, word]) =>
+      value === chosen
+        ? html`<option value="${value}" selected>${word}</option>`
+        : html`<option value="${value}">${word}</option>`,
+    );
+  return html`<form class="ig-filter" role="search" aria-label="Filter integrations">
+<label>Find <input name="find" value="${choice.find}" maxlength="100" placeholder="name, id, provider"></label>
+<label>Show <select name="show">${options(SHOW_WORDS, choice.show)}</select></label>
+<label>Order <select name="sort">${options(SORT_WORDS, choice.sort)}</select></label>
+${button('Apply', 'Apply the filter', { endpoint: endpoints.look, confirmation: null, parameters: { project } })}
+</form>`;
+}
+
+function listOf(view: PanelView, endpoints: Endpoints): Html {
+  const { rows, hidden } = view;
+  const rest = hidden === 0 ? null : html`<p class="ig-muted">${hidden} not shown; the filter finds them.</p>`;
+  if (rows.length === 0) return html`<p>No integration to show.</p>${rest}`;
+  // The roles are said again, since the narrow form lays the table out as blocks, which takes them away.
+  return html`<table class="ig-list" role="table" aria-label="Integrations of project ${view.project}">
+<thead role="rowgroup"><tr role="row">${COLUMNS.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
+<tbody role="rowgroup">${rows.map((row) => rowOf(row, view, endpoints))}</tbody></table>
+${legend()}${rest}`;
+}
+
+const COLUMNS = ['Integration', 'State', 'Fresh failures', 'Last delivery', 'Last error', 'This week', 'Next', 'Do'];
+
+function rowOf(row: PanelRow, view: PanelView, endpoints: Endpoints): Html {
+  const { errors, lastError } = row;
+  const cell = (label: string, content: Html, name = '') =>
+    html`<td role="cell" data-label="${label}" class="${name}"><div>${content}</div></td>`;
+  return html`<tr role="row"><th role="rowheader" scope="row" class="ig-name">${row.provider} ${row.platform}<small>${row.title}</small><small>${row.id}</small></th>
+${cell(
+  'State',
+  html`<span class="ig-state ig-${row.state.level}">${symbol(row.state.level)} ${row.state.word}</span><small>circuit ${row.circuit}</small>${row.ignored ? html`<small>ignored for now</small>` : null}`,
+)}
+${errors === null ? cell('Fresh failures', html`–`, 'ig-nothing') : cell('Fresh failures', errorsOf(row, errors))}
+${cell('Last delivery', html`${row.lastDelivery}`)}
+${lastError === null ? cell('Last error', html`none`, 'ig-nothing') : cell('Last error', html`${lastError.at}<small>${lastError.message}</small>`)}
+${cell('This week', timeline(row, view.now))}
+${cell('Next', html`The guard ${row.outlook.text}.`)}
+${cell('Do', html`${actionsOf(row, view, endpoints)}`, 'ig-acts')}</tr>`;
+}
+
+function errorsOf({ failingSince }: PanelRow, { fresh, threshold }: { fresh: number; threshold: number }): Html {
+  const percent = Math.min(100, Math.round((100 * fresh) / threshold));
+  const words = `${fresh.toLocaleString('en-US')} of ${threshold.toLocaleString('en-US')}`;
+  return html`${words}<div class="${percent === 100 ? 'ig-bar ig-bar-full' : 'ig-bar'}" role="meter" aria-label="Fresh failures" aria-valuemin="0" aria-valuemax="${threshold}" aria-valuenow="${Math.min(fresh, threshold)}" aria-valuetext="${words}"><span style="width:${percent}%"></span></div>${
+    failingSince === null ? null : html`<small>since ${failingSince}</small>`
+  }`;
+}
+
+function actionsOf(row: PanelRow, { project }: PanelView, endpoints: Endpoints): readonly Html[] {
+  const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`;
+  const action = (word: string, does: Action, confirmation: string) =>
+    button(word, `${word}: ${name}`, {
+      endpoint: endpoints.act,
+      confirmation: `${confirmation.replace('NAME', () => name)}`,
+      parameters: { project, action: does, id: row.id },
+    });
+  return [
+    row.active
+      ? action(
+          'Pause',
+          'pause',
+          'Pause NAME? No events go there until a person resumes it, and those of the pause are not sent later.',
+        )
+      : action('Resume', 'resume', 'Resume NAME? Events go there again, and its failures count from now on.'),
+    row.ignored
+      ? action('Guard again', 'heed', 'Have the guard look after NAME again?')
+      : action(
+          'Ignore for a day',
+          'ignore',
+          'Have the guard ignore NAME for a day? Nothing is told of it, and it is not paused.',
+        ),
+  ];
+}
+
+interface CallOptions {
+  readonly endpoint: string;
+  /** What has to be confirmed before the call; null when it changes nothing. */
+  readonly confirmation: string | null;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** A button and, right behind it as CloudWatch wants it, what it calls. The answer takes the widget's place. */
+function button(word: string, label: string, { endpoint, confirmation, parameters }: CallOptions): Html {
+  const asks = confirmation === null ? null : html` confirmation="${confirmation}"`;
+  return html`<button type="button" class="btn" aria-label="${label}">${word}</button><cwdb-action action="call" display="widget" endpoint="${endpoint}"${asks}>${JSON.stringify(parameters)}</cwdb-action>`;
+}
+
+/** Where a phase's bar begins and how high it is, of 12: what stops deliveries stands tallest. */
+const SHAPE = {
+  delivering: { y: 9, height: 3 },
+  failing: { y: 5, height: 7 },
+  trial: { y: 5, height: 3 },
+  paused: { y: 0, height: 12 },
+  suspended: { y: 0, height: 12 },
+  operator: { y: 3, height: 6 },
+} as const satisfies Record<Phase, { y: number; height: number }>;
+
+const PHASE_WORDS = {
+  delivering: 'delivering',
+  failing: 'failing',
+  trial: 'on trial',
+  paused: 'paused by the guard',
+  suspended: 'suspended by Qonversion',
+  operator: 'paused by an operator',
+} as const satisfies Record<Phase, string>;
+
+function timeline({ timeline: segments }: PanelRow, now: string): Html {
+  const words = segments.map(({ phase, from }, index) =>
+    index === 0 ? PHASE_WORDS[phase] : `${PHASE_WORDS[phase]} from ${describeMoment(from, now)}`,
+  );
+  const days = Array.from({ length: TIMELINE_DAYS - 1 }, (_, day) => round((100 * (day + 1)) / TIMELINE_DAYS));
+  return html`<svg class="ig-week" viewBox="0 0 100 12" preserveAspectRatio="none" role="img" aria-label="Last ${TIMELINE_DAYS} days: ${words.join(', ')}">
+${days.map((x) => html`<line class="ig-day" x1="${x}" x2="${x}" y1="0" y2="12"></line>`)}
+${segments.map((segment) => bar(segment, now))}</svg>`;
+}
+
+function bar({ phase, start, width, from }: Segment, now: string): Html {
+  const { y, height } = SHAPE[phase];
+  // A few minutes of a week would not be seen.
+  const wide = Math.max(0.8, 100 * width);
+  return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
+}
+
+function legend(): Html {
+  const phases = Object.entries(PHASE_WORDS) as readonly (readonly [Phase, string])[];
+  return html`<ul class="ig-legend" aria-label="Legend of the week">${phases.map(
+    ([phase, words]) =>
+      html`<li><svg class="ig-week" viewBox="0 0 16 12" aria-hidden="true"><rect class="ig-${phase}" x="0" y="${SHAPE[phase].y}" width="16" height="${SHAPE[phase].height}"></rect></svg>${words}</li>`,
+  )}</ul>`;
+}
+
+const LEVEL_OF = { info: 'good', warning: 'warning', critical: 'bad' } as const;
+
+function historyOf({ history }: PanelView): Html {
+  if (history.length === 0)
+    return html`<p class="ig-muted">Nothing has happened in the last ${TIMELINE_DAYS} days.</p>`;
+  const line = ({ at, who, name, id, what, severity, why }: HistoryLine) =>
+    html`<tr><td>${at}</td><td>${who}</td><td>${name}${id === '' ? null : html`<small>${id}</small>`}</td><td class="ig-${LEVEL_OF[severity]}">${what}</td><td>${why}</td></tr>`;
+  return html`<details><summary>What was done in the last ${TIMELINE_DAYS} days</summary>
+<div class="ig-scroll" tabindex="0" role="region" aria-label="History"><table>
+<thead><tr><th scope="col">Time</th><th scope="col">Who</th><th scope="col">Integration</th><th scope="col">What</th><th scope="col">Why</th></tr></thead>
+<tbody>${history.map(line)}</tbody></table></div></details>`;
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}

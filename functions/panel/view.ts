@@ -1,0 +1,257 @@
+import { VERB } from '../alerts/render.ts';
+import { doerOf } from '../guard/events.ts';
+import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model.ts';
+import { type Outlook, outlook } from '../guard/outlook.ts';
+import type { Plan, PlannedDecision } from '../guard/plan.ts';
+import { effectivePolicy } from '../guard/policy.ts';
+import type { GuardedProject } from '../guard/settings.ts';
+import { plural, safeText } from '../guard/text.ts';
+import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/time.ts';
+import { isUnstable } from '../guard/unstable.ts';
+import { type Phase, type Segment, timelineOf } from './timeline.ts';
+
+/** What the panel shows, as data: all text is safe to show once it is escaped. */
+export interface PanelView {
+  readonly project: string;
+  readonly now: string;
+  readonly headline: { readonly level: Level; readonly text: string };
+  /** What concerns the project as a whole, the worst first. */
+  readonly troubles: readonly string[];
+  readonly rows: readonly PanelRow[];
+  /** Integrations that the filter or the page's length leaves out. */
+  readonly hidden: number;
+  readonly choice: PanelChoice;
+  readonly history: readonly HistoryLine[];
+}
+
+/** How bad it is; never told by colour alone. */
+export type Level = 'good' | 'info' | 'warning' | 'bad' | 'off';
+
+export interface PanelRow {
+  readonly id: string;
+  readonly title: string;
+  readonly provider: string;
+  readonly platform: string;
+  readonly state: { readonly level: Level; readonly word: string };
+  /** Fresh errors, against the threshold; null when nothing counts them now. */
+  readonly errors: { readonly fresh: number; readonly threshold: number } | null;
+  readonly failingSince: string | null;
+  readonly lastDelivery: string;
+  /** Minutes without a delivery; null when there never was one. */
+  readonly silentMinutes: number | null;
+  readonly lastError: { readonly at: string; readonly message: string } | null;
+  readonly circuit: string;
+  readonly timeline: readonly Segment[];
+  readonly outlook: Outlook;
+  readonly ignored: boolean;
+  /** Whether it is on, so that a pause makes sense rather than a resumption. */
+  readonly active: boolean;
+}
+
+export interface HistoryLine {
+  readonly at: string;
+  readonly who: string;
+  readonly id: string;
+  readonly name: string;
+  readonly what: string;
+  readonly severity: Severity;
+  readonly why: string;
+}
+
+export const SHOWN = ['all', 'trouble', 'stopped'] as const;
+export const SORTED = ['trouble', 'name', 'errors', 'delivery'] as const;
+
+/** What the reader wants to see: filter and order. */
+export interface PanelChoice {
+  readonly find: string;
+  readonly show: (typeof SHOWN)[number];
+  readonly sort: (typeof SORTED)[number];
+}
+
+export const USUAL_CHOICE: PanelChoice = { find: '', show: 'all', sort: 'trouble' };
+
+/** More than a page of these nobody reads; the filter finds the rest. */
+const MOST_ROWS = 200;
+const MOST_HISTORY = 40;
+
+export function createView(
+  project: GuardedProject,
+  plan: Plan,
+  history: readonly GuardEvent[],
+  choice: PanelChoice,
+): PanelView {
+  const byId = Map.groupBy(history, ({ record }) => record?.id ?? '');
+  const all = plan.decisions.flatMap((decision) => {
+    const { record } = decision;
+    return record === null ? [] : [toRow(project, plan, decision, record, byId.get(record.id) ?? [])];
+  });
+  const wanted = all.filter((row) => isWanted(row, choice)).sort(ORDER[choice.sort]);
+  const rows = wanted.slice(0, MOST_ROWS);
+  return {
+    project: project.name,
+    now: plan.now,
+    headline: toHeadline(all, plan),
+    troubles: troublesOf(project, plan),
+    rows,
+    hidden: all.length - rows.length,
+    choice,
+    history: history
+      .slice(-MOST_HISTORY)
+      .reverse()
+      .map((event) => toHistoryLine(event, plan.now)),
+  };
+}
+
+function toRow(
+  project: GuardedProject,
+  { now }: Plan,
+  decision: PlannedDecision,
+  record: IntegrationRecord,
+  events: readonly GuardEvent[],
+): PanelRow {
+  const state = stateOf(decision, record);
+  const { figures } = decision;
+  const counts = figures !== null && record.active === 1;
+  const { last_error_at: errorAt, last_error_message: message } = record;
+  return {
+    id: record.id,
+    title: safeText(record.title, 120) || '(no title)',
+    provider: safeText(record.integration, 60),
+    platform: record.target_platform,
+    state,
+    errors: counts ? { fresh: figures.freshErrors, threshold: figures.errorThreshold } : null,
+    failingSince: counts && figures.freshErrors > 0 ? describeMoment(figures.failingSince, now) : null,
+    lastDelivery: describeMoment(record.last_delivery_at, now),
+    silentMinutes: record.last_delivery_at === null ? null : minutesBetween(record.last_delivery_at, now),
+    lastError:
+      errorAt === null && message === null
+        ? null
+        : { at: describeMoment(errorAt, now), message: safeText(message ?? '', 300) },
+    circuit: describeCircuit(decision, now),
+    timeline: timelineOf(events, state.phase, now),
+    outlook: outlook(decision, effectivePolicy(project.policy, record), now),
+    ignored: isLater(decision.before.ignoredUntil, now),
+    active: record.active === 1,
+  };
+}
+
+/** How it is now, whatever the next pass will do about it. */
+function stateOf(
+  { kind, before, figures, settled }: PlannedDecision,
+  record: IntegrationRecord,
+): { readonly level: Level; readonly word: string; readonly phase: Phase } {
+  const { circuit } = before;
+  switch (record.active) {
+    case 0:
+      return circuit.state === 'open' && circuit.by === 'guard' && kind !== 'operator-paused'
+        ? { level: 'bad', word: 'paused by the guard', phase: 'paused' }
+        : { level: 'off', word: 'paused by an operator, or a draft', phase: 'operator' };
+    case 2:
+      return { level: 'bad', word: 'suspended by Qonversion', phase: 'suspended' };
+    case 1:
+      if (kind === 'under-way') return { level: 'info', word: 'a pass is at work on it', phase: 'delivering' };
+      if (kind === 'ignored' && record.delivery_error_count > 0)
+        return { level: 'off', word: 'failing, and ignored', phase: 'failing' };
+      if (kind === 'trial') return { level: 'info', word: 'on trial', phase: 'trial' };
+      if (isUnstable(settled.flaps)) return { level: 'warning', word: 'unstable', phase: 'failing' };
+      if (figures !== null && figures.freshErrors > 0 && kind !== 'recovered')
+        return { level: 'warning', word: 'failing', phase: 'failing' };
+      return { level: 'good', word: 'delivering', phase: 'delivering' };
+  }
+}
+
+function describeCircuit({ before: { circuit } }: PlannedDecision, now: string): string {
+  switch (circuit.state) {
+    case 'closed':
+      return 'closed';
+    case 'open': {
+      const trials = circuit.failedProbes === 0 ? '' : `, ${plural(circuit.failedProbes, 'trial')} failed`;
+      return `open for ${describeMinutes(minutesBetween(circuit.openedAt, now))}${trials}`;
+    }
+    case 'half-open':
+      return `half-open since ${describeMoment(circuit.probedAt, now)}`;
+  }
+}
+
+function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'] {
+  const count = (level: Level) => rows.filter(({ state }) => state.level === level).length;
+  const stopped = count('bad');
+  const failing = count('warning');
+  const trials = count('info');
+  const on = rows.filter(({ active }) => active).length;
+  const parts = [
+    stopped > 0 ? `${stopped} stopped` : '',
+    failing > 0 ? `${failing} failing` : '',
+    trials > 0 ? `${trials} on trial` : '',
+    plan.invalid.length > 0 ? `${plan.invalid.length} unreadable` : '',
+  ].filter((part) => part !== '');
+  if (parts.length === 0 && !plan.blastRadius.held) {
+    return { level: 'good', text: rows.length === 0 ? 'No integrations yet' : `All is well: ${on} delivering` };
+  }
+  const level = stopped > 0 || plan.blastRadius.held ? 'bad' : failing + plan.invalid.length > 0 ? 'warning' : 'info';
+  const well = count('good');
+  return { level, text: [...parts, well > 0 ? `${well} delivering` : ''].filter((part) => part !== '').join(', ') };
+}
+
+function troublesOf({ policy }: GuardedProject, plan: Plan): readonly string[] {
+  const { held, wanted, allowed } = plan.blastRadius;
+  const { failing } = plan.projectDecision.before;
+  const [unreadable] = plan.invalid;
+  return [
+    ...(held
+      ? [
+          `${plural(wanted, 'integration')} over the limits at once, and at most ${allowed} may be paused in one pass: none is paused. Look for what they share. If pausing them all is right, run the guard with --force.`,
+        ]
+      : []),
+    ...(failing === null ? [] : [`Passes could not run since ${describeMoment(failing.since, plan.now)}.`]),
+    ...(unreadable === undefined
+      ? []
+      : [
+          `${plural(plan.invalid.length, 'record')} cannot be read and so not guarded (${safeText(`${unreadable.id ?? 'one without a readable id'}: ${unreadable.problem}`, 200)}).`,
+        ]),
+    ...(policy.mode === 'observe' ? ['Observe mode: the guard reports what it would do, and touches nothing.'] : []),
+  ];
+}
+
+function toHistoryLine(event: GuardEvent, now: string): HistoryLine {
+  const { record } = event;
+  return {
+    at: describeMoment(event.time, now),
+    who: doerOf(event),
+    id: record?.id ?? '',
+    name: record === null ? 'the project' : safeText(`${record.integration} ${record.target_platform}`, 80),
+    what: VERB[event.type],
+    severity: event.severity,
+    why: safeText(event.reason, 300),
+  };
+}
+
+function isWanted(row: PanelRow, { find, show }: PanelChoice): boolean {
+  const { level } = row.state;
+  if (show === 'trouble' && (level === 'good' || level === 'off')) return false;
+  if (show === 'stopped' && level !== 'bad' && level !== 'off') return false;
+  const text = `${row.id} ${row.title} ${row.provider} ${row.platform} ${row.state.word}`.toLowerCase();
+  return text.includes(find.trim().toLowerCase());
+}
+
+const RANK = { bad: 0, warning: 1, info: 2, off: 3, good: 4 } as const satisfies Record<Level, number>;
+
+const share = ({ errors }: PanelRow) => (errors === null ? 0 : errors.fresh / errors.threshold);
+const byName = (left: PanelRow, right: PanelRow) =>
+  `${left.provider} ${left.platform} ${left.title}`.localeCompare(
+    `${right.provider} ${right.platform} ${right.title}`,
+    'en',
+  );
+
+const ORDER = {
+  name: byName,
+  errors: (left, right) => (right.errors?.fresh ?? 0) - (left.errors?.fresh ?? 0) || byName(left, right),
+  // The longest silence first.
+  delivery: (left, right) => silence(right) - silence(left) || byName(left, right),
+  trouble: (left, right) =>
+    RANK[left.state.level] - RANK[right.state.level] || share(right) - share(left) || byName(left, right),
+} as const satisfies Record<PanelChoice['sort'], (left: PanelRow, right: PanelRow) => number>;
+
+function silence({ silentMinutes }: PanelRow): number {
+  return silentMinutes ?? Number.MAX_SAFE_INTEGER;
+}
