@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/**', 'test/faults/mutations.test.ts', 'test/faults/interleave.test.ts'],
+    exclude: ['test/e2e/**', 'test/browser/**', 'test/faults/mutations.test.ts', 'test/faults/interleave.test.ts'],
     // Loopback servers and one real bundling; nothing waits for wall time.
     testTimeout: 30_000,
     hookTimeout: 60_000,

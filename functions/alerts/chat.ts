@@ -63,13 +63,13 @@ export function toChatNotification(events: readonly GuardEvent[], context: Diges
     id: worst.id,
     content: {
       textType: 'client-markdown',
-      title: shorten(`${EMOJI[worst.severity]} [${context.project}] ${summary}`, TITLE_LENGTH),
+      title: shorten(`${EMOJI[worst.severity]} ${context.project}: ${summary}`, TITLE_LENGTH),
       description: [
         ...shown.map((event) => describe(event)),
         ...(rest > 0 ? [`… and ${plural(rest, 'more event')} of this pass.`] : []),
       ].join('\n\n'),
       nextSteps: [
-        ...shown.map((event) => `${nameOf(event)}${asSteps(advice(event, context))}`),
+        ...shown.flatMap((event) => stepOf(event, context)),
         ...(context.panel === null ? [] : [`Look and undo on the panel: ${context.panel}`]),
       ],
       keywords: [context.project, worst.severity],
@@ -93,6 +93,12 @@ export function toChatNotification(events: readonly GuardEvent[], context: Diges
     lines.push(`Means: ${plain(meaning(event))}`, `Help: ${context.runbook}#${runbookSection(event.type)}`);
     return lines.join('\n');
   }
+}
+
+/** What to do, unless it is nothing. */
+function stepOf(event: GuardEvent, context: DigestContext): readonly string[] {
+  const todo = advice(event, context);
+  return todo === 'nothing.' ? [] : [`${nameOf(event)}${asSteps(todo)}`];
 }
 
 function nameOf({ record }: GuardEvent): string {

@@ -135,6 +135,7 @@ export const VERB = {
   'integration.still-down': 'still down',
   'integration.unstable': 'unstable',
   'integration.operator-paused': 'paused by an operator',
+  'integration.operator-resumed': 'resumed by an operator',
   'integration.exemption': 'exemption',
   'guard.held': 'pauses held back',
   'guard.unreadable': 'records unreadable',
@@ -222,6 +223,7 @@ export function meaning(event: GuardEvent): string {
     case 'integration.suspended':
       return `Qonversion has stopped sending events to ${to}, and those of the suspension are not sent later. ${again}`;
     case 'integration.reactivated':
+    case 'integration.operator-resumed':
       return `Events go to ${to} again. The guard leaves it on, and counts failures anew.`;
     case 'integration.probing':
       return `Events go to ${to} again, on trial: a delivery that succeeds ends the outage, a few failures pause it again.`;
@@ -269,6 +271,7 @@ export function advice(event: GuardEvent, context: DigestContext): string {
     case 'integration.activation-failed':
       return `to try it now: ${resume}`;
     case 'integration.reactivated':
+    case 'integration.operator-resumed':
     case 'integration.probing':
       return `nothing. To stop it again: ${pause}`;
     case 'integration.recovered':

@@ -270,6 +270,7 @@ const DEED = {
   'integration.still-down': 'reminds',
   'integration.unstable': 'warns of instability',
   'integration.operator-paused': "notes an operator's pause",
+  'integration.operator-resumed': 'notes the end of an operator’s pause',
   'integration.exemption': 'notes an exemption',
   'guard.held': 'holds all pauses back',
   'guard.unreadable': 'reports unreadable records',

@@ -17,6 +17,7 @@ export const SEVERITY = {
   'integration.still-down': 'warning',
   'integration.unstable': 'warning',
   'integration.operator-paused': 'info',
+  'integration.operator-resumed': 'info',
   'integration.exemption': 'info',
   'guard.held': 'critical',
   'guard.unreadable': 'warning',
@@ -26,14 +27,21 @@ export const SEVERITY = {
 
 /** Kept in the history and told to nobody: what an operator has done is no news to them (rule 5). */
 export function isKeptOnly(event: Pick<GuardEvent, 'type'>): boolean {
-  return event.type === 'integration.operator-paused' || event.type === 'integration.exemption';
+  return KEPT_ONLY.has(event.type);
 }
+
+const KEPT_ONLY: ReadonlySet<EventType> = new Set([
+  'integration.operator-paused',
+  'integration.operator-resumed',
+  'integration.exemption',
+]);
 
 /** Whose doing each thing is that happens to an integration; what is not listed is the guard's. */
 const DOER: { readonly [type in EventType]?: Doer } = {
   'integration.suspended': 'Qonversion',
   'integration.reactivated': 'operator',
   'integration.operator-paused': 'operator',
+  'integration.operator-resumed': 'operator',
   'integration.exemption': 'operator',
 };
 

@@ -120,6 +120,7 @@ export type EventType =
   | 'integration.still-down'
   | 'integration.unstable'
   | 'integration.operator-paused'
+  | 'integration.operator-resumed'
   | 'integration.exemption'
   | 'guard.held'
   | 'guard.unreadable'

@@ -13,12 +13,14 @@ export interface Outlook {
   readonly at: string | null;
 }
 
+export const NOTHING_TO_DO: Outlook = { text: 'has nothing to do', at: null };
+
 export function outlook(decision: Decision, policy: EffectivePolicy, now: string): Outlook {
   const { circuit } = decision.before;
   switch (decision.kind) {
     case 'healthy':
     case 'gone':
-      return { text: 'has nothing to do', at: null };
+      return NOTHING_TO_DO;
     case 'watch':
     case 'warn':
       return isUnstable(decision.settled.flaps)
@@ -60,7 +62,7 @@ export function outlook(decision: Decision, policy: EffectivePolicy, now: string
 }
 
 function whileFailing(figures: Figures | null, policy: EffectivePolicy, now: string): Outlook {
-  if (figures === null) return { text: 'has nothing to do', at: null };
+  if (figures === null) return NOTHING_TO_DO;
   const pauses = policy.mode === 'observe' ? 'would pause it' : 'pauses it';
   const missing = policy.errorThreshold - figures.freshErrors;
   const earliest = plusMinutes(figures.failingSince, policy.failingForMinutes);

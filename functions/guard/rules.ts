@@ -141,7 +141,7 @@ function rulePaused(item: Case): Ruling {
   return {
     kind: 'operator-paused',
     reason,
-    events: item.before.pausedByOperator ? [] : [operatorPausedEvent(item, reason)],
+    events: item.before.pausedByOperator ? [] : [operatorEvent(item, 'integration.operator-paused', reason)],
     settled: operatorPaused(item),
   };
 }
@@ -186,8 +186,15 @@ function ruleActive(item: Case): Ruling {
     case 'half-open':
       return ruleHalfOpen(item, circuit);
     case 'closed':
-      return ruleClosed(item);
+      return ruleResumed(item, ruleClosed(item));
   }
+}
+
+/** The end of an operator's pause is theirs as well: kept in the history, and no news to anybody. */
+function ruleResumed(item: Case, ruling: Ruling): Ruling {
+  if (!item.before.pausedByOperator) return ruling;
+  const reason = 'somebody re-activated or started it';
+  return { ...ruling, events: [operatorEvent(item, 'integration.operator-resumed', reason), ...(ruling.events ?? [])] };
 }
 
 /** Rule 4: somebody re-activated it. Whatever the count says, the operator is right. */
@@ -506,11 +513,15 @@ function event(item: Case, seed: Omit<EventSeed, 'project' | 'time'>): GuardEven
 }
 
 /** For the history alone. It happened when the record was changed last, if that stamp tells. */
-function operatorPausedEvent(item: Case, reason: string): GuardEvent {
+function operatorEvent(
+  item: Case,
+  type: 'integration.operator-paused' | 'integration.operator-resumed',
+  reason: string,
+): GuardEvent {
   const { project, now, stampsTell } = item.context;
   const { record } = item;
   const time = stampsTell ? new Date(record.updated_at).toISOString() : now;
-  return makeEvent({ type: 'integration.operator-paused', project, time, episode: record.updated_at, reason, record });
+  return makeEvent({ type, project, time, episode: record.updated_at, reason, record });
 }
 
 /** The record of a `paused` event shows what it is about to be: the event is told only once the pause shows. */

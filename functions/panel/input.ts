@@ -11,14 +11,12 @@ export type PanelInput =
   /** The console asks what the widget takes. */
   | { readonly wants: 'description' }
   | { readonly wants: 'panel'; readonly project: string; readonly reader: Reader }
-  | {
-      readonly wants: 'action';
-      readonly project: string;
-      readonly reader: Reader;
-      readonly action: Action;
-      /** Null only for `run`. */
-      readonly id: string | null;
-    };
+  | ActionInput;
+
+export type ActionInput = { readonly wants: 'action'; readonly project: string; readonly reader: Reader } & (
+  | { readonly action: Exclude<Action, 'run'>; readonly id: string }
+  | { readonly action: 'run' }
+);
 
 /** How and what the reader wants to see. */
 export interface Reader {
@@ -91,13 +89,8 @@ export function parsePanelInput(event: unknown, projects: readonly string[]): Pa
   if (!act.success) return null;
   const name = known(act.data.project);
   if (name === null) return null;
-  return {
-    wants: 'action',
-    project: name,
-    reader: toReader(act.data.widgetContext),
-    action: act.data.action,
-    id: act.data.action === 'run' ? null : act.data.id,
-  };
+  const { widgetContext: context, ...asked } = act.data;
+  return { ...asked, wants: 'action', project: name, reader: toReader(context) };
 }
 
 function toReader(context: z.output<typeof widgetContext> | undefined): Reader {

@@ -1,3 +1,5 @@
+import { NOTHING_TO_DO } from '../guard/outlook.ts';
+import { plural } from '../guard/text.ts';
 import { describeMoment } from '../guard/time.ts';
 import { Html, html } from './html.ts';
 import type { Action } from './input.ts';
@@ -34,7 +36,7 @@ export function renderPanel(view: PanelView, { endpoints, theme, notice }: PageO
     html`<div class="ig-head">
 <div><h2 class="ig-${headline.level}">${symbol(headline.level)} ${headline.text}</h2>
 <p class="ig-muted">Project ${project}, as of ${describeMoment(now, now)}</p></div>
-<div>${button('Run now', `Run a pass over project ${project} now`, {
+<div>${button('Run now', `Run now: a pass over project ${project}`, {
       endpoint: endpoints.act,
       confirmation: `Run a pass over project ${project} now? It does what the policy says, as on schedule.`,
       parameters: { project, action: 'run' },
@@ -108,23 +110,39 @@ ${legend()}${rest}`;
 const COLUMNS = ['Integration', 'State', 'Fresh failures', 'Last delivery', 'Last error', 'This week', 'Next', 'Do'];
 
 function rowOf(row: PanelRow, view: PanelView, endpoints: Endpoints): Html {
-  const { errors, lastError } = row;
-  const cell = (label: string, content: Html, name = '') =>
-    html`<td role="cell" data-label="${label}" class="${name}"><div>${content}</div></td>`;
+  const { lastError, outlook } = row;
   return html`<tr role="row"><th role="rowheader" scope="row" class="ig-name">${row.provider} ${row.platform}<small>${row.title}</small><small>${row.id}</small></th>
-${cell(
-  'State',
-  html`<span class="ig-state ig-${row.state.level}">${symbol(row.state.level)} ${row.state.word}</span><small>circuit ${row.circuit}</small>${row.ignored ? html`<small>ignored for now</small>` : null}`,
-)}
-${errors === null ? cell('Fresh failures', html`–`, 'ig-nothing') : cell('Fresh failures', errorsOf(row, errors))}
+${cell('State', stateOf(row))}
+${cell('Fresh failures', errorsOf(row))}
 ${cell('Last delivery', html`${row.lastDelivery}`)}
-${lastError === null ? cell('Last error', html`none`, 'ig-nothing') : cell('Last error', html`${lastError.at}<small>${lastError.message}</small>`)}
+${cell('Last error', lastError === null ? null : html`${lastError.at}<small>${lastError.message}</small>`)}
 ${cell('This week', timeline(row, view.now))}
-${cell('Next', html`The guard ${row.outlook.text}.`)}
-${cell('Do', html`${actionsOf(row, view, endpoints)}`, 'ig-acts')}</tr>`;
+${cell('Next', outlook === NOTHING_TO_DO ? null : html`The guard ${outlook.text}.`)}
+${cell('Do', html`<span class="ig-acts">${actionsOf(row, view, endpoints)}</span>`)}</tr>`;
 }
 
-function errorsOf({ failingSince }: PanelRow, { fresh, threshold }: { fresh: number; threshold: number }): Html {
+/** The narrow form says the column's name beside each cell, and leaves out cells without content. */
+function cell(label: string, content: Html | null): Html {
+  return content === null
+    ? html`<td role="cell" data-label="${label}" class="ig-nothing">–</td>`
+    : html`<td role="cell" data-label="${label}"><div>${content}</div></td>`;
+}
+
+function stateOf({ state, circuit, ignored }: PanelRow): Html {
+  return html`<span class="ig-state ig-${state.level}">${symbol(state.level)} ${state.word}</span>${
+    circuit === null ? null : html`<small>circuit ${circuit}</small>`
+  }${ignored ? html`<small>ignored for now</small>` : null}`;
+}
+
+/** Fresh failures against the threshold; of what is stopped, how many there were says how it came. */
+function errorsOf({ errors, failures, active, failingSince }: PanelRow): Html | null {
+  if (errors === null) {
+    return failures === 0
+      ? null
+      : html`–<small>${plural(failures, 'failure')}${active ? ', not counted' : ' before'}</small>`;
+  }
+  const { fresh, threshold } = errors;
+  if (fresh === 0) return null;
   const percent = Math.min(100, Math.round((100 * fresh) / threshold));
   const words = `${fresh.toLocaleString('en-US')} of ${threshold.toLocaleString('en-US')}`;
   return html`${words}<div class="${percent === 100 ? 'ig-bar ig-bar-full' : 'ig-bar'}" role="meter" aria-label="Fresh failures" aria-valuemin="0" aria-valuemax="${threshold}" aria-valuenow="${Math.min(fresh, threshold)}" aria-valuetext="${words}"><span style="width:${percent}%"></span></div>${
@@ -133,7 +151,8 @@ function errorsOf({ failingSince }: PanelRow, { fresh, threshold }: { fresh: num
 }
 
 function actionsOf(row: PanelRow, { project }: PanelView, endpoints: Endpoints): readonly Html[] {
-  const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`;
+  // A page's cleaner may drop an attribute that has a tag in it, and with it the question before the act.
+  const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`.replace(/</g, '‹').replace(/>/g, '›');
   const action = (word: string, does: Action, confirmation: string) =>
     button(word, `${word}: ${name}`, {
       endpoint: endpoints.act,
@@ -200,16 +219,27 @@ ${days.map((x) => html`<line class="ig-day" x1="${x}" x2="${x}" y1="0" y2="12"><
 ${segments.map((segment) => bar(segment, now))}</svg>`;
 }
 
+/** The narrowest bar that can be seen, of 100. */
+const NARROWEST = 2;
+
 function bar({ phase, start, width, from }: Segment, now: string): Html {
   const { y, height } = SHAPE[phase];
   // A few minutes of a week would not be seen.
-  const wide = Math.max(0.8, 100 * width);
+  const wide = Math.max(NARROWEST, 100 * width);
   return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
 }
 
+/** Both kinds of stop look alike; the bar's own words tell which it was. */
+const LEGEND: readonly (readonly [Phase, string])[] = [
+  ['delivering', 'delivering'],
+  ['failing', 'failing'],
+  ['trial', 'on trial'],
+  ['paused', 'paused by the guard, or suspended by Qonversion'],
+  ['operator', 'paused by an operator'],
+];
+
 function legend(): Html {
-  const phases = Object.entries(PHASE_WORDS) as readonly (readonly [Phase, string])[];
-  return html`<ul class="ig-legend" aria-label="Legend of the week">${phases.map(
+  return html`<ul class="ig-legend" aria-label="Legend of the week">${LEGEND.map(
     ([phase, words]) =>
       html`<li><svg class="ig-week" viewBox="0 0 16 12" aria-hidden="true"><rect class="ig-${phase}" x="0" y="${SHAPE[phase].y}" width="16" height="${SHAPE[phase].height}"></rect></svg>${words}</li>`,
   )}</ul>`;

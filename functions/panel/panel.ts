@@ -1,77 +1,108 @@
-import { describeError, GuardError } from '../guard/errors.ts';
+import { describeError } from '../guard/errors.ts';
 import { operate } from '../guard/operate.ts';
 import { type PassReport, planPass, runPass } from '../guard/pass.ts';
 import type { Log, LookingPorts, Ports } from '../guard/ports.ts';
 import type { GuardedProject } from '../guard/settings.ts';
 import { plural, safeText } from '../guard/text.ts';
-import { plusMs } from '../guard/time.ts';
-import { type Action, ORDER_OF, type Reader } from './input.ts';
+import { HOUR_MS, plusMs } from '../guard/time.ts';
+import { DESCRIPTION } from './description.ts';
+import { type ActionInput, ORDER_OF, parsePanelInput, type Reader } from './input.ts';
 import { type Endpoints, type Notice, renderPanel, renderProblem } from './page.ts';
 import { TIMELINE_DAYS } from './timeline.ts';
 import { createView } from './view.ts';
 
-/** The control panel: what its two functions have in common with no other door. */
+/** The control panel behind its two doors: one that only looks, and one that acts. */
 
-export interface PanelOptions {
-  readonly project: GuardedProject;
-  readonly reader: Reader;
+/** What the door of whoever looks gives: no way to change or tell anything. */
+export interface LookDoor {
+  /** Names of the deployed projects. */
+  readonly projects: readonly string[];
+  readonly log: Log;
   readonly endpoints: Endpoints;
+  open(project: string): { readonly project: GuardedProject; readonly ports: LookingPorts };
 }
 
-/** Reads everything, touches nothing, and draws it. What goes wrong is shown, with what was done before. */
-export async function drawPanel(
-  ports: LookingPorts & { readonly log: Log },
-  { project, reader, endpoints }: PanelOptions,
-  notice: Notice | null = null,
-): Promise<string> {
-  try {
-    const since = plusMs(ports.clock.now(), -TIMELINE_DAYS * 24 * 60 * 60_000);
-    const [plan, history] = await Promise.all([planPass(ports, project), ports.ledger.history(project.name, since)]);
-    const view = createView(project, plan, history, reader.choice);
-    return renderPanel(view, { endpoints, theme: reader.theme, notice });
-  } catch (error) {
-    const problem = safeText(describeError(error), 500);
-    ports.log.error('the panel cannot be drawn', { problem });
-    return renderProblem(`The panel cannot show project "${project.name}": ${problem}`, reader.theme, notice);
+/** What the door of whoever acts gives. */
+export interface ActDoor extends LookDoor {
+  open(project: string): { readonly project: GuardedProject; readonly ports: Ports };
+  /** Hears of a pass that was run, for the metrics. */
+  onPass(report: PassReport): void;
+}
+
+/** Answers one call of the function that draws: a page, or one sentence on what it takes. */
+export async function answerLook(event: unknown, door: LookDoor): Promise<string> {
+  const input = parsePanelInput(event, door.projects);
+  if (input?.wants === 'description') return DESCRIPTION;
+  if (input?.wants !== 'panel') {
+    door.log.warn('not a request of the panel');
+    return renderProblem(
+      `This widget takes {"project": NAME}, with NAME one of: ${door.projects.join(', ')}.`,
+      'light',
+    );
+  }
+  return drawPanel(door, input, null);
+}
+
+/** Answers one call of the function behind the buttons: does it, and draws the panel as it is afterwards. */
+export async function answerAct(event: unknown, door: ActDoor): Promise<string> {
+  const input = parsePanelInput(event, door.projects);
+  if (input === null) {
+    door.log.warn('not a request of the panel');
+    const takes =
+      '{"project": NAME, "action": "pause" | "resume" | "ignore" | "heed", "id": ID} or {"project": NAME, "action": "run"}';
+    return renderProblem(
+      `This function takes ${takes}, with NAME one of: ${door.projects.join(', ')}. Nothing was done.`,
+      'light',
+    );
+  }
+  switch (input.wants) {
+    case 'description':
+      return DESCRIPTION;
+    case 'panel':
+      // Until the dashboard refreshes, filters of a page that was drawn after an act come here.
+      return drawPanel(door, input, null);
+    case 'action':
+      return drawPanel(door, input, await act(door, input));
   }
 }
 
-/**
- * Does what a button says, then draws the panel as it is afterwards.
- * @param onPass hears of a pass that was run, for the metrics
- */
-export async function actOnPanel(
-  ports: Ports,
-  options: PanelOptions,
-  action: Action,
-  id: string | null,
-  onPass: (report: PassReport) => void,
-): Promise<string> {
-  const notice = await act(ports, options.project, action, id, onPass);
-  return drawPanel(ports, options, notice);
+interface Drawn {
+  readonly project: string;
+  readonly reader: Reader;
 }
 
-async function act(
-  ports: Ports,
-  project: GuardedProject,
-  action: Action,
-  id: string | null,
-  onPass: (report: PassReport) => void,
-): Promise<Notice> {
+/** Reads everything, touches nothing, and draws it. What goes wrong is shown, with what was done before. */
+async function drawPanel(door: LookDoor, { project: name, reader }: Drawn, notice: Notice | null): Promise<string> {
+  const { theme, choice } = reader;
   try {
-    if (action === 'run') {
+    const { project, ports } = door.open(name);
+    const since = plusMs(ports.clock.now(), -TIMELINE_DAYS * 24 * HOUR_MS);
+    const [plan, history] = await Promise.all([planPass(ports, project), ports.ledger.history(name, since)]);
+    const view = createView(project, plan, history, choice);
+    return renderPanel(view, { endpoints: door.endpoints, theme, notice });
+  } catch (error) {
+    const problem = safeText(describeError(error), 500);
+    door.log.error('the panel cannot be drawn', { project: name, problem });
+    return renderProblem(`The panel cannot show project "${name}": ${problem}`, theme, notice);
+  }
+}
+
+async function act(door: ActDoor, input: ActionInput): Promise<Notice> {
+  try {
+    const { project, ports } = door.open(input.project);
+    if (input.action === 'run') {
       const report = await runPass(ports, project);
-      onPass(report);
+      door.onPass(report);
       return describePass(report);
     }
-    if (id === null) throw new GuardError('this action is about one integration; name it by "id"');
+    const { id, action } = input;
     const { outcome, problem, decision } = await operate(ports, project, id, ORDER_OF[action]);
     return outcome === 'done'
       ? { level: 'good', text: `${id} ${DONE[action]}` }
       : { level: 'bad', text: `${id} ${FAILED[action]}: ${safeText(problem ?? decision.reason, 300)}` };
   } catch (error) {
     const problem = safeText(describeError(error), 500);
-    ports.log.error('the action failed', { action, problem });
+    door.log.error('the action failed', { project: input.project, action: input.action, problem });
     return { level: 'bad', text: problem };
   }
 }

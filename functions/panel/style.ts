@@ -22,22 +22,23 @@ container-type:inline-size;color:var(--text);background:var(--ground);font:13px/
 .ig button{font:inherit;font-weight:700;color:var(--link);background:var(--ground);border:1px solid currentColor;border-radius:3px;padding:2px 9px;min-height:26px;margin:0 4px 4px 0;cursor:pointer;white-space:nowrap}
 .ig button:hover{background:var(--raised)}
 .ig button:focus-visible,.ig input:focus-visible,.ig select:focus-visible,.ig summary:focus-visible,.ig-scroll:focus-visible{outline:3px solid var(--info);outline-offset:1px}
-.ig table{width:100%;border-collapse:collapse}
+.ig table{width:100%;border-collapse:collapse;font:inherit;color:inherit}
 .ig th{text-align:left;font-size:12px;color:var(--muted);border-bottom:2px solid var(--line);padding:4px 10px 4px 0;white-space:nowrap}
 .ig td{vertical-align:top;border-bottom:1px solid var(--line);padding:7px 10px 7px 0}
 .ig th.ig-name{color:var(--text);font-size:13px;white-space:normal;border-bottom:1px solid var(--line);vertical-align:top;padding:7px 10px 7px 0;min-width:130px}
 .ig-name small,.ig td small{display:block;font-size:12px;font-weight:400;color:var(--muted);overflow-wrap:anywhere}
-.ig-state{font-weight:700;white-space:nowrap}
+.ig-state{font-weight:700}
+.ig-list td:nth-child(2){min-width:112px}
 .ig-bar{height:8px;width:110px;max-width:100%;border:1px solid var(--muted);border-radius:4px;overflow:hidden;background:var(--ground);margin-top:3px}
 .ig-bar span{display:block;height:100%;background:var(--warning)}
 .ig-bar-full span{background:var(--bad)}
-.ig-week{display:block;width:150px;max-width:100%;height:22px;margin-top:2px}
+.ig-week{display:block;width:140px;height:22px;margin-top:2px}
 .ig-week .ig-day{stroke:var(--line);stroke-width:.4}
 .ig-week .ig-delivering{fill:var(--good)}.ig-week .ig-failing{fill:var(--warning)}.ig-week .ig-trial{fill:var(--info)}
 .ig-week .ig-paused,.ig-week .ig-suspended{fill:var(--bad)}.ig-week .ig-operator{fill:var(--off)}
 .ig-acts{white-space:nowrap}
 .ig-legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:12px;color:var(--muted);margin:6px 0 0;padding:0;list-style:none}
-.ig-legend svg{width:16px;height:12px;vertical-align:-1px;margin-right:4px}
+.ig-legend svg{display:inline-block;width:16px;height:12px;margin:0 5px 0 0}
 .ig summary{cursor:pointer;font-weight:700;padding:8px 0 4px;color:var(--link)}
 .ig-scroll{overflow-x:auto}
 .ig cwdb-action{display:none}
@@ -48,6 +49,6 @@ container-type:inline-size;color:var(--text);background:var(--ground);font:13px/
 .ig-list td,.ig-list th.ig-name{border:0;padding:3px 0}
 .ig-list td[data-label]{display:grid;grid-template-columns:106px minmax(0,1fr);gap:8px}
 .ig-list td[data-label]::before{content:attr(data-label);color:var(--muted);font-size:12px}
-.ig-list td.ig-acts{white-space:normal;padding-top:6px}
-.ig-list .ig-nothing{display:none}
+.ig-list .ig-acts{white-space:normal}
+.ig-list td.ig-nothing[data-label]{display:none}
 }`;

@@ -23,53 +23,82 @@ const CHANGES: { readonly [type in EventType]?: { readonly to: Phase; readonly f
   'integration.would-pause': { to: 'failing', from: 'delivering' },
   'integration.unstable': { to: 'failing', from: 'delivering' },
   'integration.pause-failed': { to: 'failing', from: 'failing' },
-  'integration.paused': { to: 'paused', from: 'failing' },
-  'integration.suspended': { to: 'suspended', from: 'failing' },
+  'integration.paused': { to: 'paused', from: 'delivering' },
+  'integration.suspended': { to: 'suspended', from: 'delivering' },
   'integration.probing': { to: 'trial', from: 'paused' },
   'integration.recovered': { to: 'delivering', from: 'failing' },
   'integration.reactivated': { to: 'delivering', from: 'paused' },
   'integration.recovery-abandoned': { to: 'paused', from: 'paused' },
   'integration.operator-paused': { to: 'operator', from: 'delivering' },
+  'integration.operator-resumed': { to: 'delivering', from: 'operator' },
 };
+
+/** How an integration is now, and since when, if its record tells. */
+export interface Present {
+  readonly phase: Phase;
+  readonly since: string | null;
+}
 
 /**
  * The week up to now as phases without a gap.
  * @param events of one integration, oldest first
- * @param present how it is now
  */
-export function timelineOf(events: readonly GuardEvent[], present: Phase, now: string): readonly Segment[] {
+export function timelineOf(events: readonly GuardEvent[], present: Present, now: string): readonly Segment[] {
   const begin = plusMinutes(now, -TIMELINE_DAYS * 24 * 60);
-  const turns: { readonly at: string; readonly phase: Phase }[] = [];
-  let before: Phase | null = null;
-  for (const { type, time } of events) {
+  const turns: Turn[] = [];
+  for (const { type, time, figures } of events) {
     const change = CHANGES[type];
     if (change === undefined || time < begin || time > now) continue;
-    before ??= change.from;
+    if (turns.length === 0) turns.push({ at: begin, phase: change.from });
+    const last = turns.at(-1);
+    // It began to fail before anybody was told.
+    const since = figures?.failingSince ?? time;
+    if (last?.phase === 'delivering' && since < time) {
+      turns.push({ at: since < last.at ? last.at : since, phase: 'failing' });
+    }
     // What a worker suspended stays its verdict when the guard gives up on it.
-    const gaveUp = type === 'integration.recovery-abandoned' && turns.at(-1)?.phase === 'suspended';
+    const gaveUp = type === 'integration.recovery-abandoned' && last?.phase === 'suspended';
     turns.push({ at: time, phase: gaveUp ? 'suspended' : change.to });
   }
-  const first = { at: begin, phase: before ?? present };
-  const segments: Segment[] = [];
-  const all = [first, ...turns];
-  all.forEach(({ at, phase }, index) => {
-    const to = all[index + 1]?.at ?? now;
-    const last = segments.at(-1);
-    if (last?.phase === phase) segments[segments.length - 1] = segment(phase, last.from, to, begin);
-    else if (at !== to) segments.push(segment(phase, at, to, begin));
-  });
-  // What no event told (yet) shows as of now.
-  const last = segments.at(-1);
-  if (last !== undefined && last.phase !== present) {
-    const since = plusMinutes(now, -SHORTEST_MINUTES);
-    segments[segments.length - 1] = segment(last.phase, last.from, last.from > since ? last.from : since, begin);
-    segments.push(segment(present, last.from > since ? last.from : since, now, begin));
-  }
-  return segments.filter(({ from, to }) => from < to);
+  return toSegments([...turns, ...untold(turns.at(-1), present, begin, now)], begin, now);
 }
 
-/** Wide enough to be seen. */
-const SHORTEST_MINUTES = 60;
+interface Turn {
+  readonly at: string;
+  readonly phase: Phase;
+}
+
+/** What no event has told (yet): how it is now. */
+function untold(last: Turn | undefined, { phase, since }: Present, begin: string, now: string): readonly Turn[] {
+  if (last?.phase === phase) return [];
+  if (last === undefined) {
+    const within = since !== null && since > begin && since < now;
+    return within
+      ? [
+          { at: begin, phase: 'delivering' },
+          { at: since, phase },
+        ]
+      : [{ at: begin, phase }];
+  }
+  const from = since ?? now;
+  return [{ at: from > last.at ? from : last.at, phase }];
+}
+
+/** Less than this at the week's beginning is not worth a bar. */
+const SHORTEST_MINUTES = 30;
+
+function toSegments(turns: readonly Turn[], begin: string, now: string): readonly Segment[] {
+  const segments: Segment[] = [];
+  turns.forEach(({ at, phase }, index) => {
+    const to = turns[index + 1]?.at ?? now;
+    const last = segments.at(-1);
+    const first = segments.length === 0;
+    if (last?.phase === phase) segments[segments.length - 1] = segment(phase, last.from, to, begin);
+    else if (at < to && !(first && to !== now && minutesBetween(at, to) < SHORTEST_MINUTES))
+      segments.push(segment(phase, first ? begin : at, to, begin));
+  });
+  return segments;
+}
 
 function segment(phase: Phase, from: string, to: string, begin: string): Segment {
   const whole = TIMELINE_DAYS * 24 * 60;

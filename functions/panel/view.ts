@@ -33,6 +33,8 @@ export interface PanelRow {
   readonly provider: string;
   readonly platform: string;
   readonly state: { readonly level: Level; readonly word: string };
+  /** Failures since its last delivery, as Qonversion counts them. */
+  readonly failures: number;
   /** Fresh errors, against the threshold; null when nothing counts them now. */
   readonly errors: { readonly fresh: number; readonly threshold: number } | null;
   readonly failingSince: string | null;
@@ -40,7 +42,8 @@ export interface PanelRow {
   /** Minutes without a delivery; null when there never was one. */
   readonly silentMinutes: number | null;
   readonly lastError: { readonly at: string; readonly message: string } | null;
-  readonly circuit: string;
+  /** Our circuit when it is not closed. */
+  readonly circuit: string | null;
   readonly timeline: readonly Segment[];
   readonly outlook: Outlook;
   readonly ignored: boolean;
@@ -119,6 +122,7 @@ function toRow(
     provider: safeText(record.integration, 60),
     platform: record.target_platform,
     state,
+    failures: record.delivery_error_count,
     errors: counts ? { fresh: figures.freshErrors, threshold: figures.errorThreshold } : null,
     failingSince: counts && figures.freshErrors > 0 ? describeMoment(figures.failingSince, now) : null,
     lastDelivery: describeMoment(record.last_delivery_at, now),
@@ -128,7 +132,7 @@ function toRow(
         ? null
         : { at: describeMoment(errorAt, now), message: safeText(message ?? '', 300) },
     circuit: describeCircuit(decision, now),
-    timeline: timelineOf(events, state.phase, now),
+    timeline: timelineOf(events, { phase: state.phase, since: presentSince(decision, record, state.phase) }, now),
     outlook: outlook(decision, effectivePolicy(project.policy, record), now),
     ignored: isLater(decision.before.ignoredUntil, now),
     active: record.active === 1,
@@ -145,7 +149,7 @@ function stateOf(
     case 0:
       return circuit.state === 'open' && circuit.by === 'guard' && kind !== 'operator-paused'
         ? { level: 'bad', word: 'paused by the guard', phase: 'paused' }
-        : { level: 'off', word: 'paused by an operator, or a draft', phase: 'operator' };
+        : { level: 'off', word: isDraft(record) ? 'draft' : 'paused by an operator', phase: 'operator' };
     case 2:
       return { level: 'bad', word: 'suspended by Qonversion', phase: 'suspended' };
     case 1:
@@ -160,10 +164,35 @@ function stateOf(
   }
 }
 
-function describeCircuit({ before: { circuit } }: PlannedDecision, now: string): string {
+/** Since when it is as it is, as far as record and ledger tell. */
+function presentSince(
+  { before: { circuit } }: PlannedDecision,
+  record: IntegrationRecord,
+  phase: Phase,
+): string | null {
+  switch (phase) {
+    case 'failing':
+      return record.last_delivery_at;
+    case 'paused':
+    case 'suspended':
+      return circuit.state === 'closed' ? null : circuit.openedAt;
+    case 'trial':
+      return circuit.state === 'half-open' ? circuit.probedAt : null;
+    case 'delivering':
+    case 'operator':
+      return null;
+  }
+}
+
+/** Nothing was ever sent there, so nobody has stopped anything. */
+function isDraft(record: IntegrationRecord): boolean {
+  return record.last_delivery_at === null && record.last_error_at === null;
+}
+
+function describeCircuit({ before: { circuit } }: PlannedDecision, now: string): string | null {
   switch (circuit.state) {
     case 'closed':
-      return 'closed';
+      return null;
     case 'open': {
       const trials = circuit.failedProbes === 0 ? '' : `, ${plural(circuit.failedProbes, 'trial')} failed`;
       return `open for ${describeMinutes(minutesBetween(circuit.openedAt, now))}${trials}`;

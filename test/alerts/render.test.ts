@@ -2,36 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/alerts/render.ts';
 import { isKeptOnly, makeEvent, SEVERITY } from '../../functions/guard/events.ts';
-import type { EventType, GuardEvent, IntegrationRecord } from '../../functions/guard/model.ts';
+import type { EventType } from '../../functions/guard/model.ts';
 import { RUNBOOK } from '../../functions/guard/settings.ts';
-import { aFailingRecord, minutesAfter, minutesBefore, NOON, PANEL } from '../support/builders.ts';
-
-const FIGURES = {
-  freshErrors: 61,
-  baseline: 0,
-  errorThreshold: 50,
-  warnThreshold: 25,
-  failingSince: minutesBefore(NOON, 48),
-  failingMinutes: 48,
-  failingForMinutes: 15,
-};
-
-function anEvent(
-  type: EventType,
-  record: Partial<IntegrationRecord> = {},
-  reason = '61 failures since 11:12 UTC, threshold 50; no delivery for 48 min, limit 15 min',
-): GuardEvent {
-  const about = type.startsWith('guard.') ? {} : { record: aFailingRecord(61, 48, record), figures: FIGURES };
-  return makeEvent({
-    type,
-    project: 'production',
-    time: NOON,
-    episode: NOON,
-    reason,
-    nextProbeAt: minutesAfter(NOON, 60),
-    ...about,
-  });
-}
+import { aFailingRecord, minutesAfter, NOON, PANEL } from '../support/builders.ts';
+import { anEvent } from './events.ts';
 
 /** Everything that is told to anybody. */
 const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isKeptOnly({ type }));

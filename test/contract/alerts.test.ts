@@ -1,7 +1,9 @@
 import { SNSClient } from '@aws-sdk/client-sns';
 import type { FauxqsServer } from 'fauxqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ChatNotification } from '../../functions/alerts/chat.ts';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
+import type { ChatTopic } from '../../functions/aws/environment.ts';
 import { makeEvent } from '../../functions/guard/events.ts';
 import type { EventType, GuardEvent } from '../../functions/guard/model.ts';
 import type { AlertSink } from '../../functions/guard/ports.ts';
@@ -76,6 +78,60 @@ const implementations: readonly { readonly name: string; readonly create: () => 
   { name: 'on the terminal', create: () => createTerminalAlertSink(() => undefined) },
   { name: 'on SNS', create: () => topic(`contract-${Math.random()}`.replace('.', '')).sink },
 ];
+
+describe('a chat channel', () => {
+  const CHAT = 'arn:aws:sns:us-east-1:000000000000:';
+
+  function withChat(
+    name: string,
+    chat: Partial<ChatTopic>,
+  ): { sink: AlertSink; said: () => readonly ChatNotification[] } {
+    const { topicArn } = sns.createTopic(`${name}-alerts`);
+    const chatTopic = sns.createTopic(`${name}-chat`).topicArn;
+    sns.createQueue(`${name}-said`);
+    sns.subscribe({ topic: `${name}-chat`, queue: `${name}-said`, attributes: { RawMessageDelivery: 'true' } });
+    const sink = createSnsAlertSink({
+      client,
+      topicArn,
+      log: silentLog,
+      stack: 'IntegrationGuard',
+      runbook: RUNBOOK,
+      panel: null,
+      chatTopics: [{ topicArn: chatTopic, minSeverity: 'info', projects: null, ...chat }],
+      firstWaitMs: 1,
+    });
+    const said = () =>
+      (sns.inspectQueue(`${name}-said`)?.messages.ready ?? []).map(({ body }) => JSON.parse(body) as ChatNotification);
+    return { sink, said };
+  }
+
+  it('gets one notification per pass, and nothing else', async () => {
+    const { sink, said } = withChat('one', {});
+    await sink.publish('production', [anEvent('a'), anEvent('b', 'integration.recovered')]);
+    expect(said()).toMatchObject([{ version: '1.0', source: 'custom', metadata: { eventType: 'integration.paused' } }]);
+  });
+
+  it('gets what is severe enough, of the projects it asks for', async () => {
+    const { sink, said } = withChat('some', { minSeverity: 'critical', projects: ['production'] });
+    await sink.publish('production', [anEvent('a', 'integration.recovered')]);
+    await sink.publish('staging', [anEvent('b')]);
+    expect(said()).toEqual([]);
+    await sink.publish('production', [anEvent('c', 'integration.recovered'), anEvent('d')]);
+    expect(said().map(({ content }) => content.description)).toEqual([expect.stringContaining('(d)')]);
+    expect(said()[0]?.content.description).not.toContain('(c)');
+  });
+
+  it('does not hear what is for machines alone', async () => {
+    const { sink, said } = withChat('machines', {});
+    await sink.publish('production', [anEvent('a', 'guard.failing')], 'machines');
+    expect(said()).toEqual([]);
+  });
+
+  it('that cannot be reached leaves everything for the next pass: a channel is no less an audience than a mail', async () => {
+    const { sink } = withChat('gone', { topicArn: `${CHAT}gone` });
+    expect(await sink.publish('production', [anEvent('a')])).toEqual(new Set());
+  });
+});
 
 describe.each(implementations)('an alert sink $name', ({ create }) => {
   it('returns the ids of everything it accepted', async () => {

@@ -230,7 +230,12 @@ describe('rule 5: paused by somebody else', () => {
   it('gives its count as the baseline of the coming activation', () => {
     const decision = decideNow(aFailingRecord(610, 300), { ...paused.settled, intent: null });
     expect(decision.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 0 });
-    expect(decision.events).toEqual([]);
+  });
+
+  it('is kept in the history when it ends, and told to nobody', () => {
+    const { events } = decideNow(aFailingRecord(610, 300), { ...paused.settled, intent: null });
+    expect(events).toMatchObject([{ type: 'integration.operator-resumed' }]);
+    expect(events.every(isKeptOnly)).toBe(true);
   });
 
   it('counts from nothing when a delivery has succeeded before we looked', () => {

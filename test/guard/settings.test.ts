@@ -55,6 +55,19 @@ describe('settings', () => {
     });
   });
 
+  it('have room for eight chat channels', () => {
+    const channels = (count: number) => ({
+      projects: { production: { secretName: 'qonversion/production' } },
+      alerts: {
+        subscriptions: Array.from({ length: count }, (_, index) => ({
+          slack: { workspaceId: 'T0ABCDEF1', channelId: `C${index}` },
+        })),
+      },
+    });
+    expect(faultsOf(channels(8))).toEqual([]);
+    expect(faultsOf(channels(9))[0]).toMatch(/^alerts\.subscriptions: expected at most 8 chat channels, got /);
+  });
+
   it.each([
     [
       'a wrong type',
@@ -137,12 +150,28 @@ describe('settings', () => {
     [
       'a subscription without an endpoint',
       alerts({ minSeverity: 'info' }),
-      'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, got {"minSeverity":"info"}',
+      'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, slack, teams, got {"minSeverity":"info"}',
     ],
     [
       'plain HTTP for alerts',
       alerts({ https: 'http://example.com' }),
       'alerts.subscriptions.0.https: expected an https:// address, got "http://example.com"',
+    ],
+    [
+      'a Slack channel without its workspace',
+      alerts({ slack: { channelId: 'C0ABCDEF1' } }),
+      'alerts.subscriptions.0.slack.workspaceId: expected the id of a Slack workspace such as "T0ABCDEF1", got nothing',
+    ],
+    [
+      'a Teams channel by its name',
+      alerts({
+        teams: {
+          tenantId: '0f1e2d3c-0000-4000-8000-000000000001',
+          teamId: '0f1e2d3c-0000-4000-8000-000000000002',
+          channelId: 'ops',
+        },
+      }),
+      'alerts.subscriptions.0.teams.channelId: expected the id of a Teams channel as in its link ("19%3a…%40thread.tacv2"), got "ops"',
     ],
     [
       'a project nobody has',

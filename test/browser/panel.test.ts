@@ -1,0 +1,239 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AxeResults } from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ACT_ARN, LOOK_ARN, openDoors, type PanelDoors } from '../panel/doors.ts';
+import { allIsWell, badDay } from '../panel/scenes.ts';
+import type { Harness } from '../support/harness.ts';
+import { launchChromium } from './chromium.ts';
+import { type Frame, startFrame } from './frame.ts';
+
+/**
+ * The panel in a real browser, in a page that treats it as CloudWatch's guide says. `SCREENSHOTS=docs/panel` keeps the
+ * pictures of the README.
+ */
+
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+const SCREENSHOTS = process.env.SCREENSHOTS ?? 'node_modules/.cache/integration-guard/screenshots';
+
+let browser: Browser;
+let frame: Frame;
+let page: Page;
+const errors: string[] = [];
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  mkdirSync(SCREENSHOTS, { recursive: true });
+}, 300_000);
+
+afterAll(() => browser?.close());
+
+afterEach(async () => {
+  await page?.close();
+  await frame?.close();
+  expect(errors.splice(0)).toEqual([]);
+});
+
+interface Look {
+  readonly theme?: 'light' | 'dark';
+  readonly width?: number;
+  /** What the reader is not allowed to call. */
+  readonly denied?: string;
+}
+
+async function open(harness: Harness, { theme = 'light', width = 1_280, denied }: Look = {}): Promise<PanelDoors> {
+  const doors = openDoors(harness);
+  const functions = Object.fromEntries(
+    Object.entries({ [LOOK_ARN]: doors.look, [ACT_ARN]: doors.act }).filter(([arn]) => arn !== denied),
+  );
+  frame = await startFrame(functions, LOOK_ARN, { project: 'production' });
+  page = await browser.newPage({ viewport: { width, height: 900 } });
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && denied === undefined) errors.push(message.text());
+  });
+  await page.goto(frame.url({ theme, width }));
+  await page.locator('.ig').waitFor();
+  return doors;
+}
+
+const settled = () => page.locator('body:not([data-busy])').waitFor();
+
+async function press(name: string | RegExp, answer?: 'Confirm' | 'Cancel'): Promise<void> {
+  await page.getByRole('button', { name }).first().click();
+  if (answer !== undefined) await page.getByRole('dialog').getByRole('button', { name: answer }).click();
+  await settled();
+}
+
+/** Of the whole panel; of the narrow form, which is long, what fits two screens. */
+async function takePicture(name: string, width: number): Promise<void> {
+  const { height } = (await page.locator('main').boundingBox()) ?? { height: 0 };
+  const clip = { x: 0, y: 0, width, height: Math.min(height + 24, width < 800 ? 1_300 : height + 24) };
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true, clip });
+}
+
+async function violations(): Promise<readonly string[]> {
+  await page.evaluate(AXE);
+  const result = await page.evaluate<AxeResults>('axe.run(document.querySelector(".ig"))');
+  return result.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+describe('the panel in a browser', () => {
+  it.each([
+    ['well-light', allIsWell, { theme: 'light', width: 1_280 }],
+    ['bad-light', badDay, { theme: 'light', width: 1_280 }],
+    ['bad-dark', badDay, { theme: 'dark', width: 1_280 }],
+    ['bad-narrow', badDay, { theme: 'light', width: 460 }],
+  ] as const)('is accessible and fits: %s', async (name, scene, look) => {
+    await open(await scene(), look);
+    await takePicture(name, look.width);
+    expect(await violations()).toEqual([]);
+    const overflow = await page.evaluate(
+      'document.querySelector("main").scrollWidth > document.querySelector("main").clientWidth',
+    );
+    expect(overflow).toBe(false);
+    await page.getByText('What was done in the last 7 days').click();
+    expect(await violations()).toEqual([]);
+  });
+
+  it('says at one look that all is well, and on a bad day what is not, the worst first', async () => {
+    await open(await allIsWell());
+    expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('All is well: 11 delivering');
+    await page.close();
+    await frame.close();
+    await open(await badDay());
+    expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('2 stopped');
+    const states = await page.locator('.ig-list .ig-state').allTextContents();
+    expect(states[0]).toContain('suspended by Qonversion');
+    expect(states.at(-1)).toContain('delivering');
+  });
+
+  it('keeps rows and cells for screen readers in the narrow form', async () => {
+    await open(await badDay(), { width: 460 });
+    const table = page.getByRole('table', { name: 'Integrations of project production' });
+    expect(await table.getByRole('row').count()).toBe(13);
+    const row = table.getByRole('row', { name: /Segment Stripe/ });
+    expect(await row.getByRole('cell').count()).toBe(7);
+    expect(await row.getByRole('img').getAttribute('aria-label')).toMatch(/^Last 7 days: delivering, failing from/);
+    expect(await row.getByRole('rowheader').textContent()).toContain('seg-stripe');
+  });
+
+  it('asks before it pauses, and pauses, and shows it', async () => {
+    const harness = await allIsWell();
+    await open(harness);
+    const pause = /^Pause: Braze iOS/;
+    await press(pause, 'Cancel');
+    expect(harness.world.get('braze-ios')?.active).toBe(1);
+    expect(frame.calls).toHaveLength(1);
+
+    await press(pause, 'Confirm');
+    expect(harness.world.get('braze-ios')?.active).toBe(0);
+    expect(frame.calls.at(-1)).toMatchObject({
+      endpoint: ACT_ARN,
+      payload: { project: 'production', action: 'pause', id: 'braze-ios' },
+    });
+    expect(await page.getByRole('status').textContent()).toContain('braze-ios is paused');
+
+    await press(/^Resume: Braze iOS/, 'Confirm');
+    expect(harness.world.get('braze-ios')?.active).toBe(1);
+    expect(await page.getByRole('status').textContent()).toContain('active again');
+  });
+
+  it('is worked by keyboard alone', async () => {
+    const harness = await allIsWell();
+    await open(harness);
+    const names: string[] = [];
+    for (let presses = 0; presses < 12; presses += 1) {
+      await page.keyboard.press('Tab');
+      names.push(
+        String(
+          await page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.name ?? ""'),
+        ),
+      );
+      if (names.at(-1)?.startsWith('Pause')) break;
+    }
+    expect(names.slice(0, 5)).toEqual([
+      'Run now: a pass over project production',
+      'find',
+      'show',
+      'sort',
+      'Apply the filter',
+    ]);
+    const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle');
+    expect(outline).toBe('solid');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await settled();
+    expect(await page.getByRole('status').textContent()).toContain('is paused');
+    expect(frame.calls.at(-1)?.endpoint).toBe(ACT_ARN);
+  });
+
+  it('ignores for a day, and guards again', async () => {
+    const harness = await badDay();
+    await open(harness);
+    await press(/^Ignore for a day: AppsFlyer Android/, 'Confirm');
+    await harness.run(30);
+    expect(harness.world.get('af-android')?.active).toBe(1);
+    await press(/^Guard again: AppsFlyer Android/, 'Confirm');
+    await harness.run(5);
+    expect(harness.world.get('af-android')?.active).toBe(0);
+  });
+
+  it('runs a pass', async () => {
+    const harness = await badDay();
+    const doors = await open(harness);
+    harness.world.advance(10);
+    await press('Run now: a pass over project production', 'Confirm');
+    expect(doors.passes()).toBe(1);
+    expect(await page.getByRole('status').textContent()).toContain('The pass is done:');
+    expect(harness.world.get('af-android')?.active).toBe(0);
+  });
+
+  it('filters and sorts with the function that looks, and keeps what was chosen', async () => {
+    await open(await badDay());
+    const shown = () => page.locator('.ig-list tbody tr').count();
+    expect(await shown()).toBe(12);
+    await page.getByLabel('Show').selectOption('trouble');
+    await press('Apply the filter');
+    expect(await shown()).toBe(5);
+    expect(frame.calls.at(-1)?.endpoint).toBe(LOOK_ARN);
+    await page.getByLabel('Find').fill('SEGMENT');
+    await press('Apply the filter');
+    expect(await shown()).toBe(1);
+    expect(await page.getByLabel('Find').inputValue()).toBe('SEGMENT');
+    expect(await page.getByLabel('Show').inputValue()).toBe('trouble');
+    expect(await page.getByText('11 not shown').count()).toBe(1);
+  });
+
+  it('lets somebody look whom IAM does not let act', async () => {
+    const harness = await allIsWell();
+    await open(harness, { denied: ACT_ARN });
+    await press(/^Pause: Braze iOS/, 'Confirm');
+    expect(await page.getByRole('alert').textContent()).toBe('AccessDenied');
+    expect(harness.world.get('braze-ios')?.active).toBe(1);
+  });
+
+  it('shows HTML in every field as text: nothing runs, no element is added, no button changes hands', async () => {
+    const harness = await allIsWell();
+    const hostile = `"></td><img src=x onerror="document.title='owned'"><script>document.title='owned'</script><a class="btn">x</a><cwdb-action action="call" endpoint="arn:evil">{}</cwdb-action>`;
+    harness.world.patch('braze-ios', {
+      title: hostile,
+      integration: hostile,
+      last_error_message: hostile,
+      last_error_at: '2026-11-24T09:00:00Z',
+    });
+    await open(harness);
+    expect(await page.title()).toBe('Dashboard');
+    expect(await page.locator('.ig img, .ig script, .ig a').count()).toBe(0);
+    const endpoints = await page
+      .locator('.ig cwdb-action')
+      .evaluateAll((all) => all.map((each) => each.getAttribute('endpoint')));
+    expect(new Set(endpoints)).toEqual(new Set([LOOK_ARN, ACT_ARN]));
+    expect(await page.getByRole('rowheader', { name: /onerror/ }).count()).toBe(1);
+    await press(/^Pause: .*braze-ios/, 'Cancel');
+    expect(await page.title()).toBe('Dashboard');
+  });
+});

@@ -1,0 +1,33 @@
+import { type ActDoor, answerAct, answerLook } from '../../functions/panel/panel.ts';
+import type { Harness } from '../support/harness.ts';
+import { silentLog } from '../support/memory-ports.ts';
+
+/** The panel's two doors over a harness, under the ARNs that their functions would have. */
+
+export const LOOK_ARN = 'arn:aws:lambda:eu-west-1:123456789012:function:guard-panel';
+export const ACT_ARN = 'arn:aws:lambda:eu-west-1:123456789012:function:guard-act';
+
+export interface PanelDoors {
+  look(event: unknown): Promise<string>;
+  act(event: unknown): Promise<string>;
+  /** Passes that were run from the panel. */
+  readonly passes: () => number;
+}
+
+export function openDoors({ ports, project }: Harness): PanelDoors {
+  let passes = 0;
+  const door: ActDoor = {
+    projects: [project.name],
+    log: silentLog,
+    endpoints: { look: LOOK_ARN, act: ACT_ARN },
+    open: () => ({ project, ports }),
+    onPass: () => {
+      passes += 1;
+    },
+  };
+  return {
+    look: (event) => answerLook(event, door),
+    act: (event) => answerAct(event, { ...door, endpoints: { look: ACT_ARN, act: ACT_ARN } }),
+    passes: () => passes,
+  };
+}

@@ -1,0 +1,323 @@
+import { describe, expect, it } from 'vitest';
+import { makeEvent } from '../../functions/guard/events.ts';
+import type { EventType, GuardEvent } from '../../functions/guard/model.ts';
+import { html } from '../../functions/panel/html.ts';
+import { parsePanelInput } from '../../functions/panel/input.ts';
+import { timelineOf } from '../../functions/panel/timeline.ts';
+import { createView, type PanelRow, USUAL_CHOICE } from '../../functions/panel/view.ts';
+import { minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
+import { addBusy, createHarness, type Harness } from '../support/harness.ts';
+import { ACT_ARN, LOOK_ARN, openDoors } from './doors.ts';
+import { badDay } from './scenes.ts';
+
+describe('what the panel is asked for', () => {
+  const projects = ['production', 'staging'];
+
+  it('is a page of a deployed project', () => {
+    expect(
+      parsePanelInput({ project: 'staging', widgetContext: { theme: 'dark', forms: { all: {} } } }, projects),
+    ).toEqual({
+      wants: 'panel',
+      project: 'staging',
+      reader: { theme: 'dark', choice: USUAL_CHOICE },
+    });
+  });
+
+  it('needs no name when there is one project', () => {
+    expect(parsePanelInput({ widgetContext: {} }, ['only'])).toMatchObject({ wants: 'panel', project: 'only' });
+    expect(parsePanelInput({ widgetContext: {} }, projects)).toBeNull();
+  });
+
+  it('is a description, for the console', () => {
+    expect(parsePanelInput({ describe: true, widgetContext: {} }, projects)).toEqual({ wants: 'description' });
+  });
+
+  it.each(['pause', 'resume', 'ignore', 'heed'])('is to %s an integration by its id', (action) => {
+    expect(parsePanelInput({ project: 'production', action, id: 'a.b_c-1' }, projects)).toMatchObject({
+      wants: 'action',
+      action,
+      id: 'a.b_c-1',
+    });
+  });
+
+  it.each([
+    null,
+    undefined,
+    42,
+    'production',
+    [],
+    {},
+    { describe: 'yes' },
+    { project: 'other' },
+    { project: '__proto__' },
+    { project: 'constructor' },
+    { project: ['production'] },
+    { project: 'production', settings: { errorThreshold: 1 } },
+    { project: 'production', action: 'delete', id: 'x' },
+    { project: 'production', action: 'force', id: 'x' },
+    { project: 'production', action: 'run', id: 'x' },
+    { project: 'production', action: 'run', force: true },
+    { project: 'production', action: 'pause' },
+    { project: 'production', action: 'pause', id: '' },
+    { project: 'production', action: 'pause', id: '..' },
+    { project: 'production', action: 'pause', id: '../staging' },
+    { project: 'production', action: 'pause', id: 'x?status=1' },
+    { project: 'production', action: 'pause', id: '<b>x</b>' },
+    { project: 'production', action: 'pause', id: 'x'.repeat(300) },
+    { project: 'production', action: 'pause', id: { id: 'x' } },
+    { project: 'production', action: 'pause', id: 'x', apiUrl: 'https://evil.example' },
+    { project: 'production', action: 'ignore', id: 'x', ignoreForMinutes: 1e9 },
+    { action: 'pause', id: 'x' },
+  ])('is nothing when it is %j', (event) => {
+    expect(parsePanelInput(event, projects)).toBeNull();
+  });
+
+  it.each([
+    null,
+    'light',
+    { theme: '"><script>' },
+    { theme: 'dark"', forms: 'none' },
+    { forms: { all: { find: ['x'], show: 'everything', sort: 1 } } },
+    { forms: { all: { find: 'x'.repeat(1_000) } } },
+  ])('is as usual when the widget’s context is %j', (widgetContext) => {
+    expect(parsePanelInput({ project: 'production', widgetContext }, projects)).toMatchObject({
+      reader: { theme: 'light', choice: USUAL_CHOICE },
+    });
+  });
+});
+
+describe('the doors of the panel', () => {
+  const sentence = (page: string) => /role="alert">([^<]*)</.exec(page)?.[1];
+
+  it('are two: who may only look cannot act, whatever is asked', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'amp-ios');
+    const { look } = openDoors(harness);
+    const answer = await look({ project: 'production', action: 'pause', id: 'amp-ios' });
+    expect(sentence(answer)).toContain('This widget takes {&quot;project&quot;: NAME}');
+    expect(harness.world.get('amp-ios')?.active).toBe(1);
+    expect(harness.ledger.calls.writes).toBe(0);
+  });
+
+  it('lead buttons to the function that acts, and filters to the one that looks', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'amp-ios');
+    const page = await openDoors(harness).look({ project: 'production' });
+    const actions = [...page.matchAll(/endpoint="([^"]+)"( confirmation=)?[^>]*>([^<]*)</g)];
+    expect(actions).toHaveLength(4);
+    for (const [, endpoint, asks, parameters = ''] of actions) {
+      const acts = parameters.includes('action');
+      expect({ endpoint, asks: asks !== undefined }).toEqual({ endpoint: acts ? ACT_ARN : LOOK_ARN, asks: acts });
+    }
+  });
+
+  it('draw without writing anything, also when there is something to do', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'amp-ios');
+    harness.world.breakDown('amp-ios', 'HTTP 503');
+    harness.world.advance(60);
+    const page = await openDoors(harness).look({ project: 'production' });
+    expect(page).toContain('The guard pauses it in the next pass.');
+    expect(harness.ledger.calls.writes).toBe(0);
+    expect(harness.world.get('amp-ios')?.active).toBe(1);
+  });
+
+  it.each(['delete', 'pause everything', '<script>'])(
+    'refuse the unknown action %j in one sentence',
+    async (action) => {
+      const harness = createHarness();
+      addBusy(harness, 'amp-ios');
+      const answer = await openDoors(harness).act({ project: 'production', action, id: 'amp-ios' });
+      expect(sentence(answer)).toMatch(/^This function takes .* Nothing was done\.$/);
+      expect(answer).not.toContain('<script>');
+      expect(harness.api.traffic.requests).toBe(0);
+    },
+  );
+
+  it('know no id that the project does not have, be it forged or another project’s', async () => {
+    const [harness, other] = [createHarness(), createHarness()];
+    addBusy(harness, 'amp-ios');
+    addBusy(other, 'theirs');
+    for (const id of ['theirs', 'forged-1']) {
+      const page = await openDoors(harness).act({ project: 'production', action: 'pause', id });
+      expect(sentence(page)).toContain(`project &quot;production&quot; has no integration &quot;${id}&quot;`);
+      expect(page).toContain('All is well: 1 delivering');
+    }
+    expect(harness.ledger.calls.writes).toBe(0);
+  });
+
+  it('show what was done even when the panel cannot be drawn afterwards', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'amp-ios');
+    const list = harness.ports.api.list;
+    let lists = 0;
+    const api = {
+      ...harness.api,
+      traffic: harness.api.traffic,
+      list: () => {
+        lists += 1;
+        return lists === 1 ? list() : Promise.reject(new Error('no answer'));
+      },
+    };
+    const page = await openDoors({ ...harness, ports: { ...harness.ports, api } }).act({
+      project: 'production',
+      action: 'pause',
+      id: 'amp-ios',
+    });
+    expect(page).toContain('amp-ios is paused');
+    expect(sentence(page)).toContain('The panel cannot show project &quot;production&quot;: Error: no answer');
+  });
+
+  it('say why an action failed', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'amp-ios');
+    harness.ledger.failWith('no ledger today');
+    expect(await openDoors(harness).act({ project: 'production', action: 'run' })).toContain('no ledger today');
+  });
+});
+
+describe('a row of the panel', () => {
+  const rowsOf = async (harness: Harness): Promise<Readonly<Record<string, PanelRow>>> => {
+    const view = createView(
+      harness.project,
+      await harness.plan(),
+      await harness.ledger.history('production', '2026-01-01T00:00:00.000Z'),
+      USUAL_CHOICE,
+    );
+    return Object.fromEntries(view.rows.map((row) => [row.id, row]));
+  };
+
+  it('says in words how it is and what the policy does next, and when', async () => {
+    const rows = await rowsOf(await badDay());
+    const said = Object.fromEntries(
+      Object.values(rows).map(({ id, state, outlook }) => [id, `${state.word}; the guard ${outlook.text}`]),
+    );
+    expect(said).toMatchObject({
+      'amp-android': 'delivering; the guard has nothing to do',
+      'af-android':
+        'failing; the guard pauses it after 10 more failures, at 09:45 UTC at the earliest, unless a delivery succeeds',
+      'seg-stripe': 'paused by the guard; the guard tries it again at 11:30 UTC',
+      'braze-ios': 'suspended by Qonversion; the guard tries it again at 09:50 UTC',
+      'mix-ios': 'on trial; the guard ends trial 1 at the first delivery, or pauses it again after 3 more failures',
+      'hook-billing': 'unstable; the guard tells of it, and does not pause it',
+      'bq-export': 'paused by an operator; the guard leaves it paused',
+      'ph-staging': 'draft; the guard leaves it paused',
+      'slack-wins': 'failing, and ignored; the guard leaves it alone until 2026-11-25 09:15 UTC',
+    });
+  });
+
+  it('tells the truth in advance: what it says happens when it says', async () => {
+    const harness = await badDay();
+    const { 'af-android': failing, 'braze-ios': suspended } = await rowsOf(harness);
+    expect(failing?.outlook.at).toBe('2026-11-24T09:45:00.000Z');
+    await harness.run(5);
+    expect(harness.world.get('af-android')?.active).toBe(0);
+    expect(suspended?.outlook.at).toBe('2026-11-24T09:50:00.000Z');
+    await harness.run(5);
+    expect(harness.world.get('braze-ios')?.active).toBe(1);
+  });
+
+  it('in observe mode says what would happen', async () => {
+    const harness = createHarness({ mode: 'observe' });
+    addBusy(harness, 'amp-ios');
+    harness.world.breakDown('amp-ios', 'HTTP 503');
+    harness.world.advance(3);
+    expect((await rowsOf(harness))['amp-ios']?.outlook.text).toMatch(/^would pause it after 20 more failures/);
+    harness.world.advance(60);
+    expect((await rowsOf(harness))['amp-ios']?.outlook.text).toBe('would pause it, but only observes');
+  });
+
+  it('has an operator’s pause and its end in its week, though nobody was told', async () => {
+    const rows = await rowsOf(await badDay());
+    expect(rows['hook-crm']?.timeline.map(({ phase }) => phase)).toEqual(['delivering', 'operator', 'delivering']);
+  });
+});
+
+describe('the week of an integration', () => {
+  const WEEK = 7 * 24 * 60;
+  const event = (type: EventType, minutesAgo: number): GuardEvent =>
+    makeEvent({
+      type,
+      project: 'production',
+      time: minutesBefore(NOON, minutesAgo),
+      episode: `${minutesAgo}`,
+      reason: 'because',
+    });
+  const phases = (
+    events: readonly GuardEvent[],
+    phase: 'delivering' | 'paused' | 'failing',
+    since: string | null = null,
+  ) => timelineOf(events, { phase, since }, NOON).map((segment) => segment.phase);
+
+  it('is as it is now when nothing has happened', () => {
+    expect(timelineOf([], { phase: 'delivering', since: null }, NOON)).toEqual([
+      { phase: 'delivering', from: minutesBefore(NOON, WEEK), to: NOON, start: 0, width: 1 },
+    ]);
+  });
+
+  it('has no gap and no overlap', () => {
+    const events = [
+      event('integration.paused', 3_000),
+      event('integration.probing', 2_000),
+      event('integration.recovered', 1_990),
+    ];
+    const segments = timelineOf(events, { phase: 'delivering', since: null }, NOON);
+    expect(segments.map(({ phase }) => phase)).toEqual(['delivering', 'paused', 'trial', 'delivering']);
+    segments.slice(1).forEach(({ from }, index) => {
+      expect(from).toBe(segments[index]?.to);
+    });
+    expect(segments.reduce((sum, { width }) => sum + width, 0)).toBeCloseTo(1, 6);
+  });
+
+  it('tells what went before the first event it has', () => {
+    expect(phases([event('integration.reactivated', 100)], 'delivering')).toEqual(['paused', 'delivering']);
+  });
+
+  it('shows what no event has told yet', () => {
+    expect(phases([], 'failing', minutesBefore(NOON, 60))).toEqual(['delivering', 'failing']);
+    expect(phases([event('integration.recovered', 500)], 'failing', minutesBefore(NOON, 60))).toEqual([
+      'failing',
+      'delivering',
+      'failing',
+    ]);
+  });
+
+  it('leaves out what is older, or from a clock that is ahead', () => {
+    const ahead = { ...event('integration.paused', 0), time: minutesAfter(NOON, 10) };
+    expect(phases([event('integration.paused', WEEK + 5), ahead], 'delivering')).toEqual(['delivering']);
+  });
+
+  it('begins a failure when it began, not when people were told', () => {
+    const figures = {
+      freshErrors: 60,
+      baseline: 0,
+      errorThreshold: 50,
+      warnThreshold: 25,
+      failingSince: minutesBefore(NOON, 400),
+      failingMinutes: 100,
+      failingForMinutes: 15,
+    };
+    const segments = timelineOf(
+      [{ ...event('integration.paused', 300), figures }],
+      { phase: 'paused', since: null },
+      NOON,
+    );
+    expect(segments.map(({ phase, from }) => [phase, from])).toEqual([
+      ['delivering', minutesBefore(NOON, WEEK)],
+      ['failing', minutesBefore(NOON, 400)],
+      ['paused', minutesBefore(NOON, 300)],
+    ]);
+  });
+});
+
+describe('the template', () => {
+  it('escapes what is put in, for text and quoted attributes', () => {
+    expect(html`<p title="${'"><b>'}">${"<i>'&"}</p>`.toString()).toBe(
+      '<p title="&quot;&gt;&lt;b&gt;">&lt;i&gt;&#39;&amp;</p>',
+    );
+  });
+
+  it('takes its own markup as it stands, lists of it, and nothing', () => {
+    expect(html`<ul>${[html`<li>${1}</li>`, null]}${null}</ul>`.toString()).toBe('<ul><li>1</li></ul>');
+  });
+});

@@ -1,0 +1,78 @@
+import { operate } from '../../functions/guard/operate.ts';
+import { type CastId, populate } from '../sandbox/scenario.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+
+/** Weeks that a project may have had, on a virtual clock, with a pass every five minutes. */
+
+const START = '2026-11-17T09:40:00Z';
+const DAY = 24 * 60;
+
+const POLICY = {
+  recovery: { mode: 'probe', cooldownMinutes: 60, maxAttempts: 5, probeErrors: 3 },
+  // A long leash, so that Qonversion's own worker gets there first.
+  overrides: [{ match: { integration: 'Braze' }, errorThreshold: 5_000 }],
+};
+
+interface Turn {
+  /** Minutes before now. */
+  readonly ago: number;
+  readonly does: (harness: Harness) => unknown;
+}
+
+async function play(turns: readonly Turn[]): Promise<Harness> {
+  const harness = createHarness(POLICY, { startAt: START, suspendAfterErrors: 400, suspendAfterMinutes: 60 });
+  populate(harness.world);
+  let left = 7 * DAY;
+  for (const turn of [...turns].sort((one, other) => other.ago - one.ago)) {
+    await harness.run(left - turn.ago);
+    left = turn.ago;
+    await turn.does(harness);
+  }
+  await harness.run(left);
+  return harness;
+}
+
+const breaks = (ago: number, id: CastId, message: string): Turn => ({
+  ago,
+  does: ({ world }) => world.breakDown(id, message),
+});
+const mends = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.mend(id) });
+
+const AN_OUTAGE_THAT_IS_OVER = [
+  breaks(3 * DAY, 'amp-ios', 'HTTP 503 Service Unavailable'),
+  mends(3 * DAY - 9 * 60, 'amp-ios'),
+];
+
+const A_PAUSE_OF_A_DAY: readonly Turn[] = [
+  { ago: 5 * DAY, does: ({ world }) => world.setStatus('hook-crm', 0) },
+  { ago: 4 * DAY, does: ({ world }) => world.setStatus('hook-crm', 1) },
+];
+
+/** An outage was mended days ago; everything delivers. */
+export function allIsWell(): Promise<Harness> {
+  return play([...AN_OUTAGE_THAT_IS_OVER, ...A_PAUSE_OF_A_DAY]);
+}
+
+/** One of everything that can be the matter. */
+export function badDay(): Promise<Harness> {
+  return play([
+    ...AN_OUTAGE_THAT_IS_OVER,
+    ...A_PAUSE_OF_A_DAY,
+    breaks(95, 'seg-stripe', 'HTTP 401 {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
+    breaks(150, 'braze-ios', 'HTTP 410 Gone'),
+    breaks(10, 'af-android', 'HTTP 429 Too Many Requests'),
+    // Paused, and since its trial began there has been nothing to deliver.
+    breaks(95, 'mix-ios', 'timeout after 10 s'),
+    {
+      ago: 40,
+      does: ({ world }) => {
+        world.mend('mix-ios');
+        world.setTraffic('mix-ios', 0);
+      },
+    },
+    { ago: 150, does: ({ world }) => world.setFlaky('hook-billing', 0.6, 'HTTP 502 Bad Gateway') },
+    { ago: 2 * DAY, does: ({ world }) => world.setStatus('bq-export', 0) },
+    breaks(30, 'slack-wins', 'channel_is_archived'),
+    { ago: 25, does: ({ ports, project }) => operate(ports, project, 'slack-wins', { ignoreForMinutes: DAY }) },
+  ]);
+}
