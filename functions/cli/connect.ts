@@ -29,6 +29,7 @@ import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
+import { examine, examineFailure, type Finding, type Surgery } from './doctor.ts';
 
 /** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
 
@@ -66,9 +67,9 @@ export interface Connection {
 
 export interface ConnectOptions {
   /** Which project; may be left out when there is one. */
-  readonly project: string | undefined;
-  /** The stack's name; undefined to run on this machine. */
-  readonly stack: string | undefined;
+  readonly project?: string;
+  /** The stack's name; left out to run on this machine. */
+  readonly stack?: string;
   readonly log: Log;
   /** Where mails are shown when the guard runs on this machine. */
   readonly showMail: (text: string) => void;
@@ -105,12 +106,7 @@ async function connectLocal(environment: CliEnvironment, options: ConnectOptions
 async function connectStack(stackName: string, options: ConnectOptions): Promise<Connection> {
   const { stack, settings } = await describeStack(stackName);
   const { name, project } = chooseProject(settings, options.project, `stack ${stackName}`);
-  const output = (key: string): string => {
-    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue;
-    if (value === undefined)
-      throw new GuardError(`stack "${stackName}" has no output ${key}; is it a stack of this guard, and up to date?`);
-    return value;
-  };
+  const output = outputsOf(stackName, stack);
   const key = createSecretKeySource(new SecretsManagerClient(), secretIdOf(project), systemClock);
   await key.get();
   const alerts: AlertSink = createSnsAlertSink({
@@ -157,6 +153,70 @@ async function describeStack(stackName: string): Promise<{ readonly stack: Stack
       { cause: error },
     );
   }
+}
+
+/** @returns a function that gives an output by its name, and says so when the stack has none of that name */
+function outputsOf(stackName: string, stack: Stack): (name: string) => string {
+  return (name) => {
+    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === name)?.OutputValue;
+    if (value === undefined)
+      throw new GuardError(`stack "${stackName}" has no output ${name}; is it a stack of this guard, and up to date?`);
+    return value;
+  };
+}
+
+/** Has the doctor look at this machine's guard, or at a deployed stack. Without --project at every project there is a key for. */
+export async function callDoctor(
+  environment: CliEnvironment,
+  options: Omit<ConnectOptions, 'showMail'>,
+): Promise<readonly Finding[]> {
+  const stackName = options.stack ?? environment.stack;
+  try {
+    return await examine(
+      stackName === undefined
+        ? localSurgery(environment, options.project)
+        : await stackSurgery(stackName, options.project),
+    );
+  } catch (error) {
+    return examineFailure(error);
+  }
+}
+
+function localSurgery(environment: CliEnvironment, wanted: string | undefined): Surgery {
+  const { settingsFile: source, ledgerFile } = environment;
+  const settings = readSettingsFile(source);
+  const { name, project } = chooseProject(settings, wanted, source);
+  const key = environmentKey(environment);
+  return {
+    settings,
+    source,
+    patients: [{ name, settings: project, key, api: createApi(project, key, createTimeLimit()) }],
+    ledger: createFileLedger(ledgerFile, systemClock),
+    clock: systemClock,
+    place: { ledgerFile },
+  };
+}
+
+async function stackSurgery(stackName: string, wanted: string | undefined): Promise<Surgery> {
+  const { stack, settings } = await describeStack(stackName);
+  const output = outputsOf(stackName, stack);
+  const source = `stack ${stackName} (${stack.StackStatus ?? 'status unknown'})`;
+  const names = wanted === undefined ? Object.keys(settings.projects) : [chooseProject(settings, wanted, source).name];
+  const secrets = new SecretsManagerClient();
+  const patients = names.map((each) => {
+    const { name, project } = chooseProject(settings, each, source);
+    const key = createSecretKeySource(secrets, secretIdOf(project), systemClock);
+    return { name, settings: project, key, api: createApi(project, key, createTimeLimit()) };
+  });
+  const { inspectStack } = await import('../aws/inspect.ts');
+  return {
+    settings,
+    source,
+    patients,
+    ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+    clock: systemClock,
+    place: { stack: stackName, facts: inspectStack(stackName, output, systemClock) },
+  };
 }
 
 function chooseProject(

@@ -10,9 +10,9 @@ import type { Plan } from '../guard/plan.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/time.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
-import { type CliEnvironment, type Connection, connect, readCliEnvironment } from './connect.ts';
+import { type Connection, callDoctor, connect, readCliEnvironment } from './connect.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
-import { showHistory, showList, showPlan, showReport } from './show.ts';
+import { showFindings, showHistory, showList, showPlan, showReport } from './show.ts';
 
 /** The `guard` command line: the second door to the same core. */
 
@@ -21,6 +21,8 @@ export interface Terminal {
   readonly err: (text: string) => void;
   readonly columns: number;
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Shows what is being waited for, until the function it returns is called. */
+  readonly progress: (text: string) => () => void;
 }
 
 /** 0: as asked. 1: tried and failed. 2: not understood (arguments, settings, key). */
@@ -50,6 +52,9 @@ Examples:
   npx guard resume gNl6hyM6 --stack IntegrationGuard
   npx guard ignore gNl6hyM6 --for 12h   maintenance at the provider
   npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
+  npx guard doctor --stack IntegrationGuard
+                                        is everything as it should be, and if not, what to do
+  source <(npx guard complete zsh)      completions; also for bash, fish and powershell
 
 Without --stack it runs on this machine, with
   QONVERSION_SECRET_KEY   the project's Secret Key
@@ -69,6 +74,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   const program = createProgram(terminal, (result) => {
     code = result;
   });
+  // Loaded only where it is asked for.
+  if (args[0] === 'complete') (await import('./complete.ts')).addCompletions(program, terminal.variables);
+  else
+    program.command('complete').argument('<shell>').description('print completions for zsh, bash, fish or powershell');
   try {
     await program.parseAsync([...args], { from: 'user' });
     return code;
@@ -96,9 +105,34 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .showHelpAfterError('(guard --help shows what there is)')
     .addHelpText('after', EXAMPLES);
 
-  const command = (name: string, description: string): Command =>
+  let endProgress: () => void = () => undefined;
+  /** Whoever waits is told what for; a log tells that by itself. */
+  const working = async <Result>(
+    options: SharedOptions,
+    text: string,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
+    if (options.verbose !== true) endProgress = terminal.progress(text);
+    try {
+      return await work();
+    } finally {
+      endProgress();
+    }
+  };
+  const open = (options: SharedOptions): Promise<Connection> =>
+    connect(readCliEnvironment(terminal.variables), {
+      ...options,
+      log: logOf(terminal, options),
+      showMail: (text) => {
+        endProgress();
+        if (options.json !== true) terminal.out(text);
+      },
+    });
+
+  const command = (name: string, description: string, example: string): Command =>
     program
       .command(name)
+      .addHelpText('after', `\nExample:\n  npx guard ${example}`)
       .description(description)
       .option('--project <name>', 'which project, when the settings have several')
       .option('--stack <name>', 'the deployed stack to work with, instead of this machine')
@@ -106,9 +140,11 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       .option('--verbose', 'print the log to standard error');
 
   const looking = (name: string, description: string, show: (plan: Plan, columns: number) => string) =>
-    command(name, description).action(async (options: SharedOptions) => {
-      const { ports, project } = await open(terminal, options);
-      const plan = await planPass(ports, project);
+    command(name, description, `${name} --stack IntegrationGuard`).action(async (options: SharedOptions) => {
+      const plan = await working(options, 'asking Qonversion and the ledger', async () => {
+        const { ports, project } = await open(options);
+        return planPass(ports, project);
+      });
       print(
         terminal,
         options,
@@ -119,11 +155,13 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   looking('plan', 'what a pass would do now; touches nothing', showPlan);
   looking('list', 'all integrations, with what the guard thinks of each', showList);
 
-  command('run', 'one pass: decide, pause, tell')
+  command('run', 'one pass: decide, pause, tell', 'run --force --stack IntegrationGuard')
     .option('--force', 'pause however many are over the limits, this once')
     .action(async (options: SharedOptions & { readonly force?: boolean }) => {
-      const { ports, project } = await open(terminal, options);
-      const report = await runPass(ports, project, { force: options.force === true });
+      const report = await working(options, 'running a pass', async () => {
+        const { ports, project } = await open(options);
+        return runPass(ports, project, { force: options.force === true });
+      });
       print(
         terminal,
         options,
@@ -134,10 +172,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     });
 
   const operating = async (id: string, order: Order, options: SharedOptions, words: OrderWords): Promise<void> => {
-    const { ports, project } = await open(terminal, options);
-    const result = await operate(ports, project, id, order);
+    const { result, project } = await working(options, `asking Qonversion about ${id}`, async () => {
+      const opened = await open(options);
+      return { result: await operate(opened.ports, opened.project, id, order), project: opened.project.name };
+    });
     const done = result.outcome === 'done';
-    const undo = `npx guard ${words.undo} --project ${project.name}${stackFlag(terminal, options)}`;
+    const undo = `npx guard ${words.undo} --project ${project}${stackFlag(terminal, options)}`;
     print(
       terminal,
       options,
@@ -150,7 +190,11 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     if (!done) exit(1);
   };
 
-  command('pause', 'pause an integration; the guard remembers that it was you')
+  command(
+    'pause',
+    'pause an integration; the guard remembers that it was you',
+    'pause gNl6hyM6 --stack IntegrationGuard',
+  )
     .argument('<id>', 'id of the integration', parseId)
     .action((id: string, options: SharedOptions) =>
       operating(id, 'pause', options, {
@@ -160,7 +204,11 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       }),
     );
 
-  command('resume', 're-activate an integration; its failures count from now on')
+  command(
+    'resume',
+    're-activate an integration; its failures count from now on',
+    'resume gNl6hyM6 --stack IntegrationGuard',
+  )
     .argument('<id>', 'id of the integration', parseId)
     .action((id: string, options: SharedOptions) =>
       operating(id, 'resume', options, {
@@ -170,7 +218,11 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       }),
     );
 
-  command('ignore', 'leave an integration alone for a while; the exemption ends by itself')
+  command(
+    'ignore',
+    'leave an integration alone for a while; the exemption ends by itself',
+    'ignore gNl6hyM6 --for 2h --stack IntegrationGuard',
+  )
     .argument('<id>', 'id of the integration', parseId)
     .addOption(durationOption('--for <time>', 'how long', '24h'))
     .option('--off', 'end the exemption now')
@@ -188,25 +240,48 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
           }),
     );
 
-  command('history', 'what was done, by whom and why')
+  command('history', 'what was done, by whom and why', 'history gNl6hyM6 --since 30d --stack IntegrationGuard')
     .argument('[id]', 'id of an integration; left out: the whole project', parseId)
     .addOption(durationOption('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, '7d'))
     .action(async (id: string | undefined, options: SharedOptions & { readonly since: number }) => {
-      const { ports, project } = await open(terminal, options);
-      const now = ports.clock.now();
-      const events = (await ports.ledger.history(project.name, plusMs(now, -options.since))).filter(
-        ({ record }) => id === undefined || record?.id === id,
-      );
+      const { all, project, now } = await working(options, 'reading the ledger', async () => {
+        const opened = await open(options);
+        const now = opened.ports.clock.now();
+        const since = plusMs(now, -options.since);
+        return {
+          all: await opened.ports.ledger.history(opened.project.name, since),
+          project: opened.project.name,
+          now,
+        };
+      });
+      const events = all.filter(({ record }) => id === undefined || record?.id === id);
       print(
         terminal,
         options,
         () => ({
-          project: project.name,
+          project,
           events: events.map((event) => ({ by: doerOf(event), ...toCloudEvent(event) })),
         }),
         () => showHistory(events, now.toISOString(), terminal.columns),
       );
     });
+
+  command(
+    'doctor',
+    'check everything the guard needs, and say what to do about it',
+    'doctor --stack IntegrationGuard',
+  ).action(async (options: SharedOptions) => {
+    const findings = await working(options, 'looking at everything', () =>
+      callDoctor(readCliEnvironment(terminal.variables), { ...options, log: logOf(terminal, options) }),
+    );
+    print(
+      terminal,
+      options,
+      () => ({ findings }),
+      () => showFindings(findings, terminal.columns),
+    );
+    if (findings.some(({ level }) => level === 'problem')) exit(1);
+  });
 
   program
     .command('demo')
@@ -225,16 +300,6 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       });
     });
   return program;
-}
-
-function open(terminal: Terminal, options: SharedOptions): Promise<Connection> {
-  const environment: CliEnvironment = readCliEnvironment(terminal.variables);
-  return connect(environment, {
-    project: options.project,
-    stack: options.stack,
-    log: options.verbose === true ? terminalLog(terminal) : SILENT_LOG,
-    showMail: options.json === true ? () => undefined : terminal.out,
-  });
 }
 
 function stackFlag(terminal: Terminal, options: SharedOptions): string {
@@ -269,6 +334,10 @@ function parsePace(value: string): number {
   if (!Number.isInteger(pace) || pace < 0 || pace > 10_000)
     throw new InvalidArgumentError('Give 0 to 10000 milliseconds.');
   return pace;
+}
+
+function logOf(terminal: Terminal, options: SharedOptions): Log {
+  return options.verbose === true ? terminalLog(terminal) : SILENT_LOG;
 }
 
 const SILENT_LOG: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };

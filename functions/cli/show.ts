@@ -9,6 +9,7 @@ import type { Plan, PlannedDecision } from '../guard/plan.ts';
 import type { DecisionKind } from '../guard/rules.ts';
 import { plural, safeText } from '../guard/text.ts';
 import { describeMoment } from '../guard/time.ts';
+import type { Finding } from './doctor.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
 
@@ -106,6 +107,28 @@ export function showHistory(events: readonly GuardEvent[], now: string, width: n
 }
 
 const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;
+
+const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'magenta' } as const satisfies Record<
+  Finding['level'],
+  Style
+>;
+
+/** What the doctor found, each with what to do, and the verdict. */
+export function showFindings(findings: readonly Finding[], width: number): string {
+  const rows = findings.map(({ check, level, says, todo }) => [
+    paint(LEVEL_STYLE[level], level),
+    check,
+    todo === null ? says : `${says}. To do: ${todo}`,
+  ]);
+  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+  const verdict =
+    count('problem') > 0
+      ? paint('red', `${plural(count('problem'), 'problem')} to mend.`)
+      : count('warning') + count('unknown') > 0
+        ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
+        : paint('green', 'All is well.');
+  return `${table(['', 'CHECK', 'FOUND'], rows, width, 2)}\n${verdict}`;
+}
 
 /** Anything but what was only remembered: an operator's own pause is no news to them. */
 function isNews({ decision, outcome }: Result): boolean {

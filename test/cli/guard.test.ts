@@ -56,6 +56,7 @@ async function guard(args: string, variables: Record<string, string | undefined>
         err += text;
       },
       columns: 120,
+      progress: () => () => undefined,
       variables: {
         QONVERSION_SECRET_KEY: runKey(),
         GUARD_SETTINGS: settingsFile,
@@ -395,5 +396,108 @@ describe('the program itself', () => {
     const code = await new Promise((resolve) => child.once('exit', resolve));
     expect(code).toBe(2);
     expect(err).toContain('has no project "nope"');
+  });
+});
+
+describe('guard doctor', () => {
+  it('says that all is well', async () => {
+    const { code, out } = await guard('doctor');
+    expect(code).toBe(0);
+    expect(out).toMatch(/ok\s+Qonversion API\s+http:\/\/127\.0\.0\.1:\d+\S* answers: 3 integrations/);
+    expect(out).toMatch(/All is well\.\n$/);
+    expect(existsSync(ledgerFile)).toBe(false);
+  });
+
+  it('names what is wrong and what to do, and fails', async () => {
+    sandbox.regenerateKey(`${runKey()}x`);
+    const { code, out } = await guard('doctor --json');
+    expect(code).toBe(1);
+    const { findings } = JSON.parse(out);
+    expect(findings).toContainEqual({
+      check: 'Qonversion API',
+      level: 'problem',
+      says: expect.stringContaining('401'),
+      todo: 'check the key, "apiUrl" in the settings, and the network',
+    });
+  });
+
+  it('warns of a project that is only observed', async () => {
+    await writeSettings({ mode: 'observe' });
+    const { code, out } = await guard('doctor');
+    expect(code).toBe(0);
+    expect(out).toContain('No problem; 1 thing to look at.');
+  });
+
+  it('shows faults of the settings as they are', async () => {
+    await writeSettings({ errorThreshold: 'fifty' });
+    const { code, out } = await guard('doctor');
+    expect(code).toBe(1);
+    expect(out.replace(/\s+/g, ' ')).toContain(
+      `${settingsFile}: projects.production.policy.errorThreshold: expected a positive integer, got "fifty"`,
+    );
+  });
+});
+
+describe('the program as it is started', () => {
+  const start = (...args: string[]) =>
+    new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {
+      const child = spawn(process.execPath, ['functions/cli/guard.ts', ...args], {
+        env: { PATH: process.env.PATH, GUARD_SETTINGS: settingsFile, GUARD_LEDGER: ledgerFile },
+      });
+      let out = '';
+      let err = '';
+      child.stdout.on('data', (chunk) => {
+        out += chunk;
+      });
+      child.stderr.on('data', (chunk) => {
+        err += chunk;
+      });
+      child.on('close', (code) => resolve({ code, out, err }));
+    });
+
+  it('completes commands, options and the names of projects', async () => {
+    expect((await start('complete', '--', 'do')).out).toContain('doctor\t');
+    expect((await start('complete', '--', 'list', '--pro')).out).toContain('--project\t');
+    expect((await start('complete', '--', 'list', '--project', '')).out).toContain('production');
+  });
+
+  it.each(['bash', 'zsh', 'fish', 'powershell'])('prints completions for %s', async (shell) => {
+    const { code, out } = await start('complete', shell);
+    expect(code).toBe(0);
+    expect(out).toContain('guard');
+  });
+
+  it('refuses a shell it does not know', async () => {
+    expect(await start('complete', 'tcsh')).toMatchObject({ code: 2, err: expect.stringContaining('tcsh') });
+  });
+});
+
+describe('the help', () => {
+  it.each(['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'doctor'])(
+    'of %s has an example',
+    async (name) => {
+      const { code, out } = await guard(`${name} --help`);
+      expect(code).toBe(0);
+      expect(out).toMatch(new RegExp(`Example:\\n  npx guard ${name} `));
+    },
+  );
+});
+
+describe('whoever waits', () => {
+  it('is told what for while it lasts, and the line is gone before anything is printed', async () => {
+    breakDown();
+    const steps: string[] = [];
+    const code = await main(['run'], {
+      out: (text) => void steps.push(text.includes('Subject:') ? 'mail' : 'report'),
+      err: () => undefined,
+      columns: 120,
+      variables: { QONVERSION_SECRET_KEY: runKey(), GUARD_SETTINGS: settingsFile, GUARD_LEDGER: ledgerFile },
+      progress: (text) => {
+        steps.push(text);
+        return () => void steps.push('end');
+      },
+    });
+    expect(code).toBe(0);
+    expect(steps).toEqual(['running a pass', 'end', 'mail', 'end', 'report']);
   });
 });
