@@ -100,7 +100,8 @@ export function inspectStack(stackName: string, output: (name: string) => string
     },
 
     async deadLetters() {
-      const answer = await new SQSClient().send(
+      // The queue is where the endpoint is, whatever host its URL names.
+      const answer = await new SQSClient({ useQueueUrlAsEndpoint: false }).send(
         new GetQueueAttributesCommand({
           QueueUrl: output('DeadLetterQueueUrl'),
           AttributeNames: ['ApproximateNumberOfMessages'],

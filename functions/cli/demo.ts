@@ -322,7 +322,7 @@ async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): P
     'Ctrl-C ends it.',
   ].join('\n');
   if (!options.json) options.out(`${text}\n`);
-  const ticking = setInterval(() => sandbox.production.advance(1), 60_000);
+  const ticking = setInterval(() => sandbox.production.advance(1 / 60), 1_000);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
   });

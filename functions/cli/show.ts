@@ -98,12 +98,11 @@ export function showHistory(events: readonly GuardEvent[], now: string, width: n
   const rows = events.map((event) => [
     describeMoment(event.time, now),
     doerOf(event),
-    event.record === null ? 'the project' : event.record.id,
-    event.record === null ? '' : nameOf(event.record),
+    event.record === null ? 'the project' : `${event.record.id}\n${nameOf(event.record)}`,
     paint(SEVERITY_STYLE[event.severity], VERB[event.type]),
     event.reason,
   ]);
-  return table(['TIME', 'WHO', 'ID', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 5);
+  return table(['TIME', 'WHO', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 4);
 }
 
 const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;
@@ -213,7 +212,11 @@ export function table(
 }
 
 function visibleLength(text: string): number {
-  return stripVTControlCharacters(text).length;
+  return Math.max(
+    ...stripVTControlCharacters(text)
+      .split('\n')
+      .map(({ length }) => length),
+  );
 }
 
 const NO_RULES = {

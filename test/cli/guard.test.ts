@@ -314,8 +314,8 @@ describe('guard history', () => {
     await guard('run');
     await guard('pause good-1');
     const { out } = await guard('history');
-    expect(out).toMatch(/guard +broken .* paused +\d+ failures since/);
-    expect(out).toMatch(/operator +good-1 .* paused by an operator +an operator paused/);
+    expect(out).toMatch(/guard +broken +paused +\d+ failures since/);
+    expect(out).toMatch(/operator +good-1 +paused by an operator +an operator paused/);
     const one = JSON.parse((await guard('history good-1 --since 1h --json')).out);
     expect(one.events).toMatchObject([{ by: 'operator', type: 'integration.operator-paused', subject: 'good-1' }]);
   });

@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
+import { GetDashboardCommand, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { ListTablesCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import {
   GetRoleCommand,
@@ -84,14 +87,21 @@ const functionName = async () => (await deployment.outputs()).PassFunctionName;
 async function invoke(
   payload: unknown,
 ): Promise<{ readonly error: string | undefined; readonly body: Record<string, unknown> }> {
-  const answer = await deployment.clients.lambda.send(
-    new InvokeCommand({ FunctionName: await functionName(), Payload: JSON.stringify(payload) }),
-  );
+  const { error, body } = await invokeFunction('PassFunctionName', payload);
   await listen();
-  return {
-    error: answer.FunctionError,
-    body: JSON.parse(answer.Payload?.transformToString() ?? 'null') as Record<string, unknown>,
-  };
+  return { error, body: body as Record<string, unknown> };
+}
+
+/** @param output the stack's output that names the function */
+async function invokeFunction(
+  output: string,
+  payload: unknown,
+): Promise<{ readonly error: string | undefined; readonly body: unknown }> {
+  const FunctionName = (await deployment.outputs())[output];
+  const answer = await deployment.clients.lambda.send(
+    new InvokeCommand({ FunctionName, Payload: JSON.stringify(payload) }),
+  );
+  return { error: answer.FunctionError, body: JSON.parse(answer.Payload?.transformToString() ?? 'null') };
 }
 
 function failNow(): void {
@@ -265,9 +275,93 @@ describe.sequential('in operation', () => {
   });
 });
 
+describe.sequential('the control panel', () => {
+  const look = async (payload: unknown) => String((await invokeFunction('PanelFunctionName', payload)).body);
+  const act = async (payload: unknown) => String((await invokeFunction('ActFunctionName', payload)).body);
+
+  it('is on the dashboard, whose body is JSON that CloudWatch has taken', async () => {
+    const { DashboardName } = await deployment.outputs();
+    const { DashboardBody = '' } = await deployment.clients.cloudwatch.send(new GetDashboardCommand({ DashboardName }));
+    const { widgets } = JSON.parse(DashboardBody) as {
+      widgets: { type: string; properties: { endpoint?: string; params?: unknown; alarms?: string[] } }[];
+    };
+    const panels = widgets.filter(({ type }) => type === 'custom');
+    expect(panels.map(({ properties }) => properties.params)).toEqual([
+      { project: 'production' },
+      { project: 'staging' },
+    ]);
+    for (const { properties } of panels) {
+      expect(properties.endpoint).toContain(`:function:${(await deployment.outputs()).PanelFunctionName}`);
+    }
+    expect(widgets[0]?.properties.alarms).toHaveLength(7);
+  });
+
+  it('describes itself, and draws', async () => {
+    expect(await look({ describe: true })).toMatch(/^## Integration Guard: control panel/);
+    const page = await look({ project: 'production', widgetContext: { theme: 'dark', forms: { all: {} } } });
+    expect(page).toContain('role="table" aria-label="Integrations of project production"');
+    expect(page).toContain(`:function:${(await deployment.outputs()).ActFunctionName}"`);
+  });
+
+  it('pauses and resumes by its buttons, through the ledger', async () => {
+    const press = (action: string) => act({ project: 'production', action, id: 'good-2' });
+    expect(await press('pause')).toContain('good-2 is paused');
+    expect(deployment.sandbox.production.get('good-2')?.active).toBe(0);
+    expect(await ledgerEntry('good-2')).toContain('"pausedByOperator":{"BOOL":true}');
+    expect(await press('resume')).toContain('good-2 is active again');
+    expect(deployment.sandbox.production.get('good-2')?.active).toBe(1);
+    expect(await act({ project: 'production', action: 'run' })).toContain('The pass is done');
+  });
+
+  it('refuses what is not a request of it, at both doors', async () => {
+    for (const payload of [{ project: 'production', action: 'pause', id: '../x' }, { project: 'nope' }, null]) {
+      expect(await look(payload)).toContain('This widget takes');
+      expect(await act(payload)).toContain('Nothing was done.');
+    }
+    expect(await look({ project: 'production', action: 'pause', id: 'good-2' })).toContain('This widget takes');
+    expect(await act({ project: 'production', action: 'pause', id: 'forged' })).toContain('has no integration');
+    expect(deployment.sandbox.production.get('good-2')?.active).toBe(1);
+  });
+});
+
+describe.sequential('`guard doctor` of the stack', () => {
+  const doctor = async () => {
+    const { code, output } = await deployment.cloud.guard(['doctor', '--json', '--stack', STACK]);
+    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
+    return { code, of: (check: string) => findings.find((finding) => finding.check === check) };
+  };
+
+  it('finds the schedules, the subscriptions, the secrets and the ledger as they are', async () => {
+    // CloudWatch makes metrics of the function's log; the emulator does not, so here is the one it would have made.
+    const Dimensions = ['production', 'staging'].map((project) => [
+      { Name: 'service', Value: 'integration-guard' },
+      { Name: 'project', Value: project },
+    ]);
+    await deployment.clients.cloudwatch.send(
+      new PutMetricDataCommand({
+        Namespace: 'IntegrationGuard',
+        MetricData: Dimensions.map((each) => ({ MetricName: 'PassesSucceeded', Dimensions: each, Value: 1 })),
+      }),
+    );
+    const { code, of } = await doctor();
+    expect(of('schedule of production')).toMatchObject({ level: 'ok', says: 'enabled, rate(1 minute)' });
+    expect(of('secret key of production')).toMatchObject({ level: 'ok' });
+    expect(of('Qonversion API of staging')).toMatchObject({ level: 'ok' });
+    expect(of('ledger of production')).toMatchObject({ level: 'ok' });
+    expect(of('last pass of production')).toMatchObject({ level: 'ok' });
+    expect(of('policy of staging')).toMatchObject({ level: 'warning' });
+    expect(of('subscriptions')).toMatchObject({ level: 'warning', says: 'nobody is told of alarms' });
+    expect(of('dead letters')).toMatchObject({ level: 'ok' });
+    expect(of('alarms')).toMatchObject({ level: 'ok' });
+    expect(code).toBe(0);
+  });
+});
+
 describe.sequential('least privilege, proven', () => {
   let role: string;
   let policies: readonly RolePolicy[];
+  let panelRole: string;
+  let panelPolicies: readonly RolePolicy[];
   let names: Readonly<Record<string, string>>;
 
   beforeAll(async () => {
@@ -276,13 +370,6 @@ describe.sequential('least privilege, proven', () => {
       region: REGION,
       credentials: CREDENTIALS,
     });
-    const { Role = '' } = await deployment.clients.lambda.send(
-      new GetFunctionConfigurationCommand({ FunctionName: await functionName() }),
-    );
-    role = Role.split('/').at(-1) ?? '';
-    const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName: role }));
-    const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: role }));
-    expect(AttachedPolicies).toEqual([]);
     const outputs = await deployment.outputs();
     const secret = async (SecretId: string) =>
       (await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '';
@@ -297,15 +384,33 @@ describe.sequential('least privilege, proven', () => {
       (key === '' || Number.isInteger(Number(key)) || key === 'Resource') && typeof value === 'string'
         ? (names[value] ?? value)
         : value;
-    policies = await Promise.all(
-      PolicyNames.map(async (PolicyName) => {
-        const { PolicyDocument = '' } = await iam.send(new GetRolePolicyCommand({ RoleName: role, PolicyName }));
-        const text = PolicyDocument.startsWith('{') ? PolicyDocument : decodeURIComponent(PolicyDocument);
-        return { name: PolicyName, policy: JSON.parse(text, toArns) as RolePolicy['policy'] };
-      }),
-    );
+    const read = async (FunctionName: string | undefined) => {
+      const { Role = '' } = await deployment.clients.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+      const RoleName = Role.split('/').at(-1) ?? '';
+      const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
+      expect(AttachedPolicies).toEqual([]);
+      const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName }));
+      const found = await Promise.all(
+        PolicyNames.map(async (PolicyName) => {
+          const { PolicyDocument = '' } = await iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
+          const text = PolicyDocument.startsWith('{') ? PolicyDocument : decodeURIComponent(PolicyDocument);
+          return { name: PolicyName, policy: JSON.parse(text, toArns) as RolePolicy['policy'] };
+        }),
+      );
+      for (const { resource } of grantsOf(found)) expect(resource).toMatch(/^arn:/);
+      return { role: RoleName, policies: found };
+    };
+    ({ role, policies } = await read(outputs.PassFunctionName));
+    ({ role: panelRole, policies: panelPolicies } = await read(outputs.PanelFunctionName));
+    const acting = await read(outputs.ActFunctionName);
+    // But for its own log, whoever may press the buttons may do what a pass may, and no more.
+    const withoutLog = (found: readonly RolePolicy[]) =>
+      grantsOf(found)
+        .filter(({ action }) => !action.startsWith('logs:'))
+        .map(({ action, resource }) => `${action} ${resource}`)
+        .sort();
+    expect(withoutLog(acting.policies)).toEqual(withoutLog(policies));
     iam.destroy();
-    for (const { resource } of grantsOf(policies)) expect(resource).toMatch(/^arn:/);
   });
 
   /** What AWS does in the caller's name: keys of encrypted topics and secrets, and the function's log. */
@@ -354,6 +459,26 @@ describe.sequential('least privilege, proven', () => {
         .map(({ action, resource }) => `${action} ${resource}`)
         .filter((grant) => !used.has(grant)),
     ).toEqual([]);
+  });
+
+  it('lets the function that draws look: no write, no alert, no other function', async () => {
+    const [table = '', topic = '', secret = ''] = Object.values(names);
+    const { ActFunctionName, PassFunctionName } = await deployment.outputs();
+    const may = (action: string, resource: string) => isAllowed(panelRole, panelPolicies, action, resource);
+    expect(await may('dynamodb:Query', table)).toBe(true);
+    expect(await may('secretsmanager:GetSecretValue', secret)).toBe(true);
+    for (const [action, resource] of [
+      ['dynamodb:PutItem', table],
+      ['dynamodb:UpdateItem', table],
+      ['dynamodb:DeleteItem', table],
+      ['sns:Publish', topic],
+      ['secretsmanager:PutSecretValue', secret],
+      ['kms:GenerateDataKey', implied()[0]?.resource ?? ''],
+      ['lambda:InvokeFunction', `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${ActFunctionName}`],
+      ['lambda:InvokeFunction', `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${PassFunctionName}`],
+    ] as const) {
+      expect({ action, allowed: await may(action, resource) }).toEqual({ action, allowed: false });
+    }
   });
 
   it('refuses everything else', async () => {
@@ -421,6 +546,26 @@ describe.sequential('a change of the deployment', () => {
     expect(synthesized).toContain('Resources:');
     expect(
       await deployment.cloud.python('cfn-lint', ['--non-zero-exit-code', 'error', deployment.cloud.template(STACK)]),
+    ).toMatchObject({ code: 0 });
+  });
+
+  it('so does one with chat channels, which the emulator does not know', async () => {
+    const file = join(deployment.cloud.folder, 'chat.json');
+    const slack = { workspaceId: 'T0ABCDEF1', channelId: 'C0ABCDEF1' };
+    const teams = {
+      tenantId: '0f1e2d3c-0000-4000-8000-000000000001',
+      teamId: '0f1e2d3c-0000-4000-8000-000000000002',
+      channelId: '19%3aabc%40thread.tacv2',
+    };
+    const subscriptions = [{ slack }, { teams }];
+    await writeFile(file, JSON.stringify({ projects: { production: { secretName: 'x' } }, alerts: { subscriptions } }));
+    await must(deployment.cloud.cdk(['synth', '-c', 'stackName=WithChat'], file));
+    expect(
+      await deployment.cloud.python('cfn-lint', [
+        '--non-zero-exit-code',
+        'error',
+        deployment.cloud.template('WithChat'),
+      ]),
     ).toMatchObject({ code: 0 });
   });
 

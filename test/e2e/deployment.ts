@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -23,6 +24,7 @@ export interface Deployment {
   readonly digestsQueue: string;
   readonly clients: {
     readonly cloudformation: CloudFormationClient;
+    readonly cloudwatch: CloudWatchClient;
     readonly dynamodb: DynamoDBClient;
     readonly lambda: LambdaClient;
     readonly secrets: SecretsManagerClient;
@@ -48,6 +50,7 @@ export async function deploy(): Promise<Deployment> {
   };
   const clients = {
     cloudformation: new CloudFormationClient(options),
+    cloudwatch: new CloudWatchClient(options),
     dynamodb: new DynamoDBClient(options),
     lambda: new LambdaClient(options),
     secrets: new SecretsManagerClient(options),

@@ -1,0 +1,104 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * `npm run record`: a session with each command of `guard`, as it really ran against the sandbox after the demo's afternoon,
+ * written to docs/commands.md.
+ */
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../functions/cli/guard.ts', import.meta.url));
+const COLUMNS = '112';
+
+type Step = { readonly says: string; readonly runs: string };
+
+const SESSION: readonly Step[] = [
+  { says: 'What there is.', runs: 'guard --help' },
+  { says: 'Is everything as it should be?', runs: 'guard doctor' },
+  { says: 'Every integration, and what the guard thinks of each.', runs: 'guard list' },
+  {
+    says: 'A provider has failed for a while (the sandbox is told so).',
+    runs: `sandbox patch {"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z","last_error_message":"HTTP 500"}}`,
+  },
+  { says: 'What a pass would do; touches nothing.', runs: 'guard plan' },
+  { says: 'One pass: it pauses and tells.', runs: 'guard run' },
+  { says: 'Undo it. The command stands in the mail.', runs: 'guard resume af-ios --project demo' },
+  { says: 'Pause one yourself: the guard will not re-activate it.', runs: 'guard pause slack-wins' },
+  { says: 'And start it again.', runs: 'guard resume slack-wins' },
+  { says: 'Maintenance at a provider: leave it alone for a while.', runs: 'guard ignore hook-crm --for 12h' },
+  { says: 'It is over sooner than thought.', runs: 'guard ignore hook-crm --off' },
+  { says: 'What was done in the last hours, by whom and why.', runs: 'guard history --since 3h' },
+  { says: 'The same of one integration.', runs: 'guard history af-ios' },
+  { says: 'For scripts: one JSON document, and exit codes.', runs: 'guard history slack-wins --json' },
+  { says: 'An id that does not exist.', runs: 'guard pause nobody' },
+  { says: 'Completions; what the shell asks for when TAB is pressed.', runs: 'guard complete -- hi' },
+];
+
+const demo = spawn(process.execPath, [PROGRAM, 'demo', '--keep', '--pace', '0'], { cwd: PROJECT });
+try {
+  const { environment, controlUrl } = await ready(demo);
+  const parts: string[] = [];
+  for (const { says, runs } of SESSION) {
+    const { shown, output, code } = await step(runs, environment, controlUrl);
+    const ended = code === 0 ? '' : `(exit code ${code})\n`;
+    parts.push(`${says}\n\n\`\`\`console\n$ ${shown}\n${scrub(output).trimEnd()}\n${ended}\`\`\``);
+    console.log(`$ ${shown}\n${output}`);
+  }
+  writeFileSync(
+    fileURLToPath(new URL('../../docs/commands.md', import.meta.url)),
+    `# The commands of \`guard\`, in a session
+
+Recorded by \`npm run record\` against the sandbox, after the afternoon that \`npm start\` plays (that one is
+[recorded too](demo.svg)). With \`--stack NAME\` each works on a deployed stack instead.
+
+${parts.join('\n\n')}
+`,
+  );
+} finally {
+  demo.kill('SIGINT');
+}
+
+/** Waits until the demo's afternoon is over and its sandbox stays up. */
+async function ready(
+  child: ChildProcess,
+): Promise<{ readonly environment: Readonly<Record<string, string>>; readonly controlUrl: string }> {
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  while (!output.includes('Ctrl-C ends it.')) {
+    if (child.exitCode !== null) throw new Error(`the demo has ended: ${output}`);
+    await sleep(200);
+  }
+  const exported = /export (QONVERSION_.*)/.exec(output)?.[1] ?? '';
+  const environment = Object.fromEntries(exported.split(' ').map((pair) => pair.split('=') as [string, string]));
+  const controlUrl = /(http:\/\/\S+\/_sandbox)\//.exec(output)?.[1] ?? '';
+  return { environment, controlUrl };
+}
+
+async function step(
+  runs: string,
+  environment: Readonly<Record<string, string>>,
+  controlUrl: string,
+): Promise<{ readonly shown: string; readonly output: string; readonly code: number }> {
+  const [program, ...args] = runs.split(' ');
+  if (program === 'sandbox') {
+    const [route = '', ...body] = args;
+    await fetch(`${controlUrl}/${route}`, { method: 'POST', body: body.join(' ') });
+    return { shown: `curl -s ${scrub(controlUrl)}/${route} -d '${body.join(' ')}'`, output: '', code: 0 };
+  }
+  const env = { PATH: process.env.PATH, NO_COLOR: '1', COLUMNS, ...environment };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [PROGRAM, ...args], { cwd: PROJECT, env }, (error, stdout, stderr) => {
+      const code = typeof error?.code === 'number' ? error.code : 0;
+      resolve({ shown: `npx ${runs}`, output: stdout + stderr, code });
+    });
+  });
+}
+
+/** What differs from machine to machine and says nothing. */
+function scrub(text: string): string {
+  return text.replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:8080').replace(/\/\S*\/integration-guard-\w+\//g, '/tmp/guard/');
+}
