@@ -1,12 +1,17 @@
+import { toChatNotification } from '../../functions/alerts/chat.ts';
 import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/alerts/render.ts';
 import { planToJson, reportToJson } from '../../functions/cli/json.ts';
 import { showList, showPlan, showReport } from '../../functions/cli/show.ts';
 import { makeEvent, SEVERITY } from '../../functions/guard/events.ts';
-import type { EventType } from '../../functions/guard/model.ts';
+import type { EventType, GuardEvent } from '../../functions/guard/model.ts';
 import { planPass, runPass } from '../../functions/guard/pass.ts';
+import type { Plan } from '../../functions/guard/plan.ts';
 import type { Log } from '../../functions/guard/ports.ts';
 import { RUNBOOK } from '../../functions/guard/settings.ts';
+import { safeText } from '../../functions/guard/text.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
+import { renderPanel } from '../../functions/panel/page.ts';
+import { createView, USUAL_CHOICE } from '../../functions/panel/view.ts';
 import { aFailingRecord, NOON, PANEL } from '../support/builders.ts';
 import { addBusy, createHarness } from '../support/harness.ts';
 import type { Finding } from './finding.ts';
@@ -118,6 +123,22 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
     show(`${type}: mail`, digest.text, { lines: true, most: 4_000 });
   }
 
+  const notification = (text: string) =>
+    toChatNotification(
+      [
+        makeEvent({
+          type: 'integration.paused',
+          project: 'production',
+          time: NOON,
+          episode: NOON,
+          reason: text,
+          record: aFailingRecord(61, 48, { title, integration: title, last_error_message: message }),
+        }),
+      ],
+      { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL },
+    );
+  show('json of a chat notification', JSON.stringify(notification(message)), { most: 6_000 });
+
   const harness = createHarness();
   addBusy(harness, 'x', { title });
   harness.world.advance(5);
@@ -134,7 +155,16 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   show('terminal: list', showList(plan, 120), { lines: true });
   show('terminal: plan', showPlan(plan, 120), { lines: true });
   show('--json of plan', JSON.stringify(planToJson(plan)));
+  const choice = { ...USUAL_CHOICE, find: '' };
+  const toPage = (history: readonly GuardEvent[], now: Plan) =>
+    renderPanel(createView(harness.project, now, history, choice), {
+      endpoints: { look: 'arn:look', act: 'arn:act' },
+      theme: 'light',
+      notice: { level: 'bad', text: safeText(message, 300) },
+    });
+  show('panel: HTML', toPage([], plan), { lines: true });
   const report = await runPass(ports, harness.project);
+  show('panel: HTML with its history', toPage(report.told, plan), { lines: true });
   show('terminal: run', showReport(report, 120), { lines: true });
   show('--json of run', JSON.stringify(reportToJson(report)));
   show('ledger', JSON.stringify([harness.ledger.entry('production', 'x'), harness.ledger.projectEntry('production')]));
@@ -161,12 +191,20 @@ function ourLines(text: string): number {
     .length;
 }
 
+/** The page without its text: every tag by name, in order, and what its buttons call. */
+function elementsOf(page: string): string {
+  return (page.match(/<\/?[a-z][a-z0-9-]*|endpoint="[^"]*"/g) ?? []).join(' ');
+}
+
 export async function showHostileText(): Promise<readonly Finding[]> {
   const violations: string[] = [];
   let tried = 0;
   const benign = new Map<string, number>();
-  for (const { place, text, lines } of await showEverywhere('Amplitude', 'HTTP 503'))
+  const markup = new Map<string, string>();
+  for (const { place, text, lines } of await showEverywhere('Amplitude', 'HTTP 503')) {
     if (lines) benign.set(place, ourLines(text));
+    if (place.includes('HTML')) markup.set(place, elementsOf(text));
+  }
 
   for (const attack of ATTACKS) {
     for (const shown of await showEverywhere(attack, attack)) {
@@ -175,6 +213,10 @@ export async function showHostileText(): Promise<readonly Finding[]> {
       for (const fault of faultsOf(shown)) violations.push(`${name} ${fault}`);
       const forged = shown.lines && attack.trim() !== '' && ourLines(shown.text) > (benign.get(shown.place) ?? 0);
       if (forged) violations.push(`${name} makes a line that looks like ours`);
+      if (shown.place.includes('chat') && /[@<>]|\]\(/.test(shown.text.replaceAll(PANEL, '')))
+        violations.push(`${name} makes a mention or a link`);
+      if (shown.place.includes('HTML') && elementsOf(shown.text) !== markup.get(shown.place))
+        violations.push(`${name} makes or takes away an element`);
       if (shown.place.includes('json') || shown.place.includes('CloudEvent')) JSON.parse(shown.text);
     }
   }

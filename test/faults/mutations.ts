@@ -318,4 +318,18 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [['/^(?!\\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/', '/^[a-zA-Z0-9._-]{1,256}$/']],
     harness: 'hostile',
   },
+  {
+    law: 'law 5',
+    breaks: "the panel takes somebody else's text for markup",
+    file: 'functions/panel/html.ts',
+    edits: [['return htmlEscape(String(insert));', 'return String(insert);']],
+    harness: 'text',
+  },
+  {
+    law: 'law 5',
+    breaks: "a chat channel takes somebody else's text for a mention",
+    file: 'functions/alerts/chat.ts',
+    edits: [[".replace(/@/g, '＠')", '']],
+    harness: 'text',
+  },
 ];
