@@ -17,6 +17,7 @@ import {
   UnavailableError,
   UnexpectedAnswerError,
 } from './errors.ts';
+import { createPace, type Pace } from './pace.ts';
 import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
 import type { KeySource, SecretKey } from './secret-key.ts';
 
@@ -51,7 +52,11 @@ const MOST_PAGES = 1_000;
 
 export function createQonversionClient(options: QonversionClientOptions): IntegrationsApi {
   const traffic = { requests: 0, retries: 0, waitedMs: 0 };
-  const call = (request: ApiRequest) => send(options, traffic, request);
+  const pace = createPace({
+    wait: options.sleep ?? sleep,
+    canWait: (ms) => ms <= Math.min(LONGEST_RETRY_AFTER_MS, options.remainingMs()),
+  });
+  const call = (request: ApiRequest) => send(options, traffic, pace, request);
 
   return {
     traffic,
@@ -138,6 +143,7 @@ interface ApiRequest {
 async function send(
   options: QonversionClientOptions,
   traffic: { -readonly [name in keyof Traffic]: Traffic[name] },
+  pace: Pace,
   request: ApiRequest,
 ): Promise<ApiAnswer> {
   const key = await options.key.get();
@@ -155,17 +161,24 @@ async function send(
     let doubtful = false;
     try {
       return await pRetry(
-        async (attempt) => {
-          if (options.remainingMs() <= 0) throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
-          traffic.requests += 1;
-          if (attempt > 1) traffic.retries += 1;
-          const sentAt = performance.now();
-          try {
-            return await attemptOnce(options, request, secret);
-          } finally {
-            traffic.waitedMs += performance.now() - sentAt;
-          }
-        },
+        (attempt) =>
+          pace.run(async () => {
+            // Whoever had to wait for a place may find that there is no time left.
+            if (options.remainingMs() <= 0)
+              throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
+            if (pace.closed)
+              throw new OutOfTimeError(
+                `Qonversion has asked to be left alone, so it was not asked for ${request.what}`,
+              );
+            traffic.requests += 1;
+            if (attempt > 1) traffic.retries += 1;
+            const sentAt = performance.now();
+            try {
+              return await attemptOnce(options, request, secret);
+            } finally {
+              traffic.waitedMs += performance.now() - sentAt;
+            }
+          }),
         {
           retries: options.retries ?? 4,
           minTimeout: options.firstWaitMs ?? 250,
@@ -173,9 +186,9 @@ async function send(
           factor: 2,
           randomize: true,
           shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
-          onFailedAttempt: async ({ error, retriesLeft }) => {
+          onFailedAttempt: ({ error }) => {
             doubtful ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
-            if (retriesLeft > 0) await obeyRetryAfter(error, options.remainingMs(), options.sleep ?? sleep);
+            if (pace.closed) throw error;
           },
         },
       );
@@ -195,18 +208,6 @@ function isRefusal(error: Error): boolean {
     error.status < 500 &&
     error.status !== 408
   );
-}
-
-/** Waits as long as the API asks, and gives up at once when that is longer than there is time. */
-async function obeyRetryAfter(
-  error: Error,
-  remainingMs: number,
-  wait: (ms: number) => Promise<unknown>,
-): Promise<void> {
-  const waitMs = error instanceof RateLimitedError || error instanceof UnavailableError ? error.retryAfterMs : null;
-  if (waitMs === null) return;
-  if (waitMs > Math.min(LONGEST_RETRY_AFTER_MS, remainingMs)) throw error;
-  await wait(waitMs);
 }
 
 async function attemptOnce(options: QonversionClientOptions, request: ApiRequest, key: SecretKey): Promise<ApiAnswer> {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeError } from '../../functions/guard/errors.ts';
+import { changedNothing, describeError } from '../../functions/guard/errors.ts';
 import { createQonversionClient, type QonversionClientOptions } from '../../functions/qonversion/client.ts';
 import {
   KeyRefusedError,
@@ -349,6 +349,34 @@ describe('law 6: retries', () => {
     expect(error).toBeInstanceOf(RateLimitedError);
     expect(describeError(error)).toContain('asks to wait 3600 s');
     expect(sandbox.requests).toHaveLength(1);
+  });
+});
+
+describe('many requests at once', () => {
+  it('all wait when one is asked to, and all get through', async () => {
+    const ids = Array.from({ length: 30 }, (_, index) => `i${index}`);
+    for (const id of ids) sandbox.production.add({ id, active: 1 });
+    fault({ kind: 'status', status: 429, retryAfter: '1' }, 3);
+    const waits: number[] = [];
+    const api = client({ sleep: async (ms) => waits.push(ms) });
+    await Promise.all(ids.map((id) => api.setStatus(id, 0)));
+    expect(ids.filter((id) => sandbox.production.get(id)?.active !== 0)).toEqual([]);
+    expect(waits).toEqual([1_000, 1_000, 1_000]);
+    expect(api.traffic).toMatchObject({ requests: 33, retries: 3 });
+  });
+
+  it('end at once when the API asks to be left alone for longer than there is time, and no doubt is left', async () => {
+    const ids = Array.from({ length: 30 }, (_, index) => `i${index}`);
+    for (const id of ids) sandbox.production.add({ id, active: 1 });
+    fault({ kind: 'status', status: 503, retryAfter: '3600' });
+    const api = client();
+    const results = await Promise.allSettled(ids.map((id) => api.setStatus(id, 0)));
+    const reasons = results.map((result) => (result.status === 'rejected' ? (result.reason as unknown) : null));
+    expect(reasons.every((reason) => reason instanceof Error)).toBe(true);
+    // Those that were on their way may have had an effect; what was never sent has had none.
+    expect(sandbox.requests.length).toBeLessThanOrEqual(8);
+    expect(reasons.filter(changedNothing)).toHaveLength(30 - sandbox.requests.length);
+    expect(describeError(reasons.at(-1))).toContain('asked to be left alone');
   });
 });
 

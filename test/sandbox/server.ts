@@ -24,6 +24,8 @@ export interface SandboxOptions {
   readonly testing?: World;
   /** Splits lists into pages of this many records, as other v4 lists are; left out: one page, as documented today. */
   readonly pageSize?: number;
+  /** So many requests are answered in any such time; the next get 429 with a `Retry-After` in whole seconds. */
+  readonly rateLimit?: { readonly requests: number; readonly perMs: number };
 }
 
 export interface RequestSeen {
@@ -56,6 +58,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     requests: [],
     productionKey: PRODUCTION_KEY,
     pageSize: options.pageSize ?? Number.POSITIVE_INFINITY,
+    rateLimit: options.rateLimit ?? null,
+    answeredAt: [],
     created: new Map(),
   };
   const server = createServer((request, response) => {
@@ -88,6 +92,9 @@ interface State {
   readonly requests: RequestSeen[];
   productionKey: string;
   readonly pageSize: number;
+  readonly rateLimit: { readonly requests: number; readonly perMs: number } | null;
+  /** When requests were let through, in real milliseconds. */
+  answeredAt: number[];
   /** Answers by Idempotency-Key, with the body they answered. */
   readonly created: Map<string, { readonly body: string; readonly answer: Answer }>;
 }
@@ -110,9 +117,24 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
   const { world } = identify(state, request.headers.authorization) ?? { world: state.production };
   response.setHeader('date', world.now().toUTCString());
   const fault = state.faults.take(method, url.pathname);
-  const handle = () => api(state, method, url, text, request.headers);
+  const handle = () => limited(state) ?? api(state, method, url, text, request.headers);
   if (fault === null) return send(response, handle());
   return sendFaulty(fault, request, response, handle);
+}
+
+/** The 429 that a request meets when there were too many lately; null when it may pass. */
+function limited(state: State): Answer | null {
+  const { rateLimit } = state;
+  if (rateLimit === null) return null;
+  const now = performance.now();
+  state.answeredAt = state.answeredAt.filter((at) => now - at < rateLimit.perMs);
+  const [oldest] = state.answeredAt;
+  if (oldest !== undefined && state.answeredAt.length >= rateLimit.requests) {
+    const seconds = Math.ceil((oldest + rateLimit.perMs - now) / 1_000);
+    return { ...statusAnswer(429), headers: { 'retry-after': String(seconds) } };
+  }
+  state.answeredAt.push(now);
+  return null;
 }
 
 async function sendFaulty(
