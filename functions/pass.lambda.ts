@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createTellingAlerts } from './aws/alerts.ts';
 import { readPassEnvironment } from './aws/environment.ts';
 import { publishPass } from './aws/metrics.ts';

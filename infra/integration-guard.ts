@@ -226,7 +226,7 @@ function createPanelFunction(
 
 /** Exactly what a pass uses, on exactly the resources it uses. */
 function grantPass(passFunction: LambdaFunction, ledger: Table, alerts: Alerts, key: Key): void {
-  ledger.grant(passFunction, 'dynamodb:Query', 'dynamodb:PutItem');
+  ledger.grant(passFunction, 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
   const resources = [alerts.topic.topicArn, ...alerts.chatTopics.map(({ topicArn }) => topicArn)];
   passFunction.addToRolePolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
   key.grant(passFunction, 'kms:Decrypt', 'kms:GenerateDataKey');

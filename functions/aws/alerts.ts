@@ -1,4 +1,5 @@
 import { PublishBatchCommand, type PublishBatchRequestEntry, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import pMap from 'p-map';
 import pRetry from 'p-retry';
 import { toChatNotification } from '../alerts/chat.ts';
 import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../alerts/render.ts';
@@ -26,6 +27,7 @@ export interface SnsAlertSinkOptions {
 /** SNS takes ten messages and 256 KiB in one batch; what is left of the size is for attributes and ids. */
 const BATCH_ENTRIES = 10;
 const BATCH_BYTES = 200 * 1024;
+const BATCHES_AT_ONCE = 4;
 const TRIES = 3;
 
 /** Alerts through one SNS topic: a message per event for machines, one digest for people. */
@@ -33,9 +35,9 @@ export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
   return {
     async publish(project, events, audience = 'everybody'): Promise<ReadonlySet<string>> {
       const accepted = new Set<string>();
-      for (const batch of toBatches(events.map((event) => toEntry(event, options)))) {
-        for (const id of await publishBatch(options, batch)) accepted.add(id);
-      }
+      const batches = toBatches(events.map((event) => toEntry(event, options)));
+      const taken = await pMap(batches, (batch) => publishBatch(options, batch), { concurrency: BATCHES_AT_ONCE });
+      for (const id of taken.flat()) accepted.add(id);
       if (audience === 'machines' || accepted.size === 0) return accepted;
       const forPeople = events.filter(({ id }) => accepted.has(id));
       const told = await Promise.all([

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GuardError } from '../guard/errors.ts';
 import type { Severity } from '../guard/model.ts';
 

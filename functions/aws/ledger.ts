@@ -1,7 +1,14 @@
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, PutCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import {
+  BatchWriteCommand,
+  type BatchWriteCommandInput,
+  DynamoDBDocumentClient,
+  PutCommand,
+  paginateQuery,
+} from '@aws-sdk/lib-dynamodb';
 import pMap from 'p-map';
-import { describeError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
+import pRetry from 'p-retry';
+import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
 import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model.ts';
 import {
   type Clock,
@@ -97,10 +104,15 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
           event,
           expires_at: Math.ceil(expires / 1_000),
         };
-        return documents.send(new PutCommand({ TableName: tableName, Item }));
+        return { PutRequest: { Item } };
       };
+      // One request must not name the same item twice.
+      const unique = [...new Map(events.map((event) => [`${event.time}#${event.id}`, put(event)])).values()];
+      const batches = Array.from({ length: Math.ceil(unique.length / BATCH_ITEMS) }, (_, index) =>
+        unique.slice(index * BATCH_ITEMS, (index + 1) * BATCH_ITEMS),
+      );
       try {
-        await pMap(events, put, { concurrency: HISTORY_CONCURRENCY });
+        await pMap(batches, (batch) => putAll(documents, tableName, batch), { concurrency: BATCHES_AT_ONCE });
       } catch (error) {
         throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be written (${describeError(error)})`, {
           cause: error,
@@ -133,7 +145,35 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-const HISTORY_CONCURRENCY = 8;
+/** DynamoDB takes 25 items in one BatchWriteItem. */
+const BATCH_ITEMS = 25;
+const BATCHES_AT_ONCE = 4;
+const BATCH_TRIES = 5;
+
+type PutRequests = NonNullable<BatchWriteCommandInput['RequestItems']>[string];
+
+/** Puts a batch; what the table leaves unprocessed, being throttled, is put again. */
+async function putAll(documents: DynamoDBDocumentClient, tableName: string, batch: PutRequests): Promise<void> {
+  let left = batch;
+  await pRetry(
+    async () => {
+      const answer = await documents.send(new BatchWriteCommand({ RequestItems: { [tableName]: left } }));
+      left = answer.UnprocessedItems?.[tableName] ?? [];
+      if (left.length > 0) throw new UnprocessedError(`${left.length} of ${batch.length} items were not processed`);
+    },
+    {
+      retries: BATCH_TRIES - 1,
+      minTimeout: 100,
+      randomize: true,
+      // The SDK has retried the request itself by now.
+      shouldRetry: ({ error }) => error instanceof UnprocessedError,
+    },
+  );
+}
+
+class UnprocessedError extends GuardError {
+  override readonly name = 'UnprocessedError';
+}
 
 /** A partition of its own: what has happened is of no interest to a pass and must not slow it. A project's name has no "#". */
 function historyKey(project: string): string {

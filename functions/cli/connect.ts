@@ -7,7 +7,7 @@ import {
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createSnsAlertSink, regionOf } from '../aws/alerts.ts';
 import { dashboardUrl } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
 import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model.ts';
 import {

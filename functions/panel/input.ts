@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Order } from '../guard/decide.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model.ts';
 
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */

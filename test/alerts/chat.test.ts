@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { toChatNotification } from '../../functions/alerts/chat.ts';
 import { isKeptOnly, SEVERITY } from '../../functions/guard/events.ts';
 import type { EventType } from '../../functions/guard/model.ts';

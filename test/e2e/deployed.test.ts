@@ -183,7 +183,7 @@ describe.sequential('then, the secret is filled and an integration fails', () =>
     const before = {
       events: events.length,
       digests: digests.length,
-      writes: deployment.cloud.calls.filter(({ action }) => action === 'dynamodb:PutItem').length,
+      writes: deployment.cloud.calls.filter(({ action }) => /^dynamodb:(Put|BatchWrite)Item$/.test(action)).length,
     };
     const passesBefore = passes();
     await untilScheduled('two more passes', () => passes() >= passesBefore + 2);
@@ -192,7 +192,7 @@ describe.sequential('then, the secret is filled and an integration fails', () =>
     const after = {
       events: events.length,
       digests: digests.length,
-      writes: deployment.cloud.calls.filter(({ action }) => action === 'dynamodb:PutItem').length,
+      writes: deployment.cloud.calls.filter(({ action }) => /^dynamodb:(Put|BatchWrite)Item$/.test(action)).length,
     };
     expect(after).toEqual(before);
   });
@@ -471,6 +471,7 @@ describe.sequential('least privilege, proven', () => {
     expect(await may('secretsmanager:GetSecretValue', secret)).toBe(true);
     for (const [action, resource] of [
       ['dynamodb:PutItem', table],
+      ['dynamodb:BatchWriteItem', table],
       ['dynamodb:UpdateItem', table],
       ['dynamodb:DeleteItem', table],
       ['sns:Publish', topic],

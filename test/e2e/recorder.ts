@@ -65,7 +65,8 @@ function describeCall(headers: IncomingHttpHeaders, body: string): RecordedCall 
   };
   if (typeof target === 'string') {
     const fields = JSON.parse(body) as Record<string, unknown>;
-    return named(target.split('.').at(-1) ?? '', fields.TableName ?? fields.SecretId);
+    const [table] = Object.keys(fields.RequestItems ?? {});
+    return named(target.split('.').at(-1) ?? '', fields.TableName ?? fields.SecretId ?? table);
   }
   const fields = new URLSearchParams(body);
   return named(fields.get('Action') ?? '', fields.get('TopicArn'));

@@ -253,6 +253,7 @@ describe('least privilege', () => {
   it('gives the pass function exactly the actions it uses', () => {
     expect(actionsOf('GuardPassRole')).toEqual(
       [
+        'dynamodb:BatchWriteItem',
         'dynamodb:PutItem',
         'dynamodb:Query',
         'kms:Decrypt',

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What the sandbox can do wrong, each for one request, for some, or until switched off. */
 const kind = z.discriminatedUnion('kind', [

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CATALOG, findProvider } from './catalog.ts';
 import { type Fault, Faults, faultSchema } from './faults.ts';
 import { World } from './world.ts';

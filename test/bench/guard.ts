@@ -1,0 +1,47 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
+import { createDynamoLedger } from '../../functions/aws/ledger.ts';
+import { type PassReport, runPass } from '../../functions/guard/pass.ts';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
+import { createQonversionClient } from '../../functions/qonversion/client.ts';
+import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
+import { aPolicy } from '../support/builders.ts';
+import { silentLog } from '../support/memory-ports.ts';
+
+/** The guard as the pass function puts it together, over the bench's services, warm. */
+export interface Subject {
+  pass(): Promise<PassReport>;
+  destroy(): void;
+}
+
+export function createSubject(origin: string): Subject {
+  const options = { endpoint: origin, region: 'eu-west-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
+  const clock = { now: () => new Date() };
+  const dynamo = new DynamoDBClient(options);
+  const sns = new SNSClient(options);
+  const secret = parseSecretKey('sk_fake_bench_0123456789', 'the bench', 'nothing');
+  const key = { get: async () => secret, renew: async () => secret };
+  const ledger = createDynamoLedger(dynamo, 'ledger', clock);
+  const alerts = createSnsAlertSink({
+    client: sns,
+    topicArn: 'arn:aws:sns:eu-west-1:123456789012:alerts',
+    log: silentLog,
+    stack: 'IntegrationGuard',
+    runbook: RUNBOOK,
+    panel: null,
+    chatTopics: [],
+  });
+  const policy = aPolicy({ blastRadius: { percent: 100, floor: 0 } });
+  return {
+    pass: () => {
+      const api = createQonversionClient({ apiUrl: `${origin}/v4`, key, clock, remainingMs: () => 120_000 });
+      const ports = { api, ledger, alerts, clock, log: silentLog, remainingMs: () => 120_000 };
+      return runPass(ports, { name: 'production', policy });
+    },
+    destroy: () => {
+      dynamo.destroy();
+      sns.destroy();
+    },
+  };
+}
