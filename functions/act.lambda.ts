@@ -1,8 +1,8 @@
 import type { Context } from 'aws-lambda';
-import { createTellingAlerts } from './aws/alerts.ts';
 import { readPassEnvironment } from './aws/environment.ts';
 import { publishPass } from './aws/metrics.ts';
 import { createRuntime, type Invocation, readBundledSettings } from './aws/runtime.ts';
+import { createTellingAlerts } from './aws/telling.ts';
 import { TELLING_MS } from './guard/carry-out.ts';
 import type { Settings } from './guard/settings.ts';
 import { answerAct } from './panel/panel.ts';

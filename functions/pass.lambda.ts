@@ -1,9 +1,9 @@
 import type { Context } from 'aws-lambda';
-import * as z from 'zod';
-import { createTellingAlerts } from './aws/alerts.ts';
+import * as z from 'zod/mini';
 import { readPassEnvironment } from './aws/environment.ts';
 import { publishPass } from './aws/metrics.ts';
 import { createRuntime, type Invocation, readBundledSettings } from './aws/runtime.ts';
+import { createTellingAlerts } from './aws/telling.ts';
 import { TELLING_MS } from './guard/carry-out.ts';
 import { GuardError } from './guard/errors.ts';
 import { type PassReport, runPass } from './guard/pass.ts';

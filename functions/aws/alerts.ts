@@ -1,4 +1,9 @@
-import { PublishBatchCommand, type PublishBatchRequestEntry, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import {
+  PublishBatchCommand,
+  type PublishBatchRequestEntry,
+  PublishCommand,
+  type SNSClient,
+} from '@aws-sdk/client-sns';
 import pMap from 'p-map';
 import pRetry from 'p-retry';
 import { toChatNotification } from '../alerts/chat.ts';
@@ -7,9 +12,7 @@ import { describeError, GuardError } from '../guard/errors.ts';
 import { severitiesFrom } from '../guard/events.ts';
 import type { GuardEvent } from '../guard/model.ts';
 import type { AlertSink, Log } from '../guard/ports.ts';
-import { dashboardUrl } from './console.ts';
-import { type ChatTopic, type PassEnvironment, parseChatTopics } from './environment.ts';
-import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
+import type { ChatTopic } from './environment.ts';
 
 export interface SnsAlertSinkOptions {
   readonly client: SNSClient;
@@ -47,24 +50,6 @@ export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
       return told.every(Boolean) ? accepted : new Set();
     },
   };
-}
-
-/** The sink of a deployed function. */
-export function createTellingAlerts(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
-  return createSnsAlertSink({
-    client: new SNSClient(CLIENT_OPTIONS),
-    topicArn: environment.ALERTS_TOPIC_ARN,
-    chatTopics: parseChatTopics(environment.CHAT_TOPICS),
-    log,
-    stack: environment.STACK_NAME,
-    runbook: settings.alerts.runbookUrl,
-    panel: dashboardUrl(regionOf(environment.ALERTS_TOPIC_ARN), environment.DASHBOARD_NAME),
-  });
-}
-
-/** The region an ARN names. */
-export function regionOf(arn: string): string {
-  return arn.split(':')[3] ?? '';
 }
 
 /** Returns the ids that SNS accepted; what it refuses through no fault of ours is sent again. */

@@ -7,3 +7,8 @@ export function dashboardUrl(region: string, name: string): string {
       : `${region}.console.aws.amazon.com`;
   return `https://${host}/cloudwatch/home?region=${region}#dashboards/dashboard/${encodeURIComponent(name)}`;
 }
+
+/** The region an ARN names. */
+export function regionOf(arn: string): string {
+  return arn.split(':')[3] ?? '';
+}

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { GuardError } from '../guard/errors.ts';
 import type { Severity } from '../guard/model.ts';
 
@@ -36,8 +36,8 @@ export interface ChatTopic {
 }
 
 const NOT_SET = 'is not set';
-const text = z.string(NOT_SET).min(1, 'is empty');
-const arn = z.string(NOT_SET).regex(/^arn:/, 'is not an ARN');
+const text = z.string(NOT_SET).check(z.minLength(1, 'is empty'));
+const arn = z.string(NOT_SET).check(z.regex(/^arn:/, 'is not an ARN'));
 
 const look = { LEDGER_TABLE: text, STACK_NAME: text };
 
@@ -46,17 +46,17 @@ const passEnvironment = z.object({
   ALERTS_TOPIC_ARN: arn,
   CHAT_TOPICS: text,
   DASHBOARD_NAME: text,
-}) satisfies z.ZodType<PassEnvironment>;
+}) satisfies z.ZodMiniType<PassEnvironment>;
 
-const panelEnvironment = z.object({ ...look, ACT_FUNCTION_ARN: arn }) satisfies z.ZodType<PanelEnvironment>;
+const panelEnvironment = z.object({ ...look, ACT_FUNCTION_ARN: arn }) satisfies z.ZodMiniType<PanelEnvironment>;
 
 const chatTopics = z.array(
   z.object({
     topicArn: arn,
     minSeverity: z.enum(['info', 'warning', 'critical']),
-    projects: z.array(z.string()).nullable(),
+    projects: z.nullable(z.array(z.string())),
   }),
-) satisfies z.ZodType<readonly ChatTopic[]>;
+) satisfies z.ZodMiniType<readonly ChatTopic[]>;
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -75,25 +75,22 @@ export function readPanelEnvironment(variables: Variables): PanelEnvironment {
  * @throws GuardError when it is not what the stack wrote
  */
 export function parseChatTopics(json: string): readonly ChatTopic[] {
-  const parsed = z
-    .string()
-    .transform((value, context): unknown => {
-      try {
-        return JSON.parse(value);
-      } catch {
-        context.addIssue({ code: 'custom', message: 'is not JSON' });
-        return z.NEVER;
-      }
-    })
-    .pipe(chatTopics)
-    .safeParse(json);
+  const parsed = chatTopics.safeParse(parseJson(json));
   if (parsed.success) return parsed.data;
   throw new GuardError('CHAT_TOPICS is not as deployed; deploy the stack again');
 }
 
-function read<Environment>(schema: z.ZodType<Environment>, variables: Variables): Environment {
+function read<Environment>(schema: z.ZodMiniType<Environment>, variables: Variables): Environment {
   const result = schema.safeParse(variables);
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
   throw new GuardError(`the function's environment is not as deployed: ${faults.join(', ')}; deploy the stack again`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
 }

@@ -8,8 +8,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod';
-import { createSnsAlertSink, regionOf } from '../aws/alerts.ts';
-import { dashboardUrl } from '../aws/console.ts';
+import { createSnsAlertSink } from '../aws/alerts.ts';
+import { dashboardUrl, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
@@ -17,13 +17,8 @@ import { TELLING_MS } from '../guard/carry-out.ts';
 import { describeError, GuardError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/intent.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
-import {
-  type GuardedProject,
-  type ProjectSettings,
-  parseSettings,
-  type Settings,
-  secretIdOf,
-} from '../guard/settings.ts';
+import { type GuardedProject, type ProjectSettings, type Settings, secretIdOf } from '../guard/settings.ts';
+import { parseSettings } from '../guard/settings-schema.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Order } from '../guard/decide.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
@@ -33,40 +33,37 @@ export const ORDER_OF = {
 } as const satisfies Record<Exclude<Action, 'run'>, Order>;
 
 /** Fields of other widgets on the dashboard may come along; what is not ours or not sensible is as if it were not there. */
-const widgetContext = z
-  .object({
-    theme: z.enum(['light', 'dark']).catch('light'),
-    forms: z
-      .object({
-        all: z
-          .object({
-            find: z.string().max(100).catch(USUAL_CHOICE.find),
-            show: z.enum(SHOWN).catch(USUAL_CHOICE.show),
-            sort: z.enum(SORTED).catch(USUAL_CHOICE.sort),
-          })
-          .catch(USUAL_CHOICE),
-      })
-      .catch({ all: USUAL_CHOICE }),
-  })
-  .catch({ theme: 'light', forms: { all: USUAL_CHOICE } });
+const fields = z.object({
+  find: z.catch(z.string().check(z.maxLength(100)), USUAL_CHOICE.find),
+  show: z.catch(z.enum(SHOWN), USUAL_CHOICE.show),
+  sort: z.catch(z.enum(SORTED), USUAL_CHOICE.sort),
+});
+
+const widgetContext = z.catch(
+  z.object({
+    theme: z.catch(z.enum(['light', 'dark']), 'light'),
+    forms: z.catch(z.object({ all: z.catch(fields, USUAL_CHOICE) }), { all: USUAL_CHOICE }),
+  }),
+  { theme: 'light', forms: { all: USUAL_CHOICE } },
+);
 
 const describe = z.looseObject({ describe: z.literal(true) });
 
 const project = z.string('a project name');
 
-const panel = z.strictObject({ project: project.optional(), widgetContext: widgetContext.optional() });
+const panel = z.strictObject({ project: z.optional(project), widgetContext: z.optional(widgetContext) });
 
 const onOne = z.strictObject({
   project,
   action: z.enum(['pause', 'resume', 'ignore', 'heed']),
-  id: z.string().regex(INTEGRATION_ID),
-  widgetContext: widgetContext.optional(),
+  id: z.string().check(z.regex(INTEGRATION_ID)),
+  widgetContext: z.optional(widgetContext),
 });
 
 const onProject = z.strictObject({
   project,
   action: z.literal('run'),
-  widgetContext: widgetContext.optional(),
+  widgetContext: z.optional(widgetContext),
 });
 
 /**

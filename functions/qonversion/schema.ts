@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model.ts';
 
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
@@ -9,7 +9,7 @@ const moment = z.iso.datetime({ offset: true, error: 'an ISO 8601 time' });
 /** The record as documented. Unknown fields pass (and are dropped); wrong ones refuse the record. */
 const record = z.object({
   object: z.literal('integration', '"integration"'),
-  id: z.string('an id').regex(INTEGRATION_ID, 'an id of letters, digits, ".", "_" and "-"'),
+  id: z.string('an id').check(z.regex(INTEGRATION_ID, 'an id of letters, digits, ".", "_" and "-"')),
   url: z.string('text'),
   title: z.string('text'),
   integration: z.string('text'),
@@ -17,25 +17,25 @@ const record = z.object({
   active: z.union([z.literal(0), z.literal(1), z.literal(2)], '0, 1 or 2'),
   created_at: moment,
   updated_at: moment,
-  last_delivery_at: moment.nullable(),
-  last_error_at: moment.nullable(),
-  last_error_message: z.string('text or null').nullable(),
-  delivery_error_count: z.int('a whole number').min(0, '0 or more'),
+  last_delivery_at: z.nullable(moment),
+  last_error_at: z.nullable(moment),
+  last_error_message: z.nullable(z.string('text or null')),
+  delivery_error_count: z.int('a whole number').check(z.gte(0, '0 or more')),
 });
 
 /** The list envelope. The records are looked at one by one, so that a bad one spoils nothing but itself. */
 const list = z.object({
   object: z.literal('list', '"list"'),
   data: z.array(z.unknown(), 'a list'),
-  has_more: z.boolean('true or false').default(false),
+  has_more: z._default(z.boolean('true or false'), false),
 });
 
 const envelope = z.object({
   error: z.object({
-    type: z.string().nullish(),
-    code: z.string().nullish(),
-    message: z.string().nullish(),
-    details: z.array(z.object({ field: z.string(), message: z.string() })).nullish(),
+    type: z.nullish(z.string()),
+    code: z.nullish(z.string()),
+    message: z.nullish(z.string()),
+    details: z.nullish(z.array(z.object({ field: z.string(), message: z.string() }))),
   }),
 });
 
@@ -47,6 +47,8 @@ export function parseList(body: unknown): Parsed<z.output<typeof list>> {
   return outcome(list.safeParse(body));
 }
 
+const identified = z.object({ id: z.string().check(z.regex(INTEGRATION_ID)) });
+
 /** One record, or what is wrong with it and the id if at least that is readable. */
 export function parseRecord(
   body: unknown,
@@ -56,7 +58,7 @@ export function parseRecord(
     const { object: _object, url: _url, ...value } = parsed.data;
     return { record: value };
   }
-  const id = z.object({ id: z.string().regex(INTEGRATION_ID) }).safeParse(body);
+  const id = identified.safeParse(body);
   return { invalid: { id: id.success ? id.data.id : null, problem: describe(parsed.error) } };
 }
 
@@ -66,12 +68,12 @@ export function parseErrorEnvelope(body: unknown): ErrorEnvelope | null {
   return parsed.success ? parsed.data.error : null;
 }
 
-function outcome<T>(result: z.ZodSafeParseResult<T>): Parsed<T> {
+function outcome<T>(result: z.core.util.SafeParseResult<T>): Parsed<T> {
   return result.success ? { ok: true, value: result.data } : { ok: false, problem: describe(result.error) };
 }
 
 /** Names the field and what was expected of it; never the value, which is somebody else's text. */
-function describe(error: z.ZodError): string {
+function describe(error: z.core.$ZodError): string {
   const [issue] = error.issues;
   if (issue === undefined) return 'not as documented';
   const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, '$1');

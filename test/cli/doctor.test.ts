@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StackFacts, StackSubscription } from '../../functions/aws/inspect.ts';
 import { examine, examineFailure, type Finding, type Surgery } from '../../functions/cli/doctor.ts';
 import { GuardError, SecretUnusableError, SettingsError } from '../../functions/guard/errors.ts';
-import { parseSettings } from '../../functions/guard/settings.ts';
+import { parseSettings } from '../../functions/guard/settings-schema.ts';
 import { KeyRefusedError } from '../../functions/qonversion/errors.ts';
 import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import { minutesBefore, NOON } from '../support/builders.ts';

@@ -6,7 +6,8 @@ import { GetCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { App } from 'aws-cdk-lib';
 import type { FauxqsServer } from 'fauxqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseSettings } from '../../functions/guard/settings.ts';
+import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
 import { GuardStack } from '../../infra/stack.ts';
 import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 import {
@@ -112,10 +113,28 @@ function failSince(minutes: number): void {
 }
 
 describe.sequential('the bundle, as CDK makes it', () => {
-  it('holds the code, a source map and the settings, and nothing else', () => {
-    expect(readdirSync(join(bundle, '..')).sort()).toEqual(['index.mjs', 'index.mjs.map', 'settings.json']);
+  it('holds code, a source map for each file of it, and the settings, and nothing else', () => {
+    const files = readdirSync(join(bundle, '..'));
+    const code = files.filter((name) => name.endsWith('.mjs'));
+    expect(files.sort()).toEqual([...code, ...code.map((name) => `${name}.map`), 'settings.json'].sort());
     expect(readFileSync(bundle, 'utf8')).toMatch(/^import \{ createRequire \}/);
     expect(JSON.parse(readFileSync(`${bundle}.map`, 'utf8'))).not.toHaveProperty('sourcesContent');
+  });
+
+  it('has a budget for what is loaded at a cold start, which fails the build', async () => {
+    const settings = parseSettings({ projects: { production: { secretName: 'x' } } });
+    for (const entry of ['pass.lambda.ts', 'panel.lambda.ts', 'act.lambda.ts']) {
+      const folder = await mkdtemp(join(tmpdir(), 'budget-'));
+      expect(bundleInto(folder, entry, settings)).toBeLessThanOrEqual(LOADED_BUDGET_BYTES);
+    }
+    const folder = await mkdtemp(join(tmpdir(), 'budget-'));
+    expect(() => bundleInto(folder, 'cli/guard.ts', settings)).toThrow(/loads \d+ bytes at its start/);
+  });
+
+  it('does not load what it takes to tell before there is something to tell', () => {
+    const eager = readFileSync(bundle, 'utf8');
+    expect(eager).not.toContain('PublishBatch');
+    expect(eager).toContain('import("./alerts-');
   });
 
   it('says in an alert, once, how to fill an empty secret, and fails the invocation', async () => {

@@ -1,0 +1,31 @@
+import type { AlertSink } from '../guard/ports.ts';
+import { dashboardUrl, regionOf } from './console.ts';
+import { type PassEnvironment, parseChatTopics } from './environment.ts';
+import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
+
+/** The alert sink of a deployed function. A quiet pass tells nothing, so what it takes to tell is loaded when it is needed. */
+export function createTellingAlerts(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
+  const chatTopics = parseChatTopics(environment.CHAT_TOPICS);
+  let sink: Promise<AlertSink> | null = null;
+  const load = async (): Promise<AlertSink> => {
+    const [{ SNSClient }, { createSnsAlertSink }] = await Promise.all([
+      import('@aws-sdk/client-sns'),
+      import('./alerts.ts'),
+    ]);
+    return createSnsAlertSink({
+      client: new SNSClient(CLIENT_OPTIONS),
+      topicArn: environment.ALERTS_TOPIC_ARN,
+      chatTopics,
+      log,
+      stack: environment.STACK_NAME,
+      runbook: settings.alerts.runbookUrl,
+      panel: dashboardUrl(regionOf(environment.ALERTS_TOPIC_ARN), environment.DASHBOARD_NAME),
+    });
+  };
+  return {
+    publish: async (project, events, audience) => {
+      sink ??= load();
+      return (await sink).publish(project, events, audience);
+    },
+  };
+}
