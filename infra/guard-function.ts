@@ -7,7 +7,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { buildSync, type Metafile } from 'esbuild';
+import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
 import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/intent.ts';
 import type { Settings } from '../functions/guard/settings.ts';
 
@@ -80,35 +80,36 @@ function bundle(entry: string, settings: Settings): Code {
  */
 export const LOADED_BUDGET_BYTES = 460 * 1_024;
 
+/** How every function is bundled; the bench bundles what it compares with in the same way. */
+export const BUNDLING = {
+  metafile: true,
+  absWorkingDir: FUNCTIONS,
+  entryNames: 'index',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  // What a quiet pass does not use lies in files of its own, and is not loaded.
+  splitting: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  mainFields: ['module', 'main'] as string[],
+  minify: true,
+  // Error classes are told apart by name in logs and alarms.
+  keepNames: true,
+  sourcemap: 'linked',
+  sourcesContent: false,
+  // The bundle carries CommonJS packages, which ask for `require`.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
 /**
  * Writes `index.mjs`, the files it loads at once or when they are needed, their source maps and `settings.json` into a folder.
  * @returns bytes of code that are loaded at once
  * @throws when that is more than LOADED_BUDGET_BYTES
  */
 export function bundleInto(outputFolder: string, entry: string, settings: Settings): number {
-  const { metafile } = buildSync({
-    metafile: true,
-    absWorkingDir: FUNCTIONS,
-    entryPoints: [join(FUNCTIONS, entry)],
-    outdir: outputFolder,
-    entryNames: 'index',
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    // What a quiet pass does not use lies in files of its own, and is not loaded.
-    splitting: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    mainFields: ['module', 'main'],
-    minify: true,
-    // Error classes are told apart by name in logs and alarms.
-    keepNames: true,
-    sourcemap: 'linked',
-    sourcesContent: false,
-    // The bundle carries CommonJS packages, which ask for `require`.
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    logLevel: 'warning',
-  });
+  const { metafile } = buildSync({ ...BUNDLING, entryPoints: [join(FUNCTIONS, entry)], outdir: outputFolder });
   writeFileSync(join(outputFolder, 'settings.json'), `${JSON.stringify(settings)}\n`);
   const loaded = loadedBytes(metafile);
   if (loaded > LOADED_BUDGET_BYTES) {
@@ -119,8 +120,8 @@ export function bundleInto(outputFolder: string, entry: string, settings: Settin
   return loaded;
 }
 
-/** The entry and everything it imports but by `import()`. */
-function loadedBytes({ outputs }: Metafile): number {
+/** Bytes of the entry and of everything it imports but by `import()`. */
+export function loadedBytes({ outputs }: Metafile, name = 'index.mjs'): number {
   const seen = new Set<string>();
   const visit = (file: string): number => {
     const output = outputs[file];
@@ -129,6 +130,6 @@ function loadedBytes({ outputs }: Metafile): number {
     const imports = output.imports.filter(({ kind }) => kind !== 'dynamic-import').map(({ path }) => visit(path));
     return imports.reduce((sum, bytes) => sum + bytes, output.bytes);
   };
-  const entry = Object.keys(outputs).find((file) => file.endsWith('index.mjs'));
+  const entry = Object.keys(outputs).find((file) => file.endsWith(name));
   return entry === undefined ? 0 : visit(entry);
 }

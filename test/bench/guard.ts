@@ -15,7 +15,8 @@ export interface Subject {
   destroy(): void;
 }
 
-export function createSubject(origin: string): Subject {
+/** @param maxBodyBytes the client refuses larger lists; the growth to 100,000 integrations needs more than its usual 32 MiB */
+export function createSubject(origin: string, maxBodyBytes?: number): Subject {
   const options = { endpoint: origin, region: 'eu-west-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
   const clock = { now: () => new Date() };
   const dynamo = new DynamoDBClient(options);
@@ -35,7 +36,13 @@ export function createSubject(origin: string): Subject {
   const policy = aPolicy({ blastRadius: { percent: 100, floor: 0 } });
   return {
     pass: () => {
-      const api = createQonversionClient({ apiUrl: `${origin}/v4`, key, clock, remainingMs: () => 120_000 });
+      const api = createQonversionClient({
+        apiUrl: `${origin}/v4`,
+        key,
+        clock,
+        remainingMs: () => 120_000,
+        ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
+      });
       const ports = { api, ledger, alerts, clock, log: silentLog, remainingMs: () => 120_000 };
       return runPass(ports, { name: 'production', policy });
     },

@@ -22,13 +22,26 @@ export interface Counts {
   lists: number;
   statuses: number;
   refused: number;
+  /** Of these, requests of the customer's other use of the same key. */
+  othersRefused: number;
+  others: number;
   queries: number;
   writes: number;
   publishes: number;
   secrets: number;
 }
 
-const counts: Counts = { lists: 0, statuses: 0, refused: 0, queries: 0, writes: 0, publishes: 0, secrets: 0 };
+const counts: Counts = {
+  lists: 0,
+  statuses: 0,
+  refused: 0,
+  othersRefused: 0,
+  others: 0,
+  queries: 0,
+  writes: 0,
+  publishes: 0,
+  secrets: 0,
+};
 let scene: Scene = { integrations: 0, failing: 0, latencyMs: 0, perSecond: null };
 let list = '';
 let answered: number[] = [];
@@ -66,8 +79,11 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     return json(response, list);
   }
   if (url.startsWith('/v4/integrations/')) {
+    const other = request.headers['user-agent'] !== 'integration-guard';
+    if (other) counts.others += 1;
     if (isTooMuch(arrivedAt)) {
       counts.refused += 1;
+      if (other) counts.othersRefused += 1;
       response.writeHead(429, { 'content-type': 'application/json' });
       response.end('{"error":{"type":"request","code":"rate_limited","message":"Too many requests."}}');
       return;

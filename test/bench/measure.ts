@@ -1,0 +1,352 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { buildSync } from 'esbuild';
+import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { BUNDLING, bundleInto, loadedBytes } from '../../infra/guard-function.ts';
+import { createSubject, type Subject } from './guard.ts';
+import { createScript } from './script.ts';
+import type { Counts, Scene } from './server.ts';
+import type { Services } from './services.ts';
+
+/** What is measured, each against what bounds it, in one run: shared machines differ, ratios within a run do not. */
+
+const run = promisify(execFile);
+
+/** A figure beside its aim. */
+export interface Figure {
+  readonly part: 'quiet pass' | 'busy pass' | 'rate limit' | 'cold start' | 'memory' | 'growth';
+  readonly what: string;
+  readonly unit: string;
+  readonly value: number;
+  /** At most, or at least; null: only told. */
+  readonly aim: { readonly atMost: number } | { readonly atLeast: number } | null;
+}
+
+export function meets({ value, aim }: Figure): boolean | null {
+  if (aim === null) return null;
+  return 'atMost' in aim ? value <= aim.atMost : value >= aim.atLeast;
+}
+
+const QUIET: Scene = { integrations: 0, failing: 0, latencyMs: 20, perSecond: null };
+
+/** One list and one ledger query, at once, and nothing else. */
+export async function measureQuiet(services: Services, sizes: readonly number[], rounds: number): Promise<Figure[]> {
+  const subject = createSubject(services.origin);
+  const figures: Figure[] = [];
+  for (const integrations of sizes) {
+    await services.set({ ...QUIET, integrations });
+    const of = (what: string) => `${integrations.toLocaleString('en-US')} integrations: ${what}`;
+    const bound = createBound(services.origin);
+    for (let warm = 0; warm < 5; warm += 1) await Promise.all([bound.slower(), subject.pass()]);
+    await services.set({ ...QUIET, integrations });
+    const bounds: number[] = [];
+    const passes: number[] = [];
+    const cpu = { bound: 0, pass: 0 };
+    for (let round = 0; round < rounds; round += 1) {
+      const before = process.cpuUsage();
+      bounds.push(await bound.slower());
+      const between = process.cpuUsage();
+      passes.push(await timed(() => subject.pass()));
+      const after = process.cpuUsage();
+      cpu.bound += between.user + between.system - before.user - before.system;
+      cpu.pass += after.user + after.system - between.user - between.system;
+    }
+    const counts = await services.set(QUIET);
+    bound.destroy();
+    const aim = integrations === 1_000 ? { atMost: 1.25 } : null;
+    figures.push(
+      figure('quiet pass', of('wall over the slower of list and query'), '×', median(passes) / median(bounds), aim),
+      figure('quiet pass', of('CPU over that of fetching and parsing'), '×', cpu.pass / cpu.bound, null),
+      figure('quiet pass', of('CPU per integration'), 'µs', cpu.pass / rounds / integrations, null),
+      // Half of the lists and queries are the bound's own.
+      figure('quiet pass', of('requests'), '', (counts.lists + counts.queries) / 2 / rounds, { atMost: 2 }),
+      figure('quiet pass', of('writes and messages'), '', counts.writes + counts.publishes + counts.statuses, {
+        atMost: 0,
+      }),
+    );
+  }
+  subject.destroy();
+  return figures;
+}
+
+/** The list and the query as bare as they can be: fetch and parse, and one call of the SDK. */
+function createBound(origin: string): { slower(): Promise<number>; destroy(): void } {
+  const dynamo = new DynamoDBClient({
+    endpoint: origin,
+    region: 'eu-west-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  });
+  const list = async () => (await fetch(`${origin}/v4/integrations`)).json();
+  const query = () =>
+    dynamo.send(
+      new QueryCommand({
+        TableName: 'ledger',
+        KeyConditionExpression: '#p = :p',
+        ExpressionAttributeNames: { '#p': 'project' },
+        ExpressionAttributeValues: { ':p': { S: 'production' } },
+      }),
+    );
+  return {
+    slower: () => timed(() => Promise.all([list(), query()])),
+    destroy: () => dynamo.destroy(),
+  };
+}
+
+const BUSY = { integrations: 1_000, failing: 100 } as const;
+/** Acts and ledger writes that `carryOut` has under way at once, and entries of one PublishBatch. */
+const AT_ONCE = 8;
+const BATCH = 10;
+
+/** Law 1 in order takes so many round trips one after the other, whatever the code: list, intents, acts, alerts, settling. */
+const BUSY_ROUNDS =
+  1 + 2 * Math.ceil(BUSY.failing / AT_ONCE) + Math.ceil(BUSY.failing / BATCH) + 1 + Math.ceil(BUSY.failing / AT_ONCE);
+
+export async function measureBusy(services: Services, latencies: readonly number[], rounds: number): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const latencyMs of latencies) {
+    const scene: Scene = { ...BUSY, latencyMs, perSecond: null };
+    const subject = createSubject(services.origin);
+    const script = createScript(services.origin);
+    await services.set(scene);
+    await subject.pass();
+    const passes: number[] = [];
+    const scripts: number[] = [];
+    const trips: number[] = [];
+    let counts: Counts | null = null;
+    for (let round = 0; round < rounds; round += 1) {
+      await services.set(scene);
+      trips.push(await roundTrip(services.origin));
+      await services.set(scene);
+      passes.push(await timed(() => subject.pass()));
+      counts = await services.set(scene);
+      scripts.push(await timed(() => script.run()));
+    }
+    const of = (what: string) => `100 of 1,000 to pause at ${latencyMs} ms: ${what}`;
+    const bound = BUSY_ROUNDS * median(trips);
+    figures.push(
+      figure('busy pass', of(`wall over ${BUSY_ROUNDS} round trips`), '×', median(passes) / bound, { atMost: 1.3 }),
+      figure('busy pass', of('faster than the obvious script'), '×', median(scripts) / median(passes), { atLeast: 5 }),
+    );
+    if (counts !== null && latencyMs === latencies[0]) {
+      figures.push(
+        figure('busy pass', '100 of 1,000 to pause: requests to Qonversion', '', counts.lists + counts.statuses, {
+          atMost: 102,
+        }),
+        figure('busy pass', '100 of 1,000 to pause: ledger requests', '', counts.queries + counts.writes, {
+          atMost: 205,
+        }),
+        figure('busy pass', '100 of 1,000 to pause: SNS requests', '', counts.publishes, { atMost: 11 }),
+      );
+    }
+    subject.destroy();
+    script.destroy();
+  }
+  return figures;
+}
+
+/** What a request of nothing takes there and back, latency included. */
+async function roundTrip(origin: string): Promise<number> {
+  const times: number[] = [];
+  for (let tries = 0; tries < 15; tries += 1) {
+    times.push(
+      await timed(async () => {
+        const body = '{"status":0}';
+        const answer = await fetch(`${origin}/v4/integrations/integration-000999/status`, { method: 'POST', body });
+        await answer.text();
+      }),
+    );
+  }
+  return median(times);
+}
+
+/** A key that somebody else uses too: two requests a second, beside a pass that has 100 to pause and a limit of 20 a second. */
+export async function measureLimit(services: Services): Promise<Figure[]> {
+  const perSecond = 20;
+  const scene: Scene = { ...BUSY, latencyMs: 5, perSecond };
+  const subject = createSubject(services.origin);
+  await services.set(scene);
+  let done = false;
+  const others = (async () => {
+    while (!done) {
+      const answer = await fetch(`${services.origin}/v4/integrations/integration-000999/status`, {
+        method: 'POST',
+        body: '{"status":1}',
+      });
+      await answer.text();
+      await sleep(500);
+    }
+  })();
+  const wall = await timed(() => subject.pass());
+  done = true;
+  await others;
+  const counts = await services.set(scene);
+  subject.destroy();
+  return [
+    figure(
+      'rate limit',
+      `100 pauses at ${perSecond} a second: wall over the limit's own`,
+      '×',
+      wall / ((1_000 * BUSY.failing) / perSecond),
+      null,
+    ),
+    figure('rate limit', '429s for each request that got through', '', counts.refused / counts.statuses, {
+      atMost: 0.5,
+    }),
+    figure(
+      'rate limit',
+      "the customer's other requests that were refused",
+      '%',
+      (100 * counts.othersRefused) / Math.max(1, counts.others),
+      null,
+    ),
+  ];
+}
+
+const TWO_CLIENTS = `
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+export const handler = async () => [new DynamoDBClient(), new SecretsManagerClient()];
+`;
+
+/** The real bundle, loaded in a new process, over one with nothing but the two clients that every pass needs. */
+export async function measureColdStart(rounds: number): Promise<Figure[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
+  const real = join(folder, 'real');
+  const least = join(folder, 'least');
+  const loaded = bundleInto(real, 'pass.lambda.ts', parseSettings({ projects: { production: { secretName: 'x' } } }));
+  const stdin = {
+    contents: TWO_CLIENTS,
+    resolveDir: fileURLToPath(new URL('../..', import.meta.url)),
+    loader: 'ts',
+  } as const;
+  const { metafile } = buildSync({ ...BUNDLING, stdin: { ...stdin, sourcefile: 'index.ts' }, outdir: least });
+  const times = { real: [] as number[], least: [] as number[] };
+  for (let round = 0; round < rounds; round += 1) {
+    times.least.push(await load(join(least, entryOf(metafile))));
+    times.real.push(await load(join(real, 'index.mjs')));
+  }
+  await rm(folder, { recursive: true });
+  const bytes = loadedBytes(metafile, entryOf(metafile));
+  return [
+    figure(
+      'cold start',
+      'load time over that of the two SDK clients alone',
+      '×',
+      median(times.real) / median(times.least),
+      { atMost: 1.1 },
+    ),
+    figure('cold start', 'code loaded at once', 'kB', loaded / 1_024, { atMost: 460 }),
+    figure('cold start', 'of that, more than the two clients', 'kB', (loaded - bytes) / 1_024, null),
+  ];
+}
+
+function entryOf({
+  outputs,
+}: {
+  readonly outputs: Readonly<Record<string, { readonly entryPoint?: string }>>;
+}): string {
+  const entry = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.includes('index.ts') === true);
+  return entry?.[0].split('/').at(-1) ?? 'index.mjs';
+}
+
+async function load(file: string): Promise<number> {
+  const code = `const start = performance.now(); await import(${JSON.stringify(pathToFileURL(file).href)}); console.log(performance.now() - start);`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], {
+    env: { AWS_REGION: 'eu-west-1' },
+  });
+  return Number(stdout);
+}
+
+/** The most memory of a process that does what the function does, by integrations; a quiet pass of the real bundle. */
+export async function measureMemory(services: Services, sizes: readonly number[]): Promise<Figure[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
+  const settings = parseSettings({ projects: { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } } });
+  bundleInto(folder, 'pass.lambda.ts', settings);
+  const memory = fileURLToPath(new URL('./memory.ts', import.meta.url));
+  const figures: Figure[] = [];
+  for (const integrations of sizes) {
+    await services.set({ ...QUIET, integrations, latencyMs: 1 });
+    const { stderr } = await run(process.execPath, [memory, join(folder, 'index.mjs')], {
+      maxBuffer: 64 * 1_024 * 1_024,
+      env: {
+        AWS_REGION: 'eu-west-1',
+        AWS_ACCESS_KEY_ID: 'a',
+        AWS_SECRET_ACCESS_KEY: 'b',
+        AWS_ENDPOINT_URL: services.origin,
+        LEDGER_TABLE: 'ledger',
+        ALERTS_TOPIC_ARN: 'arn:aws:sns:eu-west-1:123456789012:alerts',
+        CHAT_TOPICS: '[]',
+        DASHBOARD_NAME: 'x',
+        STACK_NAME: 'x',
+      },
+    });
+    const aim = integrations === 1_000 ? { atMost: 128 } : integrations === 10_000 ? { atMost: 256 } : null;
+    figures.push(
+      figure(
+        'memory',
+        `${integrations.toLocaleString('en-US')} integrations: the most of three passes`,
+        'MB',
+        Number(stderr.trim().split('\n').at(-1)),
+        aim,
+      ),
+    );
+  }
+  await writeFile(join(folder, 'done'), '');
+  await rm(folder, { recursive: true });
+  return figures;
+}
+
+export interface Growth {
+  readonly points: readonly { readonly integrations: number; readonly ms: number }[];
+  readonly figures: readonly Figure[];
+}
+
+/** Whether twice as many integrations take twice the time: the slope of the logarithms, where the size is what takes it. */
+export async function measureGrowth(services: Services, sizes: readonly number[], rounds: number): Promise<Growth> {
+  const subject: Subject = createSubject(services.origin, 128 * 1_024 * 1_024);
+  const points: { integrations: number; ms: number }[] = [];
+  for (const integrations of sizes) {
+    await services.set({ ...QUIET, integrations, latencyMs: 0 });
+    for (let warm = 0; warm < 2; warm += 1) await subject.pass();
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round += 1) times.push(await timed(() => subject.pass()));
+    points.push({ integrations, ms: median(times) });
+  }
+  subject.destroy();
+  const large = points.filter(({ integrations }) => integrations >= 1_000);
+  const slope = slopeOf(large.map(({ integrations, ms }) => [Math.log(integrations), Math.log(ms)] as const));
+  const from = large[0]?.integrations.toLocaleString('en-US');
+  const to = large.at(-1)?.integrations.toLocaleString('en-US');
+  return {
+    points,
+    figures: [figure('growth', `exponent of the time from ${from} to ${to} integrations`, '', slope, { atMost: 1.1 })],
+  };
+}
+
+/** The slope of the least squares line. */
+function slopeOf(points: readonly (readonly [number, number])[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map(([each]) => each)), mean(points.map(([, each]) => each))];
+  const over = points.reduce((sum, [px, py]) => sum + (px - x) * (py - y), 0);
+  return over / points.reduce((sum, [px]) => sum + (px - x) ** 2, 0);
+}
+
+function figure(part: Figure['part'], what: string, unit: string, value: number, aim: Figure['aim']): Figure {
+  return { part, what, unit, value, aim };
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
