@@ -175,6 +175,11 @@ function underWay(record: IntegrationRecord, entry: LedgerEntry): Decision {
   };
 }
 
+/** Most entries stay the very object they were; only the others have to be compared. */
+function isSame(before: SettledEntry, settled: SettledEntry): boolean {
+  return before === settled || isDeepStrictEqual(before, settled);
+}
+
 function toDecision(
   record: IntegrationRecord,
   ruling: Ruling,
@@ -183,8 +188,7 @@ function toDecision(
   interrupted: boolean,
 ): Decision {
   const events = ruling.events ?? [];
-  const quiet =
-    !interrupted && ruling.act === undefined && events.length === 0 && isDeepStrictEqual(before, ruling.settled);
+  const quiet = !interrupted && ruling.act === undefined && events.length === 0 && isSame(before, ruling.settled);
   return {
     id: record.id,
     record,

@@ -1,5 +1,6 @@
 import { abandonedToPeople } from './events.ts';
 import {
+  BLANK_ENTRY,
   BLANK_SETTLED,
   type GuardEvent,
   type IntegrationRecord,
@@ -58,6 +59,7 @@ export function isUnderWay(
  */
 export function takeUp(entry: LedgerEntry, record: IntegrationRecord, context: TakeUpContext): TakenUp {
   const { intent, ...before } = entry;
+  if (entry === BLANK_ENTRY) return { before: BLANK_SETTLED, owed: [], interrupted: false };
   if (intent === null) return { before, owed: [], interrupted: false };
 
   const everything = [...intent.owed, ...intent.events];

@@ -140,6 +140,8 @@ function overLimits(wished: readonly Decision[], listing: Listing, view: LedgerV
 
 /** Adds what is needed to write a decision down: the version it was made from, and when the entry may be forgotten. */
 export function withVersion<Entry>(decision: Decision, known: Versioned<Entry> | null, now: string): PlannedDecision {
+  // Of the healthy majority nothing is written, so nothing has to be found out.
+  if (known === null && decision.quiet) return { ...decision, version: null, expiresAt: null };
   const version = known?.version ?? null;
   const expiresAt = known?.expiresAt ?? null;
   if (decision.kind === 'under-way') return { ...decision, version, expiresAt };

@@ -108,7 +108,7 @@ export function rule(item: Case): Ruling {
   if (isLater(before.ignoredUntil, context.now)) {
     return ruleIgnored(item, `ignored by an operator until ${describeMoment(before.ignoredUntil, context.now)}`);
   }
-  const heeded = { ...item, before: { ...before, ignoredUntil: null } };
+  const heeded = before.ignoredUntil === null ? item : { ...item, before: { ...before, ignoredUntil: null } };
   switch (item.record.active) {
     case 0:
       return rulePaused(heeded);
@@ -393,15 +393,19 @@ function watchUnstable(
   const { now } = context;
   if (policy.unstable === 'off') return { entry: { ...entry, flaps: null }, events: [], reason: null };
   const flaps = watchFlaps(record, entry.flaps, now, policy.failingForMinutes);
-  const { figures } = assess(record, entry, policy, now);
   if (!isUnstable(flaps)) {
     const told = entry.flaps?.told ?? null;
     // An outage took its place: that has alerts of its own.
-    const calm = flaps === null && told !== null && figures.freshErrors === 0;
+    const calm = flaps === null && told !== null && assess(record, entry, policy, now).figures.freshErrors === 0;
     const reason = `no failure in the last ${CALM_PASSES} passes`;
     const seed = { type: 'integration.recovered', episode: entry.flaps?.since ?? now, reason } as const;
-    return { entry: { ...entry, flaps }, events: calm ? [event(item, seed)] : [], reason: null };
+    return {
+      entry: flaps === entry.flaps ? entry : { ...entry, flaps },
+      events: calm ? [event(item, seed)] : [],
+      reason: null,
+    };
   }
+  const { figures } = assess(record, entry, policy, now);
   const reason = `both failures and deliveries in ${countBoth(flaps)} of the last ${WINDOW} passes; each delivery resets the count, so it stays below every threshold`;
   const { told } = flaps;
   if (told !== null && !isReminderDue(told.at, policy.remindEveryHours, now)) {
@@ -438,11 +442,10 @@ function freshen(item: Case): SettledEntry {
 
 /** A delivery ends what a baseline or an activation was remembered for. */
 function withoutWhatIsOver(record: IntegrationRecord, entry: SettledEntry): SettledEntry {
-  return {
-    ...entry,
-    baseline: deliveredSince(record, entry.baseline) ? BLANK_SETTLED.baseline : entry.baseline,
-    activatedAt: isLater(record.last_delivery_at, entry.activatedAt) ? null : entry.activatedAt,
-  };
+  const baseline = deliveredSince(record, entry.baseline) ? BLANK_SETTLED.baseline : entry.baseline;
+  const activatedAt = isLater(record.last_delivery_at, entry.activatedAt) ? null : entry.activatedAt;
+  const same = baseline === entry.baseline && activatedAt === entry.activatedAt;
+  return same ? entry : { ...entry, baseline, activatedAt };
 }
 
 /** When people were told of a stretch of failures and a delivery has succeeded since, they hear that it is over. */

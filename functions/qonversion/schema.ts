@@ -14,7 +14,7 @@ const record = z.object({
   title: z.string('text'),
   integration: z.string('text'),
   target_platform: z.enum(['iOS', 'Android', 'Stripe'], 'iOS, Android or Stripe'),
-  active: z.union([z.literal(0), z.literal(1), z.literal(2)], '0, 1 or 2'),
+  active: z.literal([0, 1, 2], '0, 1 or 2'),
   created_at: moment,
   updated_at: moment,
   last_delivery_at: z.nullable(moment),

@@ -272,7 +272,13 @@ export async function measureMemory(services: Services, sizes: readonly number[]
   const figures: Figure[] = [];
   for (const integrations of sizes) {
     await services.set({ ...QUIET, integrations, latencyMs: 1 });
-    const { stderr } = await run(process.execPath, [memory, join(folder, 'index.mjs')], {
+    const megabytes = integrations > 1_000 ? 256 : 128;
+    // As Lambda starts Node: 90 % of the memory for the old generation, 5 % for each half of the young one.
+    const heap = [
+      `--max-old-space-size=${Math.floor(megabytes * 0.9)}`,
+      `--max-semi-space-size=${Math.floor(megabytes * 0.05)}`,
+    ];
+    const { stderr } = await run(process.execPath, [...heap, memory, join(folder, 'index.mjs')], {
       maxBuffer: 64 * 1_024 * 1_024,
       env: {
         AWS_REGION: 'eu-west-1',
@@ -286,14 +292,13 @@ export async function measureMemory(services: Services, sizes: readonly number[]
         STACK_NAME: 'x',
       },
     });
-    const aim = integrations === 1_000 ? { atMost: 128 } : integrations === 10_000 ? { atMost: 256 } : null;
     figures.push(
       figure(
         'memory',
         `${integrations.toLocaleString('en-US')} integrations: the most of three passes`,
         'MB',
         Number(stderr.trim().split('\n').at(-1)),
-        aim,
+        { atMost: megabytes },
       ),
     );
   }

@@ -110,10 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'a quiet pass writes',
     file: 'functions/guard/decide.ts',
     edits: [
-      [
-        '    !interrupted && ruling.act === undefined',
-        "    record.id === '' && !interrupted && ruling.act === undefined",
-      ],
+      ['!interrupted && ruling.act === undefined', "record.id === '' && !interrupted && ruling.act === undefined"],
     ],
     harness: 'crash',
   },
@@ -173,7 +170,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 6',
     breaks: 'waits are as long as the API asks for',
     file: 'functions/qonversion/client.ts',
-    edits: [['  if (waitMs > Math.min(LONGEST_RETRY_AFTER_MS, remainingMs)) throw error;', '']],
+    edits: [['(ms) => ms <= Math.min(LONGEST_RETRY_AFTER_MS, options.remainingMs())', '() => true']],
     harness: 'hostile',
   },
   {
