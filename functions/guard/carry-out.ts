@@ -109,9 +109,9 @@ export async function carryOut(
   projectDecision: ProjectDecision,
   time: PassTime,
 ): Promise<Done> {
-  const begun = await pMap(decisions, (decision) => begin(ports, project, decision, time), {
-    concurrency: CONCURRENCY,
-  });
+  // The healthy majority is not even looked at: thousands of promises would take longer than deciding did.
+  const due = decisions.filter(({ quiet }) => !quiet);
+  const begun = await pMap(due, (decision) => begin(ports, project, decision, time), { concurrency: CONCURRENCY });
   const projectBegun = await beginProject(ports, project.name, projectDecision, time.startedAt);
 
   const unsettled = [...begun.map((item) => item.unsettled), projectBegun.unsettled].filter((item) => item !== null);
@@ -130,11 +130,12 @@ export async function carryOut(
 
   const settle = async (item: Unsettled | null) =>
     item === null || notKept === null ? settleOne(ports, project.name, item, accepted) : notKept;
-  const results = await pMap(begun, async (item) => finish(item, await settle(item.unsettled)), {
+  const finished = await pMap(begun, async (item) => finish(item, await settle(item.unsettled)), {
     concurrency: CONCURRENCY,
   });
+  const done = new Map(finished.map((result) => [result.decision, result]));
   return {
-    results,
+    results: decisions.map((decision) => done.get(decision) ?? { decision, outcome: 'quiet', problem: null }),
     told: events.filter(({ id }) => told.has(id)),
     untold: events.filter(({ id }) => !accepted.has(id)),
     projectProblem: projectBegun.problem ?? (await settle(projectBegun.unsettled)),
@@ -143,7 +144,6 @@ export async function carryOut(
 
 /** Writes the intent down and does the act. */
 async function begin(ports: Ports, project: GuardedProject, decision: PlannedDecision, time: PassTime): Promise<Begun> {
-  if (decision.quiet) return { decision, outcome: 'quiet', problem: null, unsettled: null };
   if (ports.remainingMs() < RESERVE_MS) {
     return { decision, outcome: 'not-started', problem: 'time ran out; the next pass goes on', unsettled: null };
   }

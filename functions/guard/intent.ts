@@ -58,8 +58,8 @@ export function isUnderWay(
  * by the time that the pass had, our act from somebody else's.
  */
 export function takeUp(entry: LedgerEntry, record: IntegrationRecord, context: TakeUpContext): TakenUp {
-  const { intent, ...before } = entry;
   if (entry === BLANK_ENTRY) return { before: BLANK_SETTLED, owed: [], interrupted: false };
+  const { intent, ...before } = entry;
   if (intent === null) return { before, owed: [], interrupted: false };
 
   const everything = [...intent.owed, ...intent.events];

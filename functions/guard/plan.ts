@@ -156,6 +156,7 @@ function isBlank(entry: SettledEntry): boolean {
 }
 
 function goneDecisions(listing: Listing, view: LedgerView, now: string): readonly PlannedDecision[] {
+  if (view.integrations.size === 0) return [];
   // A record whose id cannot be read may be any of those we miss, so none counts as gone.
   if (listing.invalid.some(({ id }) => id === null)) return [];
   const present = new Set([...listing.records.map(({ id }) => id), ...listing.invalid.map(({ id }) => id)]);
