@@ -32,7 +32,7 @@ export const MUTATIONS: readonly Mutation[] = [
         '  const told = await tell(\n    ports,',
         '  const told = new Set(events.map(({ id }) => id));\n  const tellLate = () => tell(\n    ports,',
       ],
-      ['  return {\n    results,\n    told:', '  await tellLate();\n  return {\n    results,\n    told:'],
+      ['  const done = new Map(finished', '  await tellLate();\n  const done = new Map(finished'],
     ],
     harness: 'crash',
   },
