@@ -203,7 +203,7 @@ export async function measureLimit(services: Services): Promise<Figure[]> {
       "the customer's other requests that were refused",
       '%',
       (100 * counts.othersRefused) / Math.max(1, counts.others),
-      null,
+      { atMost: 10 },
     ),
   ];
 }

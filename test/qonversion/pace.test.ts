@@ -27,17 +27,25 @@ function start(pace: Pace, count: number): { readonly underWay: Request[]; reado
   return { underWay, done: Promise.all(Array.from({ length: count }, one)) };
 }
 
-function aPace(options: { readonly most?: number; readonly canWait?: boolean } = {}) {
+/** Time passes when somebody waits; with `manual`, only when the test says that a wait is over. */
+function aPace(options: { readonly most?: number; readonly canWait?: boolean; readonly manual?: boolean } = {}) {
   const waits: { readonly ms: number; readonly over: () => void }[] = [];
+  let now = 0;
   const pace = createPace({
     most: options.most ?? 8,
     canWait: () => options.canWait ?? true,
+    now: () => now,
     wait: (ms) =>
       new Promise<void>((resolve) => {
-        waits.push({ ms, over: resolve });
+        const over = () => {
+          now += ms;
+          resolve();
+        };
+        waits.push({ ms, over });
+        if (options.manual !== true) over();
       }),
   });
-  return { pace, waits };
+  return { pace, waits, now: () => now };
 }
 
 describe('the pace of requests', () => {
@@ -100,22 +108,22 @@ describe('the pace of requests', () => {
   });
 
   it('has everybody wait when the API asks one to', async () => {
-    const { pace, waits } = aPace();
+    const { pace, waits } = aPace({ manual: true });
     const first = start(pace, 1);
     await turn();
     first.underWay[0]?.refuse(limited(7_000));
     await turn();
-    const others = start(pace, 5);
+    const others = start(pace, 1);
     await turn();
     expect(others.underWay).toHaveLength(0);
     expect(waits.map(({ ms }) => ms)).toEqual([7_000]);
     waits[0]?.over();
     await turn();
-    expect(others.underWay).toHaveLength(4);
+    expect(others.underWay).toHaveLength(1);
   });
 
   it('waits until the longest of what was asked for is over', async () => {
-    const { pace, waits } = aPace();
+    const { pace, waits } = aPace({ manual: true });
     const first = start(pace, 2);
     await turn();
     first.underWay[0]?.refuse(limited(7_000));
@@ -128,6 +136,53 @@ describe('the pace of requests', () => {
     waits[1]?.over();
     await turn();
     expect(others.underWay).toHaveLength(1);
+  });
+
+  it('waits a second when a 429 does not say for how long', async () => {
+    const { pace, waits } = aPace({ manual: true });
+    const first = start(pace, 2);
+    await turn();
+    for (const request of first.underWay) request.refuse(limited(null));
+    await turn();
+    expect(waits.map(({ ms }) => ms)).toEqual([1_000]);
+  });
+
+  it('knows no rate before the first 429, then keeps to half of what got through in the second before', async () => {
+    const { pace, now } = aPace();
+    for (let count = 0; count < 20; count += 1) {
+      const { underWay } = start(pace, 1);
+      await turn();
+      underWay[0]?.answer();
+      await turn();
+    }
+    expect(pace.perSecond).toBe(Number.POSITIVE_INFINITY);
+    const last = start(pace, 1);
+    await turn();
+    last.underWay[0]?.refuse(limited(null));
+    await turn();
+    expect(pace.perSecond).toBe(10);
+
+    const before = now();
+    for (let count = 0; count < 10; count += 1) {
+      const { underWay } = start(pace, 1);
+      await turn();
+      underWay[0]?.answer();
+      await turn();
+    }
+    // Ten in a good second, growing by one each second: what is left of the limit is for others.
+    expect(now() - before).toBeGreaterThan(800);
+    expect(now() - before).toBeLessThan(1_000);
+    expect(pace.perSecond).toBeGreaterThan(10.9);
+    expect(pace.perSecond).toBeLessThan(11.1);
+  });
+
+  it('still sends one request a second when nothing got through at all', async () => {
+    const { pace } = aPace();
+    const { underWay } = start(pace, 1);
+    await turn();
+    underWay[0]?.refuse(limited(null));
+    await turn();
+    expect(pace.perSecond).toBe(1);
   });
 
   it('closes when the API asks for more time than there is', async () => {
