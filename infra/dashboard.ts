@@ -1,6 +1,5 @@
 import { Duration } from 'aws-cdk-lib';
 import {
-  type Alarm,
   AlarmStatusWidget,
   CustomWidget,
   Dashboard,
@@ -19,11 +18,14 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../functions/aws/console.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
 import type { Alerts } from './alerts.ts';
 import { MEMORY_MB } from './guard-function.ts';
+import type { Monitoring } from './monitoring.ts';
 
 export interface GuardDashboardProps {
+  /** Name of the first; with many projects there are more (`dashboardOf`). */
   readonly dashboardName: string;
   readonly projects: readonly string[];
   readonly intervalMinutes: number;
@@ -33,7 +35,7 @@ export interface GuardDashboardProps {
   readonly ledger: Table;
   readonly alerts: Alerts;
   readonly deadLetters: Queue;
-  readonly alarms: readonly Alarm[];
+  readonly monitoring: Monitoring;
   readonly runbook: string;
 }
 
@@ -52,26 +54,36 @@ export class GuardDashboard extends Construct {
   constructor(scope: Construct, id: string, props: GuardDashboardProps) {
     super(scope, id);
     this.#period = Duration.minutes(Math.max(5, props.intervalMinutes));
-    const dashboard = new Dashboard(this, 'Dashboard', {
-      dashboardName: props.dashboardName,
+    const { projects } = props;
+    for (let first = 0; first < projects.length; first += PROJECTS_PER_DASHBOARD) {
+      this.addDashboard(props, projects.slice(first, first + PROJECTS_PER_DASHBOARD), first === 0);
+    }
+  }
+
+  /** A dashboard of some of the projects; what they share stands on each, so that one look at any is enough. */
+  private addDashboard(props: GuardDashboardProps, projects: readonly string[], isFirst: boolean): void {
+    const [project = ''] = projects;
+    const dashboardName = dashboardOf(props.dashboardName, props.projects, project);
+    const dashboard = new Dashboard(this, isFirst ? 'Dashboard' : `DashboardFrom-${project}`, {
+      dashboardName,
       defaultInterval: Duration.days(1),
       periodOverride: PeriodOverride.AUTO,
     });
     dashboard.addWidgets(
       new AlarmStatusWidget({
         title: 'Is the guard itself well? All green: it is',
-        alarms: [...props.alarms],
+        alarms: [...props.monitoring.shared, ...projects.flatMap((name) => props.monitoring.alarmsOf(name))],
         width: FULL,
         height: 3,
       }),
     );
-    for (const project of props.projects) {
-      dashboard.addWidgets(this.numbers(project));
+    for (const name of projects) {
+      dashboard.addWidgets(this.numbers(name));
       dashboard.addWidgets(
         new CustomWidget({
-          title: `${project}: control panel`,
+          title: `${name}: control panel`,
           functionArn: props.panelFunction.functionArn,
-          params: { project },
+          params: { project: name },
           updateOnRefresh: true,
           // Neither says anything that is not in the ledger and the list already.
           updateOnResize: false,
@@ -80,8 +92,8 @@ export class GuardDashboard extends Construct {
           height: 14,
         }),
       );
-      dashboard.addWidgets(this.passes(project), this.states(project));
-      dashboard.addWidgets(this.circuits(project), this.api(project), this.alertsOf(project));
+      dashboard.addWidgets(this.passes(name), this.states(name));
+      dashboard.addWidgets(this.circuits(name), this.api(name), this.alertsOf(name));
     }
     dashboard.addWidgets(
       new TextWidget({

@@ -121,7 +121,7 @@ export class IntegrationGuard extends Construct {
       ledger: this.ledger,
       alerts: this.alerts,
       deadLetters: this.deadLetters,
-      alarms: monitoring.alarms,
+      monitoring,
       runbook: settings.alerts.runbookUrl,
     });
     acknowledge(this);

@@ -19,8 +19,9 @@ export interface MonitoringProps {
 
 /** Alarms about the guard itself: they speak when it cannot. */
 export class Monitoring extends Construct {
-  /** In the order in which one would look at them. */
-  readonly alarms: Alarm[] = [];
+  /** About what all projects share. */
+  readonly shared: readonly Alarm[];
+  readonly #ofProjects = new Map<string, readonly Alarm[]>();
   readonly #action: SnsAction;
   readonly #runbook: string;
 
@@ -31,24 +32,26 @@ export class Monitoring extends Construct {
     const interval = Duration.minutes(props.intervalMinutes);
     const period = Duration.minutes(Math.max(5, props.intervalMinutes));
 
-    this.alarmAtOne(
-      'PassErrors',
-      'alarm-pass-errors',
-      'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
-      props.passFunction.metricErrors({ period }),
-    );
-    this.alarmAtOne(
-      'PassThrottles',
-      'alarm-pass-throttles',
-      'Lambda throttled a pass: the account runs out of concurrency.',
-      props.passFunction.metricThrottles({ period }),
-    );
-    this.alarmAtOne(
-      'DeadLetters',
-      'alarm-dead-letters',
-      'A schedule or an alert could not be delivered; the message is in the dead-letter queue.',
-      props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
-    );
+    this.shared = [
+      this.alarmAtOne(
+        'PassErrors',
+        'alarm-pass-errors',
+        'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
+        props.passFunction.metricErrors({ period }),
+      ),
+      this.alarmAtOne(
+        'PassThrottles',
+        'alarm-pass-throttles',
+        'Lambda throttled a pass: the account runs out of concurrency.',
+        props.passFunction.metricThrottles({ period }),
+      ),
+      this.alarmAtOne(
+        'DeadLetters',
+        'alarm-dead-letters',
+        'A schedule or an alert could not be delivered; the message is in the dead-letter queue.',
+        props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
+      ),
+    ];
 
     for (const project of props.projects) {
       const metric = (metricName: string, options: { readonly period: Duration }) =>
@@ -59,13 +62,13 @@ export class Monitoring extends Construct {
           statistic: 'Sum',
           ...options,
         });
-      this.alarmAtOne(
+      const pausesFailed = this.alarmAtOne(
         `PausesFailed-${project}`,
         'alarm-pauses-failed',
         `Project ${project}: Qonversion did not do what the guard asked for. See the alerts and the log.`,
         metric(METRIC.actsFailed, { period }),
       );
-      this.add(`NoPass-${project}`, 'alarm-no-pass', {
+      const noPass = this.add(`NoPass-${project}`, 'alarm-no-pass', {
         alarmDescription: `Project ${project}: no successful pass for three intervals, so nothing is guarded.`,
         metric: metric(METRIC.passesSucceeded, { period: interval }),
         threshold: 1,
@@ -74,11 +77,17 @@ export class Monitoring extends Construct {
         // Silence is the worst state of all.
         treatMissingData: TreatMissingData.BREACHING,
       });
+      this.#ofProjects.set(project, [pausesFailed, noPass]);
     }
   }
 
-  private alarmAtOne(id: string, section: string, alarmDescription: string, metric: Metric): void {
-    this.add(id, section, {
+  /** Those about one project. */
+  alarmsOf(project: string): readonly Alarm[] {
+    return this.#ofProjects.get(project) ?? [];
+  }
+
+  private alarmAtOne(id: string, section: string, alarmDescription: string, metric: Metric): Alarm {
+    return this.add(id, section, {
       alarmDescription,
       metric,
       threshold: 1,
@@ -89,11 +98,11 @@ export class Monitoring extends Construct {
   }
 
   /** Adds an alarm whose description ends with its section of the runbook. */
-  private add(id: string, section: string, props: ConstructorParameters<typeof Alarm>[2]): void {
+  private add(id: string, section: string, props: ConstructorParameters<typeof Alarm>[2]): Alarm {
     const alarmDescription = `${props.alarmDescription} Help: ${this.#runbook}#${section}`;
     const alarm = new Alarm(this, id, { ...props, alarmDescription });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);
-    this.alarms.push(alarm);
+    return alarm;
   }
 }

@@ -11,7 +11,12 @@ export interface GuardStackProps extends StackProps {
 /** The guard as a stack of its own, with the outputs that a person and the command line need. */
 export class GuardStack extends Stack {
   constructor(scope: Construct, id: string, props: GuardStackProps) {
-    super(scope, id, { description: 'Pauses Qonversion integrations that keep failing, and tells people', ...props });
+    super(scope, id, {
+      description: 'Pauses Qonversion integrations that keep failing, and tells people',
+      // With many projects every kilobyte of the megabyte that CloudFormation takes counts.
+      suppressTemplateIndentation: true,
+      ...props,
+    });
     const { settings } = props;
     const guard = new IntegrationGuard(this, 'Guard', { settings });
 

@@ -21,7 +21,8 @@ export interface SnsAlertSinkOptions {
   /** For the commands in mails. */
   readonly stack: DigestContext['stack'];
   readonly runbook: DigestContext['runbook'];
-  readonly panel: DigestContext['panel'];
+  /** Where the panel of a project is; null when there is none. */
+  readonly panelOf: (project: string) => DigestContext['panel'];
   readonly chatTopics: readonly ChatTopic[];
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
@@ -130,8 +131,8 @@ async function publishChat(
   }
 }
 
-function contextOf({ stack, runbook, panel }: SnsAlertSinkOptions, project: string): DigestContext {
-  return { project, stack, runbook, panel };
+function contextOf({ stack, runbook, panelOf }: SnsAlertSinkOptions, project: string): DigestContext {
+  return { project, stack, runbook, panel: panelOf(project) };
 }
 
 /** Each protocol gets its own body: machines (the default) CloudEvents JSON, people what a person reads. */

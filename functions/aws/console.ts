@@ -12,3 +12,16 @@ export function dashboardUrl(region: string, name: string): string {
 export function regionOf(arn: string): string {
   return arn.split(':')[3] ?? '';
 }
+
+/** Projects of one dashboard; CloudWatch takes 500 widgets and 2,500 metrics in each, and a person far less. */
+export const PROJECTS_PER_DASHBOARD = 25;
+
+/**
+ * The dashboard that has a project's control panel.
+ * @param first name of the first dashboard; the others are numbered
+ * @param projects names in the order of the settings
+ */
+export function dashboardOf(first: string, projects: readonly string[], project: string): string {
+  const page = Math.floor(Math.max(0, projects.indexOf(project)) / PROJECTS_PER_DASHBOARD);
+  return page === 0 ? first : `${first}-${page + 1}`;
+}

@@ -36,31 +36,38 @@ export function publishPass(report: PassReport): void {
   metrics.publishStoredMetrics();
 }
 
+/**
+ * CloudWatch bills a metric for each hour in which it gets a value, and zeros are values: what happens rarely is written when it
+ * happens. What alarms and graphs of every hour need is written always.
+ */
 function recordPass(metrics: Metrics, report: PassReport): void {
   metrics.addDimension(PROJECT_DIMENSION, report.project);
-  const count = (name: string, value: number) => metrics.addMetric(name, MetricUnit.Count, value);
-  count(METRIC.passesSucceeded, report.ok ? 1 : 0);
-  count(METRIC.passesFailed, report.ok ? 0 : 1);
+  const always = (name: string, value: number) => metrics.addMetric(name, MetricUnit.Count, value);
+  const rarely = (name: string, value: number) => {
+    if (value > 0) always(name, value);
+  };
+  always(METRIC.passesSucceeded, report.ok ? 1 : 0);
+  rarely(METRIC.passesFailed, report.ok ? 0 : 1);
   metrics.addMetric(METRIC.passDuration, MetricUnit.Milliseconds, report.durationMs);
-  count(METRIC.apiRequests, report.traffic.requests);
-  count(METRIC.apiRetries, report.traffic.retries);
-  const { requests, waitedMs } = report.traffic;
+  const { requests, retries, waitedMs } = report.traffic;
+  always(METRIC.apiRequests, requests);
+  rarely(METRIC.apiRetries, retries);
   // The mean of one pass; without a request there is none, and a 0 would pull the average down.
   if (requests > 0) metrics.addMetric(METRIC.apiLatency, MetricUnit.Milliseconds, waitedMs / requests);
-  count(METRIC.alertsTold, report.told.length);
-  count(METRIC.alertsUntold, report.untold.length);
+  rarely(METRIC.alertsTold, report.told.length);
+  rarely(METRIC.alertsUntold, report.untold.length);
   if (report.plan === null) return;
 
   const done = report.results.filter(({ outcome }) => outcome === 'done' || outcome === 'unsettled');
   const kinds = (kind: string) => done.filter(({ decision }) => decision.kind === kind).length;
-  count(METRIC.active, report.plan.states.active);
-  count(METRIC.paused, report.plan.states.paused);
-  count(METRIC.suspended, report.plan.states.suspended);
-  count(METRIC.trips, kinds('pause'));
-  count(METRIC.probes, kinds('probe'));
-  count(METRIC.recoveries, kinds('recovered'));
-  count(METRIC.held, report.plan.blastRadius.held ? report.plan.blastRadius.wanted : 0);
-  count(METRIC.actsFailed, report.results.filter(({ outcome }) => outcome === 'failed').length);
-  count(METRIC.notStarted, report.results.filter(({ outcome }) => outcome === 'not-started').length);
-  count(METRIC.invalidRecords, report.plan.invalid.length);
+  always(METRIC.active, report.plan.states.active);
+  always(METRIC.paused, report.plan.states.paused);
+  always(METRIC.suspended, report.plan.states.suspended);
+  rarely(METRIC.trips, kinds('pause'));
+  rarely(METRIC.probes, kinds('probe'));
+  rarely(METRIC.recoveries, kinds('recovered'));
+  rarely(METRIC.held, report.plan.blastRadius.held ? report.plan.blastRadius.wanted : 0);
+  rarely(METRIC.actsFailed, report.results.filter(({ outcome }) => outcome === 'failed').length);
+  rarely(METRIC.notStarted, report.results.filter(({ outcome }) => outcome === 'not-started').length);
+  rarely(METRIC.invalidRecords, report.plan.invalid.length);
 }

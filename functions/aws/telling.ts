@@ -1,10 +1,12 @@
 import type { AlertSink } from '../guard/ports.ts';
-import { dashboardUrl, regionOf } from './console.ts';
+import { dashboardOf, dashboardUrl, regionOf } from './console.ts';
 import { type PassEnvironment, parseChatTopics } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
 /** The alert sink of a deployed function. A quiet pass tells nothing, so what it takes to tell is loaded when it is needed. */
 export function createTellingAlerts(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
+  const region = regionOf(environment.ALERTS_TOPIC_ARN);
+  const projects = Object.keys(settings.projects);
   const chatTopics = parseChatTopics(environment.CHAT_TOPICS);
   let sink: Promise<AlertSink> | null = null;
   const load = async (): Promise<AlertSink> => {
@@ -19,7 +21,7 @@ export function createTellingAlerts(environment: PassEnvironment, { settings, lo
       log,
       stack: environment.STACK_NAME,
       runbook: settings.alerts.runbookUrl,
-      panel: dashboardUrl(regionOf(environment.ALERTS_TOPIC_ARN), environment.DASHBOARD_NAME),
+      panelOf: (project) => dashboardUrl(region, dashboardOf(environment.DASHBOARD_NAME, projects, project)),
     });
   };
   return {

@@ -9,7 +9,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod';
 import { createSnsAlertSink } from '../aws/alerts.ts';
-import { dashboardUrl, regionOf } from '../aws/console.ts';
+import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
@@ -110,7 +110,11 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
     log: options.log,
     stack: stackName,
     runbook: settings.alerts.runbookUrl,
-    panel: dashboardUrl(regionOf(output('AlertsTopicArn')), output('DashboardName')),
+    panelOf: (each) =>
+      dashboardUrl(
+        regionOf(output('AlertsTopicArn')),
+        dashboardOf(output('DashboardName'), Object.keys(settings.projects), each),
+      ),
     chatTopics: parseChatTopics(output('ChatTopics')),
   });
   const remainingMs = createTimeLimit();

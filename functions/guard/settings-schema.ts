@@ -170,8 +170,15 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
   return minutes !== null && minutes >= 1 && minutes <= 24 * 60;
 }, SCHEDULE_MESSAGE);
 
+/** What one stack has room for: CloudFormation takes 500 resources, IAM 10,240 characters of a role's inline policies. */
+export const MOST_PROJECTS = 80;
+
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {
   const names = Object.keys(entries);
+  if (names.length > MOST_PROJECTS) {
+    const message = `at most ${MOST_PROJECTS} projects in a stack (deploy several, each with its own -c stackName and -c settings)`;
+    context.addIssue({ code: 'custom', path: [], message, input: names.length });
+  }
   if (names.length === 0)
     context.addIssue({ code: 'custom', path: [], message: 'at least one project', input: 'none' });
   const owners = new Map<string, string>();

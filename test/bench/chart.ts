@@ -14,19 +14,19 @@ export function drawChart(
   });
   const height = 60 + aimed.length * 22;
   const growthTop = height + 30;
-  const x = (integrations: number) => 420 + (Math.log10(integrations) - 1) * 110;
+  const x = (integrations: number) => 480 + (Math.log10(integrations) - 1) * 110;
   const most = Math.max(...points.map(({ ms }) => ms));
   const least = Math.min(...points.map(({ ms }) => ms));
   const y = (ms: number) =>
     growthTop + 150 - (140 * (Math.log10(ms) - Math.log10(least))) / (Math.log10(most) - Math.log10(least));
-  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 ${growthTop + 200}" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="12" role="img" aria-label="Each figure as a part of its aim, and the time of a quiet pass by integrations">
-<rect width="900" height="${growthTop + 200}" fill="#ffffff"></rect>
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 ${growthTop + 200}" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="12" role="img" aria-label="Each figure as a part of its aim, and the time of a quiet pass by integrations">
+<rect width="960" height="${growthTop + 200}" fill="#ffffff"></rect>
 <text x="20" y="26" font-size="15" font-weight="600">Figures as parts of their aims (less is better)</text>
 ${aimed.map(
   ({ label, part, met }, index) =>
-    html`<text x="410" y="${56 + index * 22}" text-anchor="end">${label}</text><rect x="420" y="${45 + index * 22}" width="${Math.round(Math.min(part, 1.55) * 280)}" height="14" fill="${met ? '#16a34a' : '#d97706'}"></rect><text x="${426 + Math.round(Math.min(part, 1.55) * 280)}" y="${56 + index * 22}">${part.toFixed(2)}</text>`,
+    html`<text x="470" y="${56 + index * 22}" text-anchor="end">${label}</text><rect x="480" y="${45 + index * 22}" width="${Math.round(Math.min(part, 1.55) * 280)}" height="14" fill="${met ? '#16a34a' : '#d97706'}"></rect><text x="${486 + Math.round(Math.min(part, 1.55) * 280)}" y="${56 + index * 22}">${part.toFixed(2)}</text>`,
 )}
-<line x1="700" x2="700" y1="38" y2="${height - 8}" stroke="#64748b" stroke-dasharray="4 3"></line><text x="700" y="34" text-anchor="middle" fill="#475569">aim</text>
+<line x1="760" x2="760" y1="38" y2="${height - 8}" stroke="#64748b" stroke-dasharray="4 3"></line><text x="760" y="34" text-anchor="middle" fill="#475569">aim</text>
 <text x="20" y="${growthTop}" font-size="15" font-weight="600">Time of a quiet pass by integrations (both logarithmic)</text>
 <polyline fill="none" stroke="#4f46e5" stroke-width="2" points="${points.map(({ integrations, ms }) => `${x(integrations)},${y(ms).toFixed(1)}`).join(' ')}"></polyline>
 ${points.map(

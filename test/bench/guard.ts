@@ -30,7 +30,7 @@ export function createSubject(origin: string, maxBodyBytes?: number): Subject {
     log: silentLog,
     stack: 'IntegrationGuard',
     runbook: RUNBOOK,
-    panel: null,
+    panelOf: () => null,
     chatTopics: [],
   });
   const policy = aPolicy({ blastRadius: { percent: 100, floor: 0 } });

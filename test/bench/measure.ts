@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { buildSync } from 'esbuild';
 import { parseSettings } from '../../functions/guard/settings-schema.ts';
 import { BUNDLING, bundleInto, loadedBytes } from '../../infra/guard-function.ts';
+import type { PassCost } from './cost.ts';
 import { createSubject, type Subject } from './guard.ts';
 import { createScript } from './script.ts';
 import type { Counts, Scene } from './server.ts';
@@ -97,6 +98,27 @@ function createBound(origin: string): { slower(): Promise<number>; destroy(): vo
     destroy: () => dynamo.destroy(),
   };
 }
+
+/** What one quiet pass of the real bundle takes beyond waiting: for the reckoning of what it costs. */
+export async function measurePass(services: Services): Promise<PassCost> {
+  const subject = createSubject(services.origin);
+  const bound = createBound(services.origin);
+  await services.set({ ...QUIET, integrations: 100 });
+  const own: number[] = [];
+  for (let round = 0; round < 15; round += 1) {
+    const waited = await bound.slower();
+    own.push((await timed(() => subject.pass())) - waited);
+  }
+  subject.destroy();
+  bound.destroy();
+  const { stdout } = await runBundle(services, 100, []);
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
+  const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0) / PASSES;
+  return { ownMs: Math.max(1, median(own)), logBytes: Math.round(bytes + LAMBDA_LINES_BYTES) };
+}
+
+/** Lambda's own START, END and REPORT lines of an invocation. */
+const LAMBDA_LINES_BYTES = 320;
 
 const BUSY = { integrations: 1_000, failing: 100 } as const;
 /** Acts and ledger writes that `carryOut` has under way at once, and entries of one PublishBatch. */
@@ -263,47 +285,65 @@ async function load(file: string): Promise<number> {
   return Number(stdout);
 }
 
-/** The most memory of a process that does what the function does, by integrations; a quiet pass of the real bundle. */
-export async function measureMemory(services: Services, sizes: readonly number[]): Promise<Figure[]> {
+const PASSES = 3;
+
+/**
+ * What a process runs that does nothing but what Lambda's would: it loads the bundle, runs three passes, and prints the most memory
+ * it had, in megabytes. Plain JavaScript, since Node's reader of TypeScript takes memory of its own.
+ */
+function passesOf(bundle: string): string {
+  return `
+    import { existsSync, readFileSync } from 'node:fs';
+    const { handler } = await import(${JSON.stringify(pathToFileURL(bundle).href)});
+    const deadline = Date.now() + 120_000;
+    const context = { awsRequestId: 'bench', getRemainingTimeInMillis: () => deadline - Date.now() };
+    for (let passes = 0; passes < ${PASSES}; passes += 1) await handler({ project: 'production' }, context);
+    // What getrusage says of a child begins with its parent's, on Linux; this does not.
+    const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
+    const kilobytes = Number(/VmHWM:\\s+(\\d+) kB/.exec(status)?.[1] ?? process.resourceUsage().maxRSS);
+    process.stderr.write(String(Math.round(kilobytes / 1_024)));
+  `;
+}
+
+/** Three passes of the real bundle in a process of its own, over the services. */
+async function runBundle(services: Services, integrations: number, flags: readonly string[]) {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
   const settings = parseSettings({ projects: { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } } });
   bundleInto(folder, 'pass.lambda.ts', settings);
-  const memory = fileURLToPath(new URL('./memory.ts', import.meta.url));
+  await services.set({ ...QUIET, integrations, latencyMs: 1 });
+  const args = [...flags, '--input-type=module', '-e', passesOf(join(folder, 'index.mjs'))];
+  const answer = await run(process.execPath, args, {
+    maxBuffer: 64 * 1_024 * 1_024,
+    env: {
+      AWS_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'a',
+      AWS_SECRET_ACCESS_KEY: 'b',
+      AWS_ENDPOINT_URL: services.origin,
+      LEDGER_TABLE: 'ledger',
+      ALERTS_TOPIC_ARN: 'arn:aws:sns:eu-west-1:123456789012:alerts',
+      CHAT_TOPICS: '[]',
+      DASHBOARD_NAME: 'x',
+      STACK_NAME: 'x',
+    },
+  });
+  await rm(folder, { recursive: true });
+  return answer;
+}
+
+/** The most memory of a process that does what the function does, by integrations; a quiet pass of the real bundle. */
+export async function measureMemory(services: Services, sizes: readonly number[]): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const integrations of sizes) {
-    await services.set({ ...QUIET, integrations, latencyMs: 1 });
     const megabytes = integrations > 1_000 ? 256 : 128;
     // As Lambda starts Node: 90 % of the memory for the old generation, 5 % for each half of the young one.
     const heap = [
       `--max-old-space-size=${Math.floor(megabytes * 0.9)}`,
       `--max-semi-space-size=${Math.floor(megabytes * 0.05)}`,
     ];
-    const { stderr } = await run(process.execPath, [...heap, memory, join(folder, 'index.mjs')], {
-      maxBuffer: 64 * 1_024 * 1_024,
-      env: {
-        AWS_REGION: 'eu-west-1',
-        AWS_ACCESS_KEY_ID: 'a',
-        AWS_SECRET_ACCESS_KEY: 'b',
-        AWS_ENDPOINT_URL: services.origin,
-        LEDGER_TABLE: 'ledger',
-        ALERTS_TOPIC_ARN: 'arn:aws:sns:eu-west-1:123456789012:alerts',
-        CHAT_TOPICS: '[]',
-        DASHBOARD_NAME: 'x',
-        STACK_NAME: 'x',
-      },
-    });
-    figures.push(
-      figure(
-        'memory',
-        `${integrations.toLocaleString('en-US')} integrations: the most of three passes`,
-        'MB',
-        Number(stderr.trim().split('\n').at(-1)),
-        { atMost: megabytes },
-      ),
-    );
+    const { stderr } = await runBundle(services, integrations, heap);
+    const what = `${integrations.toLocaleString('en-US')} integrations: the most of three passes`;
+    figures.push(figure('memory', what, 'MB', Number(stderr.trim().split('\n').at(-1)), { atMost: megabytes }));
   }
-  await writeFile(join(folder, 'done'), '');
-  await rm(folder, { recursive: true });
   return figures;
 }
 

@@ -48,7 +48,7 @@ function topic(name: string): {
       log: silentLog,
       stack: 'IntegrationGuard',
       runbook: RUNBOOK,
-      panel: null,
+      panelOf: () => null,
       chatTopics: [],
       firstWaitMs: 1,
     }),
@@ -96,7 +96,7 @@ describe('a chat channel', () => {
       log: silentLog,
       stack: 'IntegrationGuard',
       runbook: RUNBOOK,
-      panel: null,
+      panelOf: () => null,
       chatTopics: [{ topicArn: chatTopic, minSeverity: 'info', projects: null, ...chat }],
       firstWaitMs: 1,
     });
@@ -242,7 +242,7 @@ describe('on SNS', () => {
       log: silentLog,
       stack: null,
       runbook: RUNBOOK,
-      panel: null,
+      panelOf: () => null,
       chatTopics: [],
       firstWaitMs: 1,
     });
@@ -266,7 +266,7 @@ describe('on SNS', () => {
       log: silentLog,
       stack: null,
       runbook: RUNBOOK,
-      panel: null,
+      panelOf: () => null,
       chatTopics: [],
       firstWaitMs: 1,
     });
@@ -287,7 +287,7 @@ describe('on SNS', () => {
       log: silentLog,
       stack: null,
       runbook: RUNBOOK,
-      panel: null,
+      panelOf: () => null,
       chatTopics: [],
     });
     expect(await sink.publish('production', [anEvent('a')])).toEqual(new Set());

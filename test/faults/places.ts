@@ -214,7 +214,7 @@ export function portsElsewhere(
     log: silentLog,
     stack: 'IntegrationGuard',
     runbook: RUNBOOK,
-    panel: null,
+    panelOf: () => null,
     chatTopics: [],
     firstWaitMs: 1,
   });

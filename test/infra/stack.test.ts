@@ -3,8 +3,10 @@ import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
+import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
 import { METRIC } from '../../functions/aws/metrics.ts';
 import { RUNBOOK } from '../../functions/guard/settings.ts';
+import { MOST_PROJECTS } from '../../functions/guard/settings-schema.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 
 const { stack } = createStack();
@@ -425,5 +427,60 @@ describe('the template', () => {
   it('is the one that was reviewed', () => {
     const scrubbed = JSON.stringify(template.toJSON(), null, 2).replace(/[a-f0-9]{64}/g, 'ASSET-HASH');
     expect(scrubbed).toMatchSnapshot();
+  });
+});
+
+describe('a stack of as many projects as the settings take', () => {
+  const names = Array.from({ length: MOST_PROJECTS }, (_, index) => `project-with-a-long-name-${index}`);
+  const many = createStack({
+    projects: Object.fromEntries(names.map((name) => [name, { secretName: `qonversion/${name}` }])),
+    alerts: { subscriptions: [] },
+  });
+  const resources = Template.fromStack(many.stack).toJSON().Resources as Readonly<
+    Record<string, { readonly Type: string; readonly Properties: Record<string, unknown> }>
+  >;
+
+  it('stays below what CloudFormation takes', () => {
+    expect(Object.keys(resources).length).toBeLessThan(490);
+    const template = JSON.stringify(Template.fromStack(many.stack).toJSON());
+    expect(Buffer.byteLength(template)).toBeLessThan(900_000);
+  });
+
+  it('stays below what IAM takes for the inline policies of a role', () => {
+    // A reference becomes the ARN of a secret, which is no longer than this.
+    const arn =
+      'arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:qonversion/project-with-a-long-name-79-AbCdEf';
+    const sizes = Object.values(resources)
+      .filter(({ Type }) => Type === 'AWS::IAM::Policy')
+      .map(
+        ({ Properties }) => JSON.stringify(Properties.PolicyDocument).replace(/\{"Ref":"[^"]*"\}/g, `"${arn}"`).length,
+      );
+    expect(Math.max(...sizes)).toBeLessThan(10_240);
+  });
+
+  it('has dashboards that CloudWatch takes, with every panel on the one that mails link to', () => {
+    const dashboards = Object.values(resources).filter(({ Type }) => Type === 'AWS::CloudWatch::Dashboard');
+    const bodies = dashboards.map(({ Properties }) => ({
+      name: asText(Properties.DashboardName as Parameters<typeof asText>[0]),
+      body: asText(Properties.DashboardBody as Parameters<typeof asText>[0]),
+    }));
+    expect(bodies.length).toBe(Math.ceil(MOST_PROJECTS / PROJECTS_PER_DASHBOARD));
+    for (const { body } of bodies) {
+      const { widgets } = JSON.parse(body) as { widgets: readonly { properties: { alarms?: readonly unknown[] } }[] };
+      expect(widgets.length).toBeLessThanOrEqual(500);
+      expect(widgets[0]?.properties.alarms?.length).toBeLessThanOrEqual(100);
+    }
+    const [first] = bodies;
+    for (const name of names) {
+      const linked = bodies.find((dashboard) => dashboard.name === dashboardOf(first?.name ?? '', names, name));
+      expect(linked?.body).toContain(`"params":{"project":"${name}"}`);
+    }
+  });
+
+  it('and one more is refused in one sentence', () => {
+    const projects = Object.fromEntries([...names, 'one-more'].map((name) => [name, { secretName: name }]));
+    expect(() => createStack({ projects })).toThrow(
+      /projects: expected at most \d+ projects in a stack \(deploy several, .*\), got \d+/,
+    );
   });
 });
