@@ -45,6 +45,8 @@ function client(options: Partial<QonversionClientOptions> = {}) {
     clock: { now: () => sandbox.production.now() },
     remainingMs: () => 60_000,
     firstWaitMs: 1,
+    // Nobody waits here; what would be waited for, tests that care look at.
+    sleep: async () => undefined,
     timeoutMs: 2_000,
     ...options,
   });
