@@ -3,7 +3,13 @@ import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { type IScheduleTarget, Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import {
+  type IScheduleTarget,
+  Schedule,
+  ScheduleExpression,
+  ScheduleTargetInput,
+  TimeWindow,
+} from 'aws-cdk-lib/aws-scheduler';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -100,6 +106,7 @@ export class IntegrationGuard extends Construct {
       new Schedule(this, `ScheduleOf-${name}`, {
         description: `Runs a pass over project ${name}`,
         schedule: ScheduleExpression.rate(Duration.minutes(minutes)),
+        timeWindow: windowOf(minutes, Object.keys(settings.projects).length),
         target: passTarget(name, minutes, this.passFunction, schedulerRole, this.deadLetters),
       });
     }
@@ -151,6 +158,15 @@ function createSchedulerRole(scope: Construct, passFunction: LambdaFunction, dea
       }),
     },
   });
+}
+
+/**
+ * Passes of many projects need not start in the same second: within a fifth of the interval Scheduler spreads them, so that they
+ * share the account's concurrency.
+ */
+function windowOf(minutes: number, projects: number): TimeWindow {
+  const fifth = Math.floor(minutes / 5);
+  return projects === 1 || fifth === 0 ? TimeWindow.off() : TimeWindow.flexible(Duration.minutes(Math.min(fifth, 60)));
 }
 
 /** The schedule's input names the project and nothing else: what to do with it is in the bundled settings. */

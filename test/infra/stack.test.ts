@@ -47,6 +47,21 @@ describe('the stack', () => {
     }
   });
 
+  it('spreads the passes of several projects within a fifth of the interval, and starts a single one at once', () => {
+    template.allResourcesProperties('AWS::Scheduler::Schedule', {
+      FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 1 },
+    });
+    const windowOf = (document: unknown) =>
+      Object.values(Template.fromStack(createStack(document).stack).findResources('AWS::Scheduler::Schedule'))[0]
+        ?.Properties.FlexibleTimeWindow;
+    expect(windowOf({ ...RICH_SETTINGS, schedule: 'rate(1 day)' })).toEqual({
+      Mode: 'FLEXIBLE',
+      MaximumWindowInMinutes: 60,
+    });
+    expect(windowOf({ ...RICH_SETTINGS, schedule: 'rate(1 minute)' })).toEqual({ Mode: 'OFF' });
+    expect(windowOf({ projects: { only: { secretName: 'x' } } })).toEqual({ Mode: 'OFF' });
+  });
+
   it('has every alarm send its reader to a section of the runbook that is there', () => {
     const headings = readFileSync(RUNBOOK, 'utf8').split('\n');
     const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
