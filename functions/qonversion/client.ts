@@ -54,6 +54,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
   const traffic = { requests: 0, retries: 0, waitedMs: 0 };
   const pace = createPace({
     wait: options.sleep ?? sleep,
+    now: () => options.clock.now().getTime(),
     canWait: (ms) => ms <= Math.min(LONGEST_RETRY_AFTER_MS, options.remainingMs()),
   });
   const call = (request: ApiRequest) => send(options, traffic, pace, request);

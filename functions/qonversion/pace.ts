@@ -29,12 +29,12 @@ export interface PaceOptions {
   /** Whether there is time to wait for so long. */
   readonly canWait: (ms: number) => boolean;
   readonly most?: number;
-  /** A clock that only goes forward, in milliseconds. */
-  readonly now?: () => number;
+  /** In milliseconds. */
+  readonly now: () => number;
 }
 
 export function createPace(options: PaceOptions): Pace {
-  const { wait, canWait, most = MOST, now = () => performance.now() } = options;
+  const { wait, canWait, now, most = MOST } = options;
   const limit = pLimit(most);
   // Grows by fractions: one more place for a whole round of answers.
   let allowed = most;
@@ -61,8 +61,10 @@ export function createPace(options: PaceOptions): Pace {
   /** The next place in a row of requests that keeps to the rate. */
   const takeTurn = async () => {
     if (!Number.isFinite(perSecond)) return;
-    const turn = Math.max(now(), nextAt);
-    nextAt = turn + 1_000 / perSecond;
+    const gap = 1_000 / perSecond;
+    // Nobody has more than a full row before them, even if the clock was set back.
+    const turn = Math.min(Math.max(now(), nextAt), now() + most * gap);
+    nextAt = turn + gap;
     if (turn > now()) await wait(turn - now());
   };
 

@@ -176,6 +176,25 @@ describe('the pace of requests', () => {
     expect(pace.perSecond).toBeLessThan(11.1);
   });
 
+  it('is not held up by a clock that was set back', async () => {
+    let now = 10_000_000;
+    const waits: number[] = [];
+    const pace = createPace({ canWait: () => true, now: () => now, wait: async (ms) => void waits.push(ms) });
+    const send = async (answer: Error | null) => {
+      const { underWay } = start(pace, 1);
+      await turn();
+      if (answer === null) underWay[0]?.answer();
+      else underWay[0]?.refuse(answer);
+      await turn();
+    };
+    await send(limited(null));
+    await send(null);
+    now -= 3_600_000;
+    waits.length = 0;
+    await send(null);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(8_000);
+  });
+
   it('still sends one request a second when nothing got through at all', async () => {
     const { pace } = aPace();
     const { underWay } = start(pace, 1);
