@@ -103,9 +103,9 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
         throw new RequestRefusedError('an integration id is 1 to 256 letters, digits, ".", "_" or "-"');
       const what = `integration ${id}`;
       const path = `/integrations/${encodeURIComponent(id)}/status`;
-      const sentAt = performance.now();
+      const took = stopwatch(options.clock);
       const answer = await call({ what, method: 'POST', path, body: { status } });
-      const tookMs = performance.now() - sentAt;
+      const tookMs = took();
       const parsed = parseRecord(answer.body);
       if ('invalid' in parsed) {
         throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
@@ -121,6 +121,12 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       return { record, changedBefore: ageMs > tookMs + SAME_MOMENT_MS };
     },
   };
+}
+
+/** Milliseconds from now on: by the clock port, since they are held against its times, and no fewer should it be set back meanwhile. */
+function stopwatch(clock: Clock): () => number {
+  const [ours, steady] = [clock.now().getTime(), performance.now()];
+  return () => Math.max(clock.now().getTime() - ours, performance.now() - steady);
 }
 
 /** A body of a 2xx answer, and what the API's own clock said. */
