@@ -52,7 +52,7 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
     if (turns.length === 0) turns.push({ at: begin, phase: change.from });
     const last = turns.at(-1);
     // It began to fail before anybody was told.
-    const since = figures?.failingSince ?? time;
+    const since = figures === null ? time : toUtc(figures.failingSince);
     if (last?.phase === 'delivering' && since < time) {
       turns.push({ at: since < last.at ? last.at : since, phase: 'failing' });
     }
@@ -60,7 +60,13 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
     const gaveUp = type === 'integration.recovery-abandoned' && last?.phase === 'suspended';
     turns.push({ at: time, phase: gaveUp ? 'suspended' : change.to });
   }
-  return toSegments([...turns, ...untold(turns.at(-1), present, begin, now)], begin, now);
+  const current = present.since === null ? present : { ...present, since: toUtc(present.since) };
+  return toSegments([...turns, ...untold(turns.at(-1), current, begin, now)], begin, now);
+}
+
+/** The API may tell its times with another offset; here they are compared as text. */
+function toUtc(moment: string): string {
+  return new Date(moment).toISOString();
 }
 
 interface Turn {

@@ -282,6 +282,12 @@ describe('the week of an integration', () => {
     ]);
   });
 
+  it('takes a moment with another offset for what it is', () => {
+    // An hour ago, as somebody two hours further east writes it.
+    const [delivering] = timelineOf([], { phase: 'failing', since: '2026-11-23T13:00:00+02:00' }, NOON);
+    expect(delivering).toMatchObject({ phase: 'delivering', to: minutesBefore(NOON, 60) });
+  });
+
   it('leaves out what is older, or from a clock that is ahead', () => {
     const ahead = { ...event('integration.paused', 0), time: minutesAfter(NOON, 10) };
     expect(phases([event('integration.paused', WEEK + 5), ahead], 'delivering')).toEqual(['delivering']);
