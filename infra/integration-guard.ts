@@ -92,7 +92,6 @@ export class IntegrationGuard extends Construct {
     });
     this.panelFunction = createPanelFunction(this, settings, {
       LEDGER_TABLE: this.ledger.tableName,
-      STACK_NAME: Stack.of(this).stackName,
       ACT_FUNCTION_ARN: this.actFunction.functionArn,
     });
     for (const each of [this.passFunction, this.actFunction]) grantPass(each, this.ledger, this.alerts, this.key);

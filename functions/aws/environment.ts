@@ -7,8 +7,6 @@ import type { Severity } from '../guard/model.ts';
 interface LookEnvironment {
   /** Name of the ledger table. */
   readonly LEDGER_TABLE: string;
-  /** Name of the stack, for the commands in alerts and on the panel. */
-  readonly STACK_NAME: string;
 }
 
 /** Of the functions that act and tell: the pass, and the panel's buttons. */
@@ -17,6 +15,8 @@ export interface PassEnvironment extends LookEnvironment {
   readonly ALERTS_TOPIC_ARN: string;
   /** JSON: the topics of chat channels, as `ChatTopic`s. */
   readonly CHAT_TOPICS: string;
+  /** Name of the stack, for the commands in alerts. */
+  readonly STACK_NAME: string;
   /** Name of the dashboard that has the panel, for the link in mails. */
   readonly DASHBOARD_NAME: string;
 }
@@ -39,13 +39,14 @@ const NOT_SET = 'is not set';
 const text = z.string(NOT_SET).check(z.minLength(1, 'is empty'));
 const arn = z.string(NOT_SET).check(z.regex(/^arn:/, 'is not an ARN'));
 
-const look = { LEDGER_TABLE: text, STACK_NAME: text };
+const look = { LEDGER_TABLE: text };
 
 const passEnvironment = z.object({
   ...look,
   ALERTS_TOPIC_ARN: arn,
   CHAT_TOPICS: text,
   DASHBOARD_NAME: text,
+  STACK_NAME: text,
 }) satisfies z.ZodMiniType<PassEnvironment>;
 
 const panelEnvironment = z.object({ ...look, ACT_FUNCTION_ARN: arn }) satisfies z.ZodMiniType<PanelEnvironment>;

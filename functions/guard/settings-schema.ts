@@ -170,7 +170,10 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
   return minutes !== null && minutes >= 1 && minutes <= 24 * 60;
 }, SCHEDULE_MESSAGE);
 
-/** What one stack has room for: CloudFormation takes 500 resources, IAM 10,240 characters of a role's inline policies. */
+/**
+ * What one stack has room for: CloudFormation takes a template of a megabyte (the dashboards are most of it) and 500 resources,
+ * IAM 10,240 characters of a role's inline policies.
+ */
 export const MOST_PROJECTS = 80;
 
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {

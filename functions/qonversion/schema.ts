@@ -24,7 +24,10 @@ const record = z.object({
   delivery_error_count: z.int('a whole number').check(z.gte(0, '0 or more')),
 });
 
-/** The same, compiled at its first use: of thousands of records a third of the time, for two kilobytes of code. */
+/**
+ * The same, compiled at its first use: a third of the time for thousands of records. zod (mini) has it for whoever asks, under a
+ * type without the shape.
+ */
 const compiledRecord = new $ZodObjectJIT(record._zod.def) as unknown as typeof record;
 
 /** The list envelope. The records are looked at one by one, so that a bad one spoils nothing but itself. */

@@ -18,7 +18,7 @@ export const TEST_KEY = 'test_sk_fake_sandbox_testing';
 export const READ_ONLY_KEY = 'sk_fake_sandbox_read_only';
 
 export interface SandboxOptions {
-  /** 0 (the default): any free port. */
+  /** Left out, or 0: any free port. */
   readonly port?: number;
   readonly production?: World;
   readonly testing?: World;
