@@ -1,4 +1,4 @@
-import picomatch from 'picomatch';
+import { globMatcher } from './glob.ts';
 import type { Baseline, Figures, IntegrationRecord, SettledEntry } from './model.ts';
 import type { Policy, Recovery, Unstable } from './settings.ts';
 import { isLater, latest, minutesBetween } from './time.ts';
@@ -27,7 +27,7 @@ export function effectivePolicy(
     if (match.id !== undefined && match.id !== record.id) return false;
     if (match.integration !== undefined && match.integration !== record.integration) return false;
     if (match.target_platform !== undefined && match.target_platform !== record.target_platform) return false;
-    return match.title === undefined || matcherOf(match.title)(record.title);
+    return match.title === undefined || globMatcher(match.title)(record.title);
   });
   const errorThreshold = override?.errorThreshold ?? policy.errorThreshold;
   return {
@@ -39,16 +39,6 @@ export function effectivePolicy(
     unstable: override?.unstable ?? policy.unstable,
     recovery: override?.recovery ?? policy.recovery,
   };
-}
-
-const matchers = new Map<string, (title: string) => boolean>();
-
-/** A glob is made ready once, not for every record of every pass. */
-function matcherOf(glob: string): (title: string) => boolean {
-  // `bash` lets `*` cross a slash: a title is not a path.
-  const matcher = matchers.get(glob) ?? picomatch(glob, { bash: true, dot: true });
-  matchers.set(glob, matcher);
-  return matcher;
 }
 
 /**

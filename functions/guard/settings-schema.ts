@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { SettingsError } from './errors.ts';
-import { isChat, PROJECT_NAME, RUNBOOK, scheduleMinutes } from './settings.ts';
+import { isChat, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './settings.ts';
 import { redactCredentials } from './text.ts';
 
 /**
@@ -123,6 +123,8 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
 
+const API_URL = 'https://api.qonversion.io/v4';
+
 const API_URL_MESSAGE = 'an https:// address without credentials or query (http:// only for loopback hosts)';
 
 const apiUrl = z
@@ -140,11 +142,11 @@ const ARN = (service: string, what: string) =>
 
 const project = z
   .strictObject({
-    secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', /^[\w/+=.@-]{1,512}$/).optional(),
+    secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
     secretArn: ARN('secretsmanager', 'a Secrets Manager secret').optional(),
     /** Needed only for a secretArn whose secret is encrypted with a customer-managed key. */
     secretKeyArn: ARN('kms', 'a KMS key').optional(),
-    apiUrl: apiUrl.default('https://api.qonversion.io/v4'),
+    apiUrl: apiUrl.default(API_URL),
     policy: policy.prefault({}),
   })
   .superRefine((entry, context) => {
@@ -179,11 +181,9 @@ export const MOST_PROJECTS = 80;
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {
   const names = Object.keys(entries);
   if (names.length > MOST_PROJECTS) {
-    const message = `at most ${MOST_PROJECTS} projects in a stack (deploy several, each with its own -c stackName and -c settings)`;
+    const message = `at most ${MOST_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/scale.md)`;
     context.addIssue({ code: 'custom', path: [], message, input: names.length });
   }
-  if (names.length === 0)
-    context.addIssue({ code: 'custom', path: [], message: 'at least one project', input: 'none' });
   const owners = new Map<string, string>();
   for (const name of names) {
     if (!PROJECT_NAME.test(name)) {
@@ -205,6 +205,48 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     owners.set(secret, name);
   }
 });
+
+/** A policy of the fleet: for the secrets that ask for it by a tag, or for projects of certain names, or for both. */
+const fleetPolicy = z
+  .strictObject({
+    /** Value of the tag `integration-guard:policy` by which a secret asks for it. */
+    tag: text('a tag value of letters, digits, "-" and "_"', PROJECT_NAME).optional(),
+    /** A glob over project names: `*` any run of characters, `?` one. */
+    match: text('a glob over project names such as "trial-*"', /\S/).optional(),
+    policy,
+  })
+  .refine((entry) => entry.tag !== undefined || entry.match !== undefined, 'a tag, a match, or both');
+
+/** Lambda's own limit for an account is 1,000 at first, and everything else in the account shares it. */
+const MOST_AT_ONCE = 1_000;
+
+const fleet = z
+  .strictObject({
+    /** Of the secrets that may be projects; a project's name is what follows. */
+    secretNamePrefix: text(
+      'the beginning of Secrets Manager names (letters, digits and /_+=.@-)',
+      /^[\w/+=.@-]{0,256}$/,
+    ).default(''),
+    /** Needed only when the secrets are encrypted with a customer-managed key. */
+    secretKeyArn: ARN('kms', 'a KMS key').optional(),
+    apiUrl: apiUrl.default(API_URL),
+    /** Passes at once. */
+    concurrency: positive(MOST_AT_ONCE).default(20),
+    policy: policy.prefault({}),
+    /** The first that fits applies; a secret's tag goes before names. None fits: `policy`. */
+    policies: z.array(fleetPolicy, 'a list').max(100, 'at most 100 policies').default([]),
+  })
+  .superRefine(({ policies }, context) => {
+    policies.forEach(({ tag }, index) => {
+      if (tag === undefined || policies.findIndex((other) => other.tag === tag) === index) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['policies', index, 'tag'],
+        message: 'a tag value of its own',
+        input: tag,
+      });
+    });
+  });
 
 const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams'] as const;
 
@@ -255,7 +297,9 @@ const MOST_CHATS = 8;
 const settings = z
   .strictObject({
     schedule: schedule.default('rate(5 minutes)'),
-    projects,
+    projects: projects.default({}),
+    /** Every secret with the tag `integration-guard:project` is a project. */
+    fleet: fleet.optional(),
     alerts: z
       .strictObject({
         subscriptions: z
@@ -273,9 +317,14 @@ const settings = z
       .prefault({}),
   })
   .superRefine((whole, context) => {
+    if (whole.fleet === undefined && Object.keys(whole.projects).length === 0) {
+      const message = 'at least one project (or "fleet")';
+      context.addIssue({ code: 'custom', path: ['projects'], message, input: 'none' });
+    }
     whole.alerts.subscriptions.forEach((entry, index) => {
       entry.projects?.forEach((name, position) => {
-        if (name in whole.projects) return;
+        // Which projects a fleet has is not known here.
+        if (Object.hasOwn(whole.projects, name) || whole.fleet !== undefined) return;
         const message = `one of the projects (${Object.keys(whole.projects).join(', ')})`;
         context.addIssue({
           code: 'custom',
@@ -289,6 +338,7 @@ const settings = z
 
 export type Settings = z.output<typeof settings>;
 export type ProjectSettings = z.output<typeof project>;
+export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;
 export type Recovery = z.output<typeof recovery>;
 export type Unstable = z.output<typeof unstable>;

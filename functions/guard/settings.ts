@@ -4,6 +4,7 @@ import type { Policy, ProjectSettings } from './settings-schema.ts';
 /** Settings as they are once `settings-schema.ts` has checked them; nothing here needs the schema itself. */
 
 export type {
+  FleetSettings,
   Policy,
   ProjectSettings,
   Recovery,
@@ -34,6 +35,9 @@ export function scheduleMinutes(expression: string): number | null {
   if ((Number(count) === 1) !== (many === '')) return null;
   return Number(count) * (unit === 'minute' ? 1 : unit === 'hour' ? 60 : 24 * 60);
 }
+
+/** Of a secret in Secrets Manager. */
+export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 

@@ -117,7 +117,7 @@ describe('settings', () => {
       project({ overrides: [{ match: { target_platform: 'ios' }, mode: 'ignore' }] }),
       'projects.production.policy.overrides.0.match.target_platform: expected "iOS", "Android" or "Stripe", got "ios"',
     ],
-    ['no projects', { projects: {} }, 'projects: expected at least one project, got "none"'],
+    ['no projects', { projects: {} }, 'projects: expected at least one project (or "fleet"), got "none"'],
     [
       'an empty project',
       { projects: { a: {} } },
