@@ -30,12 +30,13 @@ export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act
   return (event, invocation) =>
     answerAct(event, {
       projects: Object.keys(settings.projects),
+      fleet: settings.fleet !== undefined,
       log,
       endpoints: { look: invocation.invokedFunctionArn, act: invocation.invokedFunctionArn },
-      open: (name) => {
-        const { project, ...opened } = runtime.open(name, invocation, TELLING_MS);
+      open: async (name) => {
+        const { project, ...opened } = await runtime.open(name, invocation, TELLING_MS);
         return { project, ports: { ...opened, clock, ledger, alerts } };
       },
-      onPass: publishPass,
+      onPass: (report) => publishPass(report, settings),
     });
 }

@@ -23,10 +23,11 @@ export function createPanel(variables: NodeJS.ProcessEnv, settings: Settings): P
   return (event, invocation) =>
     answerLook(event, {
       projects: Object.keys(settings.projects),
+      fleet: settings.fleet !== undefined,
       log,
       endpoints: { look: invocation.invokedFunctionArn, act: environment.ACT_FUNCTION_ARN },
-      open: (name) => {
-        const { project, api } = runtime.open(name, invocation, 0);
+      open: async (name) => {
+        const { project, api } = await runtime.open(name, invocation, 0);
         return { project, ports: { api, ledger, clock } };
       },
     });

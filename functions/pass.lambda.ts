@@ -3,23 +3,14 @@ import * as z from 'zod/mini';
 import { readPassEnvironment } from './aws/environment.ts';
 import { publishPass } from './aws/metrics.ts';
 import { createRuntime, type Invocation, readBundledSettings } from './aws/runtime.ts';
+import { describeFailure, type PassSummary, summarize } from './aws/summary.ts';
 import { createTellingAlerts } from './aws/telling.ts';
 import { TELLING_MS } from './guard/carry-out.ts';
 import { GuardError } from './guard/errors.ts';
-import { type PassReport, runPass } from './guard/pass.ts';
+import { runPass } from './guard/pass.ts';
 import type { Settings } from './guard/settings.ts';
 
-/** The Lambda door: one scheduled pass over one project. Its input is the project's name and nothing else. */
-
-/** What a caller gets back; the details are in the log, the metrics and the alerts. */
-export interface PassSummary {
-  readonly project: string;
-  readonly decisions: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly told: number;
-  readonly durationMs: number;
-}
+/** The Lambda door: one scheduled pass over one project that the settings list. Its input is the project's name and nothing else. */
 
 /** A pass that could not run, or could not tell or settle what it did: the invocation fails, and the alarms see it. */
 export class PassFailedError extends GuardError {
@@ -42,15 +33,12 @@ export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pa
   const alerts = createTellingAlerts(environment, runtime);
 
   return async (event, invocation) => {
-    const { project, ...opened } = runtime.open(parseInput(event, settings), invocation, TELLING_MS);
+    const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, TELLING_MS);
     const { clock, ledger } = runtime;
     const report = await runPass({ ...opened, clock, ledger, alerts }, project);
-    publishPass(report);
+    publishPass(report, settings);
     const summary = summarize(report);
-    if (!report.ok)
-      throw new PassFailedError(
-        `the pass over "${project.name}" failed: ${report.failure ?? describeUnsettled(report)}`,
-      );
+    if (!report.ok) throw new PassFailedError(`the pass over "${project.name}" failed: ${describeFailure(report)}`);
     opened.log.info('pass done', { ...summary });
     return summary;
   };
@@ -64,21 +52,4 @@ function parseInput(event: unknown, settings: Settings): string {
   const parsed = input.safeParse(event);
   if (parsed.success && Object.hasOwn(settings.projects, parsed.data.project)) return parsed.data.project;
   throw new GuardError(`this function takes {"project": NAME} and nothing else, with NAME one of: ${known.join(', ')}`);
-}
-
-function summarize(report: PassReport): PassSummary {
-  const outcomes = report.results.map(({ outcome }) => outcome);
-  return {
-    project: report.project,
-    decisions: report.results.length,
-    done: outcomes.filter((outcome) => outcome === 'done').length,
-    failed: outcomes.filter((outcome) => outcome === 'failed').length,
-    told: report.told.length,
-    durationMs: report.durationMs,
-  };
-}
-
-function describeUnsettled(report: PassReport): string {
-  const problem = report.results.find(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed')?.problem;
-  return problem ?? 'not every alert was accepted; the next pass tells them';
 }

@@ -1,5 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { PassReport } from '../guard/pass.ts';
+import type { Settings } from '../guard/settings.ts';
 
 /** CloudWatch metrics of a pass, in the namespace and under the names that alarms and dashboard look for. */
 export const METRICS_NAMESPACE = 'IntegrationGuard';
@@ -29,9 +30,18 @@ export const METRIC = {
   apiLatency: 'ApiLatency',
 } as const;
 
+/**
+ * In place of a project's name for all projects of the fleet: CloudWatch bills each value of a dimension, and nobody looks at
+ * the graphs of a thousand projects. No project can have this name.
+ */
+export const FLEET_DIMENSION = '(fleet)';
+
 /** Writes the metrics of a pass to the log, as one EMF document. */
-export function publishPass(report: PassReport): void {
+export function publishPass(report: PassReport, { projects }: Settings): void {
   const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: METRICS_SERVICE });
+  const isListed = Object.hasOwn(projects, report.project);
+  metrics.addDimension(PROJECT_DIMENSION, isListed ? report.project : FLEET_DIMENSION);
+  if (!isListed) metrics.addMetadata('fleetProject', report.project);
   recordPass(metrics, report);
   metrics.publishStoredMetrics();
 }
@@ -41,7 +51,6 @@ export function publishPass(report: PassReport): void {
  * happens. What alarms and graphs of every hour need is written always.
  */
 function recordPass(metrics: Metrics, report: PassReport): void {
-  metrics.addDimension(PROJECT_DIMENSION, report.project);
   const always = (name: string, value: number) => metrics.addMetric(name, MetricUnit.Count, value);
   const rarely = (name: string, value: number) => {
     if (value > 0) always(name, value);

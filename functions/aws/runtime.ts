@@ -3,11 +3,11 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Context } from 'aws-lambda';
-import { GuardError } from '../guard/errors.ts';
 import type { Clock, IntegrationsApi, Ledger, Log } from '../guard/ports.ts';
-import { type GuardedProject, type Settings, secretIdOf } from '../guard/settings.ts';
+import { type FleetSettings, type GuardedProject, type Policy, type Settings, secretIdOf } from '../guard/settings.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
+import { createFleetDirectory, NoSuchProjectError } from './fleet.ts';
 import { createDynamoLedger } from './ledger.ts';
 import { METRICS_SERVICE } from './metrics.ts';
 import { createSecretKeySource } from './secret.ts';
@@ -22,11 +22,12 @@ export interface Runtime {
   readonly ledger: Ledger;
   readonly log: Log;
   /**
-   * One of the projects in the bundled settings, for one invocation.
+   * A project for one invocation: one that the bundled settings list, else one of the fleet. What is wrong with a project of
+   * the fleet itself, such as a tag that names no policy, shows when its API is asked, as a key that is refused does.
    * @param keepBackMs how much of the invocation's time must be left after the last request to the API
-   * @throws GuardError when there is no such project
+   * @throws NoSuchProjectError
    */
-  open(name: string, invocation: Invocation, keepBackMs: number): OpenProject;
+  open(name: string, invocation: Invocation, keepBackMs: number): Promise<OpenProject>;
 }
 
 export interface OpenProject {
@@ -44,31 +45,81 @@ export const CLIENT_OPTIONS = {
   requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
 } as const;
 
+/** What it takes to watch a project, or why that cannot be had. */
+type Access =
+  | { readonly policy: Policy; readonly apiUrl: string; readonly secretId: string }
+  | { readonly policy: Policy; readonly problem: unknown };
+
 export function createRuntime(ledgerTable: string, settings: Settings): Runtime {
   const clock: Clock = { now: () => new Date() };
   const logger = new Logger({ serviceName: METRICS_SERVICE });
   const secrets = new SecretsManagerClient(CLIENT_OPTIONS);
+  const accessTo = createAccess(secrets, settings, clock);
   const keys = new Map<string, KeySource>();
   return {
     settings,
     clock,
     ledger: createDynamoLedger(new DynamoDBClient(CLIENT_OPTIONS), ledgerTable, clock),
     log: toLog(logger),
-    open: (name, invocation, keepBackMs) => {
-      const project = Object.hasOwn(settings.projects, name) ? settings.projects[name] : undefined;
-      if (project === undefined) throw new GuardError(`no project "${name}" in the deployed settings`);
-      const key = keys.get(name) ?? createSecretKeySource(secrets, secretIdOf(project), clock);
-      keys.set(name, key);
+    open: async (name, invocation, keepBackMs) => {
+      const access = await accessTo(name);
       const remainingMs = () => invocation.getRemainingTimeInMillis() - MARGIN_MS;
-      const apiMs = () => remainingMs() - keepBackMs;
+      const createApi = (): IntegrationsApi => {
+        if ('problem' in access) return refuseWith(access.problem);
+        const { apiUrl, secretId } = access;
+        const key = keys.get(secretId) ?? createSecretKeySource(secrets, secretId, clock);
+        keys.set(secretId, key);
+        return createQonversionClient({ apiUrl, key, clock, remainingMs: () => remainingMs() - keepBackMs });
+      };
       return {
-        project: { name, policy: project.policy },
-        api: createQonversionClient({ apiUrl: project.apiUrl, key, clock, remainingMs: apiMs }),
+        project: { name, policy: access.policy },
+        api: createApi(),
         log: toLog(logger.createChild({ persistentKeys: { project: name, requestId: invocation.awsRequestId } })),
         remainingMs,
       };
     },
   };
+}
+
+function createAccess(
+  secrets: SecretsManagerClient,
+  settings: Settings,
+  clock: Clock,
+): (name: string) => Promise<Access> {
+  const { fleet, projects } = settings;
+  const ofFleet = fleet === undefined ? null : createFleetAccess(secrets, { ...settings, fleet }, clock);
+  return async (name) => {
+    const listed = Object.hasOwn(projects, name) ? projects[name] : undefined;
+    if (listed !== undefined) {
+      return { policy: listed.policy, apiUrl: listed.apiUrl, secretId: secretIdOf(listed) };
+    }
+    if (ofFleet === null) throw new NoSuchProjectError(`no project "${name}" in the deployed settings`);
+    return ofFleet(name);
+  };
+}
+
+function createFleetAccess(
+  secrets: SecretsManagerClient,
+  settings: Settings & { readonly fleet: FleetSettings },
+  clock: Clock,
+): (name: string) => Promise<Access> {
+  const { fleet } = settings;
+  const directory = createFleetDirectory(secrets, settings, clock);
+  return async (name) => {
+    try {
+      const { policy, secretName } = await directory.find(name);
+      return { policy, apiUrl: fleet.apiUrl, secretId: secretName };
+    } catch (problem) {
+      if (problem instanceof NoSuchProjectError) throw problem;
+      return { policy: fleet.policy, problem };
+    }
+  };
+}
+
+/** The API of a project that cannot be asked: a pass tells of that as of every reason why it cannot run. */
+function refuseWith(problem: unknown): IntegrationsApi {
+  const refuse = () => Promise.reject(problem);
+  return { list: refuse, setStatus: refuse, traffic: { requests: 0, retries: 0, waitedMs: 0 } };
 }
 
 /**

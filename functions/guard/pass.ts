@@ -15,6 +15,8 @@ export interface PassReport {
   readonly failure: string | null;
   /** Whether the pass ran, and everything it did is told and settled. */
   readonly ok: boolean;
+  /** Whether everything there was to tell, that it could not run included, is told and settled. */
+  readonly settled: boolean;
   readonly results: readonly Result[];
   /** Events accepted for machines and people in this pass. */
   readonly told: readonly GuardEvent[];
@@ -119,14 +121,15 @@ function report(
   about: { readonly failure: string | null; readonly plan: Plan | null },
 ): PassReport {
   const { results, told, untold, projectProblem } = done;
-  const settled = results.every(({ outcome }) => outcome !== 'unsettled' && outcome !== 'ledger-failed');
-  const ok = about.failure === null && settled && untold.length === 0 && projectProblem === null;
+  const undone = results.some(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed');
+  const settled = !undone && untold.length === 0 && projectProblem === null;
   return {
     project: project.name,
     startedAt: startedAt.toISOString(),
     durationMs: ports.clock.now().getTime() - startedAt.getTime(),
     failure: about.failure ?? projectProblem,
-    ok,
+    ok: about.failure === null && settled,
+    settled,
     results,
     told,
     untold,

@@ -8,6 +8,7 @@ this one only may look and not act.
 Param | Description
 ---|---
 **project** | Name of the project in the guard's settings. May be left out when there is one.
+**fleet** | \`true\` for a panel on which any project of the fleet can be named.
 
 ### Example parameters
 \`\`\` yaml

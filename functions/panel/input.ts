@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { Order } from '../guard/decide.ts';
+import { SECRET_NAME } from '../guard/settings.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
 
@@ -11,6 +12,8 @@ export type PanelInput =
   /** The console asks what the widget takes. */
   | { readonly wants: 'description' }
   | { readonly wants: 'panel'; readonly project: string; readonly reader: Reader }
+  /** The panel of the fleet, before a project is named. */
+  | { readonly wants: 'choice'; readonly reader: Reader }
   | ActionInput;
 
 export type ActionInput = { readonly wants: 'action'; readonly project: string; readonly reader: Reader } & (
@@ -22,6 +25,16 @@ export type ActionInput = { readonly wants: 'action'; readonly project: string; 
 export interface Reader {
   readonly theme: 'light' | 'dark';
   readonly choice: PanelChoice;
+  /** Whether the panel is that of the fleet, on which any of its projects can be named. */
+  readonly fleet: boolean;
+}
+
+/** What can be asked about. */
+export interface Askable {
+  /** Names of the listed projects. */
+  readonly projects: readonly string[];
+  /** Whether there is a fleet; who is in it the secrets' tags say. */
+  readonly fleet: boolean;
 }
 
 /** What an operator orders by an action on one integration. A day is what a button can say without asking. */
@@ -37,59 +50,69 @@ const fields = z.object({
   find: z.catch(z.string().check(z.maxLength(100)), USUAL_CHOICE.find),
   show: z.catch(z.enum(SHOWN), USUAL_CHOICE.show),
   sort: z.catch(z.enum(SORTED), USUAL_CHOICE.sort),
+  /** Where the panel of the fleet has its reader name a project. */
+  fleetProject: z.catch(z.string().check(z.trim(), z.maxLength(512)), ''),
 });
+
+const USUAL_FIELDS = { ...USUAL_CHOICE, fleetProject: '' };
 
 const widgetContext = z.catch(
   z.object({
     theme: z.catch(z.enum(['light', 'dark']), 'light'),
-    forms: z.catch(z.object({ all: z.catch(fields, USUAL_CHOICE) }), { all: USUAL_CHOICE }),
+    forms: z.catch(z.object({ all: z.catch(fields, USUAL_FIELDS) }), { all: USUAL_FIELDS }),
   }),
-  { theme: 'light', forms: { all: USUAL_CHOICE } },
+  { theme: 'light', forms: { all: USUAL_FIELDS } },
 );
 
 const describe = z.looseObject({ describe: z.literal(true) });
 
 const project = z.string('a project name');
 
-const panel = z.strictObject({ project: z.optional(project), widgetContext: z.optional(widgetContext) });
+const onWhichPanel = { fleet: z.optional(z.literal(true)), widgetContext: z.optional(widgetContext) };
+
+const panel = z.strictObject({ project: z.optional(project), ...onWhichPanel });
 
 const onOne = z.strictObject({
   project,
   action: z.enum(['pause', 'resume', 'ignore', 'heed']),
   id: z.string().check(z.regex(INTEGRATION_ID)),
-  widgetContext: z.optional(widgetContext),
+  ...onWhichPanel,
 });
 
-const onProject = z.strictObject({
-  project,
-  action: z.literal('run'),
-  widgetContext: z.optional(widgetContext),
-});
+const onProject = z.strictObject({ project, action: z.literal('run'), ...onWhichPanel });
 
-/**
- * @param projects names of the deployed projects: nothing else can be asked about
- * @returns null for anything that is not a request of the panel
- */
-export function parsePanelInput(event: unknown, projects: readonly string[]): PanelInput | null {
+/** @returns null for anything that is not a request of the panel */
+export function parsePanelInput(event: unknown, askable: Askable): PanelInput | null {
   if (describe.safeParse(event).success) return { wants: 'description' };
-  const known = (name: string | undefined): string | null => {
-    const wanted = name ?? (projects.length === 1 ? projects[0] : undefined);
-    return wanted !== undefined && projects.includes(wanted) ? wanted : null;
-  };
-
   const look = panel.safeParse(event);
-  if (look.success) {
-    const name = known(look.data.project);
-    return name === null ? null : { wants: 'panel', project: name, reader: toReader(look.data.widgetContext) };
-  }
+  if (look.success) return toLook(look.data, askable);
+
   const act = z.union([onOne, onProject]).safeParse(event);
-  if (!act.success) return null;
-  const name = known(act.data.project);
-  if (name === null) return null;
-  const { widgetContext: context, ...asked } = act.data;
-  return { ...asked, wants: 'action', project: name, reader: toReader(context) };
+  if (!act.success || !isKnown(act.data.project, askable)) return null;
+  const { widgetContext: context, fleet, ...asked } = act.data;
+  return { ...asked, wants: 'action', reader: toReader(context, fleet) };
 }
 
-function toReader(context: z.output<typeof widgetContext> | undefined): Reader {
-  return { theme: context?.theme ?? 'light', choice: context?.forms.all ?? USUAL_CHOICE };
+function toLook({ project: named, widgetContext: context, fleet }: z.output<typeof panel>, askable: Askable) {
+  const reader = toReader(context, fleet);
+  if (reader.fleet) {
+    if (!askable.fleet) return null;
+    // What is typed goes before what was shown so far.
+    const wanted = context?.forms.all.fleetProject || named;
+    if (wanted === undefined) return { wants: 'choice', reader } as const;
+    return isKnown(wanted, askable) ? ({ wants: 'panel', project: wanted, reader } as const) : null;
+  }
+  const wanted = named ?? (askable.projects.length === 1 ? askable.projects[0] : undefined);
+  return wanted !== undefined && isKnown(wanted, askable)
+    ? ({ wants: 'panel', project: wanted, reader } as const)
+    : null;
+}
+
+function isKnown(name: string, { projects, fleet }: Askable): boolean {
+  return projects.includes(name) || (fleet && SECRET_NAME.test(name));
+}
+
+function toReader(context: z.output<typeof widgetContext> | undefined, fleet: true | undefined): Reader {
+  const { fleetProject: _, ...choice } = context?.forms.all ?? USUAL_FIELDS;
+  return { theme: context?.theme ?? 'light', choice, fleet: fleet === true };
 }

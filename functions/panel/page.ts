@@ -2,7 +2,7 @@ import { NOTHING_TO_DO } from '../guard/outlook.ts';
 import { plural } from '../guard/text.ts';
 import { describeMoment } from '../guard/time.ts';
 import { Html, html } from './html.ts';
-import type { Action } from './input.ts';
+import type { Action, Reader } from './input.ts';
 import { STYLE } from './style.ts';
 import { type Phase, type Segment, TIMELINE_DAYS } from './timeline.ts';
 import type { HistoryLine, Level, PanelRow, PanelView } from './view.ts';
@@ -25,29 +25,61 @@ export interface Notice {
 
 interface PageOptions {
   readonly endpoints: Endpoints;
-  readonly theme: 'light' | 'dark';
+  readonly reader: Reader;
   readonly notice: Notice | null;
 }
 
-export function renderPanel(view: PanelView, { endpoints, theme, notice }: PageOptions): string {
+/** What every part of a page needs to make calls of its own. */
+interface Calls {
+  readonly endpoints: Endpoints;
+  /** What every call names. */
+  readonly about: Readonly<Record<string, string | boolean>>;
+}
+
+export function renderPanel(view: PanelView, { endpoints, reader, notice }: PageOptions): string {
   const { headline, project, now } = view;
+  const calls: Calls = { endpoints, about: reader.fleet ? { project, fleet: true } : { project } };
   return page(
-    theme,
-    html`<div class="ig-head">
+    reader.theme,
+    html`${reader.fleet ? chooser(project, endpoints) : null}<div class="ig-head">
 <div><h2 class="ig-${headline.level}">${symbol(headline.level)} ${headline.text}</h2>
 <p class="ig-muted">Project ${project}, as of ${describeMoment(now, now)}</p></div>
 <div>${button('Run now', `Run now: a pass over project ${project}`, {
       endpoint: endpoints.act,
       confirmation: `Run a pass over project ${project} now? It does what the policy says, as on schedule.`,
-      parameters: { project, action: 'run' },
+      parameters: { ...calls.about, action: 'run' },
     })}</div></div>
-${noticeOf(notice)}${troublesOf(view)}${filterOf(view, endpoints)}${listOf(view, endpoints)}${historyOf(view)}`,
+${noticeOf(notice)}${troublesOf(view)}${filterOf(view, calls)}${listOf(view, calls)}${historyOf(view)}`,
   );
+}
+
+/** The panel of the fleet before a project is named, or when the one that was named cannot be shown. */
+export function renderChoice(
+  endpoints: Endpoints,
+  { theme }: Reader,
+  failed: { readonly project: string; readonly problem: string; readonly notice: Notice | null } | null = null,
+): string {
+  const says =
+    failed === null
+      ? html`<p class="ig-muted">Name a project: what is in its secret’s name after the prefix that the settings give.</p>`
+      : html`${noticeOf(failed.notice)}${alertOf(failed.problem)}`;
+  return page(theme, html`${chooser(failed?.project ?? '', endpoints)}${says}`);
+}
+
+function chooser(project: string, endpoints: Endpoints): Html {
+  return html`<form class="ig-filter" role="search" aria-label="Choose a project">
+<label>Project of the fleet <input name="fleetProject" value="${project}" maxlength="512" placeholder="name"></label>
+${button('Show', 'Show the project', { endpoint: endpoints.look, confirmation: null, parameters: { fleet: true } })}
+</form>`;
 }
 
 /** When there is nothing to draw: one clear sentence, and what was done before it. */
 export function renderProblem(problem: string, theme: 'light' | 'dark', notice: Notice | null = null): string {
-  return page(theme, html`${noticeOf(notice)}<p class="ig-note ig-bad" role="alert">${problem}</p>`);
+  return page(theme, html`${noticeOf(notice)}${alertOf(problem)}`);
+}
+
+function alertOf(problem: string): Html {
+  return html`<p class="ig-note ig-bad" role="alert">${problem}</p>`;
 }
 
 function page(theme: 'light' | 'dark', content: Html): string {
@@ -81,7 +113,7 @@ const SORT_WORDS = {
   delivery: 'longest silence first',
 } as const;
 
-function filterOf({ choice, project }: PanelView, endpoints: Endpoints): Html {
+function filterOf({ choice }: PanelView, { endpoints, about }: Calls): Html {
   const options = (words: Readonly<Record<string, string>>, chosen: string) =>
     Object.entries(words).map(([value, word]) =>
       value === chosen
@@ -92,24 +124,24 @@ function filterOf({ choice, project }: PanelView, endpoints: Endpoints): Html {
 <label>Find <input name="find" value="${choice.find}" maxlength="100" placeholder="name, id, provider"></label>
 <label>Show <select name="show">${options(SHOW_WORDS, choice.show)}</select></label>
 <label>Order <select name="sort">${options(SORT_WORDS, choice.sort)}</select></label>
-${button('Apply', 'Apply the filter', { endpoint: endpoints.look, confirmation: null, parameters: { project } })}
+${button('Apply', 'Apply the filter', { endpoint: endpoints.look, confirmation: null, parameters: about })}
 </form>`;
 }
 
-function listOf(view: PanelView, endpoints: Endpoints): Html {
+function listOf(view: PanelView, calls: Calls): Html {
   const { rows, hidden } = view;
   const rest = hidden === 0 ? null : html`<p class="ig-muted">${hidden} not shown; the filter finds them.</p>`;
   if (rows.length === 0) return html`<p>No integration to show.</p>${rest}`;
   // The roles are said again, since the narrow form lays the table out as blocks, which takes them away.
   return html`<table class="ig-list" role="table" aria-label="Integrations of project ${view.project}">
 <thead role="rowgroup"><tr role="row">${COLUMNS.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
-<tbody role="rowgroup">${rows.map((row) => rowOf(row, view, endpoints))}</tbody></table>
+<tbody role="rowgroup">${rows.map((row) => rowOf(row, view, calls))}</tbody></table>
 ${legend()}${rest}`;
 }
 
 const COLUMNS = ['Integration', 'State', 'Fresh failures', 'Last delivery', 'Last error', 'This week', 'Next', 'Do'];
 
-function rowOf(row: PanelRow, view: PanelView, endpoints: Endpoints): Html {
+function rowOf(row: PanelRow, view: PanelView, calls: Calls): Html {
   const { lastError, outlook } = row;
   return html`<tr role="row"><th role="rowheader" scope="row" class="ig-name">${row.provider} ${row.platform}<small>${row.title}</small><small>${row.id}</small></th>
 ${cell('State', stateOf(row))}
@@ -118,7 +150,7 @@ ${cell('Last delivery', html`${row.lastDelivery}`)}
 ${cell('Last error', lastError === null ? null : html`${lastError.at}<small>${lastError.message}</small>`)}
 ${cell('This week', timeline(row, view.now))}
 ${cell('Next', outlook === NOTHING_TO_DO ? null : html`The guard ${outlook.text}.`)}
-${cell('Do', html`<span class="ig-acts">${actionsOf(row, view, endpoints)}</span>`)}</tr>`;
+${cell('Do', html`<span class="ig-acts">${actionsOf(row, calls)}</span>`)}</tr>`;
 }
 
 /** The narrow form says the column's name beside each cell, and leaves out cells without content. */
@@ -150,14 +182,14 @@ function errorsOf({ errors, failures, active, failingSince }: PanelRow): Html | 
   }`;
 }
 
-function actionsOf(row: PanelRow, { project }: PanelView, endpoints: Endpoints): readonly Html[] {
+function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] {
   // A page's cleaner may drop an attribute that has a tag in it, and with it the question before the act.
   const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`.replace(/</g, '‹').replace(/>/g, '›');
   const action = (word: string, does: Action, confirmation: string) =>
     button(word, `${word}: ${name}`, {
       endpoint: endpoints.act,
       confirmation: `${confirmation.replace('NAME', () => name)}`,
-      parameters: { project, action: does, id: row.id },
+      parameters: { ...about, action: does, id: row.id },
     });
   return [
     row.active
@@ -181,7 +213,7 @@ interface CallOptions {
   readonly endpoint: string;
   /** What has to be confirmed before the call; null when it changes nothing. */
   readonly confirmation: string | null;
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: Readonly<Record<string, string | boolean>>;
 }
 
 /** A button and, right behind it as CloudWatch wants it, what it calls. The answer takes the widget's place. */

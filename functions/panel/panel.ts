@@ -6,64 +6,68 @@ import type { GuardedProject } from '../guard/settings.ts';
 import { plural, safeText } from '../guard/text.ts';
 import { HOUR_MS, plusMs } from '../guard/time.ts';
 import { DESCRIPTION } from './description.ts';
-import { type ActionInput, ORDER_OF, parsePanelInput, type Reader } from './input.ts';
-import { type Endpoints, type Notice, renderPanel, renderProblem } from './page.ts';
+import { type ActionInput, type Askable, ORDER_OF, parsePanelInput, type Reader } from './input.ts';
+import { type Endpoints, type Notice, renderChoice, renderPanel, renderProblem } from './page.ts';
 import { TIMELINE_DAYS } from './timeline.ts';
 import { createView } from './view.ts';
 
 /** The control panel behind its two doors: one that only looks, and one that acts. */
 
 /** What the door of whoever looks gives: no way to change or tell anything. */
-export interface LookDoor {
-  /** Names of the deployed projects. */
-  readonly projects: readonly string[];
+export interface LookDoor extends Askable {
   readonly log: Log;
   readonly endpoints: Endpoints;
-  open(project: string): { readonly project: GuardedProject; readonly ports: LookingPorts };
+  open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: LookingPorts }>;
 }
 
 /** What the door of whoever acts gives. */
 export interface ActDoor extends LookDoor {
-  open(project: string): { readonly project: GuardedProject; readonly ports: Ports };
+  open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: Ports }>;
   /** Hears of a pass that was run, for the metrics. */
   onPass(report: PassReport): void;
 }
 
 /** Answers one call of the function that draws: a page, or one sentence on what it takes. */
 export async function answerLook(event: unknown, door: LookDoor): Promise<string> {
-  const input = parsePanelInput(event, door.projects);
-  if (input?.wants === 'description') return DESCRIPTION;
-  if (input?.wants !== 'panel') {
-    door.log.warn('not a request of the panel');
-    return renderProblem(
-      `This widget takes {"project": NAME}, with NAME one of: ${door.projects.join(', ')}.`,
-      'light',
-    );
+  const input = parsePanelInput(event, door);
+  switch (input?.wants) {
+    case 'description':
+      return DESCRIPTION;
+    case 'choice':
+      return renderChoice(door.endpoints, input.reader);
+    case 'panel':
+      return drawPanel(door, input, null);
+    default:
+      door.log.warn('not a request of the panel');
+      return renderProblem(`This widget takes {"project": NAME}, ${describeNames(door)}.`, 'light');
   }
-  return drawPanel(door, input, null);
 }
 
 /** Answers one call of the function behind the buttons: does it, and draws the panel as it is afterwards. */
 export async function answerAct(event: unknown, door: ActDoor): Promise<string> {
-  const input = parsePanelInput(event, door.projects);
+  const input = parsePanelInput(event, door);
   if (input === null) {
     door.log.warn('not a request of the panel');
     const takes =
       '{"project": NAME, "action": "pause" | "resume" | "ignore" | "heed", "id": ID} or {"project": NAME, "action": "run"}';
-    return renderProblem(
-      `This function takes ${takes}, with NAME one of: ${door.projects.join(', ')}. Nothing was done.`,
-      'light',
-    );
+    return renderProblem(`This function takes ${takes}, ${describeNames(door)}. Nothing was done.`, 'light');
   }
   switch (input.wants) {
     case 'description':
       return DESCRIPTION;
+    case 'choice':
+      return renderChoice(door.endpoints, input.reader);
     case 'panel':
       // Until the dashboard refreshes, filters of a page that was drawn after an act come here.
       return drawPanel(door, input, null);
     case 'action':
       return drawPanel(door, input, await act(door, input));
   }
+}
+
+function describeNames({ projects, fleet }: Askable): string {
+  const listed = projects.length === 0 ? [] : [`one of: ${projects.join(', ')}`];
+  return `with NAME ${[...listed, ...(fleet ? ['a project of the fleet'] : [])].join('; or ')}`;
 }
 
 interface Drawn {
@@ -73,23 +77,25 @@ interface Drawn {
 
 /** Reads everything, touches nothing, and draws it. What goes wrong is shown, with what was done before. */
 async function drawPanel(door: LookDoor, { project: name, reader }: Drawn, notice: Notice | null): Promise<string> {
-  const { theme, choice } = reader;
+  const { endpoints } = door;
   try {
-    const { project, ports } = door.open(name);
+    const { project, ports } = await door.open(name);
     const since = plusMs(ports.clock.now(), -TIMELINE_DAYS * 24 * HOUR_MS);
     const [plan, history] = await Promise.all([planPass(ports, project), ports.ledger.history(name, since)]);
-    const view = createView(project, plan, history, choice);
-    return renderPanel(view, { endpoints: door.endpoints, theme, notice });
+    return renderPanel(createView(project, plan, history, reader.choice), { endpoints, reader, notice });
   } catch (error) {
     const problem = safeText(describeError(error), 500);
     door.log.error('the panel cannot be drawn', { project: name, problem });
-    return renderProblem(`The panel cannot show project "${name}": ${problem}`, theme, notice);
+    const says = `The panel cannot show project "${name}": ${problem}`;
+    return reader.fleet
+      ? renderChoice(endpoints, reader, { project: name, problem: says, notice })
+      : renderProblem(says, reader.theme, notice);
   }
 }
 
 async function act(door: ActDoor, input: ActionInput): Promise<Notice> {
   try {
-    const { project, ports } = door.open(input.project);
+    const { project, ports } = await door.open(input.project);
     if (input.action === 'run') {
       const report = await runPass(ports, project);
       door.onPass(report);

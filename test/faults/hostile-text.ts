@@ -159,7 +159,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   const toPage = (history: readonly GuardEvent[], now: Plan) =>
     renderPanel(createView(harness.project, now, history, choice), {
       endpoints: { look: 'arn:look', act: 'arn:act' },
-      theme: 'light',
+      reader: { theme: 'light', choice: USUAL_CHOICE, fleet: false },
       notice: { level: 'bad', text: safeText(message, 300) },
     });
   show('panel: HTML', toPage([], plan), { lines: true });

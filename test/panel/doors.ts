@@ -18,9 +18,10 @@ export function openDoors({ ports, project }: Harness): PanelDoors {
   let passes = 0;
   const door: ActDoor = {
     projects: [project.name],
+    fleet: false,
     log: silentLog,
     endpoints: { look: LOOK_ARN, act: ACT_ARN },
-    open: () => ({ project, ports }),
+    open: async () => ({ project, ports }),
     onPass: () => {
       passes += 1;
     },

@@ -11,7 +11,7 @@ import { ACT_ARN, LOOK_ARN, openDoors } from './doors.ts';
 import { badDay } from './scenes.ts';
 
 describe('what the panel is asked for', () => {
-  const projects = ['production', 'staging'];
+  const projects = { projects: ['production', 'staging'], fleet: false };
 
   it('is a page of a deployed project', () => {
     expect(
@@ -19,12 +19,15 @@ describe('what the panel is asked for', () => {
     ).toEqual({
       wants: 'panel',
       project: 'staging',
-      reader: { theme: 'dark', choice: USUAL_CHOICE },
+      reader: { theme: 'dark', choice: USUAL_CHOICE, fleet: false },
     });
   });
 
   it('needs no name when there is one project', () => {
-    expect(parsePanelInput({ widgetContext: {} }, ['only'])).toMatchObject({ wants: 'panel', project: 'only' });
+    expect(parsePanelInput({ widgetContext: {} }, { projects: ['only'], fleet: false })).toMatchObject({
+      wants: 'panel',
+      project: 'only',
+    });
     expect(parsePanelInput({ widgetContext: {} }, projects)).toBeNull();
   });
 
