@@ -19,8 +19,15 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../functions/aws/console.ts';
-import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
+import {
+  FLEET_DIMENSION,
+  METRIC,
+  METRICS_NAMESPACE,
+  METRICS_SERVICE,
+  PROJECT_DIMENSION,
+} from '../functions/aws/metrics.ts';
 import type { Alerts } from './alerts.ts';
+import type { Fleet } from './fleet.ts';
 import { MEMORY_MB } from './guard-function.ts';
 import type { Monitoring } from './monitoring.ts';
 
@@ -29,7 +36,9 @@ export interface GuardDashboardProps {
   readonly dashboardName: string;
   readonly projects: readonly string[];
   readonly intervalMinutes: number;
-  readonly passFunction: LambdaFunction;
+  /** Null: no project is listed. */
+  readonly passFunction: LambdaFunction | null;
+  readonly fleet: Fleet | null;
   readonly panelFunction: LambdaFunction;
   readonly actFunction: LambdaFunction;
   readonly ledger: Table;
@@ -44,6 +53,14 @@ const FULL = 24;
 const HALF = 12;
 const THIRD = 8;
 
+/** Whose metrics a widget shows. */
+interface Shown {
+  readonly title: string;
+  readonly dimension: string;
+  /** Of the fleet: completed runs, in each of which its projects' numbers add up. Null: one project, whose passes repeat them. */
+  readonly runs: IMetric | null;
+}
+
 /**
  * One look says whether all is well: alarms and numbers first, then the control panel of each project, then what one looks
  * into when something is not: passes, states, trips, the API, alerts, the functions, and what costs money.
@@ -55,13 +72,15 @@ export class GuardDashboard extends Construct {
     super(scope, id);
     this.#period = Duration.minutes(Math.max(5, props.intervalMinutes));
     const { projects } = props;
-    for (let first = 0; first < projects.length; first += PROJECTS_PER_DASHBOARD) {
+    // Without listed projects there is one too, for the fleet.
+    for (let first = 0; first === 0 || first < projects.length; first += PROJECTS_PER_DASHBOARD) {
       this.addDashboard(props, projects.slice(first, first + PROJECTS_PER_DASHBOARD), first === 0);
     }
   }
 
   /** A dashboard of some of the projects; what they share stands on each, so that one look at any is enough. */
   private addDashboard(props: GuardDashboardProps, projects: readonly string[], isFirst: boolean): void {
+    const { fleet } = props;
     const [project = ''] = projects;
     const dashboardName = dashboardOf(props.dashboardName, props.projects, project);
     const dashboard = new Dashboard(this, isFirst ? 'Dashboard' : `DashboardFrom-${project}`, {
@@ -78,22 +97,19 @@ export class GuardDashboard extends Construct {
       }),
     );
     for (const name of projects) {
-      dashboard.addWidgets(this.numbers(name));
-      dashboard.addWidgets(
-        new CustomWidget({
-          title: `${name}: control panel`,
-          functionArn: props.panelFunction.functionArn,
-          params: { project: name },
-          updateOnRefresh: true,
-          // Neither says anything that is not in the ledger and the list already.
-          updateOnResize: false,
-          updateOnTimeRangeChange: false,
-          width: FULL,
-          height: 14,
-        }),
-      );
-      dashboard.addWidgets(this.passes(name), this.states(name));
-      dashboard.addWidgets(this.circuits(name), this.api(name), this.alertsOf(name));
+      const ofProject: Shown = { title: name, dimension: name, runs: null };
+      dashboard.addWidgets(this.numbers(ofProject));
+      dashboard.addWidgets(panel(props, `${name}: control panel`, { project: name }));
+      dashboard.addWidgets(this.passes(ofProject, HALF), this.states(ofProject));
+      dashboard.addWidgets(this.circuits(ofProject), this.api(ofProject), this.alertsOf(ofProject));
+    }
+    if (fleet !== null && isFirst) {
+      const runs = fleet.stateMachine.metricSucceeded({ period: this.#period, statistic: 'Sum' });
+      const ofFleet: Shown = { title: 'Fleet', dimension: FLEET_DIMENSION, runs };
+      dashboard.addWidgets(this.numbers(ofFleet));
+      dashboard.addWidgets(panel(props, 'Fleet: control panel of any project', { fleet: true }));
+      dashboard.addWidgets(this.passes(ofFleet, THIRD), this.runs(fleet), this.states(ofFleet, THIRD));
+      dashboard.addWidgets(this.circuits(ofFleet), this.api(ofFleet), this.alertsOf(ofFleet));
     }
     dashboard.addWidgets(
       new TextWidget({
@@ -107,104 +123,123 @@ export class GuardDashboard extends Construct {
     dashboard.addWidgets(...this.costs(props));
   }
 
-  private metric(project: string, metricName: string, label: string, statistic: string): Metric {
+  private metric({ dimension }: Shown, metricName: string, label: string, statistic: string): Metric {
     return new Metric({
       namespace: METRICS_NAMESPACE,
       metricName,
-      dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: project },
+      dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: dimension },
       statistic,
       label,
       period: this.#period,
     });
   }
 
-  private numbers(project: string): SingleValueWidget {
+  /** A number that is there at every moment, such as how many are paused. */
+  private level(shown: Shown, metricName: string, label: string, color?: string): IMetric {
+    const look = color === undefined ? { label } : { label, color };
+    if (shown.runs === null) return this.metric(shown, metricName, label, 'Maximum').with(look);
+    const sum = `all${metricName}`;
+    return new MathExpression({
+      expression: `FILL(${sum}, 0) / runs`,
+      usingMetrics: { [sum]: this.metric(shown, metricName, label, 'Sum'), runs: shown.runs },
+      period: this.#period,
+      ...look,
+    });
+  }
+
+  private numbers(shown: Shown): SingleValueWidget {
     return new SingleValueWidget({
-      title: `${project}: now`,
+      title: `${shown.title}: now`,
       metrics: [
-        this.metric(project, METRIC.active, 'active', 'Maximum'),
-        this.metric(project, METRIC.paused, 'paused', 'Maximum'),
-        this.metric(project, METRIC.suspended, 'suspended by Qonversion', 'Maximum'),
-        this.metric(project, METRIC.held, 'pauses held back', 'Maximum'),
-        this.metric(project, METRIC.invalidRecords, 'unreadable', 'Maximum'),
-        this.metric(project, METRIC.alertsUntold, 'alerts not accepted', 'Sum'),
+        this.level(shown, METRIC.active, 'active'),
+        this.level(shown, METRIC.paused, 'paused'),
+        this.level(shown, METRIC.suspended, 'suspended by Qonversion'),
+        this.level(shown, METRIC.held, 'pauses held back'),
+        this.level(shown, METRIC.invalidRecords, 'unreadable'),
+        this.metric(shown, METRIC.alertsUntold, 'alerts not accepted', 'Sum'),
       ],
       width: FULL,
       height: 3,
     });
   }
 
-  private passes(project: string): GraphWidget {
-    return this.graph(`${project}: passes`, HALF, {
+  private passes(shown: Shown, width: number): GraphWidget {
+    return this.graph(`${shown.title}: passes`, width, {
       left: [
-        this.metric(project, METRIC.passesSucceeded, 'succeeded', 'Sum').with({ color: '#2ca02c' }),
-        this.metric(project, METRIC.passesFailed, 'failed', 'Sum').with({ color: '#d62728' }),
-        this.metric(project, METRIC.notStarted, 'decisions left for the next pass', 'Sum').with({ color: '#9467bd' }),
+        this.metric(shown, METRIC.passesSucceeded, 'succeeded', 'Sum').with({ color: '#2ca02c' }),
+        this.metric(shown, METRIC.passesFailed, 'failed', 'Sum').with({ color: '#d62728' }),
+        this.metric(shown, METRIC.notStarted, 'decisions left for the next pass', 'Sum').with({ color: '#9467bd' }),
       ],
-      right: [this.metric(project, METRIC.passDuration, 'duration (p95)', 'p95').with({ color: '#7f7f7f' })],
+      right: [this.metric(shown, METRIC.passDuration, 'duration (p95)', 'p95').with({ color: '#7f7f7f' })],
       rightLabel: 'ms',
     });
   }
 
-  private states(project: string): GraphWidget {
-    return this.graph(`${project}: integrations by state`, HALF, {
+  private states(shown: Shown, width = HALF): GraphWidget {
+    return this.graph(`${shown.title}: integrations by state`, width, {
       left: [
-        this.metric(project, METRIC.active, 'active', 'Maximum').with({ color: '#2ca02c' }),
-        this.metric(project, METRIC.paused, 'paused', 'Maximum').with({ color: '#7f7f7f' }),
-        this.metric(project, METRIC.suspended, 'suspended by Qonversion', 'Maximum').with({ color: '#d62728' }),
-        this.metric(project, METRIC.invalidRecords, 'unreadable', 'Maximum').with({ color: '#9467bd' }),
+        this.level(shown, METRIC.active, 'active', '#2ca02c'),
+        this.level(shown, METRIC.paused, 'paused', '#7f7f7f'),
+        this.level(shown, METRIC.suspended, 'suspended by Qonversion', '#d62728'),
+        this.level(shown, METRIC.invalidRecords, 'unreadable', '#9467bd'),
       ],
       stacked: true,
     });
   }
 
-  private circuits(project: string): GraphWidget {
-    return this.graph(`${project}: trips, trials, recoveries`, THIRD, {
+  private runs({ stateMachine }: Fleet): GraphWidget {
+    const sum = { period: this.#period, statistic: 'Sum' };
+    return this.graph('Fleet: runs', THIRD, {
       left: [
-        this.metric(project, METRIC.trips, 'trips', 'Sum').with({ color: '#d62728' }),
-        this.metric(project, METRIC.probes, 'trials', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(project, METRIC.recoveries, 'recoveries', 'Sum').with({ color: '#2ca02c' }),
-        this.metric(project, METRIC.held, 'held back', 'Maximum').with({ color: '#ff7f0e' }),
-        this.metric(project, METRIC.actsFailed, 'refused by Qonversion', 'Sum').with({ color: '#9467bd' }),
-      ],
-    });
-  }
-
-  private api(project: string): GraphWidget {
-    return this.graph(`${project}: Qonversion API`, THIRD, {
-      left: [
-        this.metric(project, METRIC.apiRequests, 'requests', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(project, METRIC.apiRetries, 'retries', 'Sum').with({ color: '#ff7f0e' }),
+        stateMachine.metricSucceeded({ ...sum, label: 'completed', color: '#2ca02c' }),
+        stateMachine.metricFailed({ ...sum, label: 'broke off', color: '#d62728' }),
+        stateMachine.metricTimedOut({ ...sum, label: 'ran out of time', color: '#ff7f0e' }),
       ],
       right: [
-        this.metric(project, METRIC.apiLatency, 'mean latency', 'Average').with({ color: '#7f7f7f' }),
-        this.metric(project, METRIC.apiLatency, 'slowest pass', 'Maximum').with({ color: '#c7c7c7' }),
+        stateMachine.metricTime({ period: this.#period, statistic: 'Maximum', label: 'longest', color: '#7f7f7f' }),
       ],
       rightLabel: 'ms',
     });
   }
 
-  private alertsOf(project: string): GraphWidget {
-    return this.graph(`${project}: alerts`, THIRD, {
+  private circuits(shown: Shown): GraphWidget {
+    return this.graph(`${shown.title}: trips, trials, recoveries`, THIRD, {
       left: [
-        this.metric(project, METRIC.alertsTold, 'sent', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(project, METRIC.alertsUntold, 'not accepted', 'Sum').with({ color: '#d62728' }),
+        this.metric(shown, METRIC.trips, 'trips', 'Sum').with({ color: '#d62728' }),
+        this.metric(shown, METRIC.probes, 'trials', 'Sum').with({ color: '#1f77b4' }),
+        this.metric(shown, METRIC.recoveries, 'recoveries', 'Sum').with({ color: '#2ca02c' }),
+        this.level(shown, METRIC.held, 'held back', '#ff7f0e'),
+        this.metric(shown, METRIC.actsFailed, 'refused by Qonversion', 'Sum').with({ color: '#9467bd' }),
       ],
     });
   }
 
-  private health({
-    passFunction,
-    panelFunction,
-    actFunction,
-    alerts,
-    deadLetters,
-  }: GuardDashboardProps): GraphWidget[] {
-    const functions = [
-      ['pass', passFunction],
-      ['panel', panelFunction],
-      ['buttons', actFunction],
-    ] as const;
+  private api(shown: Shown): GraphWidget {
+    return this.graph(`${shown.title}: Qonversion API`, THIRD, {
+      left: [
+        this.metric(shown, METRIC.apiRequests, 'requests', 'Sum').with({ color: '#1f77b4' }),
+        this.metric(shown, METRIC.apiRetries, 'retries', 'Sum').with({ color: '#ff7f0e' }),
+      ],
+      right: [
+        this.metric(shown, METRIC.apiLatency, 'mean latency', 'Average').with({ color: '#7f7f7f' }),
+        this.metric(shown, METRIC.apiLatency, 'slowest pass', 'Maximum').with({ color: '#c7c7c7' }),
+      ],
+      rightLabel: 'ms',
+    });
+  }
+
+  private alertsOf(shown: Shown): GraphWidget {
+    return this.graph(`${shown.title}: alerts`, THIRD, {
+      left: [
+        this.metric(shown, METRIC.alertsTold, 'sent', 'Sum').with({ color: '#1f77b4' }),
+        this.metric(shown, METRIC.alertsUntold, 'not accepted', 'Sum').with({ color: '#d62728' }),
+      ],
+    });
+  }
+
+  private health(props: GuardDashboardProps): GraphWidget[] {
+    const { alerts, deadLetters } = props;
+    const functions = functionsOf(props);
     const of = (name: 'metricErrors' | 'metricThrottles', what: string) =>
       functions.map(([label, each]) => each[name]({ period: this.#period, label: `${label} ${what}` }));
     const failed = (topic: ITopic, label: string) =>
@@ -231,11 +266,13 @@ export class GuardDashboard extends Construct {
     ];
   }
 
-  private costs({ passFunction, panelFunction, actFunction, ledger, alerts }: GuardDashboardProps): GraphWidget[] {
+  private costs(props: GuardDashboardProps): GraphWidget[] {
+    const { ledger, alerts } = props;
+    const passFunctions = passFunctionsOf(props);
     const gigabytes = MEMORY_MB / 1_024;
     const sum = { period: this.#period, statistic: 'Sum' };
     const using = Object.fromEntries(
-      [passFunction, panelFunction, actFunction].map((each, index) => [`d${index}`, each.metricDuration(sum)]),
+      functionsOf(props).map(([, each], index) => [`d${index}`, each.metricDuration(sum)]),
     );
     return [
       this.graph('Cost: Lambda', THIRD, {
@@ -249,7 +286,7 @@ export class GuardDashboard extends Construct {
             period: this.#period,
           }),
         ],
-        right: [passFunction.metricInvocations({ ...sum, label: 'passes started' })],
+        right: passFunctions.map(([label, each]) => each.metricInvocations({ ...sum, label: `${label}: started` })),
       }),
       this.graph('Cost: ledger', THIRD, {
         left: [
@@ -262,15 +299,16 @@ export class GuardDashboard extends Construct {
           alerts.topic.metricNumberOfMessagesPublished({ ...sum, label: 'messages published' }),
           alerts.topic.metricNumberOfNotificationsDelivered({ ...sum, label: 'notifications delivered' }),
         ],
-        right: [
-          new Metric({
-            namespace: 'AWS/Logs',
-            metricName: 'IncomingBytes',
-            dimensionsMap: { LogGroupName: passFunction.logGroup.logGroupName },
-            ...sum,
-            label: 'log bytes of passes',
-          }),
-        ],
+        right: passFunctions.map(
+          ([label, each]) =>
+            new Metric({
+              namespace: 'AWS/Logs',
+              metricName: 'IncomingBytes',
+              dimensionsMap: { LogGroupName: each.logGroup.logGroupName },
+              ...sum,
+              label: `log bytes of ${label}`,
+            }),
+        ),
       }),
     ];
   }
@@ -299,6 +337,37 @@ export class GuardDashboard extends Construct {
       rightYAxis: { min: 0, showUnits: false, ...(rightLabel === undefined ? {} : { label: rightLabel }) },
     });
   }
+}
+
+type Named = readonly (readonly [string, LambdaFunction])[];
+
+function passFunctionsOf({ passFunction, fleet }: GuardDashboardProps): Named {
+  return [
+    ...(passFunction === null ? [] : ([['pass', passFunction]] as const)),
+    ...(fleet === null ? [] : ([['fleet pass', fleet.passFunction]] as const)),
+  ];
+}
+
+function functionsOf(props: GuardDashboardProps): Named {
+  return [...passFunctionsOf(props), ['panel', props.panelFunction], ['buttons', props.actFunction]];
+}
+
+function panel(
+  { panelFunction }: GuardDashboardProps,
+  title: string,
+  params: Readonly<Record<string, string | boolean>>,
+): CustomWidget {
+  return new CustomWidget({
+    title,
+    functionArn: panelFunction.functionArn,
+    params,
+    updateOnRefresh: true,
+    // Neither says anything that is not in the ledger and the list already.
+    updateOnResize: false,
+    updateOnTimeRangeChange: false,
+    width: FULL,
+    height: 14,
+  });
 }
 
 /** A link on a dashboard has to be absolute; the page as it lies beside the code is named. */

@@ -1,15 +1,9 @@
 import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import {
-  type IScheduleTarget,
-  Schedule,
-  ScheduleExpression,
-  ScheduleTargetInput,
-  TimeWindow,
-} from 'aws-cdk-lib/aws-scheduler';
+import { Schedule, ScheduleExpression, ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -18,8 +12,10 @@ import { type ProjectSettings, type Settings, scheduleMinutes } from '../functio
 import { acknowledge } from './acknowledgements.ts';
 import { Alerts } from './alerts.ts';
 import { GuardDashboard } from './dashboard.ts';
+import { Fleet, grantTaggedSecrets } from './fleet.ts';
 import { createGuardFunction } from './guard-function.ts';
 import { Monitoring } from './monitoring.ts';
+import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 
 export interface IntegrationGuardProps {
   /** Checked settings; they are bundled with the function. */
@@ -27,11 +23,14 @@ export interface IntegrationGuardProps {
 }
 
 /**
- * Everything the guard needs in one account: a schedule per project, the pass function, a secret per project, the
- * ledger, the alerts, the alarms about the guard itself, and a dashboard with the control panel.
+ * Everything the guard needs in one account: a schedule per listed project, the pass function, a secret per project, the
+ * state machine of the fleet, the ledger, the alerts, the alarms about the guard itself, and a dashboard with the control
+ * panel.
  */
 export class IntegrationGuard extends Construct {
-  readonly passFunction: LambdaFunction;
+  /** Runs passes over listed projects; null when there is only a fleet. */
+  readonly passFunction: LambdaFunction | null;
+  readonly fleet: Fleet | null;
   /** Draws the control panel. */
   readonly panelFunction: LambdaFunction;
   /** Does what the control panel's buttons say. */
@@ -76,52 +75,63 @@ export class IntegrationGuard extends Construct {
       DASHBOARD_NAME: this.dashboardName,
       STACK_NAME: Stack.of(this).stackName,
     };
-    this.passFunction = createGuardFunction(this, 'Pass', {
-      description: 'One pass over the integrations of one Qonversion project',
-      entry: 'pass.lambda.ts',
-      settings,
-      encryptionKey: this.key,
-      environment,
-    });
-    this.actFunction = createGuardFunction(this, 'Act', {
-      description: 'What the buttons of the control panel do: whoever may invoke it may act',
-      entry: 'act.lambda.ts',
-      settings,
-      encryptionKey: this.key,
-      environment,
-    });
+    const create = (name: string, description: string, entry: string) =>
+      createGuardFunction(this, name, { description, entry, settings, encryptionKey: this.key, environment });
+    const minutes = scheduleMinutes(settings.schedule) ?? 5;
+    const projects = Object.keys(settings.projects);
+
+    this.passFunction =
+      projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.lambda.ts');
+    this.actFunction = create(
+      'Act',
+      'What the buttons of the control panel do: whoever may invoke it may act',
+      'act.lambda.ts',
+    );
     this.panelFunction = createPanelFunction(this, settings, {
       LEDGER_TABLE: this.ledger.tableName,
       ACT_FUNCTION_ARN: this.actFunction.functionArn,
     });
-    for (const each of [this.passFunction, this.actFunction]) grantPass(each, this.ledger, this.alerts, this.key);
+    grantPass(this.actFunction, this.ledger, this.alerts, this.key);
     grantLook(this.panelFunction, this.ledger, this.key);
 
-    const minutes = scheduleMinutes(settings.schedule) ?? 5;
-    const schedulerRole = createSchedulerRole(this, this.passFunction, this.deadLetters);
-    const readers = [this.passFunction, this.actFunction, this.panelFunction];
-    for (const [name, project] of Object.entries(settings.projects)) {
-      grantSecret(this, readers, name, project, this.key);
-      new Schedule(this, `ScheduleOf-${name}`, {
-        description: `Runs a pass over project ${name}`,
-        schedule: ScheduleExpression.rate(Duration.minutes(minutes)),
-        timeWindow: windowOf(minutes, Object.keys(settings.projects).length),
-        target: passTarget(name, minutes, this.passFunction, schedulerRole, this.deadLetters),
-      });
+    if (this.passFunction !== null) {
+      grantPass(this.passFunction, this.ledger, this.alerts, this.key);
+      const readers = [this.passFunction, this.actFunction, this.panelFunction];
+      for (const [name, project] of Object.entries(settings.projects)) {
+        grantSecret(this, readers, name, project, this.key);
+      }
+      schedulePasses(this, projects, minutes, this.passFunction);
     }
+
+    this.fleet =
+      settings.fleet === undefined
+        ? null
+        : new Fleet(this, 'Fleet', {
+            settings: settings.fleet,
+            intervalMinutes: minutes,
+            passFunction: create('FleetPass', 'One pass over one project of the fleet', 'fleet.lambda.ts'),
+            deadLetters: this.deadLetters,
+          });
+    if (this.fleet !== null && settings.fleet !== undefined) {
+      grantPass(this.fleet.passFunction, this.ledger, this.alerts, this.key);
+      grantTaggedSecrets(this, settings.fleet, [this.fleet.passFunction, this.actFunction, this.panelFunction]);
+    }
+
     const monitoring = new Monitoring(this, 'Monitoring', {
       passFunction: this.passFunction,
+      fleet: this.fleet,
       deadLetters: this.deadLetters,
       alarmsTopic: this.alerts.alarmsTopic,
-      projects: Object.keys(settings.projects),
+      projects,
       intervalMinutes: minutes,
       runbook: settings.alerts.runbookUrl,
     });
     new GuardDashboard(this, 'Dashboard', {
       dashboardName: this.dashboardName,
-      projects: Object.keys(settings.projects),
+      projects,
       intervalMinutes: minutes,
       passFunction: this.passFunction,
+      fleet: this.fleet,
       panelFunction: this.panelFunction,
       actFunction: this.actFunction,
       ledger: this.ledger,
@@ -134,58 +144,25 @@ export class IntegrationGuard extends Construct {
   }
 }
 
-/** May invoke the pass function and leave what it could not deliver; the L2 target would allow every version besides. */
-function createSchedulerRole(scope: Construct, passFunction: LambdaFunction, deadLetters: Queue): Role {
-  const { account, region, partition } = Stack.of(scope);
-  const allow = (action: string, resource: string) => new PolicyStatement({ actions: [action], resources: [resource] });
-  return new Role(scope, 'SchedulerRole', {
-    description: 'Lets EventBridge Scheduler start passes',
-    assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
-      conditions: {
-        StringEquals: {
-          'aws:SourceAccount': account,
-          'aws:SourceArn': `arn:${partition}:scheduler:${region}:${account}:schedule-group/default`,
-        },
-      },
-    }),
-    inlinePolicies: {
-      StartPasses: new PolicyDocument({
-        statements: [
-          allow('lambda:InvokeFunction', passFunction.functionArn),
-          allow('sqs:SendMessage', deadLetters.queueArn),
-        ],
-      }),
-    },
-  });
-}
-
-/**
- * Passes of many projects need not start in the same second: within a fifth of the interval Scheduler spreads them, so that they
- * share the account's concurrency.
- */
-function windowOf(minutes: number, projects: number): TimeWindow {
-  const fifth = Math.floor(minutes / 5);
-  return projects === 1 || fifth === 0 ? TimeWindow.off() : TimeWindow.flexible(Duration.minutes(Math.min(fifth, 60)));
-}
-
-/** The schedule's input names the project and nothing else: what to do with it is in the bundled settings. */
-function passTarget(
-  project: string,
-  minutes: number,
+/** A schedule for each listed project. Its input names the project and nothing else: what to do is in the bundled settings. */
+function schedulePasses(
+  scope: IntegrationGuard,
+  projects: readonly string[],
+  intervalMinutes: number,
   passFunction: LambdaFunction,
-  role: Role,
-  deadLetters: Queue,
-): IScheduleTarget {
-  return {
-    bind: () => ({
-      arn: passFunction.functionArn,
-      role,
-      input: ScheduleTargetInput.fromObject({ project }),
-      deadLetterConfig: { arn: deadLetters.queueArn },
-      // The next pass is the better retry; what could not even be delivered goes to the dead letters.
-      retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: Math.max(1, minutes) * 60 },
-    }),
-  };
+): void {
+  const { deadLetters } = scope;
+  const arn = passFunction.functionArn;
+  const role = createSchedulerRole(scope, 'SchedulerRole', 'lambda:InvokeFunction', arn, deadLetters);
+  for (const project of projects) {
+    const input = ScheduleTargetInput.fromObject({ project });
+    new Schedule(scope, `ScheduleOf-${project}`, {
+      description: `Runs a pass over project ${project}`,
+      schedule: ScheduleExpression.rate(Duration.minutes(intervalMinutes)),
+      timeWindow: projects.length === 1 ? TimeWindow.off() : windowOf(intervalMinutes),
+      target: targetOf({ arn, input, role, deadLetters, intervalMinutes }),
+    });
+  }
 }
 
 function createKey(scope: Construct): Key {

@@ -5,10 +5,19 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
+import {
+  FLEET_DIMENSION,
+  METRIC,
+  METRICS_NAMESPACE,
+  METRICS_SERVICE,
+  PROJECT_DIMENSION,
+} from '../functions/aws/metrics.ts';
+import type { Fleet } from './fleet.ts';
 
 export interface MonitoringProps {
-  readonly passFunction: LambdaFunction;
+  /** Null: no project is listed. */
+  readonly passFunction: LambdaFunction | null;
+  readonly fleet: Fleet | null;
   readonly deadLetters: IQueue;
   readonly alarmsTopic: ITopic;
   readonly projects: readonly string[];
@@ -33,24 +42,14 @@ export class Monitoring extends Construct {
     const period = Duration.minutes(Math.max(5, props.intervalMinutes));
 
     this.shared = [
-      this.alarmAtOne(
-        'PassErrors',
-        'alarm-pass-errors',
-        'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
-        props.passFunction.metricErrors({ period }),
-      ),
-      this.alarmAtOne(
-        'PassThrottles',
-        'alarm-pass-throttles',
-        'Lambda throttled a pass: the account runs out of concurrency.',
-        props.passFunction.metricThrottles({ period }),
-      ),
+      ...(props.passFunction === null ? [] : this.alarmsOfPasses(props.passFunction, period)),
       this.alarmAtOne(
         'DeadLetters',
         'alarm-dead-letters',
         'A schedule or an alert could not be delivered; the message is in the dead-letter queue.',
         props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
       ),
+      ...(props.fleet === null ? [] : this.alarmsOfFleet(props.fleet, interval, period)),
     ];
 
     for (const project of props.projects) {
@@ -79,6 +78,89 @@ export class Monitoring extends Construct {
       });
       this.#ofProjects.set(project, [pausesFailed, noPass]);
     }
+  }
+
+  private alarmsOfPasses(passFunction: LambdaFunction, period: Duration): readonly Alarm[] {
+    return [
+      this.alarmAtOne(
+        'PassErrors',
+        'alarm-pass-errors',
+        'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
+        passFunction.metricErrors({ period }),
+      ),
+      this.alarmAtOne(
+        'PassThrottles',
+        'alarm-pass-throttles',
+        'Lambda throttled a pass: the account runs out of concurrency.',
+        passFunction.metricThrottles({ period }),
+      ),
+    ];
+  }
+
+  /**
+   * About the fleet as a whole. A project that cannot be guarded has an alert of its own, and of a thousand there is always
+   * one: no alarm stays on for it.
+   */
+  private alarmsOfFleet(fleet: Fleet, interval: Duration, period: Duration): readonly Alarm[] {
+    const { passFunction, stateMachine } = fleet;
+    const each = { period, statistic: 'Sum' };
+    return [
+      this.alarmAtOne(
+        'FleetPassErrors',
+        'alarm-pass-errors',
+        'Fleet: a pass crashed, or could not tell what it did. See the log of the fleet’s pass function.',
+        passFunction.metricErrors({ period }),
+      ),
+      this.alarmAtOne(
+        'FleetPassThrottles',
+        'alarm-pass-throttles',
+        'Fleet: Lambda throttled a pass: the account runs out of concurrency.',
+        passFunction.metricThrottles({ period }),
+      ),
+      this.alarmAtOne(
+        'FleetRunsFailed',
+        'alarm-fleet-run-broken',
+        'Fleet: a run broke off, so some projects had no pass. See the executions of the state machine.',
+        stateMachine.metricFailed(each),
+      ),
+      this.alarmAtOne(
+        'FleetRunsTimedOut',
+        'alarm-fleet-run-broken',
+        'Fleet: a run took an hour and was ended, so some projects had no pass. See the executions of the state machine.',
+        stateMachine.metricTimedOut(each),
+      ),
+      this.add('FleetNoRun', 'alarm-fleet-no-run', {
+        alarmDescription: 'Fleet: no run was completed for three intervals, so nothing of it may be guarded.',
+        metric: stateMachine.metricSucceeded({ period: interval, statistic: 'Sum' }),
+        threshold: 1,
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+        evaluationPeriods: 3,
+        treatMissingData: TreatMissingData.BREACHING,
+      }),
+      this.add('FleetRunLong', 'alarm-fleet-run-long', {
+        alarmDescription: 'Fleet: a run takes longer than the interval, so projects are looked at less often than set.',
+        metric: stateMachine.metricTime({ period, statistic: 'Maximum' }),
+        threshold: interval.toMilliseconds(),
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluationPeriods: 1,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+      }),
+      this.add('FleetMostlyFailing', 'alarm-fleet-mostly-failing', {
+        alarmDescription: 'Fleet: half of the passes or more cannot run: what is wrong is common to many projects.',
+        // Each pass gives 1 or 0.
+        metric: new Metric({
+          namespace: METRICS_NAMESPACE,
+          metricName: METRIC.passesSucceeded,
+          dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: FLEET_DIMENSION },
+          statistic: 'Average',
+          period,
+        }),
+        threshold: 0.5,
+        comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+        evaluationPeriods: 1,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+      }),
+    ];
   }
 
   /** Those about one project. */

@@ -40,11 +40,16 @@ export class GuardStack extends Stack {
       'Topic of the CloudWatch alarms about the guard itself',
     );
     output('LedgerTableName', guard.ledger.tableName, 'Table with what the guard remembers between passes');
-    output(
-      'PassFunctionName',
-      guard.passFunction.functionName,
-      'Function that runs a pass; its input is {"project": NAME}',
-    );
+    if (guard.passFunction !== null) {
+      const says = 'Function that runs a pass over a listed project; its input is {"project": NAME}';
+      output('PassFunctionName', guard.passFunction.functionName, says);
+    }
+    if (guard.fleet !== null) {
+      const { passFunction, stateMachine } = guard.fleet;
+      const says = 'Function that runs a pass over a project of the fleet; its input is {"project": NAME}';
+      output('FleetPassFunctionName', passFunction.functionName, says);
+      output('FleetStateMachineArn', stateMachine.stateMachineArn, 'State machine of the runs over the fleet');
+    }
     output('DashboardName', guard.dashboardName, 'CloudWatch dashboard with the control panel');
     output('PanelFunctionName', guard.panelFunction.functionName, 'Draws the control panel: invoke it to look');
     output('ActFunctionName', guard.actFunction.functionName, 'Behind the panel’s buttons: invoke it to act');

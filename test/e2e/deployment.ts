@@ -4,10 +4,14 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  CreateSecretCommand,
+  type CreateSecretCommandInput,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { type Sandbox, startSandbox, TEST_KEY } from '../sandbox/server.ts';
+import { type Sandbox, type SandboxOptions, startSandbox, TEST_KEY } from '../sandbox/server.ts';
 import { World } from '../sandbox/world.ts';
 import { ACCOUNT, type Cloud, REGION, startCloud } from './cloud.ts';
 
@@ -37,12 +41,37 @@ export interface Deployment {
   stop(): Promise<void>;
 }
 
-export async function deploy(): Promise<Deployment> {
+/** What a deployment watches. */
+export interface Watched {
+  /** @param startAt the deployed guard's clock is the real one, so the sandbox's worlds begin now */
+  readonly worlds: (startAt: string) => SandboxOptions;
+  /** What is there before the stack. */
+  readonly secrets: readonly CreateSecretCommandInput[];
+  /** `projects` or `fleet` of the settings. */
+  readonly settings: (about: {
+    readonly apiUrl: string;
+    readonly policy: Readonly<Record<string, unknown>>;
+    /** ARNs of the secrets by name. */
+    readonly arns: ReadonlyMap<string, string>;
+  }) => Readonly<Record<string, unknown>>;
+}
+
+/** Two listed projects: one whose secret the stack makes, one whose secret is there. */
+export const TWO_PROJECTS: Watched = {
+  worlds: (startAt) => ({ production: new World({ startAt }), testing: new World({ startAt }) }),
+  secrets: [{ Name: 'qonversion/staging', SecretString: TEST_KEY }],
+  settings: ({ apiUrl, policy, arns }) => ({
+    projects: {
+      production: { secretName: 'qonversion/production', apiUrl, policy },
+      staging: { secretArn: arns.get('qonversion/staging'), apiUrl, policy: { mode: 'observe' } },
+    },
+  }),
+};
+
+export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deployment> {
   const cloud = await startCloud();
   const settingsFile = join(cloud.folder, 'test-settings.json');
-  // The deployed guard's clock is the real one, so the sandbox's worlds begin now.
-  const startAt = new Date().toISOString();
-  const sandbox = await startSandbox({ production: new World({ startAt }), testing: new World({ startAt }) });
+  const sandbox = await startSandbox(watched.worlds(new Date().toISOString()));
   const options = {
     endpoint: cloud.endpoint,
     region: REGION,
@@ -67,19 +96,18 @@ export async function deploy(): Promise<Deployment> {
       (await clients.sqs.send(new CreateQueueCommand({ QueueName }))).QueueUrl ?? '';
     const eventsQueue = await createQueue('guard-events');
     const digestsQueue = await createQueue('guard-digests');
-    const staging = await clients.secrets.send(
-      new CreateSecretCommand({ Name: 'qonversion/staging', SecretString: TEST_KEY }),
-    );
+    const arns = new Map<string, string>();
+    for (const secret of watched.secrets) {
+      const { ARN = '' } = await clients.secrets.send(new CreateSecretCommand(secret));
+      arns.set(secret.Name ?? '', ARN);
+    }
 
     const writeSettings = (policy: Readonly<Record<string, unknown>> = {}) =>
       writeFile(
         settingsFile,
         JSON.stringify({
           schedule: 'rate(1 minute)',
-          projects: {
-            production: { secretName: 'qonversion/production', apiUrl: sandbox.url, policy },
-            staging: { secretArn: staging.ARN, apiUrl: sandbox.url, policy: { mode: 'observe' } },
-          },
+          ...watched.settings({ apiUrl: sandbox.url, policy, arns }),
           alerts: {
             subscriptions: [
               { sqs: `arn:aws:sqs:${REGION}:${ACCOUNT}:guard-events` },

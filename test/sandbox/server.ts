@@ -22,6 +22,8 @@ export interface SandboxOptions {
   readonly port?: number;
   readonly production?: World;
   readonly testing?: World;
+  /** Further projects, each by its key. */
+  readonly others?: ReadonlyMap<string, World>;
   /** Splits lists into pages of this many records, as other v4 lists are; left out: one page, as documented today. */
   readonly pageSize?: number;
   /** So many requests are answered in any such time; the next get 429 with a `Retry-After` in whole seconds. */
@@ -54,6 +56,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const state: State = {
     production: options.production ?? new World(),
     testing: options.testing ?? new World(),
+    others: options.others ?? new Map(),
     faults: new Faults(),
     requests: [],
     productionKey: PRODUCTION_KEY,
@@ -88,6 +91,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 interface State {
   readonly production: World;
   readonly testing: World;
+  readonly others: ReadonlyMap<string, World>;
   readonly faults: Faults;
   readonly requests: RequestSeen[];
   productionKey: string;
@@ -227,7 +231,8 @@ function identify(
   if (key === state.productionKey) return { world: state.production, readOnly: false };
   if (key === READ_ONLY_KEY) return { world: state.production, readOnly: true };
   if (key === TEST_KEY) return { world: state.testing, readOnly: false };
-  return null;
+  const world = key === null ? undefined : state.others.get(key);
+  return world === undefined ? null : { world, readOnly: false };
 }
 
 function list(state: State, world: World, query: URLSearchParams): Answer {

@@ -1,0 +1,116 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { DefinitionBody, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+import { PROJECT_TAG } from '../functions/guard/fleet.ts';
+import type { FleetSettings } from '../functions/guard/settings.ts';
+import { describeFleetMachine } from './fleet-machine.ts';
+import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
+
+export interface FleetProps {
+  readonly settings: FleetSettings;
+  readonly intervalMinutes: number;
+  /** Runs a pass over one project of the fleet. */
+  readonly passFunction: LambdaFunction;
+  /** Takes what Scheduler could not start. */
+  readonly deadLetters: Queue;
+}
+
+/**
+ * Passes over every project that a secret's tag makes one: a schedule starts a state machine, which reads the tagged secrets
+ * and invokes the pass function for each. A new customer is a new secret, and no deployment.
+ */
+export class Fleet extends Construct {
+  readonly passFunction: LambdaFunction;
+  readonly stateMachine: StateMachine;
+
+  constructor(scope: Construct, id: string, props: FleetProps) {
+    super(scope, id);
+    const { settings, intervalMinutes, passFunction, deadLetters } = props;
+    this.passFunction = passFunction;
+    const role = new Role(this, 'Role', {
+      description: 'Lets a run over the fleet list secrets and invoke passes',
+      assumedBy: new ServicePrincipal('states.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    });
+    role.addToPolicy(allow('secretsmanager:ListSecrets', '*'));
+    role.addToPolicy(allow('lambda:InvokeFunction', passFunction.functionArn));
+    this.stateMachine = new StateMachine(this, 'Runs', {
+      definitionBody: DefinitionBody.fromString(
+        JSON.stringify(describeFleetMachine(settings, passFunction.functionArn)),
+      ),
+      role,
+      comment: 'A pass for every secret with the tag',
+    });
+    const mayRunMaps = this.letRunMaps(role);
+
+    const schedule = new Schedule(this, 'Schedule', {
+      description: 'Starts a run over the fleet',
+      schedule: ScheduleExpression.rate(Duration.minutes(intervalMinutes)),
+      timeWindow: windowOf(intervalMinutes),
+      target: targetOf({
+        arn: this.stateMachine.stateMachineArn,
+        input: ScheduleTargetInput.fromObject({}),
+        role: createSchedulerRole(
+          this,
+          'SchedulerRole',
+          'states:StartExecution',
+          this.stateMachine.stateMachineArn,
+          deadLetters,
+        ),
+        deadLetters,
+        intervalMinutes,
+      }),
+    });
+    schedule.node.addDependency(mayRunMaps);
+  }
+
+  /**
+   * A distributed map starts executions of its own machine ("IAM policies for using Distributed Map states"). The policy names
+   * the machine, so it is made after it.
+   */
+  private letRunMaps(role: Role): Policy {
+    const { partition, region, account } = Stack.of(this);
+    const { stateMachineArn, stateMachineName } = this.stateMachine;
+    const executions = `arn:${partition}:states:${region}:${account}:execution:${stateMachineName}:*`;
+    return new Policy(this, 'MayRunMaps', {
+      roles: [role],
+      statements: [
+        allow('states:StartExecution', stateMachineArn),
+        new PolicyStatement({
+          actions: ['states:DescribeExecution', 'states:StopExecution'],
+          resources: [executions],
+        }),
+      ],
+    });
+  }
+}
+
+/** Lets functions look at and read secrets of the fleet: those with the tag, and of names that begin as the settings say. */
+export function grantTaggedSecrets(
+  scope: Construct,
+  { secretNamePrefix, secretKeyArn }: FleetSettings,
+  readers: readonly LambdaFunction[],
+): void {
+  const { partition, region, account } = Stack.of(scope);
+  for (const reader of readers) {
+    reader.addToRolePolicy(
+      new PolicyStatement({
+        effect: Effect.ALLOW,
+        actions: ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'],
+        resources: [`arn:${partition}:secretsmanager:${region}:${account}:secret:${secretNamePrefix}*`],
+        // The tag is there, whatever its value.
+        conditions: { Null: { [`secretsmanager:ResourceTag/${PROJECT_TAG}`]: 'false' } },
+      }),
+    );
+    if (secretKeyArn !== undefined) reader.addToRolePolicy(allow('kms:Decrypt', secretKeyArn));
+  }
+}
+
+function allow(action: string, resource: string): PolicyStatement {
+  return new PolicyStatement({ actions: [action], resources: [resource] });
+}

@@ -1,0 +1,65 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type IScheduleTarget, type ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+
+/** What all schedules of the guard have in common. */
+
+/** May start one thing and leave what it could not deliver; CDK's own targets would allow every version of it besides. */
+export function createSchedulerRole(
+  scope: Construct,
+  id: string,
+  action: 'lambda:InvokeFunction' | 'states:StartExecution',
+  resource: string,
+  deadLetters: Queue,
+): Role {
+  const { account, region, partition } = Stack.of(scope);
+  const allow = (actions: string, on: string) => new PolicyStatement({ actions: [actions], resources: [on] });
+  return new Role(scope, id, {
+    description: 'Lets EventBridge Scheduler start passes',
+    assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+      conditions: {
+        StringEquals: {
+          'aws:SourceAccount': account,
+          'aws:SourceArn': `arn:${partition}:scheduler:${region}:${account}:schedule-group/default`,
+        },
+      },
+    }),
+    inlinePolicies: {
+      StartPasses: new PolicyDocument({
+        statements: [allow(action, resource), allow('sqs:SendMessage', deadLetters.queueArn)],
+      }),
+    },
+  });
+}
+
+/**
+ * Schedules need not all start in the same second: within a fifth of the interval Scheduler spreads them, so that they share
+ * the account's concurrency, and the API its rate.
+ */
+export function windowOf(intervalMinutes: number): TimeWindow {
+  const fifth = Math.floor(intervalMinutes / 5);
+  return fifth === 0 ? TimeWindow.off() : TimeWindow.flexible(Duration.minutes(Math.min(fifth, 60)));
+}
+
+export interface TargetProps {
+  readonly arn: string;
+  readonly input: ScheduleTargetInput;
+  readonly role: Role;
+  readonly deadLetters: Queue;
+  readonly intervalMinutes: number;
+}
+
+export function targetOf({ arn, input, role, deadLetters, intervalMinutes }: TargetProps): IScheduleTarget {
+  return {
+    bind: () => ({
+      arn,
+      role,
+      input,
+      deadLetterConfig: { arn: deadLetters.queueArn },
+      // The next pass is the better retry; what could not even be delivered goes to the dead letters.
+      retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: Math.max(1, intervalMinutes) * 60 },
+    }),
+  };
+}

@@ -1,0 +1,91 @@
+import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/fleet.ts';
+import { World } from '../sandbox/world.ts';
+import type { Watched } from './deployment.ts';
+
+/** A fleet to deploy: dozens of customers, each with a secret and a world of its own, and secrets that are none. */
+
+export const PREFIX = 'customers/';
+
+/** Who behaves in a way of their own; all others are in order but for one integration that fails. */
+export const ODD = {
+  /** Its key was revoked. */
+  revoked: 'acme/revoked',
+  /** Its secret is tagged and empty of a key. */
+  empty: 'acme/empty',
+  /** Its tag names a policy that is not there. */
+  lost: 'acme/lost-policy',
+  /** Observed, by its tag. */
+  observed: 'acme/observed',
+  /** Observed, by its name. */
+  trial: 'trial-1',
+} as const;
+
+const USUAL = Array.from({ length: 45 }, (_, index) => `customer-${String(index + 1).padStart(2, '0')}`);
+
+/** Projects whose passes can run. */
+export const RUNNING: readonly string[] = [...USUAL, ODD.observed, ODD.trial];
+
+export const PROJECTS: readonly string[] = [...RUNNING, ODD.revoked, ODD.empty, ODD.lost];
+
+const keyOf = (project: string) => `sk_fake_${project.replace(/\W/g, '_')}_0123456789`;
+
+/** @returns what to deploy, and the world of each project, which is there once it is deployed */
+export function createFleet(): { readonly watched: Watched; readonly world: (project: string) => World } {
+  const worlds = new Map<string, World>();
+  const secret = (project: string, ...tags: (readonly [string, string])[]) => ({
+    Name: `${PREFIX}${project}`,
+    SecretString: project === ODD.empty ? 'fill me' : keyOf(project),
+    Tags: [[PROJECT_TAG, 'yes'], ...tags].map(([Key, Value]) => ({ Key, Value })),
+  });
+  const watched: Watched = {
+    worlds: (startAt) => {
+      for (const project of [...RUNNING, ODD.lost]) worlds.set(project, createWorld(startAt));
+      return { others: new Map([...worlds].map(([project, world]) => [keyOf(project), world])) };
+    },
+    secrets: [
+      ...[...USUAL, ODD.trial, ODD.revoked, ODD.empty].map((project) => secret(project)),
+      secret(ODD.observed, [POLICY_TAG, 'careful']),
+      secret(ODD.lost, [POLICY_TAG, 'nowhere']),
+      // Without the tag, with one that only begins like it, and with the tag but of another name.
+      { Name: `${PREFIX}untagged`, SecretString: keyOf('untagged') },
+      {
+        Name: `${PREFIX}nearly`,
+        SecretString: keyOf('nearly'),
+        Tags: [{ Key: `${PROJECT_TAG}-not`, Value: 'yes' }],
+      },
+      { Name: 'payroll', SecretString: keyOf('payroll'), Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] },
+    ],
+    settings: ({ apiUrl, policy }) => ({
+      fleet: {
+        secretNamePrefix: PREFIX,
+        apiUrl,
+        concurrency: 6,
+        policy,
+        policies: [
+          { tag: 'careful', policy: { mode: 'observe' } },
+          { match: 'trial-*', policy: { mode: 'observe' } },
+        ],
+      },
+    }),
+  };
+  return {
+    watched,
+    world: (project) => {
+      const world = worlds.get(project);
+      if (world === undefined) throw new Error(`no world of ${project}`);
+      return world;
+    },
+  };
+}
+
+function createWorld(startAt: string): World {
+  const world = new World({ startAt });
+  const now = Date.parse(startAt);
+  for (const id of ['good', 'broken']) world.add({ id, active: 1, eventsPerMinute: 10 });
+  world.patch('broken', {
+    delivery_error_count: 80,
+    last_delivery_at: new Date(now - 60 * 60_000).toISOString(),
+    last_error_message: 'HTTP 401',
+  });
+  return world;
+}
