@@ -51,47 +51,66 @@ export async function startSns(): Promise<FauxqsServer> {
 
 export interface SecretsEmulator {
   readonly endpoint: string;
-  /** Undefined: the secret exists and is empty. */
-  set(name: string, value: string | undefined): void;
+  /**
+   * @param value undefined: the secret exists and is empty
+   * @param tags what IAM would not let the guard see is not told apart here: every secret can be looked at
+   */
+  set(name: string, value: string | undefined, tags?: Readonly<Record<string, string>>): void;
+  /** Has every call about a secret be refused as this error until it is null. */
+  fail(name: string, error: string | null): void;
   /** GetSecretValue calls so far. */
   readonly reads: () => number;
+  /** DescribeSecret calls so far. */
+  readonly looks: () => number;
   stop(): Promise<void>;
 }
 
+interface Secret {
+  readonly value: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 /**
- * GetSecretValue as Secrets Manager answers it (JSON 1.1): the value, or ResourceNotFoundException both for a secret that
- * does not exist and for one without a value. Source: the API reference's GetSecretValue page.
+ * GetSecretValue and DescribeSecret as Secrets Manager answers them (JSON 1.1): the value, or ResourceNotFoundException both
+ * for a secret that does not exist and for one without a value. Source: the API reference's pages of the two.
  */
 export async function startSecretsManager(): Promise<SecretsEmulator> {
-  const secrets = new Map<string, string | undefined>();
-  let reads = 0;
+  const secrets = new Map<string, Secret>();
+  const failures = new Map<string, string>();
+  const calls = { GetSecretValue: 0, DescribeSecret: 0 };
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { SecretId: id } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { SecretId: string };
-    reads += 1;
-    const value = secrets.get(id);
+    const action = String(request.headers['x-amz-target']).split('.').at(-1) as keyof typeof calls;
+    calls[action] += 1;
     response.setHeader('content-type', 'application/x-amz-json-1.1');
-    if (value === undefined) {
-      const message = secrets.has(id)
-        ? "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
-        : "Secrets Manager can't find the specified secret.";
+    const refuse = (type: string, message: string) => {
       response.statusCode = 400;
-      response.end(JSON.stringify({ __type: 'ResourceNotFoundException', message }));
-      return;
+      response.end(JSON.stringify({ __type: type, message }));
+    };
+    const failure = failures.get(id);
+    if (failure !== undefined) return refuse(failure, `${failure} as asked for`);
+    const secret = secrets.get(id);
+    if (secret === undefined)
+      return refuse('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
+    const about = { ARN: `arn:aws:secretsmanager:us-east-1:000000000000:secret:${id}-AbCdEf`, Name: id };
+    if (action === 'DescribeSecret') {
+      const Tags = Object.entries(secret.tags).map(([Key, Value]) => ({ Key, Value }));
+      response.end(JSON.stringify({ ...about, Tags }));
+    } else if (secret.value === undefined) {
+      const message = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
+      refuse('ResourceNotFoundException', message);
+    } else {
+      response.end(JSON.stringify({ ...about, SecretString: secret.value }));
     }
-    response.end(
-      JSON.stringify({
-        ARN: `arn:aws:secretsmanager:us-east-1:000000000000:secret:${id}-AbCdEf`,
-        Name: id,
-        SecretString: value,
-      }),
-    );
   });
   return {
     endpoint: await listen(server),
-    set: (name, value) => void secrets.set(name, value),
-    reads: () => reads,
+    set: (name, value, tags = {}) => void secrets.set(name, { value, tags }),
+    fail: (name, error) => void (error === null ? failures.delete(name) : failures.set(name, error)),
+    reads: () => calls.GetSecretValue,
+    looks: () => calls.DescribeSecret,
     stop: () => close(server),
   };
 }

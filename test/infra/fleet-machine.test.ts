@@ -1,0 +1,147 @@
+import jsonata from 'jsonata';
+import { describe, expect, it } from 'vitest';
+import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
+import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { describeFleetMachine } from '../../infra/fleet-machine.ts';
+
+/**
+ * What the state machine computes, by the reference implementation of JSONata, which Step Functions' own follows. That it runs
+ * as a whole the end-to-end tests show.
+ */
+
+type Value = unknown;
+interface State {
+  readonly Type: string;
+  readonly QueryLanguage?: string;
+  readonly Arguments?: string;
+  readonly Assign?: Readonly<Record<string, string>>;
+  readonly Choices?: readonly { readonly Condition: string; readonly Next: string }[];
+  readonly Default?: string;
+  readonly ItemProcessor?: { readonly States: Readonly<Record<string, State>> };
+  readonly [field: string]: unknown;
+}
+
+function statesOf(fleet: Record<string, unknown> = {}): Readonly<Record<string, State>> {
+  const settings = parseSettings({ fleet }).fleet;
+  if (settings === undefined) throw new Error('there is a fleet');
+  return describeFleetMachine(settings, 'arn:of-the-pass').States as Readonly<Record<string, State>>;
+}
+
+/** As Step Functions hands a result of JSONata on: as JSON. */
+async function evaluate(text: string | undefined, bindings: Readonly<Record<string, Value>>): Promise<Value> {
+  const [, expression = ''] = /^\{% (.*) %\}$/.exec(text ?? '') ?? [];
+  const value: unknown = await jsonata(expression).evaluate(null, bindings);
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+async function choose({ Choices = [], Default }: State, bindings: Readonly<Record<string, Value>>) {
+  for (const { Condition, Next } of Choices) if ((await evaluate(Condition, bindings)) === true) return Next;
+  return Default;
+}
+
+const secret = (Name: string, ...keys: readonly string[]) => ({
+  Name,
+  ARN: `arn:${Name}`,
+  Tags: keys.map((Key) => ({ Key, Value: 'x' })),
+});
+
+describe('reading a page of secrets', () => {
+  const page = statesOf({ secretNamePrefix: 'q/' })['Read a page of secrets'];
+
+  it('asks for secrets with the tag, from where the page before ended', async () => {
+    expect(await evaluate(page?.Arguments, { token: '' })).toEqual({
+      Filters: [{ Key: 'tag-key', Values: [PROJECT_TAG] }],
+      MaxResults: 50,
+    });
+    expect(await evaluate(page?.Arguments, { token: 'next' })).toMatchObject({ NextToken: 'next' });
+  });
+
+  it.each([
+    ['no secret', [], []],
+    ['one', [secret('q/a', PROJECT_TAG)], ['a']],
+    ['one of several tags', [secret('q/a', 'team', PROJECT_TAG, 'cost')], ['a']],
+    ['several', [secret('q/a', PROJECT_TAG), secret('q/b', PROJECT_TAG)], ['a', 'b']],
+    ['one whose tag only begins like it', [secret('q/a', `${PROJECT_TAG}-not`)], []],
+    ['one without tags', [{ Name: 'q/a', ARN: 'arn:a' }], []],
+    ['one of another name', [secret('payroll', PROJECT_TAG)], []],
+    ['names with every character there may be', [secret('q/A.b_c/d+e=f@g-1', PROJECT_TAG)], ['A.b_c/d+e=f@g-1']],
+  ])('makes projects of %s', async (_what, SecretList, names) => {
+    const found = names.map((project) => ({ project }));
+    const states = { result: { SecretList } };
+    expect(await evaluate(page?.Assign?.projects, { projects: [], states })).toEqual(found);
+    const before = [{ project: 'before' }];
+    expect(await evaluate(page?.Assign?.projects, { projects: before, states })).toEqual([...before, ...found]);
+  });
+
+  it('takes whole names when there is no prefix', async () => {
+    const states = { result: { SecretList: [secret('any/name', PROJECT_TAG)] } };
+    const projects = statesOf()['Read a page of secrets']?.Assign?.projects;
+    expect(await evaluate(projects, { projects: [], states })).toEqual([{ project: 'any/name' }]);
+  });
+
+  it('remembers where the page ended, and that it was the last', async () => {
+    const token = (result: Value) => evaluate(page?.Assign?.token, { states: { result } });
+    expect(await token({ SecretList: [], NextToken: 'next' })).toBe('next');
+    expect(await token({ SecretList: [] })).toBe('');
+  });
+});
+
+describe('after a page', () => {
+  const states = statesOf();
+  const enough = states['Enough for a round?'];
+  const many = (count: number) => Array.from({ length: count }, () => ({ project: 'x'.repeat(512) }));
+
+  it('the next is read, until there are enough names for a round or no more', async () => {
+    if (enough === undefined) throw new Error('there is a choice');
+    expect(await choose(enough, { token: 'next', projects: [] })).toBe('Read a page of secrets');
+    expect(await choose(enough, { token: 'next', projects: many(50) })).toBe('Read a page of secrets');
+    expect(await choose(enough, { token: '', projects: many(1) })).toBe('Run the passes');
+    expect(await choose(enough, { token: 'next', projects: many(400) })).toBe('Run the passes');
+    expect(await choose(enough, { token: '', projects: [] })).toBe('Done');
+  });
+
+  it('names of any length stay below what Step Functions takes in a variable', async () => {
+    if (enough === undefined) throw new Error('there is a choice');
+    let projects = many(0);
+    while ((await choose(enough, { token: 'next', projects })) === 'Read a page of secrets') {
+      projects = [...projects, ...many(50)];
+    }
+    expect(Buffer.byteLength(JSON.stringify({ projects }))).toBeLessThan(256 * 1_024);
+  });
+
+  it('a round is followed by the next as long as there are secrets to read', async () => {
+    const more = states['More secrets?'];
+    if (more === undefined) throw new Error('there is a choice');
+    expect(await choose(more, { token: 'next' })).toBe('Begin a round');
+    expect(await choose(more, { token: '' })).toBe('Done');
+  });
+});
+
+describe('a pass of the fleet', () => {
+  const map = statesOf({ concurrency: 7 })['Run the passes'];
+  const inner = map?.ItemProcessor?.States ?? {};
+
+  it('is invoked with its project and nothing else, so many at once, and whatever becomes of others', () => {
+    expect(map).toMatchObject({ MaxConcurrency: 7, ToleratedFailurePercentage: 100, ItemsPath: '$.projects' });
+    expect(inner['Run a pass']?.Arguments).toEqual({ FunctionName: 'arn:of-the-pass', Payload: '{% $states.input %}' });
+  });
+
+  it('that could not run counts as failed in the map run', async () => {
+    const ran = inner['Did it run?'];
+    if (ran === undefined) throw new Error('there is a choice');
+    const next = (failure: Value) => choose(ran, { states: { input: { project: 'a', failure } } });
+    expect(await next('the key was refused')).toBe('Not guarded, and told');
+    expect(await next(null)).toBe('Guarded');
+  });
+});
+
+it('every state that has an expression says in which language', () => {
+  const check = (states: Readonly<Record<string, State>>) => {
+    for (const [name, { ItemProcessor, ...state }] of Object.entries(states)) {
+      const language = JSON.stringify(state).includes('{%') ? 'JSONata' : state.QueryLanguage;
+      expect({ name, language: state.QueryLanguage }).toEqual({ name, language });
+      if (ItemProcessor !== undefined) check(ItemProcessor.States);
+    }
+  };
+  check(statesOf());
+});
