@@ -24,12 +24,14 @@ export interface FleetProps {
  * and invokes the pass function for each. A new customer is a new secret, and no deployment.
  */
 export class Fleet extends Construct {
+  readonly settings: FleetSettings;
   readonly passFunction: LambdaFunction;
   readonly stateMachine: StateMachine;
 
   constructor(scope: Construct, id: string, props: FleetProps) {
     super(scope, id);
     const { settings, intervalMinutes, passFunction, deadLetters } = props;
+    this.settings = settings;
     this.passFunction = passFunction;
     const role = new Role(this, 'Role', {
       description: 'Lets a run over the fleet list secrets and invoke passes',

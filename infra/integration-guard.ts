@@ -112,9 +112,9 @@ export class IntegrationGuard extends Construct {
             passFunction: create('FleetPass', 'One pass over one project of the fleet', 'fleet.lambda.ts'),
             deadLetters: this.deadLetters,
           });
-    if (this.fleet !== null && settings.fleet !== undefined) {
+    if (this.fleet !== null) {
       grantPass(this.fleet.passFunction, this.ledger, this.alerts, this.key);
-      grantTaggedSecrets(this, settings.fleet, [this.fleet.passFunction, this.actFunction, this.panelFunction]);
+      grantTaggedSecrets(this, this.fleet.settings, [this.fleet.passFunction, this.actFunction, this.panelFunction]);
     }
 
     const monitoring = new Monitoring(this, 'Monitoring', {
@@ -140,7 +140,7 @@ export class IntegrationGuard extends Construct {
       monitoring,
       runbook: settings.alerts.runbookUrl,
     });
-    acknowledge(this);
+    acknowledge(this, this.fleet);
   }
 }
 

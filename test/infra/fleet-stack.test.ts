@@ -1,0 +1,218 @@
+import { readFileSync } from 'node:fs';
+import { Validations } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { FLEET_DIMENSION, METRIC } from '../../functions/aws/metrics.ts';
+import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
+import { RUNBOOK } from '../../functions/guard/settings.ts';
+import { createStack, RICH_SETTINGS } from './synthesize.ts';
+
+const KMS_KEY = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000001';
+const FLEET = { secretNamePrefix: 'qonversion/', secretKeyArn: KMS_KEY, concurrency: 30 };
+
+const alone = Template.fromStack(createStack({ fleet: FLEET }).stack);
+const beside = Template.fromStack(createStack({ ...RICH_SETTINGS, fleet: FLEET }).stack);
+
+interface Statement {
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Condition?: unknown;
+}
+
+/** All statements of the policies of the role whose logical id begins with this. */
+function statementsOf(template: Template, role: string): readonly Statement[] {
+  const attached = Object.values(template.findResources('AWS::IAM::Policy'))
+    .filter(({ Properties }) => JSON.stringify(Properties.Roles).includes(`"${role}`))
+    .flatMap(({ Properties }) => Properties.PolicyDocument.Statement as Statement[]);
+  const inline = Object.entries(template.findResources('AWS::IAM::Role'))
+    .filter(([id]) => id.startsWith(role))
+    .flatMap(([, { Properties }]) =>
+      ((Properties.Policies ?? []) as { PolicyDocument: { Statement: Statement[] } }[]).flatMap(
+        ({ PolicyDocument }) => PolicyDocument.Statement,
+      ),
+    );
+  return [...attached, ...inline];
+}
+
+const actionsOf = (template: Template, role: string) =>
+  statementsOf(template, role)
+    .flatMap(({ Action }) => [Action].flat())
+    .sort();
+
+describe('a stack of a fleet alone', () => {
+  it('has one schedule, which starts the state machine within a fifth of the interval', () => {
+    alone.resourceCountIs('AWS::Scheduler::Schedule', 1);
+    alone.hasResource('AWS::Scheduler::Schedule', {
+      Properties: {
+        ScheduleExpression: 'rate(5 minutes)',
+        FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 1 },
+        Target: Match.objectLike({
+          Arn: { Ref: Match.stringLikeRegexp('^GuardFleetRuns') },
+          Input: '{}',
+          DeadLetterConfig: Match.anyValue(),
+        }),
+      },
+      // The first run may not come before the right to make one.
+      DependsOn: Match.arrayWith([Match.stringLikeRegexp('^GuardFleetMayRunMaps')]),
+    });
+  });
+
+  it('makes no secret, and no function for listed projects', () => {
+    alone.resourceCountIs('AWS::SecretsManager::Secret', 0);
+    alone.resourceCountIs('AWS::Lambda::Function', 3);
+    expect(alone.findOutputs('PassFunctionName')).toEqual({});
+    alone.hasOutput('FleetPassFunctionName', {});
+    alone.hasOutput('FleetStateMachineArn', {});
+  });
+
+  it('runs a pass per project by a distributed map', () => {
+    const [machine] = Object.values(alone.findResources('AWS::StepFunctions::StateMachine'));
+    const definition = JSON.stringify(machine?.Properties.DefinitionString);
+    expect(definition).toContain('\\"Mode\\":\\"DISTRIBUTED\\"');
+    expect(definition).toContain('\\"MaxConcurrency\\":30');
+    expect(machine?.Properties.StateMachineType ?? 'STANDARD').toBe('STANDARD');
+  });
+});
+
+describe('least privilege of a fleet', () => {
+  const secrets = (template: Template, role: string) =>
+    statementsOf(template, role).filter(({ Action }) => JSON.stringify(Action).includes('secretsmanager:'));
+
+  it('lets functions look at and read secrets with the tag, of names with the prefix, and no others', () => {
+    for (const role of ['GuardFleetPassRole', 'GuardActRole', 'GuardPanelRole']) {
+      const [statement, ...others] = secrets(alone, role);
+      expect(others).toEqual([]);
+      expect(statement?.Action).toEqual(['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue']);
+      expect(statement?.Condition).toEqual({ Null: { [`secretsmanager:ResourceTag/${PROJECT_TAG}`]: 'false' } });
+      expect(JSON.stringify(statement?.Resource)).toMatch(/:secret:qonversion\/\*"/);
+    }
+  });
+
+  it('keeps listed and tagged secrets apart: no pass function reads what the other does', () => {
+    expect(JSON.stringify(secrets(beside, 'GuardPassRole'))).not.toContain('ResourceTag');
+    const ofFleet = secrets(beside, 'GuardFleetPassRole');
+    expect(ofFleet).toHaveLength(1);
+    expect(JSON.stringify(ofFleet)).toContain('ResourceTag');
+  });
+
+  it('gives the fleet’s pass function what a pass uses, the tagged secrets and their key', () => {
+    expect(actionsOf(alone, 'GuardFleetPassRole')).toEqual(
+      [
+        'dynamodb:BatchWriteItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'kms:Decrypt',
+        'kms:Decrypt',
+        'kms:GenerateDataKey',
+        'logs:CreateLogStream',
+        'logs:PutLogEvents',
+        'secretsmanager:DescribeSecret',
+        'secretsmanager:GetSecretValue',
+        'sns:Publish',
+      ].sort(),
+    );
+  });
+
+  it('lets the state machine list secrets, invoke the one function and run its own maps', () => {
+    const statements = statementsOf(alone, 'GuardFleetRole');
+    expect(statements.flatMap(({ Action }) => [Action].flat()).sort()).toEqual([
+      'lambda:InvokeFunction',
+      'secretsmanager:ListSecrets',
+      'states:DescribeExecution',
+      'states:StartExecution',
+      'states:StopExecution',
+    ]);
+    // Secrets Manager knows no resource for a list.
+    const wild = statements.filter(({ Resource }) => Resource === '*');
+    expect(wild.map(({ Action }) => Action)).toEqual(['secretsmanager:ListSecrets']);
+    const others = statements.filter((statement) => !wild.includes(statement));
+    expect(JSON.stringify(others)).not.toContain('"secretsmanager');
+    expect(JSON.stringify(others.filter(({ Action }) => Action === 'lambda:InvokeFunction'))).not.toContain('*');
+  });
+
+  it('lets Scheduler start runs, and nothing else', () => {
+    expect(actionsOf(alone, 'GuardFleetSchedulerRole')).toEqual(['sqs:SendMessage', 'states:StartExecution']);
+  });
+
+  it('attaches no policy of AWS’s own', () => {
+    for (const { Properties } of Object.values(alone.findResources('AWS::IAM::Role'))) {
+      expect(Properties.ManagedPolicyArns).toBeUndefined();
+    }
+  });
+});
+
+describe('the alarms of a fleet', () => {
+  const alarm = (name: string) => {
+    const alarms = Object.entries(beside.findResources('AWS::CloudWatch::Alarm'));
+    return alarms.find(([id]) => id.startsWith(`GuardMonitoring${name}`))?.[1].Properties;
+  };
+
+  it('are about the whole of it, and lead to the runbook', () => {
+    const headings = readFileSync(RUNBOOK, 'utf8').split('\n');
+    const names = ['PassErrors', 'PassThrottles', 'RunsFailed', 'RunsTimedOut', 'NoRun', 'RunLong', 'MostlyFailing'];
+    for (const name of names) {
+      const { AlarmDescription, AlarmActions } = alarm(`Fleet${name}`) ?? {};
+      expect(AlarmActions).toHaveLength(1);
+      const [, section] = /Help: docs\/runbook\.md#(\S+)$/.exec(AlarmDescription) ?? [];
+      expect(headings).toContain(`## ${section}`);
+    }
+  });
+
+  it('speak when no run was completed for three intervals, silence included', () => {
+    expect(alarm('FleetNoRun')).toMatchObject({
+      MetricName: 'ExecutionsSucceeded',
+      Period: 300,
+      EvaluationPeriods: 3,
+      Threshold: 1,
+      ComparisonOperator: 'LessThanThreshold',
+      TreatMissingData: 'breaching',
+    });
+  });
+
+  it('speak when a run takes longer than the interval, or an hour', () => {
+    expect(alarm('FleetRunLong')).toMatchObject({ MetricName: 'ExecutionTime', Threshold: 300_000 });
+    expect(alarm('FleetRunsTimedOut')).toMatchObject({ MetricName: 'ExecutionsTimedOut', Threshold: 1 });
+  });
+
+  it('speak when half of the passes fail, and not for the one customer who always does', () => {
+    expect(alarm('FleetMostlyFailing')).toMatchObject({
+      MetricName: METRIC.passesSucceeded,
+      Dimensions: expect.arrayContaining([{ Name: 'project', Value: FLEET_DIMENSION }]),
+      Statistic: 'Average',
+      Threshold: 0.5,
+      ComparisonOperator: 'LessThanOrEqualToThreshold',
+    });
+  });
+
+  it('do not change those of listed projects', () => {
+    expect(alarm('PassErrors')).toBeDefined();
+    expect(alarm('NoPassproduction')).toBeDefined();
+    expect(
+      Object.keys(alone.findResources('AWS::CloudWatch::Alarm')).filter((id) => /NoPass|PausesFailed/.test(id)),
+    ).toEqual([]);
+  });
+});
+
+describe('the dashboard of a fleet', () => {
+  const bodyOf = (template: Template) =>
+    JSON.stringify(
+      Object.values(template.findResources('AWS::CloudWatch::Dashboard')).map(({ Properties }) => Properties),
+    );
+
+  it('has one panel for all of its projects, and its numbers', () => {
+    for (const template of [alone, beside]) {
+      const body = bodyOf(template);
+      expect(body.match(/\\"params\\":\{\\"fleet\\":true\}/g)).toHaveLength(1);
+      expect(body).toContain('Fleet: runs');
+      expect(body).toContain(FLEET_DIMENSION);
+    }
+    expect(bodyOf(beside)).toContain('\\"params\\":{\\"project\\":\\"production\\"}');
+  });
+});
+
+it('cdk-nag finds nothing in three rule packs that is not acknowledged with a reason', () => {
+  const { app } = createStack({ ...RICH_SETTINGS, fleet: FLEET });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new NIST80053R5Checks(app), new ServerlessChecks(app));
+  expect(() => app.synth()).not.toThrow();
+});
