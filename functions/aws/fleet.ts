@@ -2,6 +2,7 @@ import {
   DescribeSecretCommand,
   ResourceNotFoundException,
   type SecretsManagerClient,
+  type Tag,
 } from '@aws-sdk/client-secrets-manager';
 import { describeError, GuardError, SecretUnusableError } from '../guard/errors.ts';
 import { type ChosenPolicy, choosePolicy, PROJECT_TAG, secretNameOf, type Tags } from '../guard/fleet.ts';
@@ -38,14 +39,15 @@ export function createFleetDirectory(
   const found = new Map<string, { readonly tags: Tags; readonly at: number }>();
 
   /** IAM lets the guard look at secrets with the tag only, and tells of all others no more than that it may not. */
-  const lookAt = async (secretName: string, missing: () => Error): Promise<Tags> => {
+  const lookAt = async (secretName: string, missing: (detail?: string) => Error): Promise<Tags> => {
     try {
-      const { ARN = '', Tags = [] } = await client.send(new DescribeSecretCommand({ SecretId: secretName }));
+      const { ARN = '', Tags } = await client.send(new DescribeSecretCommand({ SecretId: secretName }));
       if (isListed(listed, secretName, ARN)) throw missing();
-      return new Map(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+      return tagsOf(Tags);
     } catch (error) {
       if (error instanceof GuardError) throw error;
-      if (error instanceof ResourceNotFoundException || isDenied(error)) throw missing();
+      if (error instanceof ResourceNotFoundException) throw missing();
+      if (isDenied(error)) throw missing(' (Secrets Manager refuses to show it)');
       throw new SecretUnusableError(`the secret "${secretName}" cannot be looked at (${describeError(error)})`, {
         cause: error,
       });
@@ -55,13 +57,13 @@ export function createFleetDirectory(
   return {
     async find(project) {
       const secretName = secretNameOf(fleet, project);
-      const missing = () =>
+      const missing = (detail = '') =>
         new NoSuchProjectError(
           `no project "${project}": its secret would be ${
             secretName === null
               ? 'of a name that Secrets Manager does not take'
               : `"${secretName}", with the tag ${PROJECT_TAG}`
-          }, and not the secret of a listed project`,
+          }, and not the secret of a listed project${detail}`,
         );
       if (secretName === null || Object.hasOwn(projects, project)) throw missing();
       const now = clock.now().getTime();
@@ -76,8 +78,12 @@ export function createFleetDirectory(
 }
 
 /** A listed project's secret would be guarded twice, by two ledgers. It may be listed by its name, or its ARN with or without suffix. */
-function isListed(listed: ReadonlySet<string>, secretName: string, arn: string): boolean {
+export function isListed(listed: ReadonlySet<string>, secretName: string, arn: string): boolean {
   return [secretName, arn, arn.replace(/-[A-Za-z0-9]{6}$/, '')].some((id) => listed.has(id));
+}
+
+export function tagsOf(tags: readonly Tag[] | undefined): Tags {
+  return new Map(tags?.map(({ Key = '', Value = '' }) => [Key, Value]));
 }
 
 function isDenied(error: unknown): boolean {

@@ -1,15 +1,19 @@
 import { CloudWatchClient, paginateDescribeAlarms, paginateGetMetricData } from '@aws-sdk/client-cloudwatch';
 import { GetScheduleCommand, paginateListSchedules, SchedulerClient } from '@aws-sdk/client-scheduler';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { DescribeMapRunCommand, ListExecutionsCommand, paginateListMapRuns, SFNClient } from '@aws-sdk/client-sfn';
 import { paginateListSubscriptionsByTopic, SNSClient } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '../guard/ports.ts';
+import type { FleetSettings, Settings } from '../guard/settings.ts';
 import { plusMs } from '../guard/time.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from './metrics.ts';
+import { listTaggedSecrets, type TaggedSecret } from './tagged-secrets.ts';
 
 /** What a deployed stack tells of itself when asked, for `guard doctor`. Every question may fail by itself. */
 export interface StackFacts {
-  /** The schedules that start passes of a project. */
-  schedules(project: string): Promise<readonly { readonly enabled: boolean; readonly expression: string }[]>;
+  /** The schedules that start passes of a listed project. */
+  schedules(project: string): Promise<readonly StackSchedule[]>;
   /** When a pass last succeeded within the last day; null when none did. */
   lastPass(project: string): Promise<string | null>;
   subscriptions(): Promise<readonly StackSubscription[]>;
@@ -17,6 +21,32 @@ export interface StackFacts {
   deadLetters(): Promise<number>;
   /** Names of the stack's alarms that are in alarm. */
   alarms(): Promise<readonly string[]>;
+  /** Null when the stack has none. */
+  readonly fleet: FleetFacts | null;
+}
+
+export interface StackSchedule {
+  readonly enabled: boolean;
+  readonly expression: string;
+}
+
+export interface FleetFacts {
+  /** The schedules that start runs over the fleet. */
+  schedules(): Promise<readonly StackSchedule[]>;
+  secrets(): Promise<readonly TaggedSecret[]>;
+  /** The latest runs, the last one first. */
+  runs(): Promise<readonly FleetRun[]>;
+  /** How many passes of a run there were, and how many could not run. */
+  passesOf(run: FleetRun): Promise<{ readonly total: number; readonly failed: number }>;
+}
+
+/** One execution of the fleet's state machine. */
+export interface FleetRun {
+  readonly id: string;
+  /** In the words of Step Functions. */
+  readonly status: string;
+  /** Null while it is under way. */
+  readonly endedAt: string | null;
 }
 
 export interface StackSubscription {
@@ -31,23 +61,17 @@ export interface StackSubscription {
  * @param output the value of one of the stack's outputs
  * @param stackName alarms are named after the stack
  */
-export function inspectStack(stackName: string, output: (name: string) => string, clock: Clock): StackFacts {
+export function inspectStack(
+  stackName: string,
+  settings: Settings,
+  output: (name: string) => string,
+  clock: Clock,
+): StackFacts {
+  const { fleet } = settings;
   return {
-    async schedules(project) {
-      const client = new SchedulerClient();
-      const target = `:function:${output('PassFunctionName')}`;
-      const found: { enabled: boolean; expression: string }[] = [];
-      for await (const { Schedules = [] } of paginateListSchedules({ client }, {})) {
-        for (const { Name, GroupName, Target, State } of Schedules) {
-          if (Target?.Arn?.endsWith(target) !== true) continue;
-          // Only the schedule itself tells its input, which names the project.
-          const schedule = await client.send(new GetScheduleCommand({ Name, GroupName }));
-          if (schedule.Target?.Input !== JSON.stringify({ project })) continue;
-          found.push({ enabled: State === 'ENABLED', expression: schedule.ScheduleExpression ?? '' });
-        }
-      }
-      return found;
-    },
+    fleet: fleet === undefined ? null : inspectFleet({ ...settings, fleet }, output),
+
+    schedules: (project) => findSchedules(`:function:${output('PassFunctionName')}`, { project }),
 
     async lastPass(project) {
       const client = new CloudWatchClient();
@@ -119,6 +143,62 @@ export function inspectStack(stackName: string, output: (name: string) => string
       return names;
     },
   };
+}
+
+/** Newest first. */
+const RUNS_LOOKED_AT = 20;
+
+function inspectFleet(
+  settings: Settings & { readonly fleet: FleetSettings },
+  output: (name: string) => string,
+): FleetFacts {
+  return {
+    schedules: () => findSchedules(output('FleetStateMachineArn'), {}),
+    secrets: () => listTaggedSecrets(new SecretsManagerClient(), settings),
+
+    async runs() {
+      const { executions = [] } = await new SFNClient().send(
+        new ListExecutionsCommand({ stateMachineArn: output('FleetStateMachineArn'), maxResults: RUNS_LOOKED_AT }),
+      );
+      return executions.map(({ executionArn: id = '', status = '', stopDate }) => ({
+        id,
+        status,
+        endedAt: stopDate?.toISOString() ?? null,
+      }));
+    },
+
+    async passesOf(run) {
+      const client = new SFNClient();
+      let [total, failed] = [0, 0];
+      for await (const { mapRuns = [] } of paginateListMapRuns({ client }, { executionArn: run.id })) {
+        for (const { mapRunArn } of mapRuns) {
+          const { itemCounts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
+          total += itemCounts?.total ?? 0;
+          failed += itemCounts?.failed ?? 0;
+        }
+      }
+      return { total, failed };
+    },
+  };
+}
+
+/**
+ * @param target how the target's ARN ends
+ * @param input what they start it with
+ */
+async function findSchedules(target: string, input: object): Promise<readonly StackSchedule[]> {
+  const client = new SchedulerClient();
+  const found: StackSchedule[] = [];
+  for await (const { Schedules = [] } of paginateListSchedules({ client }, {})) {
+    for (const { Name, GroupName, Target, State } of Schedules) {
+      if (Target?.Arn?.endsWith(target) !== true) continue;
+      // Only the schedule itself tells its input.
+      const schedule = await client.send(new GetScheduleCommand({ Name, GroupName }));
+      if (schedule.Target?.Input !== JSON.stringify(input)) continue;
+      found.push({ enabled: State === 'ENABLED', expression: schedule.ScheduleExpression ?? '' });
+    }
+  }
+  return found;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

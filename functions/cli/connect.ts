@@ -1,9 +1,3 @@
-import {
-  CloudFormationClient,
-  DescribeStacksCommand,
-  GetTemplateCommand,
-  type Stack,
-} from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
@@ -13,18 +7,19 @@ import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
+import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import { TELLING_MS } from '../guard/carry-out.ts';
-import { describeError, GuardError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/intent.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
-import { type GuardedProject, type ProjectSettings, type Settings, secretIdOf } from '../guard/settings.ts';
-import { parseSettings } from '../guard/settings-schema.ts';
+import { type GuardedProject, type Settings, secretIdOf } from '../guard/settings.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
+import { type ChosenProject, chooseDeployed, chooseLocal } from './choose.ts';
 import { examine, examineFailure, type Finding, type Surgery } from './doctor.ts';
+import { findStack } from './stack.ts';
 
 /** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
 
@@ -79,15 +74,15 @@ export async function connect(environment: CliEnvironment, options: ConnectOptio
 
 async function connectLocal(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
   const settings = readSettingsFile(environment.settingsFile);
-  const { name, project } = chooseProject(settings, options.project, environment.settingsFile);
+  const { name, policy, apiUrl } = chooseLocal(settings, options.project, environment.settingsFile);
   const key = environmentKey(environment);
   // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
   await key.get();
   const remainingMs = createTimeLimit();
   return {
-    project: { name, policy: project.policy },
+    project: { name, policy },
     ports: {
-      api: createApi(project, key, remainingMs),
+      api: createApi(apiUrl, key, remainingMs),
       ledger: createFileLedger(environment.ledgerFile, systemClock),
       alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl),
       clock: systemClock,
@@ -99,10 +94,11 @@ async function connectLocal(environment: CliEnvironment, options: ConnectOptions
 
 /** The stack's own settings, ledger, topic and secret, with the ordinary AWS credentials. */
 async function connectStack(stackName: string, options: ConnectOptions): Promise<Connection> {
-  const { stack, settings } = await describeStack(stackName);
-  const { name, project } = chooseProject(settings, options.project, `stack ${stackName}`);
-  const output = outputsOf(stackName, stack);
-  const key = createSecretKeySource(new SecretsManagerClient(), secretIdOf(project), systemClock);
+  const stack = await findStack(stackName);
+  const { settings, output } = stack;
+  const secrets = new SecretsManagerClient();
+  const { name, policy, apiUrl, secretId } = await chooseDeployed(stack, options.project, secrets, systemClock);
+  const key = createSecretKeySource(secrets, secretId, systemClock);
   await key.get();
   const alerts: AlertSink = createSnsAlertSink({
     client: new SNSClient(),
@@ -119,48 +115,15 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
   });
   const remainingMs = createTimeLimit();
   return {
-    project: { name, policy: project.policy },
+    project: { name, policy },
     ports: {
-      api: createApi(project, key, remainingMs),
+      api: createApi(apiUrl, key, remainingMs),
       ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
       alerts,
       clock: systemClock,
       log: options.log,
       remainingMs,
     },
-  };
-}
-
-/** Where the stack keeps the settings it was synthesized with, for whoever operates it. */
-const templateMetadata = z.object({ Metadata: z.object({ IntegrationGuard: z.object({ Settings: z.unknown() }) }) });
-
-async function describeStack(stackName: string): Promise<{ readonly stack: Stack; readonly settings: Settings }> {
-  const client = new CloudFormationClient();
-  try {
-    const [described, template] = await Promise.all([
-      client.send(new DescribeStacksCommand({ StackName: stackName })),
-      client.send(new GetTemplateCommand({ StackName: stackName })),
-    ]);
-    const [stack] = described.Stacks ?? [];
-    const body = templateMetadata.safeParse(JSON.parse(template.TemplateBody ?? 'null'));
-    if (stack === undefined || !body.success) throw new GuardError(`stack "${stackName}" is not a stack of this guard`);
-    return { stack, settings: parseSettings(body.data.Metadata.IntegrationGuard.Settings, `stack ${stackName}`) };
-  } catch (error) {
-    if (error instanceof GuardError) throw error;
-    throw new GuardError(
-      `stack "${stackName}" cannot be read (${describeError(error)}); check its name, AWS_PROFILE and AWS_REGION`,
-      { cause: error },
-    );
-  }
-}
-
-/** @returns a function that gives an output by its name, and says so when the stack has none of that name */
-function outputsOf(stackName: string, stack: Stack): (name: string) => string {
-  return (name) => {
-    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === name)?.OutputValue;
-    if (value === undefined)
-      throw new GuardError(`stack "${stackName}" has no output ${name}; is it a stack of this guard, and up to date?`);
-    return value;
   };
 }
 
@@ -184,12 +147,11 @@ export async function callDoctor(
 function localSurgery(environment: CliEnvironment, wanted: string | undefined): Surgery {
   const { settingsFile: source, ledgerFile } = environment;
   const settings = readSettingsFile(source);
-  const { name, project } = chooseProject(settings, wanted, source);
-  const key = environmentKey(environment);
+  const project = chooseLocal(settings, wanted, source);
   return {
     settings,
     source,
-    patients: [{ name, settings: project, key, api: createApi(project, key, createTimeLimit()) }],
+    patients: [{ ...toPatient(project, environmentKey(environment)), ofFleet: false }],
     ledger: createFileLedger(ledgerFile, systemClock),
     clock: systemClock,
     place: { ledgerFile },
@@ -197,39 +159,56 @@ function localSurgery(environment: CliEnvironment, wanted: string | undefined): 
 }
 
 async function stackSurgery(stackName: string, wanted: string | undefined): Promise<Surgery> {
-  const { stack, settings } = await describeStack(stackName);
-  const output = outputsOf(stackName, stack);
-  const source = `stack ${stackName} (${stack.StackStatus ?? 'status unknown'})`;
-  const names = wanted === undefined ? Object.keys(settings.projects) : [chooseProject(settings, wanted, source).name];
+  const stack = await findStack(stackName);
+  const { settings, output } = stack;
+  const names = wanted === undefined ? Object.keys(settings.projects) : [wanted];
   const secrets = new SecretsManagerClient();
-  const patients = names.map((each) => {
-    const { name, project } = chooseProject(settings, each, source);
-    const key = createSecretKeySource(secrets, secretIdOf(project), systemClock);
-    return { name, settings: project, key, api: createApi(project, key, createTimeLimit()) };
-  });
+  const projects = await Promise.all(names.map((name) => chooseDeployed(stack, name, secrets, systemClock)));
   const { inspectStack } = await import('../aws/inspect.ts');
   return {
     settings,
-    source,
-    patients,
+    source: `stack ${stackName} (${stack.status})`,
+    patients: projects.map((project) => ({
+      ...toPatient(project, createSecretKeySource(secrets, project.secretId, systemClock)),
+      ofFleet: project.ofFleet,
+    })),
     ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
     clock: systemClock,
-    place: { stack: stackName, facts: inspectStack(stackName, output, systemClock) },
+    place: { stack: stackName, facts: inspectStack(stackName, settings, output, systemClock) },
   };
 }
 
-function chooseProject(
-  settings: Settings,
-  wanted: string | undefined,
-  place: string,
-): { name: string; project: ProjectSettings } {
-  const names = Object.keys(settings.projects);
-  const name = wanted ?? (names.length === 1 ? names[0] : undefined);
-  if (name === undefined)
-    throw new GuardError(`${place} has several projects; name one with --project: ${names.join(', ')}`);
-  const project = Object.hasOwn(settings.projects, name) ? settings.projects[name] : undefined;
-  if (project === undefined) throw new GuardError(`${place} has no project "${name}"; it has: ${names.join(', ')}`);
-  return { name, project };
+function toPatient({ name, policy, apiUrl }: ChosenProject, key: KeySource) {
+  return { name, policy, apiUrl, key, api: createApi(apiUrl, key, createTimeLimit()) };
+}
+
+/** A project as `guard projects` shows it. */
+export interface KnownProject extends TaggedSecret {
+  readonly ofFleet: boolean;
+}
+
+/** Every project of the settings, and of a deployed stack also those of its fleet, with secrets that are none all the same. */
+export async function listProjects(
+  environment: CliEnvironment,
+  options: Pick<ConnectOptions, 'stack'>,
+): Promise<readonly KnownProject[]> {
+  const stackName = options.stack ?? environment.stack;
+  if (stackName === undefined) return listed(readSettingsFile(environment.settingsFile));
+  const { settings } = await findStack(stackName);
+  const { fleet } = settings;
+  if (fleet === undefined) return listed(settings);
+  const secrets = await listTaggedSecrets(new SecretsManagerClient(), { ...settings, fleet });
+  return [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true }))];
+}
+
+function listed({ projects }: Settings): readonly KnownProject[] {
+  return Object.entries(projects).map(([project, settings]) => ({
+    secretName: secretIdOf(settings),
+    project,
+    policy: settings.policy,
+    because: 'listed',
+    ofFleet: false,
+  }));
 }
 
 function environmentKey(environment: CliEnvironment): KeySource {
@@ -242,9 +221,9 @@ function environmentKey(environment: CliEnvironment): KeySource {
   return { get: read, renew: read };
 }
 
-function createApi(project: ProjectSettings, key: KeySource, remainingMs: () => number) {
+function createApi(apiUrl: string, key: KeySource, remainingMs: () => number) {
   return createQonversionClient({
-    apiUrl: project.apiUrl,
+    apiUrl,
     key,
     clock: systemClock,
     remainingMs: () => remainingMs() - TELLING_MS,

@@ -1,9 +1,10 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { StackFacts } from '../aws/inspect.ts';
+import type { FleetFacts, StackFacts, StackSchedule } from '../aws/inspect.ts';
 import { describeError, SettingsError } from '../guard/errors.ts';
+import { PROJECT_TAG } from '../guard/fleet.ts';
 import type { Clock, IntegrationsApi, Ledger } from '../guard/ports.ts';
-import { type ProjectSettings, type Settings, scheduleMinutes } from '../guard/settings.ts';
+import { type Policy, type Settings, scheduleMinutes } from '../guard/settings.ts';
 import { plural, safeText } from '../guard/text.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/time.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
@@ -23,9 +24,12 @@ export interface Finding {
 /** One project as the doctor finds it. */
 export interface Patient {
   readonly name: string;
-  readonly settings: ProjectSettings;
+  readonly policy: Policy;
+  readonly apiUrl: string;
   readonly key: KeySource;
   readonly api: IntegrationsApi;
+  /** Whether runs over the fleet start its passes, and not a schedule of its own. */
+  readonly ofFleet: boolean;
 }
 
 export interface Surgery {
@@ -42,12 +46,12 @@ export interface Surgery {
 export async function examine(surgery: Surgery): Promise<readonly Finding[]> {
   const { settings, source, patients, place } = surgery;
   const names = Object.keys(settings.projects);
-  const findings: Finding[] = [
-    ok(
-      'settings',
-      `${source} is sound: ${plural(names.length, 'project')} (${names.join(', ')}), ${settings.schedule}`,
-    ),
+  const watched = [
+    ...(names.length === 0 ? [] : [`${plural(names.length, 'project')} (${names.join(', ')})`]),
+    ...(settings.fleet === undefined ? [] : ['a fleet']),
+    settings.schedule,
   ];
+  const findings: Finding[] = [ok('settings', `${source} is sound: ${watched.join(', ')}`)];
   for (const patient of patients) findings.push(...(await examineProject(patient, surgery, patients.length > 1)));
   if ('ledgerFile' in place) findings.push(await examineFile(place.ledgerFile));
   else findings.push(...(await examineStack(place.facts, surgery)));
@@ -67,7 +71,7 @@ export function examineFailure(error: unknown): readonly Finding[] {
 }
 
 async function examineProject(patient: Patient, surgery: Surgery, several: boolean): Promise<readonly Finding[]> {
-  const { name, settings, key, api } = patient;
+  const { name, policy, apiUrl, key, api } = patient;
   const of = (check: string) => (several ? `${check} of ${name}` : check);
   const findings: Finding[] = [];
   try {
@@ -78,11 +82,10 @@ async function examineProject(patient: Patient, surgery: Surgery, several: boole
     findings.push(problem(of('secret key'), describeError(error), 'fill it, then run the doctor again'));
     return findings;
   }
-  findings.push(...(await examineApi(api, of, settings)));
+  findings.push(...(await examineApi(api, of, apiUrl)));
   findings.push(await looking(of('ledger'), () => examineLedger(surgery.ledger, name, of('ledger'))));
-  const { mode } = settings.policy;
   findings.push(
-    mode === 'observe'
+    policy.mode === 'observe'
       ? warning(
           of('policy'),
           'observe mode: the guard reports what it would do, and touches nothing',
@@ -90,7 +93,7 @@ async function examineProject(patient: Patient, surgery: Surgery, several: boole
         )
       : ok(
           of('policy'),
-          `pauses at ${plural(settings.policy.errorThreshold, 'failure')} and ${describeMinutes(settings.policy.failingForMinutes)} without a delivery`,
+          `pauses at ${plural(policy.errorThreshold, 'failure')} and ${describeMinutes(policy.failingForMinutes)} without a delivery`,
         ),
   );
   return findings;
@@ -99,14 +102,14 @@ async function examineProject(patient: Patient, surgery: Surgery, several: boole
 async function examineApi(
   api: IntegrationsApi,
   of: (check: string) => string,
-  settings: ProjectSettings,
+  apiUrl: string,
 ): Promise<readonly Finding[]> {
   try {
     const { records, invalid, clockAheadMs } = await api.list();
     const count = (state: 0 | 1 | 2) => records.filter(({ active }) => active === state).length;
     const states = `${count(1)} active, ${count(0)} paused, ${count(2)} suspended`;
     const findings = [
-      ok(of('Qonversion API'), `${settings.apiUrl} answers: ${plural(records.length, 'integration')} (${states})`),
+      ok(of('Qonversion API'), `${apiUrl} answers: ${plural(records.length, 'integration')} (${states})`),
     ];
     const [first] = invalid;
     if (first !== undefined) {
@@ -169,25 +172,94 @@ async function examineStack(facts: StackFacts, surgery: Surgery): Promise<readon
   const minutes = scheduleMinutes(settings.schedule) ?? 5;
   const several = patients.length > 1;
   const findings: Finding[] = [];
-  for (const { name } of patients) {
+  for (const { name, ofFleet } of patients) {
+    if (ofFleet) continue;
     const of = (check: string) => (several ? `${check} of ${name}` : check);
-    findings.push(await looking(of('schedule'), () => examineSchedule(facts, name, of('schedule'))));
+    findings.push(
+      await looking(of('schedule'), async () => examineSchedule(await facts.schedules(name), of('schedule'))),
+    );
     findings.push(await looking(of('last pass'), () => examineLastPass(facts, name, of('last pass'), minutes, clock)));
   }
+  if (facts.fleet !== null) findings.push(...(await examineFleet(facts.fleet, minutes, clock)));
   findings.push(...(await lookingAtMany('subscriptions', () => examineSubscriptions(facts))));
   findings.push(await looking('dead letters', () => examineDeadLetters(facts)));
   findings.push(await looking('alarms', () => examineAlarms(facts, settings.alerts.runbookUrl)));
   return findings;
 }
 
-async function examineSchedule(facts: StackFacts, project: string, check: string): Promise<Finding> {
-  const schedules = await facts.schedules(project);
+function examineSchedule(schedules: readonly StackSchedule[], check: string): Finding {
   const [first] = schedules;
-  if (first === undefined) return problem(check, 'nothing starts passes of this project', 'deploy the stack again');
+  if (first === undefined) return problem(check, 'nothing starts its passes', 'deploy the stack again');
   return schedules.some(({ enabled }) => enabled)
     ? ok(check, `enabled, ${first.expression}`)
     : problem(check, 'disabled: no pass is started', 'enable it in EventBridge Scheduler');
 }
+
+async function examineFleet(facts: FleetFacts, intervalMinutes: number, clock: Clock): Promise<readonly Finding[]> {
+  const schedule = 'schedule of the fleet';
+  return [
+    ...(await lookingAtMany('fleet', () => examineSecrets(facts))),
+    await looking(schedule, async () => examineSchedule(await facts.schedules(), schedule)),
+    ...(await lookingAtMany(RUNS, () => examineRuns(facts, intervalMinutes, clock))),
+  ];
+}
+
+const RUNS = 'runs over the fleet';
+
+async function examineSecrets(facts: FleetFacts): Promise<readonly Finding[]> {
+  const secrets = await facts.secrets();
+  const projects = secrets.filter(({ project }) => project !== null);
+  const odd = secrets.filter(({ project, policy }) => project === null || policy === null);
+  return [
+    projects.length === 0
+      ? warning('fleet', `no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet`, 'tag one')
+      : ok('fleet', `${plural(projects.length, 'project')}; \`guard projects\` shows them`),
+    ...odd.map(({ secretName, project, because }) =>
+      project === null
+        ? warning(
+            'fleet',
+            `secret "${secretName}" has the tag and is not a project of the fleet: ${because}`,
+            MEND_SECRET,
+          )
+        : problem('fleet', `project "${project}" is not guarded: ${because}`, 'mend it; the next run sees that'),
+    ),
+  ];
+}
+
+const MEND_SECRET = 'take the tag off, or mend what it says';
+
+async function examineRuns(facts: FleetFacts, intervalMinutes: number, clock: Clock): Promise<readonly Finding[]> {
+  const runs = await facts.runs();
+  const [latest] = runs.filter(({ endedAt }) => endedAt !== null);
+  const completed = runs.find(({ status }) => status === 'SUCCEEDED');
+  if (completed === undefined || completed.endedAt === null) {
+    const says =
+      latest === undefined ? 'none has ended yet' : `none was completed; the last one ended as ${latest.status}`;
+    return [problem(RUNS, says, LOOK_AT_RUN)];
+  }
+  const now = clock.now().toISOString();
+  const ago = minutesBetween(completed.endedAt, now);
+  const when = `completed at ${describeMoment(completed.endedAt, now)}, ${describeMinutes(ago)} ago`;
+  if (ago > 3 * intervalMinutes) return [problem(RUNS, `the last one was ${when}`, LOOK_AT_RUN)];
+  const { total, failed } = await facts.passesOf(completed);
+  return [
+    ok(RUNS, `the last one was ${when}, with ${plural(total, 'pass', 'passes')}`),
+    ...(latest === undefined || latest === completed
+      ? []
+      : [problem(RUNS, `the one after it ended as ${latest.status}`, LOOK_AT_RUN)]),
+    ...(failed === 0
+      ? []
+      : [
+          warning(
+            RUNS,
+            `${failed} of ${plural(total, 'pass', 'passes')} could not run`,
+            'the guard-failing alerts say of which project, and why; or ask `npx guard doctor --project NAME`',
+          ),
+        ]),
+  ];
+}
+
+const LOOK_AT_RUN = 'look at the execution in Step Functions: which state failed, and why';
 
 async function examineLastPass(
   facts: StackFacts,

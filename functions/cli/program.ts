@@ -10,9 +10,9 @@ import type { Plan } from '../guard/plan.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/time.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
-import { type Connection, callDoctor, connect, readCliEnvironment } from './connect.ts';
+import { type Connection, callDoctor, connect, listProjects, readCliEnvironment } from './connect.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
-import { showFindings, showHistory, showList, showPlan, showReport } from './show.ts';
+import { showFindings, showHistory, showList, showPlan, showProjects, showReport } from './show.ts';
 
 /** The `guard` command line: the second door to the same core. */
 
@@ -52,6 +52,8 @@ Examples:
   npx guard resume gNl6hyM6 --stack IntegrationGuard
   npx guard ignore gNl6hyM6 --for 12h   maintenance at the provider
   npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
+  npx guard projects --stack IntegrationGuard
+                                        which projects there are, a fleet's included
   npx guard doctor --stack IntegrationGuard
                                         is everything as it should be, and if not, what to do
   source <(npx guard complete zsh)      completions; also for bash, fish and powershell
@@ -93,7 +95,7 @@ function isMisunderstanding(error: unknown): boolean {
   return (
     error instanceof SettingsError ||
     (error instanceof GuardError &&
-      ['GuardError', 'SecretUnusableError', 'UnknownIntegrationError'].includes(error.name))
+      ['GuardError', 'SecretUnusableError', 'UnknownIntegrationError', 'NoSuchProjectError'].includes(error.name))
   );
 }
 
@@ -134,7 +136,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       .command(name)
       .addHelpText('after', `\nExample:\n  npx guard ${example}`)
       .description(description)
-      .option('--project <name>', 'which project, when the settings have several')
+      .option('--project <name>', 'which project, when there are several')
       .option('--stack <name>', 'the deployed stack to work with, instead of this machine')
       .option('--json', 'print one JSON document')
       .option('--verbose', 'print the log to standard error');
@@ -282,6 +284,24 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     );
     if (findings.some(({ level }) => level === 'problem')) exit(1);
   });
+
+  program
+    .command('projects')
+    .addHelpText('after', '\nExample:\n  npx guard projects --stack IntegrationGuard')
+    .description('which projects there are, with the policy of each')
+    .option('--stack <name>', 'the deployed stack to look at, instead of the settings of this machine')
+    .option('--json', 'print one JSON document')
+    .action(async (options: SharedOptions) => {
+      const known = await working(options, 'looking for projects', () =>
+        listProjects(readCliEnvironment(terminal.variables), options),
+      );
+      print(
+        terminal,
+        options,
+        () => ({ projects: known }),
+        () => showProjects(known, terminal.columns),
+      );
+    });
 
   program
     .command('demo')

@@ -7,8 +7,10 @@ import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model.ts'
 import type { PassReport } from '../guard/pass.ts';
 import type { Plan, PlannedDecision } from '../guard/plan.ts';
 import type { DecisionKind } from '../guard/rules.ts';
+import type { Policy } from '../guard/settings.ts';
 import { plural, safeText } from '../guard/text.ts';
-import { describeMoment } from '../guard/time.ts';
+import { describeMinutes, describeMoment } from '../guard/time.ts';
+import type { KnownProject } from './connect.ts';
 import type { Finding } from './doctor.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
@@ -127,6 +129,27 @@ export function showFindings(findings: readonly Finding[], width: number): strin
         ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
         : paint('green', 'All is well.');
   return `${table(['', 'CHECK', 'FOUND'], rows, width, 2)}\n${verdict}`;
+}
+
+/** Every project with its policy, and secrets that have the fleet's tag and are no project. */
+export function showProjects(known: readonly KnownProject[], width: number): string {
+  if (known.length === 0) return 'No project: none is listed, and no secret has the tag.';
+  const rows = known.map(({ project, secretName, policy, because }) => [
+    project ?? paint('dim', 'none'),
+    secretName,
+    policy === null ? paint('red', 'none') : describePolicy(policy),
+    project === null || policy === null ? paint('yellow', because) : because,
+  ]);
+  const projects = known.filter(({ project }) => project !== null);
+  const odd = known.filter(({ project, policy }) => project === null || policy === null).length;
+  const ofFleet = projects.filter((project) => project.ofFleet).length;
+  const split = ofFleet === 0 ? '' : ` (${projects.length - ofFleet} listed, ${ofFleet} of the fleet)`;
+  const mend = odd === 0 ? '' : ` ${plural(odd, 'secret')} to look at.`;
+  return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${plural(projects.length, 'project')}${split}.${mend}`;
+}
+
+function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): string {
+  return `${mode}, ${plural(errorThreshold, 'failure')}, ${describeMinutes(failingForMinutes)}`;
 }
 
 /** Anything but what was only remembered: an operator's own pause is no news to them. */

@@ -2,6 +2,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createFleetDirectory, NoSuchProjectError } from '../../functions/aws/fleet.ts';
 import { KEY_LIFETIME_MS } from '../../functions/aws/secret.ts';
+import { listTaggedSecrets } from '../../functions/aws/tagged-secrets.ts';
 import { SecretUnusableError } from '../../functions/guard/errors.ts';
 import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/fleet.ts';
 import { parseSettings } from '../../functions/guard/settings-schema.ts';
@@ -17,6 +18,15 @@ beforeAll(async () => {
   emulator = await startSecretsManager();
   // What is refused for good is not retried; what may pass is, and here it does not.
   client = new SecretsManagerClient({ ...CREDENTIALS, endpoint: emulator.endpoint, maxAttempts: 1 });
+});
+
+afterAll(async () => {
+  client.destroy();
+  await emulator.stop();
+});
+
+beforeEach(() => {
+  clock.set(NOON);
   emulator.set('q/acme', 'sk_fake_0123456789', { [PROJECT_TAG]: 'whatever', team: 'x' });
   emulator.set('q/gentle', 'sk_fake_0123456789', { [PROJECT_TAG]: '', [POLICY_TAG]: 'gentle' });
   emulator.set('q/lost', 'sk_fake_0123456789', { [PROJECT_TAG]: '', [POLICY_TAG]: 'nowhere' });
@@ -26,16 +36,9 @@ beforeAll(async () => {
   }
 });
 
-afterAll(async () => {
-  client.destroy();
-  await emulator.stop();
-});
-
-beforeEach(() => clock.set(NOON));
-
 const arn = (name: string) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}`;
 
-function createDirectory() {
+function createSettings() {
   const settings = parseSettings({
     projects: {
       listed: { secretName: 'elsewhere' },
@@ -46,8 +49,10 @@ function createDirectory() {
     fleet: { secretNamePrefix: 'q/', policies: [{ tag: 'gentle', policy: { errorThreshold: 500 } }] },
   });
   if (settings.fleet === undefined) throw new Error('there is a fleet');
-  return createFleetDirectory(client, { ...settings, fleet: settings.fleet }, clock);
+  return { ...settings, fleet: settings.fleet };
 }
+
+const createDirectory = () => createFleetDirectory(client, createSettings(), clock);
 
 describe('a project of the fleet', () => {
   it('is found by the tag of its secret, with its policy', async () => {
@@ -90,6 +95,7 @@ describe('a project of the fleet', () => {
       name: 'NoSuchProjectError',
       message: expect.stringContaining('its secret would be "q/payroll", with the tag integration-guard:project'),
     });
+    await expect(createDirectory().find('payroll')).rejects.toThrow('Secrets Manager refuses to show it');
   });
 
   it('is one still when Secrets Manager has trouble, or when its tag names no policy', async () => {
@@ -100,5 +106,35 @@ describe('a project of the fleet', () => {
       name: 'GuardError',
       message: expect.stringContaining('fleet.policies does not have'),
     });
+  });
+});
+
+describe('the tagged secrets', () => {
+  it('are all found, page by page, with what each is or why it is none', async () => {
+    emulator.set('payroll', 'x', { [PROJECT_TAG]: '' });
+    const secrets = await listTaggedSecrets(client, createSettings());
+    const LISTED = 'it is the secret of a project that is listed';
+    expect(
+      secrets.map(({ secretName, project, policy, because }) => [secretName, project, policy?.errorThreshold, because]),
+    ).toEqual([
+      ['payroll', null, undefined, 'its name does not begin with "q/"'],
+      ['q/acme', 'acme', 50, 'default'],
+      ['q/by-arn', null, undefined, LISTED],
+      ['q/by-name', null, undefined, LISTED],
+      ['q/by-whole-arn', null, undefined, LISTED],
+      ['q/gentle', 'gentle', 500, 'tag gentle'],
+      ['q/listed', null, undefined, 'a project "listed" is listed in the settings'],
+      ['q/lost', 'lost', undefined, expect.stringContaining('names a policy that fleet.policies does not have')],
+    ]);
+  });
+
+  it('are those that passes find, and no others', async () => {
+    const directory = createDirectory();
+    for (const { secretName, project, policy } of await listTaggedSecrets(client, createSettings())) {
+      const found = await directory.find(secretName.replace(/^q\//, '')).catch((error: Error) => error.name);
+      const expected =
+        project === null ? 'NoSuchProjectError' : policy === null ? 'GuardError' : expect.objectContaining({ policy });
+      expect(found, secretName).toEqual(expected);
+    }
   });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { StackFacts, StackSubscription } from '../../functions/aws/inspect.ts';
+import type { FleetFacts, FleetRun, StackFacts, StackSubscription } from '../../functions/aws/inspect.ts';
+import type { TaggedSecret } from '../../functions/aws/tagged-secrets.ts';
 import { examine, examineFailure, type Finding, type Surgery } from '../../functions/cli/doctor.ts';
 import { GuardError, SecretUnusableError, SettingsError } from '../../functions/guard/errors.ts';
+import type { ProjectSettings } from '../../functions/guard/settings.ts';
 import { parseSettings } from '../../functions/guard/settings-schema.ts';
 import { KeyRefusedError } from '../../functions/qonversion/errors.ts';
 import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
@@ -24,7 +26,11 @@ const HEALTHY: StackFacts = {
   subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
   deadLetters: async () => 0,
   alarms: async () => [],
+  fleet: null,
 };
+
+const SETTINGS = parseSettings({ projects: { production: { secretName: 'qonversion/production' } } });
+const [production] = Object.values(SETTINGS.projects) as [ProjectSettings];
 
 async function visit(
   facts: Partial<StackFacts> = {},
@@ -32,15 +38,21 @@ async function visit(
 ): Promise<readonly Finding[]> {
   const harness = createHarness();
   addBusy(harness, 'amp-ios');
-  const settings = parseSettings({ projects: { production: { secretName: 'qonversion/production' } } });
-  const { production } = settings.projects;
-  if (production === undefined) throw new Error('the project just parsed is there');
   const key = async () => parseSecretKey(runKey(), 'the secret', 'fill it');
   return examine(
     change({
-      settings,
+      settings: SETTINGS,
       source: 'stack IntegrationGuard',
-      patients: [{ name: 'production', settings: production, key: { get: key, renew: key }, api: harness.api }],
+      patients: [
+        {
+          name: 'production',
+          policy: production.policy,
+          apiUrl: production.apiUrl,
+          key: { get: key, renew: key },
+          api: harness.api,
+          ofFleet: false,
+        },
+      ],
       ledger: harness.ledger,
       clock: harness.ports.clock,
       place: { stack: 'IntegrationGuard', facts: { ...HEALTHY, ...facts } },
@@ -143,5 +155,94 @@ describe('the doctor', () => {
     expect(examineFailure(new SettingsError(['a: expected b', 'c: expected d'], 'cdk.json'))).toMatchObject([
       { check: 'settings', level: 'problem', says: 'cdk.json: a: expected b\nc: expected d' },
     ]);
+  });
+});
+
+describe('the doctor of a fleet', () => {
+  const secret = (project: string): TaggedSecret => ({
+    secretName: `q/${project}`,
+    project,
+    policy: production.policy,
+    because: 'default',
+  });
+  const run = (minutesAgo: number | null, status = 'SUCCEEDED'): FleetRun => ({
+    id: `run ${minutesAgo}`,
+    status,
+    endedAt: minutesAgo === null ? null : minutesBefore(NOON, minutesAgo),
+  });
+  const FLEET: FleetFacts = {
+    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)' }],
+    secrets: async () => [secret('acme'), secret('bolt')],
+    runs: async () => [run(null, 'RUNNING'), run(4), run(9)],
+    passesOf: async () => ({ total: 2, failed: 0 }),
+  };
+  const visitFleet = async (facts: Partial<FleetFacts> = {}) =>
+    (await visit({ fleet: { ...FLEET, ...facts } })).filter(({ check }) => check.includes('fleet'));
+
+  it('finds nothing in one that is in order', async () => {
+    expect(await visitFleet()).toEqual([
+      { check: 'fleet', level: 'ok', says: '2 projects; `guard projects` shows them', todo: null },
+      { check: 'schedule of the fleet', level: 'ok', says: 'enabled, rate(5 minutes)', todo: null },
+      {
+        check: 'runs over the fleet',
+        level: 'ok',
+        says: 'the last one was completed at 11:56 UTC, 4 min ago, with 2 passes',
+        todo: null,
+      },
+    ]);
+  });
+
+  it('looks at the project it is asked about without a schedule of its own', async () => {
+    const findings = await visit({ fleet: FLEET, schedules: async () => [] }, (surgery) => ({
+      ...surgery,
+      patients: surgery.patients.map((patient) => ({ ...patient, ofFleet: true })),
+    }));
+    expect(bad(findings)).toEqual([]);
+    expect(findings.map(({ check }) => check)).not.toContain('last pass');
+  });
+
+  it.each<[string, Partial<FleetFacts>, Partial<Finding>]>([
+    ['no project', { secrets: async () => [] }, { level: 'warning', todo: 'tag one' }],
+    [
+      'a secret that has the tag in vain',
+      {
+        secrets: async () => [secret('acme'), { ...secret('x'), project: null, policy: null, because: 'of its name' }],
+      },
+      { level: 'warning', says: 'secret "q/x" has the tag and is not a project of the fleet: of its name' },
+    ],
+    [
+      'a project whose policy is not there',
+      { secrets: async () => [secret('acme'), { ...secret('x'), policy: null, because: 'its policy is not there' }] },
+      { level: 'problem', says: 'project "x" is not guarded: its policy is not there' },
+    ],
+    ['a schedule that is gone', { schedules: async () => [] }, { todo: 'deploy the stack again' }],
+    ['that no run was started', { runs: async () => [] }, { level: 'problem', says: 'none has ended yet' }],
+    [
+      'that all runs break off',
+      { runs: async () => [run(2, 'FAILED'), run(7, 'TIMED_OUT')] },
+      { level: 'problem', says: 'none was completed; the last one ended as FAILED' },
+    ],
+    [
+      'that the last one broke off',
+      { runs: async () => [run(2, 'FAILED'), run(7)] },
+      { level: 'problem', says: 'the one after it ended as FAILED' },
+    ],
+    [
+      'that runs have ceased',
+      { runs: async () => [run(40)] },
+      { level: 'problem', says: 'the last one was completed at 11:20 UTC, 40 min ago' },
+    ],
+    [
+      'passes that could not run',
+      { passesOf: async () => ({ total: 50, failed: 3 }) },
+      { level: 'warning', says: '3 of 50 passes could not run' },
+    ],
+    [
+      'what it may not look at',
+      { runs: () => Promise.reject(new GuardError('AccessDenied: not authorized')) },
+      { check: 'runs over the fleet', level: 'unknown' },
+    ],
+  ])('finds %s', async (_what, facts, expected) => {
+    expect(bad(await visitFleet(facts))).toEqual([expect.objectContaining(expected)]);
   });
 });

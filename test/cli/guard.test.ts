@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../functions/cli/program.ts';
+import { showProjects } from '../../functions/cli/show.ts';
+import { parseSettings } from '../../functions/guard/settings-schema.ts';
 import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 import { runKey } from '../support/run-key.ts';
 
@@ -234,6 +236,20 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect((await guard('plan')).err).toContain('has several projects; name one with --project: production, staging');
   });
 
+  it('a fleet, whose projects are not to be had on this machine', async () => {
+    const elsewhere = 'projects of its fleet are those of a deployed stack: name it with --stack';
+    await writeFile(settingsFile, JSON.stringify({ fleet: {} }));
+    expect(await guard('plan')).toMatchObject({
+      code: 2,
+      err: `guard: ${settingsFile} lists no project; ${elsewhere}\n`,
+    });
+    expect((await guard('plan --project acme')).err).toContain(
+      `has no project "acme"; it lists no project; ${elsewhere}`,
+    );
+    await writeFile(settingsFile, JSON.stringify({ projects: { production: { secretName: 'x' } }, fleet: {} }));
+    expect((await guard('plan --project acme')).err).toContain(`it has: production; ${elsewhere}`);
+  });
+
   it('settings with faults: a line for each', async () => {
     await writeSettings({ errorThreshold: 'fifty', shout: true });
     const { code, err } = await guard('plan');
@@ -396,6 +412,53 @@ describe('the program itself', () => {
     const code = await new Promise((resolve) => child.once('exit', resolve));
     expect(code).toBe(2);
     expect(err).toContain('has no project "nope"');
+  });
+});
+
+describe('guard projects', () => {
+  it('shows the projects of the settings with their policies', async () => {
+    await writeSettings({ mode: 'observe', errorThreshold: 20 }, { staging: { secretName: 'y' } });
+    const { code, out } = await guard('projects');
+    expect(code).toBe(0);
+    expect(out).toMatch(/production\s+x\s+observe, 20 failures, 15 min\s+listed/);
+    expect(out).toMatch(/staging\s+y\s+enforce, 50 failures/);
+    expect(out.trim().split('\n').at(-1)).toBe('2 projects.');
+  });
+
+  it('prints one JSON document, with each policy whole', async () => {
+    await writeSettings({ errorThreshold: 20 });
+    const { projects } = JSON.parse((await guard('projects --json')).out) as { projects: unknown[] };
+    expect(projects).toEqual([
+      {
+        project: 'production',
+        secretName: 'x',
+        policy: expect.objectContaining({ errorThreshold: 20, mode: 'enforce' }),
+        because: 'listed',
+        ofFleet: false,
+      },
+    ]);
+  });
+
+  it('of a fleet alone says that none is listed', async () => {
+    await writeFile(settingsFile, JSON.stringify({ fleet: {} }));
+    expect((await guard('projects')).out).toContain('none is listed');
+  });
+
+  it('tells those of a fleet apart, and secrets that are no project', async () => {
+    const policy = parseSettings({ projects: { a: { secretName: 'x' } } }).projects.a?.policy ?? null;
+    const text = showProjects(
+      [
+        { project: 'a', secretName: 'x', policy, because: 'listed', ofFleet: false },
+        { project: 'acme', secretName: 'q/acme', policy, because: 'tag gentle', ofFleet: true },
+        { project: 'lost', secretName: 'q/lost', policy: null, because: 'its tag names no policy', ofFleet: true },
+        { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
+      ],
+      120,
+    );
+    expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 15 min\s+tag gentle/);
+    expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
+    expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);
+    expect(text.split('\n').at(-1)).toBe('3 projects (1 listed, 2 of the fleet). 2 secrets to look at.');
   });
 });
 

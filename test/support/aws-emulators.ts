@@ -71,17 +71,22 @@ interface Secret {
 }
 
 /**
- * GetSecretValue and DescribeSecret as Secrets Manager answers them (JSON 1.1): the value, or ResourceNotFoundException both
- * for a secret that does not exist and for one without a value. Source: the API reference's pages of the two.
+ * GetSecretValue, DescribeSecret and ListSecrets (by the beginning of a tag's key, in pages of two) as Secrets Manager answers them (JSON 1.1): the value, or ResourceNotFoundException both
+ * for a secret that does not exist and for one without a value. Source: the API reference's pages of the three.
  */
 export async function startSecretsManager(): Promise<SecretsEmulator> {
   const secrets = new Map<string, Secret>();
   const failures = new Map<string, string>();
-  const calls = { GetSecretValue: 0, DescribeSecret: 0 };
+  const calls = { GetSecretValue: 0, DescribeSecret: 0, ListSecrets: 0 };
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { SecretId: id } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { SecretId: string };
+    const input = JSON.parse(Buffer.concat(chunks).toString('utf8')) as {
+      readonly SecretId: string;
+      readonly Filters?: readonly { readonly Key: string; readonly Values: readonly string[] }[];
+      readonly NextToken?: string;
+    };
+    const id = input.SecretId;
     const action = String(request.headers['x-amz-target']).split('.').at(-1) as keyof typeof calls;
     calls[action] += 1;
     response.setHeader('content-type', 'application/x-amz-json-1.1');
@@ -89,20 +94,27 @@ export async function startSecretsManager(): Promise<SecretsEmulator> {
       response.statusCode = 400;
       response.end(JSON.stringify({ __type: type, message }));
     };
+    if (action === 'ListSecrets') {
+      const [begins = ''] = input.Filters?.find(({ Key }) => Key === 'tag-key')?.Values ?? [];
+      const found = [...secrets].filter(([, { tags }]) => Object.keys(tags).some((key) => key.startsWith(begins)));
+      const from = Number(input.NextToken ?? 0);
+      const more = from + LISTED_AT_ONCE < found.length ? { NextToken: String(from + LISTED_AT_ONCE) } : {};
+      const SecretList = found.slice(from, from + LISTED_AT_ONCE).map(([name, secret]) => describeSecret(name, secret));
+      response.end(JSON.stringify({ SecretList, ...more }));
+      return;
+    }
     const failure = failures.get(id);
     if (failure !== undefined) return refuse(failure, `${failure} as asked for`);
     const secret = secrets.get(id);
     if (secret === undefined)
       return refuse('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
-    const about = { ARN: `arn:aws:secretsmanager:us-east-1:000000000000:secret:${id}-AbCdEf`, Name: id };
     if (action === 'DescribeSecret') {
-      const Tags = Object.entries(secret.tags).map(([Key, Value]) => ({ Key, Value }));
-      response.end(JSON.stringify({ ...about, Tags }));
+      response.end(JSON.stringify(describeSecret(id, secret)));
     } else if (secret.value === undefined) {
       const message = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
       refuse('ResourceNotFoundException', message);
     } else {
-      response.end(JSON.stringify({ ...about, SecretString: secret.value }));
+      response.end(JSON.stringify({ ARN: arnOf(id), Name: id, SecretString: secret.value }));
     }
   });
   return {
@@ -113,4 +125,15 @@ export async function startSecretsManager(): Promise<SecretsEmulator> {
     looks: () => calls.DescribeSecret,
     stop: () => close(server),
   };
+}
+
+/** The real service gives 100 at most, and may give fewer. */
+const LISTED_AT_ONCE = 2;
+
+function describeSecret(name: string, { tags }: Secret) {
+  return { ARN: arnOf(name), Name: name, Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) };
+}
+
+function arnOf(name: string): string {
+  return `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`;
 }

@@ -1,0 +1,48 @@
+import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { describeError } from '../guard/errors.ts';
+import { choosePolicy, PROJECT_TAG, projectOf } from '../guard/fleet.ts';
+import { type FleetSettings, type Policy, type Settings, secretIdOf } from '../guard/settings.ts';
+import { isListed, tagsOf } from './fleet.ts';
+
+/** A secret with the tag, and what the guard makes of it. */
+export interface TaggedSecret {
+  readonly secretName: string;
+  /** The project it is; null when it is none all the same. */
+  readonly project: string | null;
+  /** What applies to the project; null when it cannot be told. */
+  readonly policy: Policy | null;
+  /** Why that policy, or why no project or no policy. */
+  readonly because: string;
+}
+
+/** All secrets with the tag, by name. Takes the right to list secrets, which shows names and tags and no value. */
+export async function listTaggedSecrets(
+  client: SecretsManagerClient,
+  { fleet, projects }: Settings & { readonly fleet: FleetSettings },
+): Promise<readonly TaggedSecret[]> {
+  const listed = new Set(Object.values(projects).map(secretIdOf));
+  const found: TaggedSecret[] = [];
+  const query = { Filters: [{ Key: 'tag-key' as const, Values: [PROJECT_TAG] }] };
+  for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, query)) {
+    for (const { Name: secretName = '', ARN = '', Tags } of SecretList) {
+      const tags = tagsOf(Tags);
+      // The filter finds every tag that begins like ours.
+      if (!tags.has(PROJECT_TAG)) continue;
+      const none = (because: string) => ({ secretName, project: null, policy: null, because });
+      const project = projectOf(fleet, secretName);
+      if (project === null) found.push(none(`its name does not begin with "${fleet.secretNamePrefix}"`));
+      else if (Object.hasOwn(projects, project)) found.push(none(`a project "${project}" is listed in the settings`));
+      else if (isListed(listed, secretName, ARN)) found.push(none('it is the secret of a project that is listed'));
+      else found.push({ secretName, project, ...tryPolicy(() => choosePolicy(fleet, project, tags)) });
+    }
+  }
+  return found.sort((a, b) => (a.secretName < b.secretName ? -1 : 1));
+}
+
+function tryPolicy(choose: () => { readonly policy: Policy; readonly because: string }) {
+  try {
+    return choose();
+  } catch (error) {
+    return { policy: null, because: describeError(error) };
+  }
+}

@@ -1,0 +1,56 @@
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  GetTemplateCommand,
+  type Stack,
+} from '@aws-sdk/client-cloudformation';
+import * as z from 'zod';
+import { describeError, GuardError } from '../guard/errors.ts';
+import type { Settings } from '../guard/settings.ts';
+import { parseSettings } from '../guard/settings-schema.ts';
+
+/** A deployed stack as an operator finds it. */
+export interface DeployedStack {
+  readonly name: string;
+  readonly status: string;
+  readonly settings: Settings;
+  /** The value of an output. @throws GuardError when the stack has none of that name */
+  readonly output: (name: string) => string;
+}
+
+/** Where the stack keeps the settings it was synthesized with, for whoever operates it. */
+const templateMetadata = z.object({ Metadata: z.object({ IntegrationGuard: z.object({ Settings: z.unknown() }) }) });
+
+export async function findStack(name: string): Promise<DeployedStack> {
+  const client = new CloudFormationClient();
+  try {
+    const [described, template] = await Promise.all([
+      client.send(new DescribeStacksCommand({ StackName: name })),
+      client.send(new GetTemplateCommand({ StackName: name })),
+    ]);
+    const [stack] = described.Stacks ?? [];
+    const body = templateMetadata.safeParse(JSON.parse(template.TemplateBody ?? 'null'));
+    if (stack === undefined || !body.success) throw new GuardError(`stack "${name}" is not a stack of this guard`);
+    return {
+      name,
+      status: stack.StackStatus ?? 'status unknown',
+      settings: parseSettings(body.data.Metadata.IntegrationGuard.Settings, `stack ${name}`),
+      output: outputsOf(name, stack),
+    };
+  } catch (error) {
+    if (error instanceof GuardError) throw error;
+    throw new GuardError(
+      `stack "${name}" cannot be read (${describeError(error)}); check its name, AWS_PROFILE and AWS_REGION`,
+      { cause: error },
+    );
+  }
+}
+
+function outputsOf(stackName: string, stack: Stack): DeployedStack['output'] {
+  return (name) => {
+    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === name)?.OutputValue;
+    if (value === undefined)
+      throw new GuardError(`stack "${stackName}" has no output ${name}; is it a stack of this guard, and up to date?`);
+    return value;
+  };
+}
