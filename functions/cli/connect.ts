@@ -187,18 +187,26 @@ export interface KnownProject extends TaggedSecret {
   readonly ofFleet: boolean;
 }
 
+export interface ProjectList {
+  readonly projects: readonly KnownProject[];
+  /** Whether the projects of the settings' fleet are among them: secrets are looked at where a stack is. */
+  readonly fleet: 'none' | 'looked at' | 'not looked at';
+}
+
 /** Every project of the settings, and of a deployed stack also those of its fleet, with secrets that are none all the same. */
 export async function listProjects(
   environment: CliEnvironment,
   options: Pick<ConnectOptions, 'stack'>,
-): Promise<readonly KnownProject[]> {
+): Promise<ProjectList> {
   const stackName = options.stack ?? environment.stack;
-  if (stackName === undefined) return listed(readSettingsFile(environment.settingsFile));
-  const { settings } = await findStack(stackName);
+  const settings =
+    stackName === undefined ? readSettingsFile(environment.settingsFile) : (await findStack(stackName)).settings;
   const { fleet } = settings;
-  if (fleet === undefined) return listed(settings);
+  if (fleet === undefined) return { projects: listed(settings), fleet: 'none' };
+  if (stackName === undefined) return { projects: listed(settings), fleet: 'not looked at' };
   const secrets = await listTaggedSecrets(new SecretsManagerClient(), { ...settings, fleet });
-  return [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true }))];
+  const projects = [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true }))];
+  return { projects, fleet: 'looked at' };
 }
 
 function listed({ projects }: Settings): readonly KnownProject[] {

@@ -292,14 +292,14 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .option('--stack <name>', 'the deployed stack to look at, instead of the settings of this machine')
     .option('--json', 'print one JSON document')
     .action(async (options: SharedOptions) => {
-      const known = await working(options, 'looking for projects', () =>
+      const list = await working(options, 'looking for projects', () =>
         listProjects(readCliEnvironment(terminal.variables), options),
       );
       print(
         terminal,
         options,
-        () => ({ projects: known }),
-        () => showProjects(known, terminal.columns),
+        () => list,
+        () => showProjects(list, terminal.columns),
       );
     });
 

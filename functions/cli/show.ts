@@ -10,7 +10,7 @@ import type { DecisionKind } from '../guard/rules.ts';
 import type { Policy } from '../guard/settings.ts';
 import { plural, safeText } from '../guard/text.ts';
 import { describeMinutes, describeMoment } from '../guard/time.ts';
-import type { KnownProject } from './connect.ts';
+import type { ProjectList } from './connect.ts';
 import type { Finding } from './doctor.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
@@ -132,8 +132,10 @@ export function showFindings(findings: readonly Finding[], width: number): strin
 }
 
 /** Every project with its policy, and secrets that have the fleet's tag and are no project. */
-export function showProjects(known: readonly KnownProject[], width: number): string {
-  if (known.length === 0) return 'No project: none is listed, and no secret has the tag.';
+export function showProjects({ projects: known, fleet }: ProjectList, width: number): string {
+  const elsewhere = fleet === 'not looked at' ? ' Those of the fleet are shown with --stack.' : '';
+  if (known.length === 0)
+    return elsewhere === '' ? 'No project: no secret has the tag.' : `None is listed.${elsewhere}`;
   const rows = known.map(({ project, secretName, policy, because }) => [
     project ?? paint('dim', 'none'),
     secretName,
@@ -145,7 +147,7 @@ export function showProjects(known: readonly KnownProject[], width: number): str
   const ofFleet = projects.filter((project) => project.ofFleet).length;
   const split = ofFleet === 0 ? '' : ` (${projects.length - ofFleet} listed, ${ofFleet} of the fleet)`;
   const mend = odd === 0 ? '' : ` ${plural(odd, 'secret')} to look at.`;
-  return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${plural(projects.length, 'project')}${split}.${mend}`;
+  return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${plural(projects.length, 'project')}${split}.${mend}${elsewhere}`;
 }
 
 function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): string {

@@ -441,20 +441,19 @@ describe('guard projects', () => {
 
   it('of a fleet alone says that none is listed', async () => {
     await writeFile(settingsFile, JSON.stringify({ fleet: {} }));
-    expect((await guard('projects')).out).toContain('none is listed');
+    expect((await guard('projects')).out).toBe('None is listed. Those of the fleet are shown with --stack.\n');
   });
 
   it('tells those of a fleet apart, and secrets that are no project', async () => {
     const policy = parseSettings({ projects: { a: { secretName: 'x' } } }).projects.a?.policy ?? null;
-    const text = showProjects(
-      [
-        { project: 'a', secretName: 'x', policy, because: 'listed', ofFleet: false },
-        { project: 'acme', secretName: 'q/acme', policy, because: 'tag gentle', ofFleet: true },
-        { project: 'lost', secretName: 'q/lost', policy: null, because: 'its tag names no policy', ofFleet: true },
-        { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
-      ],
-      120,
-    );
+    const projects = [
+      { project: 'a', secretName: 'x', policy, because: 'listed', ofFleet: false },
+      { project: 'acme', secretName: 'q/acme', policy, because: 'tag gentle', ofFleet: true },
+      { project: 'lost', secretName: 'q/lost', policy: null, because: 'its tag names no policy', ofFleet: true },
+      { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
+    ];
+    const text = showProjects({ projects, fleet: 'looked at' }, 120);
+    expect(showProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 15 min\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);
