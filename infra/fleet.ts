@@ -106,7 +106,7 @@ export function grantTaggedSecrets(
         actions: ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'],
         resources: [`arn:${partition}:secretsmanager:${region}:${account}:secret:${secretNamePrefix}*`],
         // The tag is there, whatever its value.
-        conditions: { Null: { [`secretsmanager:ResourceTag/${PROJECT_TAG}`]: 'false' } },
+        conditions: { Null: { [`aws:ResourceTag/${PROJECT_TAG}`]: 'false' } },
       }),
     );
     if (secretKeyArn !== undefined) reader.addToRolePolicy(allow('kms:Decrypt', secretKeyArn));

@@ -4,14 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import { GetDashboardCommand, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { ListTablesCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
-import {
-  GetRoleCommand,
-  GetRolePolicyCommand,
-  IAMClient,
-  ListAttachedRolePoliciesCommand,
-  ListRolePoliciesCommand,
-} from '@aws-sdk/client-iam';
-import { GetFunctionConfigurationCommand, InvokeCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { GetRoleCommand } from '@aws-sdk/client-iam';
+import { GetFunctionConfigurationCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
@@ -19,19 +13,17 @@ import {
   PutSecretValueCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { ListTopicsCommand } from '@aws-sdk/client-sns';
-import { GetQueueAttributesCommand, ListQueuesCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PRODUCTION_KEY } from '../sandbox/server.ts';
 import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK } from './deployment.ts';
-import { grantsOf, isAllowed, type RolePolicy } from './permissions.ts';
+import { grantsOf, isAllowed, type RolePolicy, readPolicies } from './permissions.ts';
 
 /**
  * The unchanged app through the real `cdk bootstrap` and `cdk deploy`, on its schedule, seen through AWS APIs alone. The
  * steps build on one another, as the README's "Deploy" does.
  */
-
-const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
 
 let deployment: Deployment;
 const events: { type: string; id: string; data: { project: string } }[] = [];
@@ -48,19 +40,10 @@ afterAll(async () => {
 
 /** Empties both queues into `events` and `digests`. */
 async function listen(): Promise<void> {
-  for (const [queue, take] of [
-    // The emulator chooses the protocol's body for batches too, as SNS does.
-    [deployment.eventsQueue, (body: string) => void events.push(JSON.parse(body) as (typeof events)[number])],
-    [deployment.digestsQueue, (body: string) => void digests.push(body)],
-  ] as const) {
-    for (;;) {
-      const { Messages = [] } = await deployment.clients.sqs.send(
-        new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600 }),
-      );
-      for (const { Body = '' } of Messages) take(Body);
-      if (Messages.length === 0) break;
-    }
-  }
+  const { eventsQueue, digestsQueue, receive } = deployment;
+  // The emulator chooses the protocol's body for batches too, as SNS does.
+  for (const body of await receive(eventsQueue)) events.push(JSON.parse(body) as (typeof events)[number]);
+  digests.push(...(await receive(digestsQueue)));
 }
 
 /** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
@@ -87,21 +70,9 @@ const functionName = async () => (await deployment.outputs()).PassFunctionName;
 async function invoke(
   payload: unknown,
 ): Promise<{ readonly error: string | undefined; readonly body: Record<string, unknown> }> {
-  const { error, body } = await invokeFunction('PassFunctionName', payload);
+  const { error, body } = await deployment.invoke('PassFunctionName', payload);
   await listen();
   return { error, body: body as Record<string, unknown> };
-}
-
-/** @param output the stack's output that names the function */
-async function invokeFunction(
-  output: string,
-  payload: unknown,
-): Promise<{ readonly error: string | undefined; readonly body: unknown }> {
-  const FunctionName = (await deployment.outputs())[output];
-  const answer = await deployment.clients.lambda.send(
-    new InvokeCommand({ FunctionName, Payload: JSON.stringify(payload) }),
-  );
-  return { error: answer.FunctionError, body: JSON.parse(answer.Payload?.transformToString() ?? 'null') };
 }
 
 function failNow(): void {
@@ -276,8 +247,8 @@ describe.sequential('in operation', () => {
 });
 
 describe.sequential('the control panel', () => {
-  const look = async (payload: unknown) => String((await invokeFunction('PanelFunctionName', payload)).body);
-  const act = async (payload: unknown) => String((await invokeFunction('ActFunctionName', payload)).body);
+  const look = async (payload: unknown) => String((await deployment.invoke('PanelFunctionName', payload)).body);
+  const act = async (payload: unknown) => String((await deployment.invoke('ActFunctionName', payload)).body);
 
   it('is on the dashboard, whose body is JSON that CloudWatch has taken', async () => {
     const { DashboardName } = await deployment.outputs();
@@ -367,11 +338,6 @@ describe.sequential('least privilege, proven', () => {
   let names: Readonly<Record<string, string>>;
 
   beforeAll(async () => {
-    const iam = new IAMClient({
-      endpoint: deployment.cloud.endpoint,
-      region: REGION,
-      credentials: CREDENTIALS,
-    });
     const outputs = await deployment.outputs();
     const secret = async (SecretId: string) =>
       (await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '';
@@ -388,19 +354,9 @@ describe.sequential('least privilege, proven', () => {
         : value;
     const read = async (FunctionName: string | undefined) => {
       const { Role = '' } = await deployment.clients.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
-      const RoleName = Role.split('/').at(-1) ?? '';
-      const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
-      expect(AttachedPolicies).toEqual([]);
-      const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName }));
-      const found = await Promise.all(
-        PolicyNames.map(async (PolicyName) => {
-          const { PolicyDocument = '' } = await iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
-          const text = PolicyDocument.startsWith('{') ? PolicyDocument : decodeURIComponent(PolicyDocument);
-          return { name: PolicyName, policy: JSON.parse(text, toArns) as RolePolicy['policy'] };
-        }),
-      );
-      for (const { resource } of grantsOf(found)) expect(resource).toMatch(/^arn:/);
-      return { role: RoleName, policies: found };
+      const found = await readPolicies(deployment.clients.iam, Role, toArns);
+      for (const { resource } of grantsOf(found.policies)) expect(resource).toMatch(/^arn:/);
+      return found;
     };
     ({ role, policies } = await read(outputs.PassFunctionName));
     ({ role: panelRole, policies: panelPolicies } = await read(outputs.PanelFunctionName));
@@ -412,7 +368,6 @@ describe.sequential('least privilege, proven', () => {
         .map(({ action, resource }) => `${action} ${resource}`)
         .sort();
     expect(withoutLog(acting.policies)).toEqual(withoutLog(policies));
-    iam.destroy();
   });
 
   /** What AWS does in the caller's name: keys of encrypted topics and secrets, and the function's log. */
@@ -583,7 +538,6 @@ describe.sequential('a change of the deployment', () => {
     await must(deployment.cloud.cdk(['destroy', '--force'], deployment.settingsFile));
     await expect(deployment.outputs()).rejects.toThrow(/does not exist/);
 
-    const iam = new IAMClient({ endpoint: deployment.cloud.endpoint, region: REGION, credentials: CREDENTIALS });
     const { clients } = deployment;
     expect((await clients.dynamodb.send(new ListTablesCommand({}))).TableNames).toEqual([ledger]);
     expect((await clients.lambda.send(new ListFunctionsCommand({}))).Functions).toEqual([]);
@@ -594,10 +548,11 @@ describe.sequential('a change of the deployment', () => {
     expect(((await clients.secrets.send(new ListSecretsCommand({}))).SecretList ?? []).map(({ Name }) => Name)).toEqual(
       ['qonversion/staging'],
     );
-    await expect(iam.send(new GetRoleCommand({ RoleName: role.split('/').at(-1) ?? '' }))).rejects.toMatchObject({
+    await expect(
+      clients.iam.send(new GetRoleCommand({ RoleName: role.split('/').at(-1) ?? '' })),
+    ).rejects.toMatchObject({
       name: 'NoSuchEntityException',
     });
-    iam.destroy();
 
     await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
     const plan = deployment.cloud.guard(['plan', '--stack', STACK, '--project', 'production']);

@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { LambdaClient } from '@aws-sdk/client-lambda';
+import { IAMClient } from '@aws-sdk/client-iam';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import {
   CreateSecretCommand,
   type CreateSecretCommandInput,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
-import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type Sandbox, type SandboxOptions, startSandbox, TEST_KEY } from '../sandbox/server.ts';
 import { World } from '../sandbox/world.ts';
 import { ACCOUNT, type Cloud, REGION, startCloud } from './cloud.ts';
@@ -30,13 +32,19 @@ export interface Deployment {
     readonly cloudformation: CloudFormationClient;
     readonly cloudwatch: CloudWatchClient;
     readonly dynamodb: DynamoDBClient;
+    readonly iam: IAMClient;
     readonly lambda: LambdaClient;
     readonly secrets: SecretsManagerClient;
+    readonly sfn: SFNClient;
     readonly sns: SNSClient;
     readonly sqs: SQSClient;
   };
   /** Outputs of the stack by name. */
   outputs(): Promise<Readonly<Record<string, string>>>;
+  /** Invokes the function that one of the stack's outputs names. */
+  invoke(output: string, payload: unknown): Promise<{ readonly error: string | undefined; readonly body: unknown }>;
+  /** Takes everything out of a queue. */
+  receive(queue: string): Promise<readonly string[]>;
   writeSettings(policy?: Readonly<Record<string, unknown>>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -81,8 +89,10 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
     cloudformation: new CloudFormationClient(options),
     cloudwatch: new CloudWatchClient(options),
     dynamodb: new DynamoDBClient(options),
+    iam: new IAMClient(options),
     lambda: new LambdaClient(options),
     secrets: new SecretsManagerClient(options),
+    sfn: new SFNClient(options),
     sns: new SNSClient(options),
     sqs: new SQSClient(options),
   };
@@ -129,6 +139,21 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
       );
       return Object.fromEntries(pairs);
     };
+    const invoke: Deployment['invoke'] = async (output, payload) => {
+      const FunctionName = (await outputs())[output];
+      const answer = await clients.lambda.send(new InvokeCommand({ FunctionName, Payload: JSON.stringify(payload) }));
+      return { error: answer.FunctionError, body: JSON.parse(answer.Payload?.transformToString() ?? 'null') };
+    };
+    const receive = async (QueueUrl: string) => {
+      const bodies: string[] = [];
+      for (;;) {
+        const { Messages = [] } = await clients.sqs.send(
+          new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 600 }),
+        );
+        if (Messages.length === 0) return bodies;
+        bodies.push(...Messages.map(({ Body = '' }) => Body));
+      }
+    };
     await clients.sns.send(
       new SubscribeCommand({
         TopicArn: (await outputs()).AlertsTopicArn,
@@ -137,7 +162,19 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
         Attributes: { RawMessageDelivery: 'true', FilterPolicy: '{"kind":["digest"]}' },
       }),
     );
-    return { cloud, sandbox, settingsFile, eventsQueue, digestsQueue, clients, outputs, writeSettings, stop };
+    return {
+      cloud,
+      sandbox,
+      settingsFile,
+      eventsQueue,
+      digestsQueue,
+      clients,
+      outputs,
+      invoke,
+      receive,
+      writeSettings,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -1,3 +1,4 @@
+import type { CreateSecretCommandInput } from '@aws-sdk/client-secrets-manager';
 import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/fleet.ts';
 import { World } from '../sandbox/world.ts';
 import type { Watched } from './deployment.ts';
@@ -20,18 +21,39 @@ export const ODD = {
   trial: 'trial-1',
 } as const;
 
-const USUAL = Array.from({ length: 45 }, (_, index) => `customer-${String(index + 1).padStart(2, '0')}`);
+/** Secrets that are no project: without the tag, with one that begins like it, and with the tag but of another name. */
+export const STRANGERS = { untagged: `${PREFIX}untagged`, nearly: `${PREFIX}nearly`, payroll: 'payroll' } as const;
+
+/** Customers in order but for one integration. */
+export const USUAL: readonly string[] = Array.from(
+  { length: 45 },
+  (_, index) => `customer-${String(index + 1).padStart(2, '0')}`,
+);
 
 /** Projects whose passes can run. */
 export const RUNNING: readonly string[] = [...USUAL, ODD.observed, ODD.trial];
 
 export const PROJECTS: readonly string[] = [...RUNNING, ODD.revoked, ODD.empty, ODD.lost];
 
-const keyOf = (project: string) => `sk_fake_${project.replace(/\W/g, '_')}_0123456789`;
+export const keyOf = (project: string) => `sk_fake_${project.replace(/\W/g, '_')}_0123456789`;
 
-/** @returns what to deploy, and the world of each project, which is there once it is deployed */
-export function createFleet(): { readonly watched: Watched; readonly world: (project: string) => World } {
+export interface FleetOfCustomers {
+  /** What to deploy. */
+  readonly watched: Watched;
+  /** The world of a project, which is there once it is deployed. */
+  world(project: string): World;
+  /** Another customer comes: a world that its key opens. @returns the secret to make */
+  welcome(project: string): CreateSecretCommandInput;
+}
+
+export function createFleet(): FleetOfCustomers {
   const worlds = new Map<string, World>();
+  const byKey = new Map<string, World>();
+  const open = (project: string, startAt: string) => {
+    const world = createWorld(startAt);
+    worlds.set(project, world);
+    byKey.set(keyOf(project), world);
+  };
   const secret = (project: string, ...tags: (readonly [string, string])[]) => ({
     Name: `${PREFIX}${project}`,
     SecretString: project === ODD.empty ? 'fill me' : keyOf(project),
@@ -39,21 +61,20 @@ export function createFleet(): { readonly watched: Watched; readonly world: (pro
   });
   const watched: Watched = {
     worlds: (startAt) => {
-      for (const project of [...RUNNING, ODD.lost]) worlds.set(project, createWorld(startAt));
-      return { others: new Map([...worlds].map(([project, world]) => [keyOf(project), world])) };
+      for (const project of [...RUNNING, ODD.lost]) open(project, startAt);
+      return { others: byKey };
     },
     secrets: [
       ...[...USUAL, ODD.trial, ODD.revoked, ODD.empty].map((project) => secret(project)),
       secret(ODD.observed, [POLICY_TAG, 'careful']),
       secret(ODD.lost, [POLICY_TAG, 'nowhere']),
-      // Without the tag, with one that only begins like it, and with the tag but of another name.
-      { Name: `${PREFIX}untagged`, SecretString: keyOf('untagged') },
+      { Name: STRANGERS.untagged, SecretString: keyOf('untagged') },
       {
-        Name: `${PREFIX}nearly`,
+        Name: STRANGERS.nearly,
         SecretString: keyOf('nearly'),
         Tags: [{ Key: `${PROJECT_TAG}-not`, Value: 'yes' }],
       },
-      { Name: 'payroll', SecretString: keyOf('payroll'), Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] },
+      { Name: STRANGERS.payroll, SecretString: keyOf('payroll'), Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] },
     ],
     settings: ({ apiUrl, policy }) => ({
       fleet: {
@@ -74,6 +95,10 @@ export function createFleet(): { readonly watched: Watched; readonly world: (pro
       const world = worlds.get(project);
       if (world === undefined) throw new Error(`no world of ${project}`);
       return world;
+    },
+    welcome: (project) => {
+      open(project, new Date().toISOString());
+      return secret(project);
     },
   };
 }

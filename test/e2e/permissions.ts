@@ -1,3 +1,9 @@
+import {
+  GetRolePolicyCommand,
+  type IAMClient,
+  ListAttachedRolePoliciesCommand,
+  ListRolePoliciesCommand,
+} from '@aws-sdk/client-iam';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { ACCOUNT, REGION } from './cloud.ts';
 
@@ -8,16 +14,44 @@ export interface RolePolicy {
     readonly Statement: readonly {
       readonly Action: string | readonly string[];
       readonly Resource: string | readonly string[];
+      readonly Condition?: unknown;
     }[];
   };
 }
 
-/** Whether the role's policies allow the call, by an IAM evaluator that others wrote. */
+/**
+ * The policies of a role, which must all be inline.
+ * @param revive as JSON.parse takes it, for what the emulator names in another way than AWS
+ */
+export async function readPolicies(
+  iam: IAMClient,
+  roleArn: string,
+  revive?: (key: string, value: unknown) => unknown,
+): Promise<{ readonly role: string; readonly policies: readonly RolePolicy[] }> {
+  const RoleName = roleArn.split('/').at(-1) ?? '';
+  const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
+  if (AttachedPolicies.length > 0) throw new Error(`${RoleName} has attached policies`);
+  const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName }));
+  const policies = await Promise.all(
+    PolicyNames.map(async (PolicyName) => {
+      const { PolicyDocument = '' } = await iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
+      const text = PolicyDocument.startsWith('{') ? PolicyDocument : decodeURIComponent(PolicyDocument);
+      return { name: PolicyName, policy: JSON.parse(text, revive) as RolePolicy['policy'] };
+    }),
+  );
+  return { role: RoleName, policies };
+}
+
+/**
+ * Whether the role's policies allow the call, by an IAM evaluator that others wrote.
+ * @param tags of the resource, as IAM's context keys name them
+ */
 export async function isAllowed(
   role: string,
   policies: readonly RolePolicy[],
   action: string,
   resource: string,
+  tags: Readonly<Record<string, string>> = {},
 ): Promise<boolean> {
   const result = await runSimulation(
     {
@@ -25,7 +59,7 @@ export async function isAllowed(
         principal: `arn:aws:iam::${ACCOUNT}:role/${role}`,
         action,
         resource: { resource, accountId: ACCOUNT },
-        contextVariables: { 'aws:RequestedRegion': REGION },
+        contextVariables: { 'aws:RequestedRegion': REGION, ...tags },
       },
       identityPolicies: policies.map(({ name, policy }) => ({ name, policy })),
       serviceControlPolicies: [],

@@ -84,7 +84,7 @@ describe('least privilege of a fleet', () => {
       const [statement, ...others] = secrets(alone, role);
       expect(others).toEqual([]);
       expect(statement?.Action).toEqual(['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue']);
-      expect(statement?.Condition).toEqual({ Null: { [`secretsmanager:ResourceTag/${PROJECT_TAG}`]: 'false' } });
+      expect(statement?.Condition).toEqual({ Null: { [`aws:ResourceTag/${PROJECT_TAG}`]: 'false' } });
       expect(JSON.stringify(statement?.Resource)).toMatch(/:secret:qonversion\/\*"/);
     }
   });

@@ -1,0 +1,344 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GetDashboardCommand } from '@aws-sdk/client-cloudwatch';
+import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import { CreateSecretCommand, DescribeSecretCommand, UntagResourceCommand } from '@aws-sdk/client-secrets-manager';
+import {
+  DescribeExecutionCommand,
+  DescribeMapRunCommand,
+  DescribeStateMachineCommand,
+  ListExecutionsCommand,
+  ListMapRunsCommand,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
+import { ACCOUNT, REGION } from './cloud.ts';
+import { type Deployment, deploy, must, STACK } from './deployment.ts';
+import { createFleet, keyOf, ODD, PREFIX, PROJECTS, RUNNING, STRANGERS, USUAL } from './fleet-worlds.ts';
+import { grantsOf, isAllowed, readPolicies } from './permissions.ts';
+
+/** Dozens of customers, none of whom the settings name, through the unchanged app on its schedule. The steps build on one another. */
+
+interface Told {
+  readonly type: string;
+  readonly data: { readonly project: string; readonly error?: string };
+}
+
+const fleet = createFleet();
+const told: Told[] = [];
+let deployment: Deployment;
+
+beforeAll(async () => {
+  deployment = await deploy(fleet.watched);
+});
+
+afterAll(async () => {
+  await deployment?.stop();
+});
+
+const listen = async () => {
+  for (const body of await deployment.receive(deployment.eventsQueue)) told.push(JSON.parse(body) as Told);
+};
+
+/** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
+async function untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waited = 0; waited < 130; waited += 1) {
+    await listen();
+    if (await condition()) return;
+    await sleep(1_000);
+  }
+  throw new Error(`the schedule has not brought about: ${what}\n${(await deployment.cloud.log()).slice(-3_000)}`);
+}
+
+/** Runs that are over, the last one first. */
+async function endedRuns() {
+  const { FleetStateMachineArn: stateMachineArn } = await deployment.outputs();
+  const { executions = [] } = await deployment.clients.sfn.send(new ListExecutionsCommand({ stateMachineArn }));
+  return executions.filter(({ status }) => status !== 'RUNNING');
+}
+
+/** One more run, as the schedule starts it. */
+async function runNow(): Promise<void> {
+  const { FleetStateMachineArn: stateMachineArn } = await deployment.outputs();
+  const { sfn } = deployment.clients;
+  const { executionArn } = await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }));
+  while ((await sfn.send(new DescribeExecutionCommand({ executionArn }))).status === 'RUNNING') await sleep(500);
+  await listen();
+}
+
+async function passesOf(executionArn: string | undefined) {
+  const { mapRuns = [] } = await deployment.clients.sfn.send(new ListMapRunsCommand({ executionArn }));
+  const [run] = mapRuns;
+  return (await deployment.clients.sfn.send(new DescribeMapRunCommand({ mapRunArn: run?.mapRunArn }))).itemCounts;
+}
+
+const typesOf = (project: string) => told.filter(({ data }) => data.project === project).map(({ type }) => type);
+const calls = (action: string) => deployment.cloud.calls.filter((call) => call.action === action);
+const keysSeen = () => new Set(deployment.sandbox.requests.map(({ authorization }) => authorization));
+const stateOf = (project: string, id: string) => fleet.world(project).get(id)?.active;
+
+describe.sequential('a run over the fleet', () => {
+  it('is started by the schedule, and pauses what fails in every project', async () => {
+    await untilScheduled('a pause in each project', () => USUAL.every((project) => stateOf(project, 'broken') === 0));
+    await untilScheduled('the end of the run', async () => (await endedRuns()).length > 0);
+    expect(RUNNING.filter((project) => stateOf(project, 'good') !== 1)).toEqual([]);
+    await untilScheduled('the alerts', () => told.length >= PROJECTS.length);
+    for (const project of USUAL) expect(typesOf(project), project).toEqual(['integration.paused']);
+  });
+
+  it('heeds the policies of tags and names', () => {
+    for (const project of [ODD.observed, ODD.trial]) {
+      expect(stateOf(project, 'broken')).toBe(1);
+      expect(typesOf(project)).toEqual(['integration.would-pause']);
+    }
+  });
+
+  it('is not touched by the projects that cannot be guarded; people are told of each', () => {
+    for (const project of [ODD.revoked, ODD.empty, ODD.lost]) {
+      expect(typesOf(project), project).toEqual(['guard.failing']);
+    }
+    expect(stateOf(ODD.lost, 'broken')).toBe(1);
+  });
+
+  it('is counted by Step Functions, project by project', async () => {
+    const runs = await endedRuns();
+    expect(runs.map(({ status }) => status)).toEqual(runs.map(() => 'SUCCEEDED'));
+    expect(await passesOf(runs.at(-1)?.executionArn)).toMatchObject({
+      total: PROJECTS.length,
+      failed: 3,
+      succeeded: 47,
+    });
+  });
+
+  it('makes no error of the function, since people know', async () => {
+    expect(await deployment.cloud.log()).not.toContain('PassUntoldError');
+  });
+
+  it('is silent the second time, and writes nothing', async () => {
+    const writes = () => calls('dynamodb:PutItem').length + calls('dynamodb:BatchWriteItem').length;
+    const before = { told: told.length, writes: writes() };
+    const passesBefore = calls('dynamodb:Query').length;
+    await runNow();
+    expect(calls('dynamodb:Query').length).toBeGreaterThanOrEqual(passesBefore + PROJECTS.length);
+    expect({ told: told.length, writes: writes() }).toEqual(before);
+  });
+
+  it('never reads or looks at a secret that is no project of it, nor sends one', () => {
+    const touched = new Set(deployment.cloud.calls.map(({ resource }) => resource));
+    for (const stranger of Object.values(STRANGERS)) expect(touched).not.toContain(stranger);
+    const expected = [...RUNNING, ODD.revoked].map((project) => `Bearer ${keyOf(project)}`);
+    expect([...keysSeen()].sort()).toEqual(expected.sort());
+  });
+});
+
+describe.sequential('without a deployment', () => {
+  it('a customer is added by a tagged secret', async () => {
+    await deployment.clients.secrets.send(new CreateSecretCommand(fleet.welcome('newcomer')));
+    await runNow();
+    expect(typesOf('newcomer')).toEqual(['integration.paused']);
+    expect(stateOf('newcomer', 'broken')).toBe(0);
+    expect(stateOf('newcomer', 'good')).toBe(1);
+  });
+
+  it('and leaves when the tag is taken off', async () => {
+    await deployment.clients.secrets.send(
+      new UntagResourceCommand({ SecretId: `${PREFIX}newcomer`, TagKeys: [PROJECT_TAG] }),
+    );
+    const asked = () =>
+      deployment.sandbox.requests.filter(({ authorization }) => authorization === `Bearer ${keyOf('newcomer')}`).length;
+    // A run that the schedule started may be under way, and have it still.
+    await runNow();
+    const before = asked();
+    expect(before).toBeGreaterThan(0);
+    await runNow();
+    expect(asked()).toBe(before);
+  });
+});
+
+describe.sequential('the functions', () => {
+  it.each([
+    [{ project: 'untagged' }, 'no project "untagged"'],
+    [{ project: 'nearly' }, 'no project "nearly"'],
+    [{ project: 'nobody' }, 'no project "nobody"'],
+    [{ project: '../payroll' }, 'no project "../payroll"'],
+    [{ project: 'customer-01', apiUrl: 'https://evil.example' }, 'takes {"project": NAME} and nothing else'],
+    [{}, 'takes {"project": NAME} and nothing else'],
+  ])('take no %j', async (input, sentence) => {
+    const before = deployment.sandbox.requests.length;
+    const { error, body } = await deployment.invoke('FleetPassFunctionName', input);
+    expect(error).toBe('Unhandled');
+    expect((body as { errorMessage: string }).errorMessage).toContain(sentence);
+    expect(deployment.sandbox.requests.length).toBe(before);
+  });
+
+  it('draw one panel, on which any project can be named, and do what its buttons say', async () => {
+    const { DashboardName } = await deployment.outputs();
+    const { DashboardBody = '' } = await deployment.clients.cloudwatch.send(new GetDashboardCommand({ DashboardName }));
+    expect(DashboardBody.match(/"params":\{"fleet":true\}/g)).toHaveLength(1);
+
+    const look = async (fleetProject: string) =>
+      String(
+        (
+          await deployment.invoke('PanelFunctionName', {
+            fleet: true,
+            widgetContext: { forms: { all: { fleetProject } } },
+          })
+        ).body,
+      );
+    expect(await look('')).toContain('<input name="fleetProject" value=""');
+    expect(await look('customer-02')).toContain('aria-label="Integrations of project customer-02"');
+    expect(await look('untagged')).not.toContain('Integrations of project');
+    const press = async (action: string) =>
+      String(
+        (await deployment.invoke('ActFunctionName', { fleet: true, project: 'customer-02', action, id: 'good' })).body,
+      );
+    expect(await press('pause')).toContain('good is paused');
+    expect(stateOf('customer-02', 'good')).toBe(0);
+    expect(await press('resume')).toContain('good is active again');
+    expect(stateOf('customer-02', 'good')).toBe(1);
+  });
+});
+
+describe.sequential('the command line', () => {
+  const guard = (...args: string[]) => deployment.cloud.guard([...args, '--stack', STACK]);
+
+  it('shows which projects there are, and why a secret is none', async () => {
+    const { projects } = JSON.parse(await must(guard('projects', '--json'))) as {
+      projects: { project: string | null; secretName: string; because: string; policy: { mode: string } | null }[];
+    };
+    expect(projects.flatMap(({ project }) => project ?? []).sort()).toEqual([...PROJECTS].sort());
+    const of = (secretName: string) => projects.find((each) => each.secretName === secretName);
+    expect(of(`${PREFIX}${ODD.observed}`)).toMatchObject({ because: 'tag careful', policy: { mode: 'observe' } });
+    expect(of(`${PREFIX}${ODD.trial}`)).toMatchObject({ because: 'name like trial-*', policy: { mode: 'observe' } });
+    expect(of(`${PREFIX}${ODD.lost}`)).toMatchObject({ policy: null });
+    expect(of(STRANGERS.payroll)).toMatchObject({ project: null, because: `its name does not begin with "${PREFIX}"` });
+    console.log((await must(guard('projects'))).split('\n').slice(-8).join('\n'));
+  });
+
+  it('works on any of them', async () => {
+    expect(await must(guard('list', '--project', 'customer-03'))).toMatch(/broken\s+Amplitude iOS/);
+    expect(await must(guard('resume', 'broken', '--project', 'customer-03'))).toContain(
+      '--project customer-03 --stack',
+    );
+    expect(stateOf('customer-03', 'broken')).toBe(1);
+    expect(await guard('plan')).toMatchObject({
+      code: 2,
+      output: expect.stringContaining('has a fleet; name a project with --project'),
+    });
+    expect(await guard('plan', '--project', 'untagged')).toMatchObject({
+      code: 2,
+      output: expect.stringContaining(`its secret would be "${STRANGERS.untagged}", with the tag ${PROJECT_TAG}`),
+    });
+  });
+
+  it('has a doctor who looks at secrets, schedule, runs, and a project when asked', async () => {
+    const { output } = await guard('doctor', '--json', '--project', 'customer-04');
+    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
+    const of = (check: string) => findings.filter((finding) => finding.check === check);
+    expect(of('secret key')).toMatchObject([{ level: 'ok' }]);
+    expect(of('Qonversion API')).toMatchObject([{ level: 'ok', says: expect.stringContaining('2 integrations') }]);
+    expect(of('schedule of the fleet')).toMatchObject([{ level: 'ok', says: 'enabled, rate(1 minute)' }]);
+    expect(of('runs over the fleet')).toMatchObject([
+      { level: 'ok', says: expect.stringContaining('with 50 passes') },
+      { level: 'warning', says: '3 of 50 passes could not run' },
+    ]);
+    expect(of('fleet').map(({ level, says }) => `${level}: ${says}`)).toEqual([
+      'ok: 50 projects; `guard projects` shows them',
+      expect.stringMatching(/^problem: project "acme\/lost-policy" is not guarded/),
+      expect.stringMatching(/^warning: secret "payroll" has the tag and is not a project of the fleet/),
+    ]);
+    expect(of('last pass')).toEqual([]);
+  });
+});
+
+describe.sequential('least privilege, proven', () => {
+  const tagged = { [`aws:ResourceTag/${PROJECT_TAG}`]: 'yes' };
+  const secretArn = async (SecretId: string) =>
+    (await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '';
+  const roleOf = async (output: string) => {
+    const FunctionName = (await deployment.outputs())[output];
+    const { Role = '' } = await deployment.clients.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+    return readPolicies(deployment.clients.iam, Role);
+  };
+
+  it.each([['FleetPassFunctionName'], ['ActFunctionName'], ['PanelFunctionName']])(
+    'lets %s read tagged secrets of the fleet, and no others',
+    async (output) => {
+      const { role, policies } = await roleOf(output);
+      const project = await secretArn(`${PREFIX}customer-01`);
+      const payroll = await secretArn(STRANGERS.payroll);
+      const may = (action: string, resource: string, tags = {}) =>
+        isAllowed(role, policies, `secretsmanager:${action}`, resource, tags);
+      for (const action of ['DescribeSecret', 'GetSecretValue']) {
+        expect(await may(action, project, tagged)).toBe(true);
+        expect(await may(action, project)).toBe(false);
+        expect(await may(action, await secretArn(STRANGERS.untagged))).toBe(false);
+        expect(await may(action, payroll, tagged)).toBe(false);
+      }
+      for (const action of ['PutSecretValue', 'UpdateSecret', 'TagResource', 'DeleteSecret']) {
+        expect(await may(action, project, tagged), action).toBe(false);
+      }
+      expect(await may('ListSecrets', '*')).toBe(false);
+    },
+  );
+
+  it('allows every call of a pass that was made', async () => {
+    const { role, policies } = await roleOf('FleetPassFunctionName');
+    const { LedgerTableName, AlertsTopicArn = '' } = await deployment.outputs();
+    const arnOf = (action: string, resource: string) =>
+      action.startsWith('secretsmanager:')
+        ? `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${resource}-AbCdEf`
+        : resource === LedgerTableName
+          ? `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${resource}`
+          : resource;
+    const made = new Map(deployment.cloud.calls.map((call) => [`${call.action} ${call.resource}`, call]));
+    const refused: string[] = [];
+    for (const [name, { action, resource }] of made) {
+      // The calls with which others were refused above.
+      if (action === 'secretsmanager:DescribeSecret' && !PROJECTS.some((each) => resource === `${PREFIX}${each}`))
+        continue;
+      const tags = action.startsWith('secretsmanager:') ? tagged : {};
+      if (!(await isAllowed(role, policies, action, arnOf(action, resource), tags))) refused.push(name);
+    }
+    expect(refused).toEqual([]);
+    expect(made.size).toBeGreaterThan(2 * RUNNING.length);
+    expect(await isAllowed(role, policies, 'sns:Publish', AlertsTopicArn)).toBe(true);
+  });
+
+  it('lets a run list secrets, start its one function, and never see a value', async () => {
+    const { FleetStateMachineArn: stateMachineArn, ...outputs } = await deployment.outputs();
+    const { roleArn = '' } = await deployment.clients.sfn.send(new DescribeStateMachineCommand({ stateMachineArn }));
+    const { role, policies } = await readPolicies(deployment.clients.iam, roleArn);
+    const may = (action: string, resource: string) => isAllowed(role, policies, action, resource, tagged);
+    const functionArn = (output: string) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${outputs[output]}`;
+    expect(await may('secretsmanager:ListSecrets', '*')).toBe(true);
+    expect(await may('lambda:InvokeFunction', functionArn('FleetPassFunctionName'))).toBe(true);
+    expect(await may('states:StartExecution', stateMachineArn ?? '')).toBe(true);
+    const project = await secretArn(`${PREFIX}customer-01`);
+    for (const [action, resource] of [
+      ['secretsmanager:GetSecretValue', project],
+      ['secretsmanager:DescribeSecret', project],
+      ['lambda:InvokeFunction', functionArn('ActFunctionName')],
+      ['lambda:InvokeFunction', functionArn('PanelFunctionName')],
+      ['states:StartExecution', (stateMachineArn ?? '').replace(/:[^:]*$/, ':other')],
+    ] as const) {
+      expect({ action, resource, allowed: await may(action, resource) }).toEqual({ action, resource, allowed: false });
+    }
+    expect(grantsOf(policies).map(({ action }) => action)).not.toContain('lambda:*');
+  });
+});
+
+describe.sequential('the deployment', () => {
+  it('of nothing is no difference, and its template passes cfn-lint', async () => {
+    const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
+    expect(output).toContain('There were no differences');
+    expect(code).toBe(0);
+    expect(
+      await deployment.cloud.python('cfn-lint', ['--non-zero-exit-code', 'error', deployment.cloud.template(STACK)]),
+    ).toMatchObject({ code: 0 });
+  });
+
+  it('leaves nothing in the dead-letter queue', async () => {
+    expect(await deployment.receive((await deployment.outputs()).DeadLetterQueueUrl ?? '')).toEqual([]);
+  });
+});
