@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { table } from '../../functions/cli/show.ts';
 import { drawChart } from './chart.ts';
 import { describeCost } from './cost.ts';
+import { measureEnvironment, measureRuns } from './fleet.ts';
 import {
   type Figure,
   measureBusy,
@@ -43,6 +44,8 @@ const growth = await measureGrowth(
   quick ? 3 : 7,
 );
 figures.push(...growth.figures);
+await show('fleet', measureRuns());
+await show('fleet, one environment', measureEnvironment(services, quick ? 500 : 10_000));
 const passCost = await measurePass(services);
 await services.stop();
 

@@ -21,7 +21,7 @@ const run = promisify(execFile);
 
 /** A figure beside its aim. */
 export interface Figure {
-  readonly part: 'quiet pass' | 'busy pass' | 'rate limit' | 'cold start' | 'memory' | 'growth';
+  readonly part: 'quiet pass' | 'busy pass' | 'rate limit' | 'cold start' | 'memory' | 'growth' | 'fleet';
   readonly what: string;
   readonly unit: string;
   readonly value: number;
@@ -111,7 +111,7 @@ export async function measurePass(services: Services): Promise<PassCost> {
   }
   subject.destroy();
   bound.destroy();
-  const { stdout } = await runBundle(services, 100, []);
+  const { stdout } = await runListed(services, 100, []);
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
   const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0) / PASSES;
   return { ownMs: Math.max(1, median(own)), logBytes: Math.round(bytes + LAMBDA_LINES_BYTES) };
@@ -288,16 +288,15 @@ async function load(file: string): Promise<number> {
 const PASSES = 3;
 
 /**
- * What a process runs that does nothing but what Lambda's would: it loads the bundle, runs three passes, and prints the most memory
- * it had, in megabytes. Plain JavaScript, since Node's reader of TypeScript takes memory of its own.
+ * What a process runs that does nothing but what Lambda's would: it loads the bundle, runs a pass for each name, and prints the
+ * most memory it had, in megabytes. Plain JavaScript, since Node's reader of TypeScript takes memory of its own.
  */
-function passesOf(bundle: string): string {
+function passesOf(bundle: string, names: string): string {
   return `
     import { existsSync, readFileSync } from 'node:fs';
     const { handler } = await import(${JSON.stringify(pathToFileURL(bundle).href)});
-    const deadline = Date.now() + 120_000;
-    const context = { awsRequestId: 'bench', getRemainingTimeInMillis: () => deadline - Date.now() };
-    for (let passes = 0; passes < ${PASSES}; passes += 1) await handler({ project: 'production' }, context);
+    const context = { awsRequestId: 'bench', getRemainingTimeInMillis: () => 120_000 };
+    for (const project of ${names}) await handler({ project }, context);
     // What getrusage says of a child begins with its parent's, on Linux; this does not.
     const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
     const kilobytes = Number(/VmHWM:\\s+(\\d+) kB/.exec(status)?.[1] ?? process.resourceUsage().maxRSS);
@@ -305,13 +304,31 @@ function passesOf(bundle: string): string {
   `;
 }
 
-/** Three passes of the real bundle in a process of its own, over the services. */
-async function runBundle(services: Services, integrations: number, flags: readonly string[]) {
+/** Three passes of the real bundle over the listed project, in a process of its own. */
+export function runListed(services: Services, integrations: number, flags: readonly string[]) {
+  const projects = { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } };
+  const names = JSON.stringify(Array.from({ length: PASSES }, () => 'production'));
+  return runBundle(services, { entry: 'pass.lambda.ts', settings: { projects }, names, integrations }, flags);
+}
+
+/**
+ * Passes of a real bundle in a process of its own, over the services.
+ * @param work.names an expression in JavaScript
+ */
+export async function runBundle(
+  services: Services,
+  work: {
+    readonly entry: string;
+    readonly settings: object;
+    readonly names: string;
+    readonly integrations: number;
+  },
+  flags: readonly string[],
+) {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
-  const settings = parseSettings({ projects: { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } } });
-  bundleInto(folder, 'pass.lambda.ts', settings);
-  await services.set({ ...QUIET, integrations, latencyMs: 1 });
-  const args = [...flags, '--input-type=module', '-e', passesOf(join(folder, 'index.mjs'))];
+  bundleInto(folder, work.entry, parseSettings(work.settings));
+  await services.set({ ...QUIET, integrations: work.integrations, latencyMs: 1 });
+  const args = [...flags, '--input-type=module', '-e', passesOf(join(folder, 'index.mjs'), work.names)];
   const answer = await run(process.execPath, args, {
     maxBuffer: 64 * 1_024 * 1_024,
     env: {
@@ -335,16 +352,24 @@ export async function measureMemory(services: Services, sizes: readonly number[]
   const figures: Figure[] = [];
   for (const integrations of sizes) {
     const megabytes = integrations > 1_000 ? 256 : 128;
-    // As Lambda starts Node: 90 % of the memory for the old generation, 5 % for each half of the young one.
-    const heap = [
-      `--max-old-space-size=${Math.floor(megabytes * 0.9)}`,
-      `--max-semi-space-size=${Math.floor(megabytes * 0.05)}`,
-    ];
-    const { stderr } = await runBundle(services, integrations, heap);
+    const { stderr } = await runListed(services, integrations, heapOf(megabytes));
     const what = `${integrations.toLocaleString('en-US')} integrations: the most of three passes`;
-    figures.push(figure('memory', what, 'MB', Number(stderr.trim().split('\n').at(-1)), { atMost: megabytes }));
+    figures.push(figure('memory', what, 'MB', memoryIn(stderr), { atMost: megabytes }));
   }
   return figures;
+}
+
+/** As Lambda starts Node: 90 % of the memory for the old generation, 5 % for each half of the young one. */
+export function heapOf(megabytes: number): readonly string[] {
+  return [
+    `--max-old-space-size=${Math.floor(megabytes * 0.9)}`,
+    `--max-semi-space-size=${Math.floor(megabytes * 0.05)}`,
+  ];
+}
+
+/** What `passesOf` printed at its end, in megabytes. */
+export function memoryIn(stderr: string): number {
+  return Number(stderr.trim().split('\n').at(-1));
 }
 
 export interface Growth {
@@ -382,7 +407,7 @@ function slopeOf(points: readonly (readonly [number, number])[]): number {
   return over / points.reduce((sum, [px]) => sum + (px - x) ** 2, 0);
 }
 
-function figure(part: Figure['part'], what: string, unit: string, value: number, aim: Figure['aim']): Figure {
+export function figure(part: Figure['part'], what: string, unit: string, value: number, aim: Figure['aim']): Figure {
   return { part, what, unit, value, aim };
 }
 

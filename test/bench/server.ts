@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
 import { listen } from '../support/loopback.ts';
 
 /**
@@ -28,7 +29,10 @@ export interface Counts {
   queries: number;
   writes: number;
   publishes: number;
+  /** GetSecretValue. */
   secrets: number;
+  /** DescribeSecret. */
+  looks: number;
 }
 
 const counts: Counts = {
@@ -41,6 +45,7 @@ const counts: Counts = {
   writes: 0,
   publishes: 0,
   secrets: 0,
+  looks: 0,
 };
 let scene: Scene = { integrations: 0, failing: 0, latencyMs: 0, perSecond: null };
 let list = '';
@@ -116,6 +121,9 @@ function answerJson(action: string): string {
     case 'GetSecretValue':
       counts.secrets += 1;
       return '{"SecretString":"sk_fake_bench_0123456789"}';
+    case 'DescribeSecret':
+      counts.looks += 1;
+      return JSON.stringify({ ARN: 'arn', Name: 'x', Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] });
     case 'BatchWriteItem':
       counts.writes += 1;
       return '{"UnprocessedItems":{}}';
