@@ -1,6 +1,7 @@
 import { PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
 import { MOST_PROJECTS } from '../../functions/guard/settings-schema.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
+import type { FleetRunFigures } from './fleet-run.ts';
 
 /** What the guard costs in a month, from what a pass was measured to take and AWS's published prices. */
 
@@ -17,6 +18,10 @@ const PRICE = {
   logByte: 0.5 / 1024 ** 3,
   keyMonth: 1,
   dashboardMonth: 3,
+  /** Of a standard workflow. */
+  stateTransition: 25 / 1_000_000,
+  expressRequest: 1 / 1_000_000,
+  expressGbSecond: 0.00001667,
 } as const;
 
 const MONTH_MINUTES = 30 * 24 * 60;
@@ -26,6 +31,11 @@ const KEY_MINUTES = 15;
 const QUIET_METRICS = 7;
 const ALARMS_PER_PROJECT = 2;
 const ALARMS_PER_STACK = 3;
+const ALARMS_PER_FLEET = 8;
+/** Express workflows are billed by pieces of so much memory, and of a tenth of a second. */
+const EXPRESS_MB = 64;
+/** DescribeSecret and GetSecretValue, as if no environment of the function had seen the project in the last 15 minutes. */
+const SECRET_CALLS_PER_FLEET_PASS = 2;
 
 /** What one quiet pass was measured to take. */
 export interface PassCost {
@@ -47,11 +57,10 @@ export interface Cost {
   readonly perProject: number;
 }
 
-/** Of one project, at one pass every so many minutes. */
+/** Of one listed project, at one pass every so many minutes. */
 export function costOf(pass: PassCost, everyMinutes: number): Cost {
   const passes = MONTH_MINUTES / everyMinutes;
-  const billedSeconds = Math.ceil(API_MS + pass.ownMs) / 1_000;
-  const lambda = passes * (PRICE.lambdaRequest + (billedSeconds * MEMORY_MB * PRICE.lambdaGbSecond) / 1_024);
+  const lambda = passes * costOfInvocation(pass);
   const keyReads = MONTH_MINUTES / Math.max(everyMinutes, KEY_MINUTES);
   const secret = PRICE.secretMonth + keyReads * PRICE.secretCall;
   const metrics = QUIET_METRICS * PRICE.metricMonth;
@@ -67,6 +76,46 @@ export function costOf(pass: PassCost, everyMinutes: number): Cost {
   };
 }
 
+function costOfInvocation(pass: PassCost): number {
+  return PRICE.lambdaRequest + (billedSeconds(pass) * MEMORY_MB * PRICE.lambdaGbSecond) / 1_024;
+}
+
+function billedSeconds(pass: PassCost): number {
+  return Math.ceil(API_MS + pass.ownMs) / 1_000;
+}
+
+export interface FleetCost {
+  readonly function: number;
+  readonly secret: number;
+  /** Step Functions. */
+  readonly runs: number;
+  /** Ledger and logs. */
+  readonly other: number;
+  readonly perProject: number;
+}
+
+/**
+ * Of one project of a fleet, at one run every so many minutes.
+ * @param transitions of the run itself, for each project
+ */
+export function costOfFleetProject(pass: PassCost, transitions: number, everyMinutes: number): FleetCost {
+  const passes = MONTH_MINUTES / everyMinutes;
+  const lambda = passes * costOfInvocation(pass);
+  const secret = PRICE.secretMonth + passes * SECRET_CALLS_PER_FLEET_PASS * PRICE.secretCall;
+  const expressSeconds = Math.ceil(10 * billedSeconds(pass)) / 10;
+  const express = PRICE.expressRequest + (expressSeconds * EXPRESS_MB * PRICE.expressGbSecond) / 1_024;
+  // AWS does not say whether the start of a pass is a transition of the run; here it is.
+  const runs = passes * (express + (1 + transitions) * PRICE.stateTransition);
+  const other = passes * (PRICE.dynamoRead + pass.logBytes * PRICE.logByte);
+  return { function: lambda, secret, runs, other, perProject: lambda + secret + runs + other };
+}
+
+/** What a stack with a fleet alone costs beside its projects: a key, a dashboard, the metrics and alarms of the whole. */
+function costOfFleetStack(): number {
+  const { keyMonth, dashboardMonth, metricMonth, alarmMonth } = PRICE;
+  return keyMonth + dashboardMonth + QUIET_METRICS * metricMonth + ALARMS_PER_FLEET * alarmMonth;
+}
+
 /** What the stacks of so many listed projects cost beside the projects: keys, dashboards, and the alarms that projects share. */
 function costOfStacks(projects: number): number {
   const stacks = Math.ceil(projects / MOST_PROJECTS);
@@ -76,8 +125,11 @@ function costOfStacks(projects: number): number {
 
 const SCHEDULES = [1, 5, 15];
 const PROJECTS = [1, 10, 1_000];
+const FLEETS = [10, 100, 1_000, 10_000];
 
-export function describeCost(pass: PassCost): string {
+/** @param fleet of a run over ten thousand projects */
+export function describeCost(pass: PassCost, fleet: FleetRunFigures): string {
+  const transitions = fleet.transitions / fleet.passes.length;
   const dollars = (value: number) =>
     `${value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })} $`;
   const parts = SCHEDULES.map((minutes) => {
@@ -91,6 +143,17 @@ export function describeCost(pass: PassCost): string {
     });
     return `| ${projects.toLocaleString('en-US')} | ${cells.join(' | ')} |`;
   });
+  const fleetParts = SCHEDULES.map((minutes) => {
+    const cost = costOfFleetProject(pass, transitions, minutes);
+    const cells = [cost.function, cost.secret, cost.runs, cost.other, cost.perProject].map(dollars);
+    return `| ${minutes} min | ${cells.join(' | ')} |`;
+  });
+  const fleetTotals = FLEETS.map((projects) => {
+    const cells = SCHEDULES.map((minutes) => {
+      return dollars(costOfFleetProject(pass, transitions, minutes).perProject * projects + costOfFleetStack());
+    });
+    return `| ${projects.toLocaleString('en-US')} | ${cells.join(' | ')} |`;
+  });
   return `# What it costs
 
 \`npm run bench -- --write\` made this from what it measured of a quiet pass over 100 integrations (${pass.ownMs.toFixed(0)} ms beyond waiting
@@ -98,13 +161,13 @@ for the slower of list and ledger, ${pass.logBytes.toLocaleString('en-US')} byte
 from ${API_MS} ms for Qonversion's list (an assumption: it is not published), and from AWS's published prices in us-east-1, US dollars,
 November 2026, without any free tier. Arithmetic, not a bill.
 
-## A project and month
+## A listed project and month
 
 | one pass per | function | secret | ${QUIET_METRICS} metrics | ${ALARMS_PER_PROJECT} alarms | schedule, ledger, logs | together |
 | --- | --- | --- | --- | --- | --- | --- |
 ${parts.join('\n')}
 
-## All of it
+## All of it, with listed projects
 
 With what stacks cost beside their projects: a KMS key, a dashboard for each ${PROJECTS_PER_DASHBOARD} projects (the account's first three with up to 50
 metrics each are free) and ${ALARMS_PER_STACK} alarms. A stack holds up to ${MOST_PROJECTS} projects, so a thousand are ${Math.ceil(1_000 / MOST_PROJECTS)} stacks.
@@ -113,11 +176,32 @@ metrics each are free) and ${ALARMS_PER_STACK} alarms. A stack holds up to ${MOS
 | --- | --- | --- | --- |
 ${totals.join('\n')}
 
+## A project of a fleet and month
+
+The metrics and alarms of a fleet are about the whole of it, so a project costs its secret and its passes: the function, calls to
+Secrets Manager (as if no environment of the function had looked at the project within 15 minutes, which is nearly so where there
+are many), and Step Functions (a request of an express workflow, and a transition of the run for each pass, which AWS's price page
+leaves open; ${transitions.toFixed(2)} more for reading the secrets).
+
+| one run per | function | secret | Step Functions | ledger, logs | together |
+| --- | --- | --- | --- | --- | --- |
+${fleetParts.join('\n')}
+
+## All of it, with a fleet
+
+With a KMS key, a dashboard, ${QUIET_METRICS} metrics and ${ALARMS_PER_FLEET} alarms for the whole. One stack, however many.
+
+| projects | one run per 1 min | 5 min | 15 min |
+| --- | --- | --- | --- |
+${fleetTotals.join('\n')}
+
 ## What drives it
 
-- **Metrics and the secret**, which are billed by the month, not the passes: a schedule of a minute costs little more than one of a
-  quarter of an hour. That is why metrics of what happens rarely are written only when it happens: CloudWatch bills a metric
-  for each hour in which it gets a value, and zeros are values.
+- **Of listed projects metrics and the secret**, which are billed by the month, not the passes: a schedule of a minute costs little
+  more than one of a quarter of an hour. That is why metrics of what happens rarely are written only when it happens:
+  CloudWatch bills a metric for each hour in which it gets a value, and zeros are values.
+- **Of a fleet the secret, and with a run a minute Step Functions.** From two projects on a fleet is the cheaper way; what it lacks is
+  metrics, alarms and a panel on the dashboard for each of them.
 - **Busy passes** add writes (about two and a twenty-fifth for each integration acted on, 0.625 $ a million), messages (0.50 $ a million) and
   the hours of the metrics they write; a bad day is some cents.
 - **The panel** is paid when somebody looks: one invocation, one list, two queries.

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseSettings } from '../../functions/guard/settings-schema.ts';
 import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
+import { createFleetSettings, HISTORY_QUOTA, measureEnvironment, PAYLOAD_QUOTA_BYTES, simulateFleet } from './fleet.ts';
+import { simulateRun } from './fleet-run.ts';
 import { createSubject, type Subject } from './guard.ts';
 import type { Scene } from './server.ts';
 import { type Services, startServices } from './services.ts';
@@ -71,6 +73,7 @@ describe('what a function loads at its start', () => {
     ['pass.lambda.ts', 412],
     ['panel.lambda.ts', 426],
     ['act.lambda.ts', 458],
+    ['fleet.lambda.ts', 412],
   ])('is within the budget, and what it was: %s', async (entry, kilobytes) => {
     const folder = await mkdtemp(join(tmpdir(), 'counts-'));
     const bytes = bundleInto(folder, entry, parseSettings({ projects: { production: { secretName: 'x' } } }));
@@ -78,4 +81,42 @@ describe('what a function loads at its start', () => {
     // A change of a tenth is worth a thought, and a new number here.
     expect(Math.abs(bytes / 1_000 / kilobytes - 1)).toBeLessThan(0.1);
   });
+});
+
+describe('a run over the fleet, in virtual time', () => {
+  it('passes each project once, in pages of fifty, and stays within what Step Functions takes', async () => {
+    const run = await simulateFleet(10_000, 100);
+    expect(new Set(run.passes).size).toBe(10_000);
+    expect(run.passes).toHaveLength(10_000);
+    expect(run).toMatchObject({ pages: 200, mapRuns: 2, transitions: 408, failed: 200, mostAtOnce: 100 });
+    expect(run.mostBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
+    expect(run.historyEvents).toBeLessThanOrEqual(HISTORY_QUOTA);
+  });
+
+  it('takes names as long as Secrets Manager takes them, in more rounds', async () => {
+    const run = await simulateRun(createFleetSettings('https://api.qonversion.io/v4', 100), {
+      secrets: Array.from({ length: 2_000 }, (_, index) => `qonversion/${String(index).padStart(500, 'x')}`),
+      pageSeconds: 1,
+      passSeconds: () => 1,
+      failure: () => null,
+    });
+    expect(new Set(run.passes).size).toBe(2_000);
+    expect(run.mostBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
+    expect(run.mapRuns).toBeGreaterThan(2);
+  });
+
+  it('grows with the projects: so many more pages, and so much longer', async () => {
+    const [few, many] = [await simulateFleet(1_000, 20), await simulateFleet(4_000, 20)];
+    expect(many.pages).toBe(4 * few.pages);
+    expect(many.seconds / few.seconds).toBeCloseTo(4, 1);
+  });
+});
+
+describe('one environment of the fleet’s pass function', () => {
+  it('looks a project up and reads its key once, and asks for a list and the ledger each time', async () => {
+    const figures = await measureEnvironment(services, 25);
+    const of = (what: string) => figures.find((figure) => figure.what.endsWith(what))?.value;
+    expect(of('requests of a first pass')).toBe(4);
+    expect(of('requests of one within 15 minutes')).toBe(2);
+  }, 30_000);
 });

@@ -37,7 +37,7 @@ export function simulateFleet(projects: number, concurrency: number, someHang = 
 const PREFIX = 'qonversion/';
 const nameOf = (index: number) => `customer-number-${String(index).padStart(8, '0')}`;
 
-function createFleetSettings(apiUrl: string, concurrency: number): FleetSettings {
+export function createFleetSettings(apiUrl: string, concurrency: number): FleetSettings {
   const { fleet } = parseSettings({ fleet: { secretNamePrefix: PREFIX, apiUrl, concurrency } });
   if (fleet === undefined) throw new Error('there is a fleet');
   return fleet;
