@@ -220,7 +220,7 @@ const fleetPolicy = z
 /** Lambda's own limit for an account is 1,000 at first, and everything else in the account shares it. */
 const MOST_AT_ONCE = 1_000;
 
-const fleet = z
+const fleetOfWholePolicies = z
   .strictObject({
     /** Of the secrets that may be projects; a project's name is what follows. */
     secretNamePrefix: text(
@@ -233,7 +233,7 @@ const fleet = z
     /** Passes at once. */
     concurrency: positive(MOST_AT_ONCE).default(20),
     policy: policy.prefault({}),
-    /** The first that fits applies; a secret's tag goes before names. None fits: `policy`. */
+    /** The first that fits applies; a secret's tag goes before names. None fits: `policy`, from which they differ. */
     policies: z.array(fleetPolicy, 'a list').max(100, 'at most 100 policies').default([]),
   })
   .superRefine(({ policies }, context) => {
@@ -247,6 +247,20 @@ const fleet = z
       });
     });
   });
+
+/** What one of a fleet's policies does not say is as in the fleet's own: so that a fleet that is observed stays so. */
+const fleet = z.preprocess((given) => {
+  if (!isObject(given) || !Array.isArray(given.policies) || !policy.safeParse(given.policy).success) return given;
+  const own = given.policy as object;
+  const policies = given.policies.map((entry: unknown) =>
+    isObject(entry) && isObject(entry.policy) ? { ...entry, policy: { ...own, ...entry.policy } } : entry,
+  );
+  return { ...given, policies };
+}, fleetOfWholePolicies);
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams'] as const;
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { choosePolicy, POLICY_TAG, PROJECT_TAG, projectOf, secretNameOf } from '../../functions/guard/fleet.ts';
 import type { FleetSettings } from '../../functions/guard/settings.ts';
@@ -34,6 +35,47 @@ describe('the settings of a fleet', () => {
     const subscriptions = [{ email: 'a@example.com', projects: ['acme'] }];
     expect(() => parseSettings({ fleet: {}, alerts: { subscriptions } })).not.toThrow();
     expect(() => parseSettings({ projects: { p: { secretName: 'x' } }, alerts: { subscriptions } })).toThrow('acme');
+  });
+
+  it('have policies that differ from the fleet’s own in what they say, and in nothing else', () => {
+    const fleet = {
+      policy: { mode: 'observe', errorThreshold: 80, warnThreshold: 20 },
+      policies: [
+        { tag: 'gold', policy: { failingForMinutes: 5 } },
+        { tag: 'loud', policy: { mode: 'enforce', warnThreshold: 0 } },
+      ],
+    };
+    const policies = parseSettings({ fleet }).fleet?.policies.map((entry) => entry.policy);
+    const own = { mode: 'observe', errorThreshold: 80, failingForMinutes: 15, warnThreshold: 20 };
+    expect(policies).toMatchObject([
+      { ...own, failingForMinutes: 5 },
+      { ...own, mode: 'enforce', warnThreshold: 0 },
+    ]);
+  });
+
+  it('are such as the README shows', () => {
+    const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    const fleet = parseSettings(JSON.parse(`{${example}}`)).fleet;
+    expect(fleet?.policies.map(({ policy }) => policy.mode)).toEqual(['enforce', 'observe']);
+  });
+
+  it('mean the same when they are read again from the deployed stack', () => {
+    const once = parseSettings({
+      fleet: { policy: { mode: 'observe', warnThreshold: 3 }, policies: [{ tag: 'a', policy: { errorThreshold: 9 } }] },
+    });
+    expect(parseSettings(JSON.parse(JSON.stringify(once)))).toEqual(once);
+  });
+
+  it('name a fault of the fleet’s own policy once', () => {
+    const fleet = { policy: { errorThreshold: 'x' }, policies: [{ tag: 'a', policy: {} }] };
+    const faults = () => parseSettings({ fleet });
+    expect(faults).toThrow('fleet.policy.errorThreshold');
+    expect(faults).not.toThrow('fleet.policies');
+  });
+
+  it('refuse what does not fit together once it is taken over', () => {
+    const fleet = { policy: { warnThreshold: 30 }, policies: [{ tag: 'a', policy: { errorThreshold: 10 } }] };
+    expect(() => parseSettings({ fleet })).toThrow('fleet.policies.0.policy.warnThreshold');
   });
 
   it.each([
