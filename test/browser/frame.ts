@@ -28,7 +28,7 @@ const PURIFY = fileURLToPath(import.meta.resolve('dompurify/dist/purify.min.js')
 export async function startFrame(
   functions: Functions,
   endpoint: string,
-  parameters: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, unknown>>,
 ): Promise<Frame> {
   const calls: { endpoint: string; payload: Readonly<Record<string, unknown>> }[] = [];
   const server = createServer(async (request, response) => {
@@ -61,7 +61,7 @@ function page(options: {
   readonly theme: 'light' | 'dark';
   readonly width: number;
   readonly endpoint: string;
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: Readonly<Record<string, unknown>>;
 }): string {
   const { theme, width } = options;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Dashboard</title><link rel="icon" href="data:,"><style>
@@ -69,7 +69,7 @@ body{margin:0;padding:12px;font-family:sans-serif;background:${theme === 'dark' 
 main{width:${width - 24}px;background:${theme === 'dark' ? '#0f1b2a' : '#fff'};border:1px solid ${theme === 'dark' ? '#414d5c' : '#d5dbdb'};box-sizing:border-box}
 h1{font-size:14px;margin:0;padding:8px;color:${theme === 'dark' ? '#e9ebed' : '#16191f'}}
 dialog{max-width:420px}</style></head>
-<body><main><h1>${options.parameters.project}: control panel</h1><div id="widget" aria-live="polite"></div></main>
+<body><main><h1>${options.parameters.project ?? 'Fleet'}: control panel</h1><div id="widget" aria-live="polite"></div></main>
 <dialog id="confirmation" aria-labelledby="question"><p id="question"></p><button id="cancel">Cancel</button> <button id="confirm">Confirm</button></dialog>
 <script src="/purify.js"></script><script>
 const options = ${JSON.stringify(options)};

@@ -41,14 +41,17 @@ interface Look {
   readonly width?: number;
   /** What the reader is not allowed to call. */
   readonly denied?: string;
+  /** Whether the panel is that of a fleet, in which the project is. */
+  readonly fleet?: boolean;
 }
 
-async function open(harness: Harness, { theme = 'light', width = 1_280, denied }: Look = {}): Promise<PanelDoors> {
-  const doors = openDoors(harness);
+async function open(harness: Harness, look: Look = {}): Promise<PanelDoors> {
+  const { theme = 'light', width = 1_280, denied, fleet = false } = look;
+  const doors = openDoors(harness, fleet);
   const functions = Object.fromEntries(
     Object.entries({ [LOOK_ARN]: doors.look, [ACT_ARN]: doors.act }).filter(([arn]) => arn !== denied),
   );
-  frame = await startFrame(functions, LOOK_ARN, { project: 'production' });
+  frame = await startFrame(functions, LOOK_ARN, fleet ? { fleet: true } : { project: 'production' });
   page = await browser.newPage({ viewport: { width, height: 900 } });
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
@@ -206,6 +209,40 @@ describe('the panel in a browser', () => {
     expect(await page.getByLabel('Find').inputValue()).toBe('SEGMENT');
     expect(await page.getByLabel('Show').inputValue()).toBe('trouble');
     expect(await page.getByText('11 not shown').count()).toBe(1);
+  });
+
+  it('of a fleet asks for a project, shows it, and stays with it', async () => {
+    const harness = await allIsWell();
+    await open(harness, { fleet: true });
+    expect(await violations()).toEqual([]);
+    const choose = async (name: string) => {
+      await page.getByRole('textbox', { name: 'Project of the fleet' }).fill(name);
+      await press('Show the project');
+    };
+    await choose('nobody');
+    expect(await page.getByRole('alert').textContent()).toContain('no project "nobody"');
+    expect(await violations()).toEqual([]);
+
+    await choose('production');
+    expect(await page.getByRole('table', { name: 'Integrations of project production' }).count()).toBe(1);
+    await takePicture('fleet-light', 1_280);
+    expect(await violations()).toEqual([]);
+    await press(/^Pause: Braze iOS/, 'Confirm');
+    expect(harness.world.get('braze-ios')?.active).toBe(0);
+    expect(await page.getByRole('status').textContent()).toContain('braze-ios is paused');
+    expect(await page.getByRole('textbox', { name: 'Project of the fleet' }).inputValue()).toBe('production');
+  });
+
+  it('of a fleet is accessible and fits in a narrow widget and in the dark', async () => {
+    await open(await allIsWell(), { fleet: true, width: 460, theme: 'dark' });
+    expect(await violations()).toEqual([]);
+    await page.getByRole('textbox', { name: 'Project of the fleet' }).fill('production');
+    await press('Show the project');
+    expect(await violations()).toEqual([]);
+    const overflow = await page.evaluate(
+      'document.querySelector("main").scrollWidth > document.querySelector("main").clientWidth',
+    );
+    expect(overflow).toBe(false);
   });
 
   it('lets somebody look whom IAM does not let act', async () => {

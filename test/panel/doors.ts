@@ -1,3 +1,4 @@
+import { NoSuchProjectError } from '../../functions/aws/fleet.ts';
 import { type ActDoor, answerAct, answerLook } from '../../functions/panel/panel.ts';
 import type { Harness } from '../support/harness.ts';
 import { silentLog } from '../support/memory-ports.ts';
@@ -14,14 +15,18 @@ export interface PanelDoors {
   readonly passes: () => number;
 }
 
-export function openDoors({ ports, project }: Harness): PanelDoors {
+/** @param ofFleet whether the project is one of a fleet, and not listed */
+export function openDoors({ ports, project }: Harness, ofFleet = false): PanelDoors {
   let passes = 0;
   const door: ActDoor = {
-    projects: [project.name],
-    fleet: false,
+    projects: ofFleet ? [] : [project.name],
+    fleet: ofFleet,
     log: silentLog,
     endpoints: { look: LOOK_ARN, act: ACT_ARN },
-    open: async () => ({ project, ports }),
+    open: async (name) => {
+      if (name !== project.name) throw new NoSuchProjectError(`no project "${name}"`);
+      return { project, ports };
+    },
     onPass: () => {
       passes += 1;
     },
