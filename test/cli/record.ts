@@ -17,6 +17,7 @@ type Step = { readonly says: string; readonly runs: string };
 const SESSION: readonly Step[] = [
   { says: 'What there is.', runs: 'guard --help' },
   { says: 'Is everything as it should be?', runs: 'guard doctor' },
+  { says: 'Which projects there are; with `--stack NAME` those of its fleet as well.', runs: 'guard projects' },
   { says: 'Every integration, and what the guard thinks of each.', runs: 'guard list' },
   {
     says: 'A provider has failed for a while (the sandbox is told so).',
