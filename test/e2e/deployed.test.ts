@@ -46,15 +46,11 @@ async function listen(): Promise<void> {
   digests.push(...(await receive(digestsQueue)));
 }
 
-/** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
-async function untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 100; waited += 1) {
+const untilScheduled = (what: string, condition: () => boolean | Promise<boolean>) =>
+  deployment.untilScheduled(what, async () => {
     await listen();
-    if (await condition()) return;
-    await sleep(1_000);
-  }
-  throw new Error(`the schedule has not brought about: ${what}\n${(await deployment.cloud.log()).slice(-3_000)}`);
-}
+    return condition();
+  });
 
 /** Mails and SMS, of which the emulator leaves a line each in its log and nothing else. */
 async function deliveries(): Promise<{ readonly mail: number; readonly sms: number }> {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -45,6 +46,8 @@ export interface Deployment {
   invoke(output: string, payload: unknown): Promise<{ readonly error: string | undefined; readonly body: unknown }>;
   /** Takes everything out of a queue. */
   receive(queue: string): Promise<readonly string[]>;
+  /** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
+  untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void>;
   writeSettings(policy?: Readonly<Record<string, unknown>>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -154,6 +157,13 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
         bodies.push(...Messages.map(({ Body = '' }) => Body));
       }
     };
+    const untilScheduled: Deployment['untilScheduled'] = async (what, condition) => {
+      for (let waited = 0; waited < 120; waited += 1) {
+        if (await condition()) return;
+        await sleep(1_000);
+      }
+      throw new Error(`the schedule has not brought about: ${what}\n${(await cloud.log()).slice(-3_000)}`);
+    };
     await clients.sns.send(
       new SubscribeCommand({
         TopicArn: (await outputs()).AlertsTopicArn,
@@ -172,6 +182,7 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
       outputs,
       invoke,
       receive,
+      untilScheduled,
       writeSettings,
       stop,
     };

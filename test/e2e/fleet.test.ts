@@ -40,15 +40,11 @@ const listen = async () => {
   for (const body of await deployment.receive(deployment.eventsQueue)) told.push(JSON.parse(body) as Told);
 };
 
-/** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
-async function untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 130; waited += 1) {
+const untilScheduled = (what: string, condition: () => boolean | Promise<boolean>) =>
+  deployment.untilScheduled(what, async () => {
     await listen();
-    if (await condition()) return;
-    await sleep(1_000);
-  }
-  throw new Error(`the schedule has not brought about: ${what}\n${(await deployment.cloud.log()).slice(-3_000)}`);
-}
+    return condition();
+  });
 
 /** Runs that are over, the last one first. */
 async function endedRuns() {

@@ -11,8 +11,8 @@ import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
 import { GuardStack } from '../../infra/stack.ts';
 import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 import {
-  CREDENTIALS,
   type DynamoEmulator,
+  environmentOver,
   LEDGER_TABLE,
   type SecretsEmulator,
   startDynamo,
@@ -69,20 +69,7 @@ beforeAll(async () => {
       attributes: { RawMessageDelivery: 'true', FilterPolicy: JSON.stringify({ kind: [kind] }) },
     });
   }
-  const environment = {
-    AWS_REGION: CREDENTIALS.region,
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
-    AWS_ENDPOINT_URL_SNS: sns.address,
-    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.endpoint,
-    LEDGER_TABLE,
-    ALERTS_TOPIC_ARN: topicArn,
-    CHAT_TOPICS: '[]',
-    DASHBOARD_NAME: 'IntegrationGuard-us-east-1',
-    STACK_NAME: 'IntegrationGuard',
-    ACT_FUNCTION_ARN,
-  };
+  const environment = { ...environmentOver({ dynamo, sns, secrets }, topicArn), ACT_FUNCTION_ARN };
   lambda = startLambda(bundle, environment);
   panel = startLambda(bundleOf('GuardPanel'), environment);
   act = startLambda(bundleOf('GuardAct'), environment);

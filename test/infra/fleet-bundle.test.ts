@@ -10,8 +10,8 @@ import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
 import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 import { World } from '../sandbox/world.ts';
 import {
-  CREDENTIALS,
   type DynamoEmulator,
+  environmentOver,
   LEDGER_TABLE,
   type SecretsEmulator,
   startDynamo,
@@ -67,17 +67,7 @@ beforeAll(async () => {
   const attributes = { RawMessageDelivery: 'true', FilterPolicy: JSON.stringify({ kind: ['event'] }) };
   sns.subscribe({ topic: 'alerts', queue: 'event', attributes });
   const environment = {
-    AWS_REGION: CREDENTIALS.region,
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
-    AWS_ENDPOINT_URL_SNS: sns.address,
-    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.endpoint,
-    LEDGER_TABLE,
-    ALERTS_TOPIC_ARN: topicArn,
-    CHAT_TOPICS: '[]',
-    DASHBOARD_NAME: 'IntegrationGuard-us-east-1',
-    STACK_NAME: 'IntegrationGuard',
+    ...environmentOver({ dynamo, sns, secrets }, topicArn),
     ACT_FUNCTION_ARN: 'arn:aws:lambda:us-east-1:123456789012:function:act',
   };
   const start = async (entry: string, more: Readonly<Record<string, string>> = {}) => {

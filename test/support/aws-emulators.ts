@@ -137,3 +137,27 @@ function describeSecret(name: string, { tags }: Secret) {
 function arnOf(name: string): string {
   return `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`;
 }
+
+/** The variables of a deployed function over the emulators. */
+export function environmentOver(
+  emulators: {
+    readonly dynamo: DynamoEmulator;
+    readonly sns: Pick<FauxqsServer, 'address'>;
+    readonly secrets: SecretsEmulator;
+  },
+  topicArn: string,
+): Readonly<Record<string, string>> {
+  return {
+    AWS_REGION: CREDENTIALS.region,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ENDPOINT_URL_DYNAMODB: emulators.dynamo.endpoint,
+    AWS_ENDPOINT_URL_SNS: emulators.sns.address,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: emulators.secrets.endpoint,
+    LEDGER_TABLE,
+    ALERTS_TOPIC_ARN: topicArn,
+    CHAT_TOPICS: '[]',
+    DASHBOARD_NAME: 'IntegrationGuard-us-east-1',
+    STACK_NAME: 'IntegrationGuard',
+  };
+}
