@@ -214,17 +214,29 @@ async function examineSecrets(facts: FleetFacts): Promise<readonly Finding[]> {
     projects.length === 0
       ? warning('fleet', `no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet`, 'tag one')
       : ok('fleet', `${plural(projects.length, 'project')}; \`guard projects\` shows them`),
-    ...odd.map(({ secretName, project, because }) =>
-      project === null
-        ? warning(
-            'fleet',
-            `secret "${secretName}" has the tag and is not a project of the fleet: ${because}`,
-            MEND_SECRET,
-          )
-        : problem('fleet', `project "${project}" is not guarded: ${because}`, 'mend it; the next run sees that'),
-    ),
+    ...odd
+      .slice(0, MOST_ODD)
+      .map(({ secretName, project, because }) =>
+        project === null
+          ? warning(
+              'fleet',
+              `secret "${secretName}" has the tag and is not a project of the fleet: ${because}`,
+              MEND_SECRET,
+            )
+          : problem(
+              'fleet',
+              `project "${project}" is not guarded: ${because}`,
+              'mend it; that is seen within 15 minutes',
+            ),
+      ),
+    ...(odd.length <= MOST_ODD
+      ? []
+      : [warning('fleet', `${odd.length - MOST_ODD} more such`, 'ask `npx guard projects`, which shows all')]),
   ];
 }
+
+/** Of so many secrets that are not as they should be, each is named. */
+const MOST_ODD = 5;
 
 const MEND_SECRET = 'take the tag off, or mend what it says';
 

@@ -192,6 +192,14 @@ describe('the doctor of a fleet', () => {
     ]);
   });
 
+  it('names some of many secrets that are not as they should be, and where the others are', async () => {
+    const lost = (project: string) => ({ ...secret(project), policy: null, because: 'its policy is not there' });
+    const names = Array.from({ length: 40 }, (_, index) => `customer-${index}`);
+    const findings = bad(await visitFleet({ secrets: async () => names.map(lost) }));
+    expect(findings).toHaveLength(6);
+    expect(findings.at(-1)).toMatchObject({ says: '35 more such', todo: 'ask `npx guard projects`, which shows all' });
+  });
+
   it('looks at the project it is asked about without a schedule of its own', async () => {
     const findings = await visit({ fleet: FLEET, schedules: async () => [] }, (surgery) => ({
       ...surgery,
