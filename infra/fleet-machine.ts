@@ -41,7 +41,7 @@ export function describeFleetMachine(
     TimeoutSeconds: RUN_TIME_LIMIT_SECONDS,
     StartAt: 'Begin',
     States: {
-      Begin: { Type: 'Pass', ...JSONATA, Assign: { token: '' }, Next: 'Begin a round' },
+      Begin: { Type: 'Pass', ...JSONATA, Assign: { token: null }, Next: 'Begin a round' },
       'Begin a round': { Type: 'Pass', ...JSONATA, Assign: { projects: [] }, Next: 'Read a page of secrets' },
       'Read a page of secrets': {
         Type: 'Task',
@@ -50,14 +50,14 @@ export function describeFleetMachine(
         Arguments: jsonata(`{
           'Filters': [{'Key': 'tag-key', 'Values': ['${PROJECT_TAG}']}],
           'MaxResults': ${SECRETS_A_PAGE},
-          'NextToken': $token != '' ? $token
+          'NextToken': $token != null ? $token
         }`),
         Assign: {
           // The filter finds every tag that begins like ours.
           projects: jsonata(`[$append($projects, $states.result.SecretList[
             '${PROJECT_TAG}' in Tags.Key and $substring(Name, 0, ${secretNamePrefix.length}) = '${secretNamePrefix}'
           ].{'project': $substring(Name, ${secretNamePrefix.length})})]`),
-          token: jsonata(`$exists($states.result.NextToken) ? $states.result.NextToken : ''`),
+          token: jsonata(`$exists($states.result.NextToken) ? $states.result.NextToken : null`),
         },
         Output: {},
         Retry: [retry(['States.ALL'], 4)],
@@ -68,7 +68,7 @@ export function describeFleetMachine(
         ...JSONATA,
         Choices: [
           {
-            Condition: jsonata(`$token != '' and $length($string($projects)) < ${COLLECTED_CHARACTERS}`),
+            Condition: jsonata(`$token != null and $length($string($projects)) < ${COLLECTED_CHARACTERS}`),
             Next: 'Read a page of secrets',
           },
           {
@@ -115,7 +115,7 @@ export function describeFleetMachine(
               Cause: jsonata('$states.input.failure'),
             },
             // All results together may take 256 KiB, so there are none.
-            Guarded: { Type: 'Succeed', ...JSONATA, Output: '' },
+            Guarded: { Type: 'Succeed', ...JSONATA, Output: {} },
           },
         },
         ResultPath: null,
@@ -125,7 +125,7 @@ export function describeFleetMachine(
       'More secrets?': {
         Type: 'Choice',
         ...JSONATA,
-        Choices: [{ Condition: jsonata(`$token != ''`), Next: 'Begin a round' }],
+        Choices: [{ Condition: jsonata('$token != null'), Next: 'Begin a round' }],
         Default: 'Done',
       },
       Done: { Type: 'Succeed' },

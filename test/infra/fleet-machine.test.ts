@@ -1,3 +1,4 @@
+import validate from 'asl-validator';
 import jsonata from 'jsonata';
 import { describe, expect, it } from 'vitest';
 import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
@@ -21,10 +22,14 @@ interface State {
   readonly [field: string]: unknown;
 }
 
-function statesOf(fleet: Record<string, unknown> = {}): Readonly<Record<string, State>> {
+function machineOf(fleet: Record<string, unknown>) {
   const settings = parseSettings({ fleet }).fleet;
   if (settings === undefined) throw new Error('there is a fleet');
-  return describeFleetMachine(settings, 'arn:of-the-pass').States as Readonly<Record<string, State>>;
+  return describeFleetMachine(settings, 'arn:of-the-pass');
+}
+
+function statesOf(fleet: Record<string, unknown> = {}): Readonly<Record<string, State>> {
+  return machineOf(fleet).States as Readonly<Record<string, State>>;
 }
 
 /** As Step Functions hands a result of JSONata on: as JSON. */
@@ -49,7 +54,7 @@ describe('reading a page of secrets', () => {
   const page = statesOf({ secretNamePrefix: 'q/' })['Read a page of secrets'];
 
   it('asks for secrets with the tag, from where the page before ended', async () => {
-    expect(await evaluate(page?.Arguments, { token: '' })).toEqual({
+    expect(await evaluate(page?.Arguments, { token: null })).toEqual({
       Filters: [{ Key: 'tag-key', Values: [PROJECT_TAG] }],
       MaxResults: 50,
     });
@@ -82,7 +87,7 @@ describe('reading a page of secrets', () => {
   it('remembers where the page ended, and that it was the last', async () => {
     const token = (result: Value) => evaluate(page?.Assign?.token, { states: { result } });
     expect(await token({ SecretList: [], NextToken: 'next' })).toBe('next');
-    expect(await token({ SecretList: [] })).toBe('');
+    expect(await token({ SecretList: [] })).toBe(null);
   });
 });
 
@@ -95,9 +100,9 @@ describe('after a page', () => {
     if (enough === undefined) throw new Error('there is a choice');
     expect(await choose(enough, { token: 'next', projects: [] })).toBe('Read a page of secrets');
     expect(await choose(enough, { token: 'next', projects: many(50) })).toBe('Read a page of secrets');
-    expect(await choose(enough, { token: '', projects: many(1) })).toBe('Run the passes');
+    expect(await choose(enough, { token: null, projects: many(1) })).toBe('Run the passes');
     expect(await choose(enough, { token: 'next', projects: many(400) })).toBe('Run the passes');
-    expect(await choose(enough, { token: '', projects: [] })).toBe('Done');
+    expect(await choose(enough, { token: null, projects: [] })).toBe('Done');
   });
 
   it('names of any length stay below what Step Functions takes in a variable', async () => {
@@ -113,7 +118,7 @@ describe('after a page', () => {
     const more = states['More secrets?'];
     if (more === undefined) throw new Error('there is a choice');
     expect(await choose(more, { token: 'next' })).toBe('Begin a round');
-    expect(await choose(more, { token: '' })).toBe('Done');
+    expect(await choose(more, { token: null })).toBe('Done');
   });
 });
 
@@ -144,4 +149,9 @@ it('every state that has an expression says in which language', () => {
     }
   };
   check(statesOf());
+});
+
+it('is Amazon States Language: every state is reached, every field and expression is of its language', () => {
+  const { errors } = validate(machineOf({ secretNamePrefix: 'qonversion/' }));
+  expect(errors.map(({ Message }) => Message)).toEqual([]);
 });
