@@ -41,8 +41,13 @@ export function describeFleetMachine(
     TimeoutSeconds: RUN_TIME_LIMIT_SECONDS,
     StartAt: 'Begin',
     States: {
-      Begin: { Type: 'Pass', ...JSONATA, Assign: { token: null }, Next: 'Begin a round' },
-      'Begin a round': { Type: 'Pass', ...JSONATA, Assign: { projects: [] }, Next: 'Read a page of secrets' },
+      Begin: { Type: 'Pass', ...JSONATA, Assign: { token: null, projects: [], passed: 0 }, Next: 'Begin a round' },
+      'Begin a round': {
+        Type: 'Pass',
+        ...JSONATA,
+        Assign: { passed: jsonata('$passed + $count($projects)'), projects: [] },
+        Next: 'Read a page of secrets',
+      },
       'Read a page of secrets': {
         Type: 'Task',
         ...JSONATA,
@@ -76,8 +81,15 @@ export function describeFleetMachine(
             Output: { projects: jsonata('$projects') },
             Next: 'Run the passes',
           },
+          { Condition: jsonata('$passed > 0'), Next: 'Done' },
         ],
-        Default: 'Done',
+        Default: 'No project',
+      },
+      // A fleet that has lost all its tags is guarded by nobody: that must not look like a run that went well.
+      'No project': {
+        Type: 'Fail',
+        Error: 'NoProject',
+        Cause: `No secret has the tag ${PROJECT_TAG} and a name that begins with "${secretNamePrefix}", so nothing is guarded.`,
       },
       'Run the passes': {
         Type: 'Map',

@@ -120,7 +120,7 @@ export class Monitoring extends Construct {
       this.alarmAtOne(
         'FleetRunsFailed',
         'alarm-fleet-run-broken',
-        'Fleet: a run broke off, so some projects had no pass. See the executions of the state machine.',
+        'Fleet: a run broke off or found no project, so some had no pass. See the executions of the state machine.',
         stateMachine.metricFailed(each),
       ),
       this.alarmAtOne(

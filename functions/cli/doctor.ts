@@ -212,7 +212,7 @@ async function examineSecrets(facts: FleetFacts): Promise<readonly Finding[]> {
   const odd = secrets.filter(({ project, policy }) => project === null || policy === null);
   return [
     projects.length === 0
-      ? warning('fleet', `no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet`, 'tag one')
+      ? problem('fleet', `no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet`, 'tag one')
       : ok('fleet', `${plural(projects.length, 'project')}; \`guard projects\` shows them`),
     ...odd
       .slice(0, MOST_ODD)

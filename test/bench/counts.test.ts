@@ -88,7 +88,14 @@ describe('a run over the fleet, in virtual time', () => {
     const run = await simulateFleet(10_000, 100);
     expect(new Set(run.passes).size).toBe(10_000);
     expect(run.passes).toHaveLength(10_000);
-    expect(run).toMatchObject({ pages: 200, mapRuns: 2, transitions: 408, failed: 200, mostAtOnce: 100 });
+    expect(run).toMatchObject({
+      succeeded: true,
+      pages: 200,
+      mapRuns: 2,
+      transitions: 408,
+      failed: 200,
+      mostAtOnce: 100,
+    });
     expect(run.mostBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
     expect(run.historyEvents).toBeLessThanOrEqual(HISTORY_QUOTA);
   });
@@ -103,6 +110,25 @@ describe('a run over the fleet, in virtual time', () => {
     expect(new Set(run.passes).size).toBe(2_000);
     expect(run.mostBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
     expect(run.mapRuns).toBeGreaterThan(2);
+  });
+
+  it('fails when nobody is in the fleet, and does well when the last of many pages are of others', async () => {
+    const runOver = (secrets: readonly string[]) =>
+      simulateRun(createFleetSettings('https://api.qonversion.io/v4', 100), {
+        secrets,
+        pageSeconds: 1,
+        passSeconds: () => 1,
+        failure: () => null,
+      });
+    const others = Array.from({ length: 120 }, (_, index) => `others/${index}`);
+    expect(await runOver([])).toMatchObject({ succeeded: false, pages: 1, mapRuns: 0 });
+    expect(await runOver(others)).toMatchObject({ succeeded: false, pages: 3, mapRuns: 0 });
+    expect(await runOver(['qonversion/acme', ...others])).toMatchObject({ succeeded: true, passes: ['acme'] });
+    // Enough long names for a round, and then a page of others.
+    const many = Array.from({ length: 450 }, (_, index) => `qonversion/${String(index).padStart(500, 'x')}`);
+    const run = await runOver([...many, ...others]);
+    expect(run).toMatchObject({ succeeded: true, mapRuns: 2 });
+    expect(run.passes).toHaveLength(450);
   });
 
   it('grows with the projects: so many more pages, and so much longer', async () => {

@@ -19,6 +19,8 @@ export interface FleetWorld {
 }
 
 export interface FleetRunFigures {
+  /** Whether the run ended well. */
+  readonly succeeded: boolean;
   readonly seconds: number;
   /** Projects in the order in which their passes began. */
   readonly passes: readonly string[];
@@ -110,8 +112,10 @@ export async function simulateRun(settings: FleetSettings, world: FleetWorld): P
 
   let input: unknown = {};
   let variables: Bindings = {};
+  let succeeded = false;
   for (let name: string | undefined = machine.StartAt; name !== undefined; ) {
     const state = stateOf(machine, name);
+    succeeded = state.Type === 'Succeed';
     counts.transitions += 1;
     historyEvents += HISTORY_EVENTS[state.Type];
     let result: unknown = null;
@@ -129,7 +133,7 @@ export async function simulateRun(settings: FleetSettings, world: FleetWorld): P
     weigh(input);
     name = choice.Next;
   }
-  return { ...counts, passes, historyEvents };
+  return { ...counts, succeeded, passes, historyEvents };
 }
 
 /** @returns the type of the state with which the pass's own little workflow ends */

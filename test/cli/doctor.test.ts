@@ -210,7 +210,7 @@ describe('the doctor of a fleet', () => {
   });
 
   it.each<[string, Partial<FleetFacts>, Partial<Finding>]>([
-    ['no project', { secrets: async () => [] }, { level: 'warning', todo: 'tag one' }],
+    ['no project', { secrets: async () => [] }, { level: 'problem', todo: 'tag one' }],
     [
       'a secret that has the tag in vain',
       {

@@ -102,7 +102,8 @@ describe('after a page', () => {
     expect(await choose(enough, { token: 'next', projects: many(50) })).toBe('Read a page of secrets');
     expect(await choose(enough, { token: null, projects: many(1) })).toBe('Run the passes');
     expect(await choose(enough, { token: 'next', projects: many(400) })).toBe('Run the passes');
-    expect(await choose(enough, { token: null, projects: [] })).toBe('Done');
+    expect(await choose(enough, { token: null, projects: [], passed: 5 })).toBe('Done');
+    expect(await choose(enough, { token: null, projects: [], passed: 0 })).toBe('No project');
   });
 
   it('names of any length stay below what Step Functions takes in a variable', async () => {
