@@ -23,7 +23,8 @@ export interface DeployedProject extends ChosenProject {
 export function chooseLocal(settings: Settings, wanted: string | undefined, file: string): ChosenProject {
   const elsewhere =
     settings.fleet === undefined ? '' : '; projects of its fleet are those of a deployed stack: name it with --stack';
-  return chooseListed(settings, wanted, file, elsewhere);
+  const { name, project } = chooseListed(settings, wanted, file, elsewhere);
+  return { name, policy: project.policy, apiUrl: project.apiUrl };
 }
 
 /**
@@ -40,11 +41,13 @@ export async function chooseDeployed(
   const { fleet, projects } = settings;
   const place = `stack ${stack.name}`;
   if (fleet === undefined || (wanted !== undefined && Object.hasOwn(projects, wanted))) {
-    const { name, policy, apiUrl, ...project } = chooseListed(settings, wanted, place, '');
-    return { name, policy, apiUrl, secretId: secretIdOf({ policy, apiUrl, ...project }), ofFleet: false };
+    const { name, project } = chooseListed(settings, wanted, place, '');
+    return { name, policy: project.policy, apiUrl: project.apiUrl, secretId: secretIdOf(project), ofFleet: false };
   }
   if (wanted === undefined)
-    throw new GuardError(`${place} has a fleet; name a project with --project (npx guard projects shows them)`);
+    throw new GuardError(
+      `${place} has a fleet; name a project with --project (npx guard projects --stack ${stack.name} shows them)`,
+    );
   const { policy, secretName } = await createFleetDirectory(secrets, { ...settings, fleet }, clock).find(wanted);
   return { name: wanted, policy, apiUrl: fleet.apiUrl, secretId: secretName, ofFleet: true };
 }
@@ -55,7 +58,7 @@ function chooseListed(
   wanted: string | undefined,
   place: string,
   elsewhere: string,
-): ProjectSettings & { readonly name: string } {
+): { readonly name: string; readonly project: ProjectSettings } {
   const names = Object.keys(projects);
   const lists = names.length === 0 ? 'lists no project' : `has: ${names.join(', ')}`;
   const name = wanted ?? (names.length === 1 ? names[0] : undefined);
@@ -68,5 +71,5 @@ function chooseListed(
   }
   const project = Object.hasOwn(projects, name) ? projects[name] : undefined;
   if (project === undefined) throw new GuardError(`${place} has no project "${name}"; it ${lists}${elsewhere}`);
-  return { name, ...project };
+  return { name, project };
 }

@@ -7,11 +7,10 @@ import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
-import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import { TELLING_MS } from '../guard/carry-out.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/intent.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
-import { type GuardedProject, type Settings, secretIdOf } from '../guard/settings.ts';
+import type { GuardedProject } from '../guard/settings.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
@@ -180,43 +179,6 @@ async function stackSurgery(stackName: string, wanted: string | undefined): Prom
 
 function toPatient({ name, policy, apiUrl }: ChosenProject, key: KeySource) {
   return { name, policy, apiUrl, key, api: createApi(apiUrl, key, createTimeLimit()) };
-}
-
-/** A project as `guard projects` shows it. */
-export interface KnownProject extends TaggedSecret {
-  readonly ofFleet: boolean;
-}
-
-export interface ProjectList {
-  readonly projects: readonly KnownProject[];
-  /** Whether the projects of the settings' fleet are among them: secrets are looked at where a stack is. */
-  readonly fleet: 'none' | 'looked at' | 'not looked at';
-}
-
-/** Every project of the settings, and of a deployed stack also those of its fleet, with secrets that are none all the same. */
-export async function listProjects(
-  environment: CliEnvironment,
-  options: Pick<ConnectOptions, 'stack'>,
-): Promise<ProjectList> {
-  const stackName = options.stack ?? environment.stack;
-  const settings =
-    stackName === undefined ? readSettingsFile(environment.settingsFile) : (await findStack(stackName)).settings;
-  const { fleet } = settings;
-  if (fleet === undefined) return { projects: listed(settings), fleet: 'none' };
-  if (stackName === undefined) return { projects: listed(settings), fleet: 'not looked at' };
-  const secrets = await listTaggedSecrets(new SecretsManagerClient(), { ...settings, fleet });
-  const projects = [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true }))];
-  return { projects, fleet: 'looked at' };
-}
-
-function listed({ projects }: Settings): readonly KnownProject[] {
-  return Object.entries(projects).map(([project, settings]) => ({
-    secretName: secretIdOf(settings),
-    project,
-    policy: settings.policy,
-    because: 'listed',
-    ofFleet: false,
-  }));
 }
 
 function environmentKey(environment: CliEnvironment): KeySource {

@@ -10,8 +10,9 @@ import type { Plan } from '../guard/plan.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/time.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
-import { type Connection, callDoctor, connect, listProjects, readCliEnvironment } from './connect.ts';
+import { type Connection, callDoctor, connect, readCliEnvironment } from './connect.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
+import { listProjects } from './projects.ts';
 import { showFindings, showHistory, showList, showPlan, showProjects, showReport } from './show.ts';
 
 /** The `guard` command line: the second door to the same core. */

@@ -10,8 +10,8 @@ import type { DecisionKind } from '../guard/rules.ts';
 import type { Policy } from '../guard/settings.ts';
 import { plural, safeText } from '../guard/text.ts';
 import { describeMinutes, describeMoment } from '../guard/time.ts';
-import type { ProjectList } from './connect.ts';
 import type { Finding } from './doctor.ts';
+import type { ProjectList } from './projects.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
 

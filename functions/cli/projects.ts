@@ -1,0 +1,43 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
+import { type Settings, secretIdOf } from '../guard/settings.ts';
+import { readSettingsFile } from '../local/settings-file.ts';
+import type { CliEnvironment } from './connect.ts';
+import { findStack } from './stack.ts';
+
+/** A project as `guard projects` shows it. */
+export interface KnownProject extends TaggedSecret {
+  readonly ofFleet: boolean;
+}
+
+export interface ProjectList {
+  readonly projects: readonly KnownProject[];
+  /** Whether the projects of the settings' fleet are among them: secrets are looked at where a stack is. */
+  readonly fleet: 'none' | 'looked at' | 'not looked at';
+}
+
+/** Every project of the settings, and of a deployed stack also those of its fleet, with secrets that are none all the same. */
+export async function listProjects(
+  environment: CliEnvironment,
+  options: { readonly stack?: string },
+): Promise<ProjectList> {
+  const stackName = options.stack ?? environment.stack;
+  const settings =
+    stackName === undefined ? readSettingsFile(environment.settingsFile) : (await findStack(stackName)).settings;
+  const { fleet } = settings;
+  if (fleet === undefined) return { projects: listed(settings), fleet: 'none' };
+  if (stackName === undefined) return { projects: listed(settings), fleet: 'not looked at' };
+  const secrets = await listTaggedSecrets(new SecretsManagerClient(), { ...settings, fleet });
+  const projects = [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true }))];
+  return { projects, fleet: 'looked at' };
+}
+
+function listed({ projects }: Settings): readonly KnownProject[] {
+  return Object.entries(projects).map(([project, settings]) => ({
+    secretName: secretIdOf(settings),
+    project,
+    policy: settings.policy,
+    because: 'listed',
+    ofFleet: false,
+  }));
+}
