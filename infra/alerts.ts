@@ -8,8 +8,8 @@ import { Subscription, SubscriptionFilter, SubscriptionProtocol, Topic } from 'a
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
-import { severitiesFrom } from '../functions/guard/events.ts';
-import { isChat, type Subscription as SubscriptionSettings } from '../functions/guard/settings.ts';
+import { severitiesFrom } from '../functions/guard/model/event.ts';
+import { isChat, type Subscription as SubscriptionSettings } from '../functions/guard/settings/types.ts';
 
 export interface AlertsProps {
   /** Encrypts all topics. */

@@ -5,8 +5,8 @@ import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/a
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { DefinitionBody, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { PROJECT_TAG } from '../functions/guard/fleet.ts';
-import type { FleetSettings } from '../functions/guard/settings.ts';
+import { PROJECT_TAG } from '../functions/guard/settings/fleet.ts';
+import type { FleetSettings } from '../functions/guard/settings/types.ts';
 import { describeFleetMachine } from './fleet-machine.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 

@@ -8,8 +8,8 @@ import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
-import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/intent.ts';
-import type { Settings } from '../functions/guard/settings.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/policy/resolve.ts';
+import type { Settings } from '../functions/guard/settings/types.ts';
 
 export interface GuardFunctionProps {
   readonly description: string;
@@ -27,7 +27,7 @@ export interface GuardFunctionProps {
 /** Of every function. */
 export const MEMORY_MB = 256;
 
-const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
+const LAMBDA = fileURLToPath(new URL('../functions/lambda', import.meta.url));
 
 /** One factory for every function of the guard: runtime, bundling, logs. */
 export function createGuardFunction(scope: Construct, id: string, props: GuardFunctionProps): LambdaFunction {
@@ -57,7 +57,7 @@ export function createGuardFunction(scope: Construct, id: string, props: GuardFu
 
 /** esbuild through its own API: no container, no shell that could make something of the settings' characters. */
 function bundle(entry: string, settings: Settings): Code {
-  return Code.fromAsset(FUNCTIONS, {
+  return Code.fromAsset(LAMBDA, {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('not-used'),
@@ -83,7 +83,7 @@ export const LOADED_BUDGET_BYTES = 460 * 1_024;
 /** How every function is bundled; the bench bundles what it compares with in the same way. */
 export const BUNDLING = {
   metafile: true,
-  absWorkingDir: FUNCTIONS,
+  absWorkingDir: LAMBDA,
   entryNames: 'index',
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -109,7 +109,7 @@ export const BUNDLING = {
  * @throws when that is more than LOADED_BUDGET_BYTES
  */
 export function bundleInto(outputFolder: string, entry: string, settings: Settings): number {
-  const { metafile } = buildSync({ ...BUNDLING, entryPoints: [join(FUNCTIONS, entry)], outdir: outputFolder });
+  const { metafile } = buildSync({ ...BUNDLING, entryPoints: [join(LAMBDA, entry)], outdir: outputFolder });
   writeFileSync(join(outputFolder, 'settings.json'), `${JSON.stringify(settings)}\n`);
   const loaded = loadedBytes(metafile);
   if (loaded > LOADED_BUDGET_BYTES) {

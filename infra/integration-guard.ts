@@ -8,13 +8,13 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { PanelEnvironment, PassEnvironment } from '../functions/aws/environment.ts';
-import { type ProjectSettings, type Settings, scheduleMinutes } from '../functions/guard/settings.ts';
-import { acknowledge } from './acknowledgements.ts';
+import { type ProjectSettings, type Settings, scheduleMinutes } from '../functions/guard/settings/types.ts';
 import { Alerts } from './alerts.ts';
 import { GuardDashboard } from './dashboard.ts';
 import { Fleet, grantTaggedSecrets } from './fleet.ts';
 import { createGuardFunction } from './guard-function.ts';
 import { Monitoring } from './monitoring.ts';
+import { acknowledge } from './nag-suppressions.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 
 export interface IntegrationGuardProps {
@@ -81,11 +81,11 @@ export class IntegrationGuard extends Construct {
     const projects = Object.keys(settings.projects);
 
     this.passFunction =
-      projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.lambda.ts');
+      projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.ts');
     this.actFunction = create(
       'Act',
       'What the buttons of the control panel do: whoever may invoke it may act',
-      'act.lambda.ts',
+      'panel-actions.ts',
     );
     this.panelFunction = createPanelFunction(this, settings, {
       LEDGER_TABLE: this.ledger.tableName,
@@ -109,7 +109,7 @@ export class IntegrationGuard extends Construct {
         : new Fleet(this, 'Fleet', {
             settings: settings.fleet,
             intervalMinutes: minutes,
-            passFunction: create('FleetPass', 'One pass over one project of the fleet', 'fleet.lambda.ts'),
+            passFunction: create('FleetPass', 'One pass over one project of the fleet', 'fleet-pass.ts'),
             deadLetters: this.deadLetters,
           });
     if (this.fleet !== null) {
@@ -205,7 +205,7 @@ function createPanelFunction(
 ): LambdaFunction {
   const panelFunction = createGuardFunction(scope, 'Panel', {
     description: 'Draws the control panel on the dashboard: whoever may invoke it may look, and not act',
-    entry: 'panel.lambda.ts',
+    entry: 'panel.ts',
     settings,
     encryptionKey: scope.key,
     timeout: Duration.seconds(30),

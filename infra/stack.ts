@@ -1,7 +1,7 @@
 import { Annotations, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { fillSecret } from '../functions/aws/secret.ts';
-import { type Settings, secretIdOf } from '../functions/guard/settings.ts';
+import { type Settings, secretIdOf } from '../functions/guard/settings/types.ts';
 import { IntegrationGuard } from './integration-guard.ts';
 
 export interface GuardStackProps extends StackProps {

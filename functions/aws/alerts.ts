@@ -6,12 +6,12 @@ import {
 } from '@aws-sdk/client-sns';
 import pMap from 'p-map';
 import pRetry from 'p-retry';
-import { toChatNotification } from '../alerts/chat.ts';
-import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../alerts/render.ts';
 import { describeError, GuardError } from '../guard/errors.ts';
-import { severitiesFrom } from '../guard/events.ts';
-import type { GuardEvent } from '../guard/model.ts';
+import type { GuardEvent } from '../guard/model/entry.ts';
+import { severitiesFrom } from '../guard/model/event.ts';
 import type { AlertSink, Log } from '../guard/ports.ts';
+import { toChatNotification } from '../messages/chat.ts';
+import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../messages/digest.ts';
 import type { ChatTopic } from './environment.ts';
 
 export interface SnsAlertSinkOptions {

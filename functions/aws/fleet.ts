@@ -5,9 +5,9 @@ import {
   type Tag,
 } from '@aws-sdk/client-secrets-manager';
 import { describeError, GuardError, SecretUnusableError } from '../guard/errors.ts';
-import { type ChosenPolicy, choosePolicy, PROJECT_TAG, secretNameOf, type Tags } from '../guard/fleet.ts';
 import type { Clock } from '../guard/ports.ts';
-import { type FleetSettings, type Settings, secretIdOf } from '../guard/settings.ts';
+import { type ChosenPolicy, choosePolicy, PROJECT_TAG, secretNameOf, type Tags } from '../guard/settings/fleet.ts';
+import { type FleetSettings, type Settings, secretIdOf } from '../guard/settings/types.ts';
 import { KEY_LIFETIME_MS } from './secret.ts';
 
 /** Finds projects of the fleet by the tags of their secrets. */

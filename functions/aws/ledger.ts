@@ -9,7 +9,7 @@ import {
 import pMap from 'p-map';
 import pRetry from 'p-retry';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
 import {
   type Clock,
   HISTORY_DAYS,

@@ -1,6 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import type { PassReport } from '../guard/pass.ts';
-import type { Settings } from '../guard/settings.ts';
+import type { PassReport } from '../guard/pass/run-pass.ts';
+import type { Settings } from '../guard/settings/types.ts';
 
 /** CloudWatch metrics of a pass, in the namespace and under the names that alarms and dashboard look for. */
 export const METRICS_NAMESPACE = 'IntegrationGuard';

@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { describeError, SecretUnusableError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
-import { MINUTE_MS } from '../guard/time.ts';
+import { MINUTE_MS } from '../guard/text/time.ts';
 import { type KeySource, parseSecretKey, type SecretKey } from '../qonversion/secret-key.ts';
 
 /** A rotated key is picked up after this long even when the old one is still accepted. */

@@ -1,7 +1,7 @@
 import tab from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 import { readSettingsFile } from '../local/settings-file.ts';
-import { readCliEnvironment } from './connect.ts';
+import { readCliEnvironment } from './open-project.ts';
 
 /** Completions for the usual shells: commands and options from the program itself, project names from the settings. */
 export function addCompletions(program: Command, variables: Readonly<Record<string, string | undefined>>): void {

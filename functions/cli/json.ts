@@ -1,10 +1,10 @@
-import { toCloudEvent } from '../alerts/render.ts';
-import type { Result } from '../guard/carry-out.ts';
-import { isKeptOnly } from '../guard/events.ts';
-import type { GuardEvent, IntegrationRecord } from '../guard/model.ts';
-import type { PassReport } from '../guard/pass.ts';
-import type { Plan, PlannedDecision } from '../guard/plan.ts';
-import { safeText } from '../guard/text.ts';
+import type { GuardEvent, IntegrationRecord } from '../guard/model/entry.ts';
+import { isKeptOnly } from '../guard/model/event.ts';
+import type { Result } from '../guard/pass/execute.ts';
+import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
+import type { PassReport } from '../guard/pass/run-pass.ts';
+import { safeText } from '../guard/text/sanitize.ts';
+import { toCloudEvent } from '../messages/digest.ts';
 
 /** The documents that `--json` prints. Field names of records are the API's own. */
 

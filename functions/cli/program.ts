@@ -1,19 +1,19 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
-import { toCloudEvent } from '../alerts/render.ts';
-import type { Order } from '../guard/decide.ts';
 import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
-import { doerOf } from '../guard/events.ts';
-import { operate } from '../guard/operate.ts';
-import { planPass, runPass } from '../guard/pass.ts';
-import type { Plan } from '../guard/plan.ts';
+import { doerOf } from '../guard/model/event.ts';
+import { operate } from '../guard/pass/operator-command.ts';
+import type { Plan } from '../guard/pass/plan.ts';
+import { planPass, runPass } from '../guard/pass/run-pass.ts';
+import type { Order } from '../guard/policy/decide.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
-import { plusMs } from '../guard/time.ts';
+import { plusMs } from '../guard/text/time.ts';
+import { toCloudEvent } from '../messages/digest.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
-import { type Connection, callDoctor, connect, readCliEnvironment } from './connect.ts';
+import { showFindings, showHistory, showList, showPlan, showProjects, showReport } from './format.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
+import { type Connection, callDoctor, connect, readCliEnvironment } from './open-project.ts';
 import { listProjects } from './projects.ts';
-import { showFindings, showHistory, showList, showPlan, showProjects, showReport } from './show.ts';
 
 /** The `guard` command line: the second door to the same core. */
 
@@ -311,7 +311,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .option('--keep', 'leave the sandbox up afterwards and say what to try')
     .option('--pace <ms>', 'milliseconds per pass', parsePace, 250)
     .action(async (options: { readonly json?: boolean; readonly keep?: boolean; readonly pace: number }) => {
-      const { runDemo } = await import('./demo.ts');
+      const { runDemo } = await import('../sandbox/demo.ts');
       await runDemo({
         ...options,
         json: options.json === true,

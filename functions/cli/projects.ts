@@ -1,8 +1,8 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
-import { type Settings, secretIdOf } from '../guard/settings.ts';
+import { type Settings, secretIdOf } from '../guard/settings/types.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
-import type { CliEnvironment } from './connect.ts';
+import type { CliEnvironment } from './open-project.ts';
 import { findStack } from './stack.ts';
 
 /** A project as `guard projects` shows it. */

@@ -6,8 +6,8 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import * as z from 'zod';
 import { describeError, GuardError } from '../guard/errors.ts';
-import type { Settings } from '../guard/settings.ts';
-import { parseSettings } from '../guard/settings-schema.ts';
+import { parseSettings } from '../guard/settings/schema.ts';
+import type { Settings } from '../guard/settings/types.ts';
 
 /** A deployed stack as an operator finds it. */
 export interface DeployedStack {

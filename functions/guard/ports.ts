@@ -1,4 +1,4 @@
-import type { GuardEvent, LedgerEntry, Listing, ProjectEntry, Status, StatusAnswer } from './model.ts';
+import type { GuardEvent, LedgerEntry, Listing, ProjectEntry, Status, StatusAnswer } from './model/entry.ts';
 
 /** What the core needs of the world. AWS and this machine each implement these; one contract suite runs over every pair. */
 

@@ -1,6 +1,6 @@
-import { type DigestContext, toDigest } from '../alerts/render.ts';
 import type { AlertSink } from '../guard/ports.ts';
-import { RUNBOOK } from '../guard/settings.ts';
+import { RUNBOOK } from '../guard/settings/types.ts';
+import { type DigestContext, toDigest } from '../messages/digest.ts';
 
 /** Shows people's digest on the terminal, as its reader would get it by mail. Machines have `--json`. */
 export function createTerminalAlertSink(

@@ -5,7 +5,7 @@ import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
 import {
   type Clock,
   HISTORY_DAYS,
@@ -14,7 +14,7 @@ import {
   type LedgerView,
   type Versioned,
 } from '../guard/ports.ts';
-import { isLater, plusMinutes } from '../guard/time.ts';
+import { isLater, plusMinutes } from '../guard/text/time.ts';
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
 export function createFileLedger(path: string, clock: Clock): Ledger {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import type { Order } from '../guard/decide.ts';
-import { SECRET_NAME } from '../guard/settings.ts';
+import type { Order } from '../guard/policy/decide.ts';
+import { SECRET_NAME } from '../guard/settings/types.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
 

@@ -1,6 +1,6 @@
-import { NOTHING_TO_DO } from '../guard/outlook.ts';
-import { plural } from '../guard/text.ts';
-import { describeMoment } from '../guard/time.ts';
+import { NOTHING_TO_DO } from '../guard/policy/next-action.ts';
+import { plural } from '../guard/text/sanitize.ts';
+import { describeMoment } from '../guard/text/time.ts';
 import { Html, html } from './html.ts';
 import type { Action, Reader } from './input.ts';
 import { STYLE } from './style.ts';

@@ -1,10 +1,10 @@
 import { describeError } from '../guard/errors.ts';
-import { operate } from '../guard/operate.ts';
-import { type PassReport, planPass, runPass } from '../guard/pass.ts';
+import { operate } from '../guard/pass/operator-command.ts';
+import { type PassReport, planPass, runPass } from '../guard/pass/run-pass.ts';
 import type { Log, LookingPorts, Ports } from '../guard/ports.ts';
-import type { GuardedProject } from '../guard/settings.ts';
-import { plural, safeText } from '../guard/text.ts';
-import { HOUR_MS, plusMs } from '../guard/time.ts';
+import type { GuardedProject } from '../guard/settings/types.ts';
+import { plural, safeText } from '../guard/text/sanitize.ts';
+import { HOUR_MS, plusMs } from '../guard/text/time.ts';
 import { DESCRIPTION } from './description.ts';
 import { type ActionInput, type Askable, ORDER_OF, parsePanelInput, type Reader } from './input.ts';
 import { type Endpoints, type Notice, renderChoice, renderPanel, renderProblem } from './page.ts';

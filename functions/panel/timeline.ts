@@ -1,5 +1,5 @@
-import type { EventType, GuardEvent } from '../guard/model.ts';
-import { minutesBetween, plusMinutes } from '../guard/time.ts';
+import type { EventType, GuardEvent } from '../guard/model/entry.ts';
+import { minutesBetween, plusMinutes } from '../guard/text/time.ts';
 
 /** An integration's week, told from what the ledger keeps of it. */
 

@@ -1,13 +1,13 @@
-import { VERB } from '../alerts/render.ts';
-import { doerOf } from '../guard/events.ts';
-import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model.ts';
-import { type Outlook, outlook } from '../guard/outlook.ts';
-import type { Plan, PlannedDecision } from '../guard/plan.ts';
-import { effectivePolicy } from '../guard/policy.ts';
-import type { GuardedProject } from '../guard/settings.ts';
-import { plural, safeText } from '../guard/text.ts';
-import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/time.ts';
-import { isUnstable } from '../guard/unstable.ts';
+import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
+import { doerOf } from '../guard/model/event.ts';
+import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
+import { effectivePolicy } from '../guard/policy/figures.ts';
+import { isUnstable } from '../guard/policy/flapping.ts';
+import { type Outlook, outlook } from '../guard/policy/next-action.ts';
+import type { GuardedProject } from '../guard/settings/types.ts';
+import { plural, safeText } from '../guard/text/sanitize.ts';
+import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
+import { VERB } from '../messages/digest.ts';
 import { type Phase, type Segment, timelineOf } from './timeline.ts';
 
 /** What the panel shows, as data: all text is safe to show once it is escaped. */

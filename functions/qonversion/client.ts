@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { describeError } from '../guard/errors.ts';
-import { SAME_MOMENT_MS } from '../guard/intent.ts';
-import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model.ts';
+import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model/entry.ts';
+import { SAME_MOMENT_MS } from '../guard/policy/resolve.ts';
 import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
-import { safeText } from '../guard/text.ts';
+import { safeText } from '../guard/text/sanitize.ts';
 import {
   type ApiErrorDetails,
   KeyRefusedError,
@@ -17,9 +17,9 @@ import {
   UnavailableError,
   UnexpectedAnswerError,
 } from './errors.ts';
-import { createPace, type Pace } from './pace.ts';
 import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
 import type { KeySource, SecretKey } from './secret-key.ts';
+import { createPace, type Pace } from './throttle.ts';
 
 /**
  * The Qonversion REST API v4, as far as integrations go. One instance serves one pass.

@@ -4,8 +4,8 @@ import { createFleetDirectory, NoSuchProjectError } from '../../functions/aws/fl
 import { KEY_LIFETIME_MS } from '../../functions/aws/secret.ts';
 import { listTaggedSecrets } from '../../functions/aws/tagged-secrets.ts';
 import { SecretUnusableError } from '../../functions/guard/errors.ts';
-import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/fleet.ts';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { CREDENTIALS, type SecretsEmulator, startSecretsManager } from '../support/aws-emulators.ts';
 import { NOON } from '../support/builders.ts';
 import { createTestClock } from '../support/memory-ports.ts';

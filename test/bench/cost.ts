@@ -1,5 +1,5 @@
 import { PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
-import { MOST_PROJECTS } from '../../functions/guard/settings-schema.ts';
+import { MOST_PROJECTS } from '../../functions/guard/settings/schema.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
 import type { FleetRunFigures } from './fleet-run.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
 import { createFleetSettings, HISTORY_QUOTA, measureEnvironment, PAYLOAD_QUOTA_BYTES, simulateFleet } from './fleet.ts';
 import { simulateRun } from './fleet-run.ts';
@@ -70,10 +70,10 @@ describe('what a pass asks for', () => {
 
 describe('what a function loads at its start', () => {
   it.each([
-    ['pass.lambda.ts', 412],
-    ['panel.lambda.ts', 426],
-    ['act.lambda.ts', 458],
-    ['fleet.lambda.ts', 412],
+    ['pass.ts', 412],
+    ['panel.ts', 426],
+    ['panel-actions.ts', 458],
+    ['fleet-pass.ts', 412],
   ])('is within the budget, and what it was: %s', async (entry, kilobytes) => {
     const folder = await mkdtemp(join(tmpdir(), 'counts-'));
     const bytes = bundleInto(folder, entry, parseSettings({ projects: { production: { secretName: 'x' } } }));

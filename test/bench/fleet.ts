@@ -1,6 +1,6 @@
-import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/intent.ts';
-import type { FleetSettings } from '../../functions/guard/settings.ts';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/policy/resolve.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
+import type { FleetSettings } from '../../functions/guard/settings/types.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
 import { type FleetRunFigures, simulateRun } from './fleet-run.ts';
 import { type Figure, figure, heapOf, memoryIn, runBundle } from './measure.ts';
@@ -75,7 +75,7 @@ const RUNS = [
 export async function measureEnvironment(services: Services, projects: number): Promise<readonly Figure[]> {
   const settings = { fleet: createFleetSettings(`${services.origin}/v4`, 20) };
   const once = `Array.from({ length: ${projects} }, (_, index) => 'customer-number-' + String(index).padStart(8, '0'))`;
-  const work = { entry: 'fleet.lambda.ts', settings, integrations: 10 };
+  const work = { entry: 'fleet-pass.ts', settings, integrations: 10 };
   const requestsOf = async () => {
     const counts = await services.set({ integrations: 0, failing: 0, latencyMs: 0, perSecond: null });
     return counts.lists + counts.queries + counts.secrets + counts.looks + counts.writes + counts.publishes;

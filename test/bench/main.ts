@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { table } from '../../functions/cli/show.ts';
+import { table } from '../../functions/cli/format.ts';
 import { drawChart } from './chart.ts';
 import { describeCost } from './cost.ts';
 import { measureEnvironment, measureRuns, simulateFleet } from './fleet.ts';

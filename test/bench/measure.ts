@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { buildSync } from 'esbuild';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { BUNDLING, bundleInto, loadedBytes } from '../../infra/guard-function.ts';
 import type { PassCost } from './cost.ts';
 import { createSubject, type Subject } from './guard.ts';
@@ -241,7 +241,7 @@ export async function measureColdStart(rounds: number): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
   const real = join(folder, 'real');
   const least = join(folder, 'least');
-  const loaded = bundleInto(real, 'pass.lambda.ts', parseSettings({ projects: { production: { secretName: 'x' } } }));
+  const loaded = bundleInto(real, 'pass.ts', parseSettings({ projects: { production: { secretName: 'x' } } }));
   const stdin = {
     contents: TWO_CLIENTS,
     resolveDir: fileURLToPath(new URL('../..', import.meta.url)),
@@ -308,7 +308,7 @@ function passesOf(bundle: string, names: string): string {
 export function runListed(services: Services, integrations: number, flags: readonly string[]) {
   const projects = { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } };
   const names = JSON.stringify(Array.from({ length: PASSES }, () => 'production'));
-  return runBundle(services, { entry: 'pass.lambda.ts', settings: { projects }, names, integrations }, flags);
+  return runBundle(services, { entry: 'pass.ts', settings: { projects }, names, integrations }, flags);
 }
 
 /**

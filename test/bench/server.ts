@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
+import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
 import { listen } from '../support/loopback.ts';
 
 /**

@@ -4,10 +4,10 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { showProjects } from '../../functions/cli/format.ts';
 import { main } from '../../functions/cli/program.ts';
-import { showProjects } from '../../functions/cli/show.ts';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
-import { type Sandbox, startSandbox } from '../sandbox/server.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
+import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
 import { runKey } from '../support/run-key.ts';
 
 let sandbox: Sandbox;

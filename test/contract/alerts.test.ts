@@ -1,14 +1,14 @@
 import { SNSClient } from '@aws-sdk/client-sns';
 import type { FauxqsServer } from 'fauxqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChatNotification } from '../../functions/alerts/chat.ts';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import type { ChatTopic } from '../../functions/aws/environment.ts';
-import { makeEvent } from '../../functions/guard/events.ts';
-import type { EventType, GuardEvent } from '../../functions/guard/model.ts';
+import type { EventType, GuardEvent } from '../../functions/guard/model/entry.ts';
+import { makeEvent } from '../../functions/guard/model/event.ts';
 import type { AlertSink } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings.ts';
+import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
+import type { ChatNotification } from '../../functions/messages/chat.ts';
 import { CREDENTIALS, startSns } from '../support/aws-emulators.ts';
 import { aFailingRecord, NOON } from '../support/builders.ts';
 import { createMemoryAlerts, silentLog } from '../support/memory-ports.ts';

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IntegrationsApi } from '../../functions/guard/ports.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { SecretKey } from '../../functions/qonversion/secret-key.ts';
-import { PRODUCTION_KEY, type Sandbox, startSandbox } from '../sandbox/server.ts';
-import { World } from '../sandbox/world.ts';
+import { PRODUCTION_KEY, type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import { createWorldApi } from '../support/memory-ports.ts';
 
 /** What every integrations API promises. Run over the in-memory twin and over HTTP. */

@@ -15,7 +15,7 @@ import {
 import { ListTopicsCommand } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PRODUCTION_KEY } from '../sandbox/server.ts';
+import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
 import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK } from './deployment.ts';
 import { grantsOf, isAllowed, type RolePolicy, readPolicies } from './permissions.ts';

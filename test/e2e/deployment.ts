@@ -14,8 +14,8 @@ import {
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { type Sandbox, type SandboxOptions, startSandbox, TEST_KEY } from '../sandbox/server.ts';
-import { World } from '../sandbox/world.ts';
+import { type Sandbox, type SandboxOptions, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import { ACCOUNT, type Cloud, REGION, startCloud } from './cloud.ts';
 
 export const STACK = 'IntegrationGuard';

@@ -1,6 +1,6 @@
 import type { CreateSecretCommandInput } from '@aws-sdk/client-secrets-manager';
-import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/fleet.ts';
-import { World } from '../sandbox/world.ts';
+import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import type { Watched } from './deployment.ts';
 
 /** A fleet to deploy: dozens of customers, each with a secret and a world of its own, and secrets that are none. */

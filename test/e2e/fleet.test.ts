@@ -11,7 +11,7 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
+import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
 import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK } from './deployment.ts';
 import { createFleet, keyOf, ODD, PREFIX, PROJECTS, RUNNING, STRANGERS, USUAL } from './fleet-worlds.ts';

@@ -1,5 +1,5 @@
-import { populate } from '../sandbox/scenario.ts';
-import { PRODUCTION_KEY } from '../sandbox/server.ts';
+import { populate } from '../../functions/sandbox/scenario.ts';
+import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
 import { deploy, STACK } from './deployment.ts';
 
 /** `npm run local-cloud`: a whole deployed guard on this machine, left up to play with until Ctrl-C. */

@@ -1,4 +1,4 @@
-import { World } from '../sandbox/world.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import { PROBE_RECOVERY } from '../support/builders.ts';
 
 /**

@@ -1,8 +1,8 @@
 import pMap from 'p-map';
-import { isKeptOnly } from '../../functions/guard/events.ts';
-import { runPass } from '../../functions/guard/pass.ts';
+import { isKeptOnly } from '../../functions/guard/model/event.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Ledger, LedgerView, Ports } from '../../functions/guard/ports.ts';
-import type { World } from '../sandbox/world.ts';
+import type { World } from '../../functions/sandbox/world.ts';
 import { aPolicy } from '../support/builders.ts';
 import { createWorldApi } from '../support/memory-ports.ts';
 import { BUSY_POLICY, BUSY_PROJECT, createBusyWorld, playBusyDay, TOLD_AT_ZERO } from './busy-day.ts';

@@ -9,7 +9,7 @@ import { mutated } from './mutate.ts';
 import { MUTATIONS } from './mutations.ts';
 import { raceEverywhere } from './races.ts';
 
-/** The fault harnesses at the size for every change; `npm run test:faults` tries all of it. */
+/** The fault harnesses at their quick size; `test/faults/main.ts` runs them at any size. */
 const HARNESSES: readonly (readonly [string, (size: Size) => Promise<readonly Finding[]>])[] = [
   ['is killed at any effect, in process', crashEverywhere],
   ['is killed at any effect, by SIGKILL', killEverywhere],

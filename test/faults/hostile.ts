@@ -1,13 +1,13 @@
 import { createServer } from 'node:http';
-import { TELLING_MS } from '../../functions/guard/carry-out.ts';
 import { describeError } from '../../functions/guard/errors.ts';
-import type { GuardEvent } from '../../functions/guard/model.ts';
-import { runPass } from '../../functions/guard/pass.ts';
+import type { GuardEvent } from '../../functions/guard/model/entry.ts';
+import { TELLING_MS } from '../../functions/guard/pass/execute.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log, Ports } from '../../functions/guard/ports.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { SecretKey } from '../../functions/qonversion/secret-key.ts';
-import { PRODUCTION_KEY, startSandbox } from '../sandbox/server.ts';
-import { type SandboxRecord, World } from '../sandbox/world.ts';
+import { PRODUCTION_KEY, startSandbox } from '../../functions/sandbox/server.ts';
+import { type SandboxRecord, World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
 import { close, listen } from '../support/loopback.ts';
 import { createMemoryAlerts, createMemoryLedger } from '../support/memory-ports.ts';

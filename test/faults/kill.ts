@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import pMap from 'p-map';
-import { startSandbox } from '../sandbox/server.ts';
+import { startSandbox } from '../../functions/sandbox/server.ts';
 import { compareEndings, crashPoints, type Eve, live, type Pass, reachEve, sample } from './crash.ts';
 import type { Moment } from './effects.ts';
 import type { Finding, Size } from './finding.ts';

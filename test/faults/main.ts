@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { table } from '../../functions/cli/show.ts';
+import { table } from '../../functions/cli/format.ts';
 import { crashEverywhere } from './crash.ts';
 import type { Finding, Size } from './finding.ts';
 import { faceHostility } from './hostile.ts';

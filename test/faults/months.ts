@@ -1,9 +1,9 @@
-import type { GuardEvent, IntegrationRecord } from '../../functions/guard/model.ts';
-import { operate } from '../../functions/guard/operate.ts';
-import { runPass } from '../../functions/guard/pass.ts';
+import type { GuardEvent, IntegrationRecord } from '../../functions/guard/model/entry.ts';
+import { operate } from '../../functions/guard/pass/operator-command.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { IntegrationsApi, Ports } from '../../functions/guard/ports.ts';
 import { KeyRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
-import { type SandboxRecord, World } from '../sandbox/world.ts';
+import { type SandboxRecord, World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
 import { createCrashGate, gated } from './effects.ts';

@@ -14,7 +14,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'Qonversion is touched without a word in the ledger',
-    file: 'functions/guard/carry-out.ts',
+    file: 'functions/guard/pass/execute.ts',
     edits: [
       [
         '  const written = await ports.ledger.write(project.name, itemOf(before, intent), version, expiresAt);',
@@ -26,7 +26,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'the intent is settled before the alert is accepted',
-    file: 'functions/guard/carry-out.ts',
+    file: 'functions/guard/pass/execute.ts',
     edits: [
       [
         '  const told = await tell(\n    ports,',
@@ -39,7 +39,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'an alert that was refused counts as told',
-    file: 'functions/guard/carry-out.ts',
+    file: 'functions/guard/pass/execute.ts',
     edits: [
       [
         "  if (!item.events.every(({ id }) => accepted.has(id))) return 'the alert was not accepted; the next pass tells it';",
@@ -51,21 +51,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
     breaks: 'the same thing has another id each time',
-    file: 'functions/guard/events.ts',
+    file: 'functions/guard/model/event.ts',
     edits: [['JSON.stringify(identity)', 'JSON.stringify([identity, seed.time, Math.random()])']],
     harness: 'months',
   },
   {
     law: 'law 1',
     breaks: 'an act whose outcome is in doubt is forgotten',
-    file: 'functions/guard/carry-out.ts',
+    file: 'functions/guard/pass/execute.ts',
     edits: [['changedNothing(error) ? null : { ...intent, owed: [], failedAt }', 'null']],
     harness: 'months',
   },
   {
     law: 'law 1',
     breaks: 'what was begun with an integration that one list had lost is forgotten',
-    file: 'functions/guard/decide.ts',
+    file: 'functions/guard/policy/decide.ts',
     edits: [
       [
         '  const leaves = intent === null || intent.act === null || underWayStill ? null : { ...intent, owed: [] };',
@@ -89,7 +89,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 2',
     breaks: 'an intent is taken up while its pass may still run',
-    file: 'functions/guard/intent.ts',
+    file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
         '  return Math.abs(Date.parse(now) - Date.parse(intent.decidedAt)) < PASS_TIME_LIMIT_SECONDS * 1_000;',
@@ -101,14 +101,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 2',
     breaks: 'a list that is older than the ledger is believed',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/pass/run-pass.ts',
     edits: [['  return isQuiet(first.plan) ? first : planFrom(await ports.api.list());', '  return first;']],
     harness: 'races',
   },
   {
     law: 'law 3',
     breaks: 'a quiet pass writes',
-    file: 'functions/guard/decide.ts',
+    file: 'functions/guard/policy/decide.ts',
     edits: [
       ['!interrupted && ruling.act === undefined', "record.id === '' && !interrupted && ruling.act === undefined"],
     ],
@@ -136,14 +136,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 5',
     breaks: 'credentials are passed on',
-    file: 'functions/guard/text.ts',
+    file: 'functions/guard/text/sanitize.ts',
     edits: [['shorten(redactCredentials(plain), maxLength)', 'shorten(plain, maxLength)']],
     harness: 'text',
   },
   {
     law: 'law 5',
     breaks: 'terminal escapes and direction marks are passed on',
-    file: 'functions/guard/text.ts',
+    file: 'functions/guard/text/sanitize.ts',
     edits: [
       [
         "stripVTControlCharacters(raw).replace(INVISIBLE, '').replace(SPACE_OR_CONTROL, ' ')",
@@ -176,7 +176,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 7',
     breaks: 'a pass that cannot run says nothing',
-    file: 'functions/guard/pass.ts',
+    file: 'functions/guard/pass/run-pass.ts',
     edits: [
       [
         '    const done = await carryOut(ports, project, [], decision, time);',
@@ -188,7 +188,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 1',
     breaks: 'the raw count is judged instead of the fresh failures',
-    file: 'functions/guard/policy.ts',
+    file: 'functions/guard/policy/figures.ts',
     edits: [
       [
         '  const freshErrors = record.delivery_error_count - baseline;',
@@ -200,7 +200,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 2',
     breaks: 'a burst is an outage',
-    file: 'functions/guard/policy.ts',
+    file: 'functions/guard/policy/figures.ts',
     edits: [
       [
         'freshErrors >= policy.errorThreshold && failingMinutes >= policy.failingForMinutes',
@@ -212,7 +212,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 2',
     breaks: 'minutes are counted on a clock that is off',
-    file: 'functions/guard/carry-out.ts',
+    file: 'functions/guard/pass/execute.ts',
     edits: [
       [
         '  return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };',
@@ -224,14 +224,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 3',
     breaks: 'what is over the limits is left on',
-    file: 'functions/guard/policy.ts',
+    file: 'functions/guard/policy/figures.ts',
     edits: [['freshErrors >= policy.errorThreshold &&', 'freshErrors >= policy.errorThreshold * 2 &&']],
     harness: 'months',
   },
   {
     law: 'rule 4',
     breaks: 'an operator who re-activates is fought',
-    file: 'functions/guard/rules.ts',
+    file: 'functions/guard/policy/transitions.ts',
     edits: [
       [
         "    case 'open':\n      return ruleReactivated(item, circuit);",
@@ -243,7 +243,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 4',
     breaks: 'what came and went between two passes is not noticed',
-    file: 'functions/guard/rules.ts',
+    file: 'functions/guard/policy/transitions.ts',
     edits: [
       [
         '  if (!failing || !changedUnseen(record, entry, policy, context)) return entry;',
@@ -255,7 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 5',
     breaks: "an operator's pause is undone by a trial",
-    file: 'functions/guard/intent.ts',
+    file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
         '  if (!isLater(record.updated_at, act.updatedAt)) return true;\n  const changedAt',
@@ -267,7 +267,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 6',
     breaks: 'a suspension is told in every pass',
-    file: 'functions/guard/rules.ts',
+    file: 'functions/guard/policy/transitions.ts',
     edits: [
       [
         "  const seed = { episode: next.episode, ordinal: next.failedProbes, reason, figures, nextProbeAt: retry };\n  const events = [event(item, { ...seed, type: 'integration.suspended' })];",
@@ -280,14 +280,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 7',
     breaks: 'a trial does not wait for its cooldown',
-    file: 'functions/guard/circuit.ts',
+    file: 'functions/guard/policy/circuit.ts',
     edits: [['recovery.cooldownMinutes * recovery.backoff ** circuit.failedProbes', 'recovery.cooldownMinutes']],
     harness: 'months',
   },
   {
     law: 'rule 7',
     breaks: 'what somebody paused again is re-activated on trial',
-    file: 'functions/guard/rules.ts',
+    file: 'functions/guard/policy/transitions.ts',
     edits: [
       [
         "  if (circuit.by === 'guard' && changedSince(record, item.before.baseline)) return ruleLeftToPeople(item, circuit);",
@@ -299,7 +299,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'rule 8',
     breaks: 'there is no blast radius',
-    file: 'functions/guard/plan.ts',
+    file: 'functions/guard/pass/plan.ts',
     edits: [
       [
         '  const held = wanted > allowed && options.force !== true;',
@@ -325,7 +325,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 5',
     breaks: "a chat channel takes somebody else's text for a mention",
-    file: 'functions/alerts/chat.ts',
+    file: 'functions/messages/chat.ts',
     edits: [[".replace(/@/g, '＠')", '']],
     harness: 'text',
   },

@@ -1,4 +1,4 @@
-import type { SandboxRecord } from '../sandbox/world.ts';
+import type { SandboxRecord } from '../../functions/sandbox/world.ts';
 
 /**
  * What the specification (design §3) makes of what truly happened. Written from its words and from the world's own truth: it

@@ -1,10 +1,10 @@
-import { PASS_TIME_LIMIT_SECONDS, SAME_MOMENT_MS } from '../../functions/guard/intent.ts';
-import type { GuardEvent } from '../../functions/guard/model.ts';
-import { operate } from '../../functions/guard/operate.ts';
-import { runPass } from '../../functions/guard/pass.ts';
+import type { GuardEvent } from '../../functions/guard/model/entry.ts';
+import { operate } from '../../functions/guard/pass/operator-command.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
+import { PASS_TIME_LIMIT_SECONDS, SAME_MOMENT_MS } from '../../functions/guard/policy/resolve.ts';
 import type { IntegrationsApi, LedgerView, Ports } from '../../functions/guard/ports.ts';
 import { OutOfTimeError } from '../../functions/qonversion/errors.ts';
-import { World } from '../sandbox/world.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
 import { fill } from './crash.ts';

@@ -1,7 +1,7 @@
-import { runPass } from '../../functions/guard/pass.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { SecretKey } from '../../functions/qonversion/secret-key.ts';
-import { PRODUCTION_KEY } from '../sandbox/server.ts';
+import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
 import { CRASH_PROJECT } from './crash.ts';
 import { createCountingGate, createCrashGate, type Moment } from './effects.ts';
 import { type Elsewhere, portsElsewhere } from './places.ts';

@@ -6,10 +6,10 @@ import { GetCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { App } from 'aws-cdk-lib';
 import type { FauxqsServer } from 'fauxqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
+import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
 import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
 import { GuardStack } from '../../infra/stack.ts';
-import { type Sandbox, startSandbox } from '../sandbox/server.ts';
 import {
   type DynamoEmulator,
   environmentOver,
@@ -110,7 +110,7 @@ describe.sequential('the bundle, as CDK makes it', () => {
 
   it('has a budget for what is loaded at a cold start, which fails the build', async () => {
     const settings = parseSettings({ projects: { production: { secretName: 'x' } } });
-    for (const entry of ['pass.lambda.ts', 'panel.lambda.ts', 'act.lambda.ts']) {
+    for (const entry of ['pass.ts', 'panel.ts', 'panel-actions.ts']) {
       const folder = await mkdtemp(join(tmpdir(), 'budget-'));
       expect(bundleInto(folder, entry, settings)).toBeLessThanOrEqual(LOADED_BUDGET_BYTES);
     }

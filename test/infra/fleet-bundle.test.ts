@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { FauxqsServer } from 'fauxqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/fleet.ts';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
+import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
-import { type Sandbox, startSandbox } from '../sandbox/server.ts';
-import { World } from '../sandbox/world.ts';
 import {
   type DynamoEmulator,
   environmentOver,
@@ -75,10 +75,10 @@ beforeAll(async () => {
     expect(bundleInto(folder, entry, settings)).toBeLessThanOrEqual(LOADED_BUDGET_BYTES);
     return startLambda(join(folder, 'index.mjs'), { ...environment, ...more });
   };
-  pass = await start('fleet.lambda.ts');
-  mute = await start('fleet.lambda.ts', { ALERTS_TOPIC_ARN: `${topicArn}-that-is-not-there` });
-  panel = await start('panel.lambda.ts');
-  act = await start('act.lambda.ts');
+  pass = await start('fleet-pass.ts');
+  mute = await start('fleet-pass.ts', { ALERTS_TOPIC_ARN: `${topicArn}-that-is-not-there` });
+  panel = await start('panel.ts');
+  act = await start('panel-actions.ts');
 });
 
 afterAll(async () => {

@@ -1,8 +1,8 @@
 import validate from 'asl-validator';
 import jsonata from 'jsonata';
 import { describe, expect, it } from 'vitest';
-import { PROJECT_TAG } from '../../functions/guard/fleet.ts';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { describeFleetMachine } from '../../infra/fleet-machine.ts';
 
 /**

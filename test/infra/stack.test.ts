@@ -5,8 +5,8 @@ import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag
 import { describe, expect, it } from 'vitest';
 import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
 import { METRIC } from '../../functions/aws/metrics.ts';
-import { RUNBOOK } from '../../functions/guard/settings.ts';
-import { MOST_PROJECTS } from '../../functions/guard/settings-schema.ts';
+import { MOST_PROJECTS } from '../../functions/guard/settings/schema.ts';
+import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 
 const { stack } = createStack();

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { App } from 'aws-cdk-lib';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { GuardStack } from '../../infra/stack.ts';
 
 /** Settings with every kind of project and subscription. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { makeEvent } from '../../functions/guard/events.ts';
-import type { EventType, GuardEvent } from '../../functions/guard/model.ts';
+import type { EventType, GuardEvent } from '../../functions/guard/model/entry.ts';
+import { makeEvent } from '../../functions/guard/model/event.ts';
 import { html } from '../../functions/panel/html.ts';
 import { parsePanelInput } from '../../functions/panel/input.ts';
 import { timelineOf } from '../../functions/panel/timeline.ts';

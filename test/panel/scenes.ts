@@ -1,5 +1,5 @@
-import { operate } from '../../functions/guard/operate.ts';
-import { type CastId, populate } from '../sandbox/scenario.ts';
+import { operate } from '../../functions/guard/pass/operator-command.ts';
+import { type CastId, populate } from '../../functions/sandbox/scenario.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 /** Weeks that a project may have had, on a virtual clock, with a pass every five minutes. */

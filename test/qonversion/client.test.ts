@@ -13,8 +13,8 @@ import {
   UnexpectedAnswerError,
 } from '../../functions/qonversion/errors.ts';
 import { parseSecretKey, SecretKey } from '../../functions/qonversion/secret-key.ts';
-import type { Fault } from '../sandbox/faults.ts';
-import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from '../sandbox/server.ts';
+import type { Fault } from '../../functions/sandbox/faults.ts';
+import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
 
 let sandbox: Sandbox;
 

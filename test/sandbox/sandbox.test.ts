@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CATALOG } from './catalog.ts';
-import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from './server.ts';
-import { World } from './world.ts';
+import { CATALOG } from '../../functions/sandbox/catalog.ts';
+import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
+import { World } from '../../functions/sandbox/world.ts';
 
 /** The sandbox against the reference: what the documented API answers, and what its simulator does with time. */
 

@@ -1,7 +1,7 @@
 import { dashboardUrl } from '../../functions/aws/console.ts';
-import { BLANK_ENTRY, type IntegrationRecord, type LedgerEntry } from '../../functions/guard/model.ts';
-import type { Policy } from '../../functions/guard/settings.ts';
-import { parseSettings } from '../../functions/guard/settings-schema.ts';
+import { BLANK_ENTRY, type IntegrationRecord, type LedgerEntry } from '../../functions/guard/model/entry.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
+import type { Policy } from '../../functions/guard/settings/types.ts';
 
 /** The moment tests begin at unless they say otherwise. */
 export const NOON = '2026-11-23T12:00:00.000Z';

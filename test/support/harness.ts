@@ -1,8 +1,8 @@
-import { type PassOptions, type PassReport, planPass, runPass } from '../../functions/guard/pass.ts';
-import type { Plan } from '../../functions/guard/plan.ts';
+import type { Plan } from '../../functions/guard/pass/plan.ts';
+import { type PassOptions, type PassReport, planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Ports } from '../../functions/guard/ports.ts';
-import type { Policy } from '../../functions/guard/settings.ts';
-import { type AddOptions, World, type WorldOptions } from '../sandbox/world.ts';
+import type { Policy } from '../../functions/guard/settings/types.ts';
+import { type AddOptions, World, type WorldOptions } from '../../functions/sandbox/world.ts';
 import { aPolicy } from './builders.ts';
 import {
   createMemoryAlerts,

@@ -1,6 +1,6 @@
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
-import { SAME_MOMENT_MS } from '../../functions/guard/intent.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../../functions/guard/model.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../../functions/guard/model/entry.ts';
+import { SAME_MOMENT_MS } from '../../functions/guard/policy/resolve.ts';
 import {
   type AlertSink,
   type Audience,
@@ -14,7 +14,7 @@ import {
 } from '../../functions/guard/ports.ts';
 import { NotFoundError, UnavailableError } from '../../functions/qonversion/errors.ts';
 import { parseRecord } from '../../functions/qonversion/schema.ts';
-import type { World } from '../sandbox/world.ts';
+import type { World } from '../../functions/sandbox/world.ts';
 import { NOON } from './builders.ts';
 
 /** In-memory twins of the ports, for tests that need no server. The contract suites run over them as over the real ones. */

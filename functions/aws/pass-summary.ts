@@ -1,0 +1,30 @@
+import type { PassReport } from '../guard/pass/run-pass.ts';
+
+/** What the caller of a pass function gets back; the details are in the log, the metrics and the alerts. */
+export interface PassSummary {
+  readonly project: string;
+  readonly decisions: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly told: number;
+  readonly durationMs: number;
+}
+
+export function summarize(report: PassReport): PassSummary {
+  const outcomes = report.results.map(({ outcome }) => outcome);
+  return {
+    project: report.project,
+    decisions: report.results.length,
+    done: outcomes.filter((outcome) => outcome === 'done').length,
+    failed: outcomes.filter((outcome) => outcome === 'failed').length,
+    told: report.told.length,
+    durationMs: report.durationMs,
+  };
+}
+
+/** Why a pass is not `ok`. */
+export function describeFailure(report: PassReport): string {
+  if (report.failure !== null) return report.failure;
+  const problem = report.results.find(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed')?.problem;
+  return problem ?? 'not every alert was accepted; the next pass tells them';
+}

@@ -1,0 +1,263 @@
+import { stripVTControlCharacters, styleText } from 'node:util';
+import Table from 'cli-table3';
+import type { Finding } from '../doctor/run-checks.ts';
+import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
+import { doerOf, isKeptOnly } from '../guard/model/event.ts';
+import type { Outcome, Result } from '../guard/pass/execute.ts';
+import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
+import type { PassReport } from '../guard/pass/run-pass.ts';
+import type { DecisionKind } from '../guard/policy/transitions.ts';
+import type { Policy } from '../guard/settings/types.ts';
+import { plural, safeText } from '../guard/text/sanitize.ts';
+import { describeMinutes, describeMoment } from '../guard/text/time.ts';
+import { VERB } from '../messages/digest.ts';
+import type { ProjectList } from './projects.ts';
+
+/** What the command line shows: plain text that reads well without colour. */
+
+export type Style = Parameters<typeof styleText>[0];
+
+/** Colours only where the terminal shows them (NO_COLOR, pipes and dumb terminals included in the check). */
+export function paint(style: Style, text: string): string {
+  return styleText(style, text, { validateStream: true, stream: process.stdout });
+}
+
+const STATE = { 0: 'paused', 1: 'active', 2: 'suspended' } as const;
+
+const STATE_STYLE = { 0: 'dim', 1: 'green', 2: 'red' } as const satisfies Record<0 | 1 | 2, Style>;
+
+/** Kinds that change nothing and ask for nothing. */
+const CALM: ReadonlySet<DecisionKind> = new Set([
+  'healthy',
+  'watch',
+  'open',
+  'trial',
+  'operator-paused',
+  'ignored',
+  'under-way',
+  'gone',
+]);
+
+const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
+  pause: 'red',
+  'would-pause': 'yellow',
+  warn: 'yellow',
+  held: 'magenta',
+  suspended: 'red',
+  probe: 'cyan',
+  recovered: 'green',
+  reactivated: 'green',
+};
+
+/** All integrations of a project with what the guard thinks of each. */
+export function showList(plan: Plan, width: number): string {
+  const records = plan.decisions.filter(({ record }) => record !== null);
+  if (records.length === 0) return 'This project has no integrations.';
+  const rows = records.map((decision) => [...recordCells(decision, plan.now), describeKind(decision.kind)]);
+  return table(['ID', 'INTEGRATION', 'TITLE', 'STATE', 'FRESH ERRORS', 'LAST DELIVERY', 'GUARD'], rows, width, 2);
+}
+
+/** What a pass would do now, the calm majority as one line. */
+export function showPlan(plan: Plan, width: number): string {
+  const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
+  const lines = [
+    plan.blastRadius.held
+      ? paint(
+          'magenta',
+          `Held: ${plan.blastRadius.wanted} over the limits at once, at most ${plan.blastRadius.allowed} may be paused in one pass. \`guard run --force\` pauses them all.`,
+        )
+      : '',
+    due.length === 0
+      ? 'Nothing to do.'
+      : table(['ID', 'INTEGRATION', 'WOULD', 'WHY'], due.map(decisionCells), width, 3),
+    summarizePlan(plan),
+  ];
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+/** What a pass has done. */
+export function showReport(report: PassReport, width: number): string {
+  const changed = report.results.filter(isNews);
+  const rows = changed.map(({ decision, outcome, problem }) => [
+    ...decisionCells(decision).slice(0, 3),
+    describeOutcome(outcome),
+    safeText(problem ?? decision.reason, 400),
+  ]);
+  const lines = [
+    rows.length === 0 ? '' : table(['ID', 'INTEGRATION', 'DECISION', 'OUTCOME', 'WHY'], rows, width, 4),
+    report.failure === null ? '' : paint('red', `The pass could not run: ${report.failure}`),
+    report.untold.length === 0
+      ? ''
+      : paint('red', `${plural(report.untold.length, 'alert')} not accepted; the next pass tells them.`),
+    report.plan === null ? '' : summarizePlan(report.plan),
+  ];
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+/** What was done, by whom and why, oldest first. */
+export function showHistory(events: readonly GuardEvent[], now: string, width: number): string {
+  if (events.length === 0) return 'Nothing has happened in this time.';
+  const rows = events.map((event) => [
+    describeMoment(event.time, now),
+    doerOf(event),
+    event.record === null ? 'the project' : `${event.record.id}\n${nameOf(event.record)}`,
+    paint(SEVERITY_STYLE[event.severity], VERB[event.type]),
+    event.reason,
+  ]);
+  return table(['TIME', 'WHO', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 4);
+}
+
+const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;
+
+const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'magenta' } as const satisfies Record<
+  Finding['level'],
+  Style
+>;
+
+/** What the doctor found, each with what to do, and the verdict. */
+export function showFindings(findings: readonly Finding[], width: number): string {
+  const rows = findings.map(({ check, level, says, todo }) => [
+    paint(LEVEL_STYLE[level], level),
+    check,
+    todo === null ? says : `${says}. To do: ${todo}`,
+  ]);
+  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+  const verdict =
+    count('problem') > 0
+      ? paint('red', `${plural(count('problem'), 'problem')} to mend.`)
+      : count('warning') + count('unknown') > 0
+        ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
+        : paint('green', 'All is well.');
+  return `${table(['', 'CHECK', 'FOUND'], rows, width, 2)}\n${verdict}`;
+}
+
+/** Every project with its policy, and secrets that have the fleet's tag and are no project. */
+export function showProjects({ projects: known, fleet }: ProjectList, width: number): string {
+  const elsewhere = fleet === 'not looked at' ? ' Those of the fleet are shown with --stack.' : '';
+  if (known.length === 0)
+    return elsewhere === '' ? 'No project: no secret has the tag.' : `None is listed.${elsewhere}`;
+  const rows = known.map(({ project, secretName, policy, because }) => [
+    project ?? paint('dim', 'none'),
+    secretName,
+    policy === null ? paint('red', 'none') : describePolicy(policy),
+    project === null || policy === null ? paint('yellow', because) : because,
+  ]);
+  const projects = known.filter(({ project }) => project !== null);
+  const odd = known.filter(({ project, policy }) => project === null || policy === null).length;
+  const ofFleet = projects.filter((project) => project.ofFleet).length;
+  const split = ofFleet === 0 ? '' : ` (${projects.length - ofFleet} listed, ${ofFleet} of the fleet)`;
+  const mend = odd === 0 ? '' : ` ${plural(odd, 'secret')} to look at.`;
+  return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${plural(projects.length, 'project')}${split}.${mend}${elsewhere}`;
+}
+
+function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): string {
+  return `${mode}, ${plural(errorThreshold, 'failure')}, ${describeMinutes(failingForMinutes)}`;
+}
+
+/** Anything but what was only remembered: an operator's own pause is no news to them. */
+function isNews({ decision, outcome }: Result): boolean {
+  if (outcome === 'quiet' || outcome === 'noted') return false;
+  const { act, events, owed } = decision;
+  return outcome !== 'done' || act !== null || [...owed, ...events].some((event) => !isKeptOnly(event));
+}
+
+function summarizePlan(plan: Plan): string {
+  const { active, paused, suspended } = plan.states;
+  const invalid = plan.invalid.length === 0 ? '' : `, ${plural(plan.invalid.length, 'unreadable record')}`;
+  return `${plan.project}: ${active} active, ${paused} paused, ${suspended} suspended${invalid}.`;
+}
+
+function recordCells(decision: PlannedDecision, now: string): string[] {
+  const { record, figures } = decision;
+  if (record === null) return [];
+  const errors =
+    figures === null ? `${record.delivery_error_count}` : `${figures.freshErrors} of ${figures.errorThreshold}`;
+  const delivered = record.last_delivery_at === null ? 'never' : describeMoment(record.last_delivery_at, now);
+  return [
+    record.id,
+    nameOf(record),
+    safeText(record.title, 60),
+    paint(STATE_STYLE[record.active], STATE[record.active]),
+    errors,
+    delivered,
+  ];
+}
+
+function decisionCells(decision: PlannedDecision): string[] {
+  const name = decision.record === null ? '' : nameOf(decision.record);
+  return [decision.id, name, describeKind(decision.kind), safeText(decision.reason, 400)];
+}
+
+function nameOf(record: IntegrationRecord): string {
+  return safeText(`${record.integration} ${record.target_platform}`, 40);
+}
+
+function describeKind(kind: DecisionKind): string {
+  const style = KIND_STYLE[kind];
+  return style === undefined ? kind : paint(style, kind);
+}
+
+function describeOutcome(outcome: Outcome): string {
+  return outcome === 'done'
+    ? paint('green', outcome)
+    : outcome === 'failed' || outcome === 'ledger-failed'
+      ? paint('red', outcome)
+      : outcome;
+}
+
+/**
+ * A table without rules that fits the terminal.
+ * @param flexible index of the column that gives way: it takes what the others leave, and wraps
+ */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+  flexible: number,
+): string {
+  const widths = head.map(
+    (title, column) => Math.min(44, Math.max(title.length, ...rows.map((row) => visibleLength(row[column] ?? '')))) + 2,
+  );
+  const others = widths.reduce((sum, each, column) => (column === flexible ? sum : sum + each), 0);
+  const natural = Math.max(...rows.map((row) => visibleLength(row[flexible] ?? '')), head[flexible]?.length ?? 0) + 2;
+  const rest = Math.max(18, Math.min(natural, width - others - head.length));
+  const made = new Table({
+    head: head.map((title) => paint('bold', title)),
+    colWidths: widths.map((each, column) => (column === flexible ? rest : each)),
+    wordWrap: true,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+    chars: NO_RULES,
+  });
+  made.push(...rows.map((row) => [...row]));
+  return made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+function visibleLength(text: string): number {
+  return Math.max(
+    ...stripVTControlCharacters(text)
+      .split('\n')
+      .map(({ length }) => length),
+  );
+}
+
+const NO_RULES = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};

@@ -1,0 +1,207 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SNSClient } from '@aws-sdk/client-sns';
+import * as z from 'zod';
+import { createSnsAlertSink } from '../aws/alerts.ts';
+import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
+import { parseChatTopics } from '../aws/environment.ts';
+import { createDynamoLedger } from '../aws/ledger.ts';
+import { createSecretKeySource } from '../aws/secret.ts';
+import { examine, examineFailure, type Finding, type Surgery } from '../doctor/run-checks.ts';
+import { TELLING_MS } from '../guard/pass/execute.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../guard/policy/resolve.ts';
+import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
+import type { GuardedProject } from '../guard/settings/types.ts';
+import { createTerminalAlertSink } from '../local/alerts.ts';
+import { createFileLedger } from '../local/ledger.ts';
+import { readSettingsFile } from '../local/settings-file.ts';
+import { createQonversionClient } from '../qonversion/client.ts';
+import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
+import { type ChosenProject, chooseDeployed, chooseLocal } from './select-project.ts';
+import { findStack } from './stack.ts';
+
+/** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
+
+/** The variables the command line reads. */
+export interface CliEnvironment {
+  readonly secretKey: string | undefined;
+  readonly settingsFile: string;
+  readonly ledgerFile: string;
+  readonly stack: string | undefined;
+}
+
+const cliEnvironment = z.object({
+  QONVERSION_SECRET_KEY: z.string().optional(),
+  GUARD_SETTINGS: z.string().min(1).default('cdk.json'),
+  GUARD_LEDGER: z.string().min(1).default('.guard/ledger.json'),
+  GUARD_STACK: z.string().min(1).optional(),
+});
+
+export function readCliEnvironment(variables: Readonly<Record<string, string | undefined>>): CliEnvironment {
+  // A variable that is set to nothing is as good as not set.
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = cliEnvironment.parse(given);
+  return {
+    secretKey: parsed.QONVERSION_SECRET_KEY,
+    settingsFile: parsed.GUARD_SETTINGS,
+    ledgerFile: parsed.GUARD_LEDGER,
+    stack: parsed.GUARD_STACK,
+  };
+}
+
+export interface Connection {
+  readonly project: GuardedProject;
+  readonly ports: Ports;
+}
+
+export interface ConnectOptions {
+  /** Which project; may be left out when there is one. */
+  readonly project?: string;
+  /** The stack's name; left out to run on this machine. */
+  readonly stack?: string;
+  readonly log: Log;
+  /** Where mails are shown when the guard runs on this machine. */
+  readonly showMail: (text: string) => void;
+}
+
+const systemClock: Clock = { now: () => new Date() };
+
+export async function connect(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
+  const stack = options.stack ?? environment.stack;
+  return stack === undefined ? connectLocal(environment, options) : connectStack(stack, options);
+}
+
+async function connectLocal(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
+  const settings = readSettingsFile(environment.settingsFile);
+  const { name, policy, apiUrl } = chooseLocal(settings, options.project, environment.settingsFile);
+  const key = environmentKey(environment);
+  // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
+  await key.get();
+  const remainingMs = createTimeLimit();
+  return {
+    project: { name, policy },
+    ports: {
+      api: createApi(apiUrl, key, remainingMs),
+      ledger: createFileLedger(environment.ledgerFile, systemClock),
+      alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl),
+      clock: systemClock,
+      log: options.log,
+      remainingMs,
+    },
+  };
+}
+
+/** The stack's own settings, ledger, topic and secret, with the ordinary AWS credentials. */
+async function connectStack(stackName: string, options: ConnectOptions): Promise<Connection> {
+  const stack = await findStack(stackName);
+  const { settings, output } = stack;
+  const secrets = new SecretsManagerClient();
+  const { name, policy, apiUrl, secretId } = await chooseDeployed(stack, options.project, secrets, systemClock);
+  const key = createSecretKeySource(secrets, secretId, systemClock);
+  await key.get();
+  const alerts: AlertSink = createSnsAlertSink({
+    client: new SNSClient(),
+    topicArn: output('AlertsTopicArn'),
+    log: options.log,
+    stack: stackName,
+    runbook: settings.alerts.runbookUrl,
+    panelOf: (each) =>
+      dashboardUrl(
+        regionOf(output('AlertsTopicArn')),
+        dashboardOf(output('DashboardName'), Object.keys(settings.projects), each),
+      ),
+    chatTopics: parseChatTopics(output('ChatTopics')),
+  });
+  const remainingMs = createTimeLimit();
+  return {
+    project: { name, policy },
+    ports: {
+      api: createApi(apiUrl, key, remainingMs),
+      ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+      alerts,
+      clock: systemClock,
+      log: options.log,
+      remainingMs,
+    },
+  };
+}
+
+/** Has the doctor look at this machine's guard, or at a deployed stack. Without --project at every project there is a key for. */
+export async function callDoctor(
+  environment: CliEnvironment,
+  options: Omit<ConnectOptions, 'showMail'>,
+): Promise<readonly Finding[]> {
+  const stackName = options.stack ?? environment.stack;
+  try {
+    return await examine(
+      stackName === undefined
+        ? localSurgery(environment, options.project)
+        : await stackSurgery(stackName, options.project),
+    );
+  } catch (error) {
+    return examineFailure(error);
+  }
+}
+
+function localSurgery(environment: CliEnvironment, wanted: string | undefined): Surgery {
+  const { settingsFile: source, ledgerFile } = environment;
+  const settings = readSettingsFile(source);
+  const project = chooseLocal(settings, wanted, source);
+  return {
+    settings,
+    source,
+    patients: [{ ...toPatient(project, environmentKey(environment)), ofFleet: false }],
+    ledger: createFileLedger(ledgerFile, systemClock),
+    clock: systemClock,
+    place: { ledgerFile },
+  };
+}
+
+async function stackSurgery(stackName: string, wanted: string | undefined): Promise<Surgery> {
+  const stack = await findStack(stackName);
+  const { settings, output } = stack;
+  const names = wanted === undefined ? Object.keys(settings.projects) : [wanted];
+  const secrets = new SecretsManagerClient();
+  const projects = await Promise.all(names.map((name) => chooseDeployed(stack, name, secrets, systemClock)));
+  const { inspectStack } = await import('../doctor/inspect-stack.ts');
+  return {
+    settings,
+    source: `stack ${stackName} (${stack.status})`,
+    patients: projects.map((project) => ({
+      ...toPatient(project, createSecretKeySource(secrets, project.secretId, systemClock)),
+      ofFleet: project.ofFleet,
+    })),
+    ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+    clock: systemClock,
+    place: { stack: stackName, facts: inspectStack(stackName, settings, output, systemClock) },
+  };
+}
+
+function toPatient({ name, policy, apiUrl }: ChosenProject, key: KeySource) {
+  return { name, policy, apiUrl, key, api: createApi(apiUrl, key, createTimeLimit()) };
+}
+
+function environmentKey(environment: CliEnvironment): KeySource {
+  const read = async () =>
+    parseSecretKey(
+      environment.secretKey,
+      'QONVERSION_SECRET_KEY',
+      'set it to the Secret Key of the project, or name a deployed stack with --stack',
+    );
+  return { get: read, renew: read };
+}
+
+function createApi(apiUrl: string, key: KeySource, remainingMs: () => number) {
+  return createQonversionClient({
+    apiUrl,
+    key,
+    clock: systemClock,
+    remainingMs: () => remainingMs() - TELLING_MS,
+  });
+}
+
+/** The same limit as the function's: other passes take an older intent for an interrupted one (law 2). */
+function createTimeLimit(): () => number {
+  const end = systemClock.now().getTime() + PASS_TIME_LIMIT_SECONDS * 1_000;
+  return () => end - systemClock.now().getTime();
+}

@@ -1,0 +1,75 @@
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { createFleetDirectory } from '../aws/fleet.ts';
+import { GuardError } from '../guard/errors.ts';
+import type { Clock } from '../guard/ports.ts';
+import { type Policy, type ProjectSettings, type Settings, secretIdOf } from '../guard/settings/types.ts';
+import type { DeployedStack } from './stack.ts';
+
+/** Which project a command is about. */
+export interface ChosenProject {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly apiUrl: string;
+}
+
+export interface DeployedProject extends ChosenProject {
+  /** Name or ARN of its secret. */
+  readonly secretId: string;
+  /** Whether a secret's tag makes it a project, and not the settings. */
+  readonly ofFleet: boolean;
+}
+
+/** @param wanted may be left out when there is one */
+export function chooseLocal(settings: Settings, wanted: string | undefined, file: string): ChosenProject {
+  const elsewhere =
+    settings.fleet === undefined ? '' : '; projects of its fleet are those of a deployed stack: name it with --stack';
+  const { name, project } = chooseListed(settings, wanted, file, elsewhere);
+  return { name, policy: project.policy, apiUrl: project.apiUrl };
+}
+
+/**
+ * A listed project of a deployed stack, or one of its fleet.
+ * @param wanted may be left out when there is one project and no fleet
+ */
+export async function chooseDeployed(
+  stack: Pick<DeployedStack, 'name' | 'settings'>,
+  wanted: string | undefined,
+  secrets: SecretsManagerClient,
+  clock: Clock,
+): Promise<DeployedProject> {
+  const { settings } = stack;
+  const { fleet, projects } = settings;
+  const place = `stack ${stack.name}`;
+  if (fleet === undefined || (wanted !== undefined && Object.hasOwn(projects, wanted))) {
+    const { name, project } = chooseListed(settings, wanted, place, '');
+    return { name, policy: project.policy, apiUrl: project.apiUrl, secretId: secretIdOf(project), ofFleet: false };
+  }
+  if (wanted === undefined)
+    throw new GuardError(
+      `${place} has a fleet; name a project with --project (npx guard projects --stack ${stack.name} shows them)`,
+    );
+  const { policy, secretName } = await createFleetDirectory(secrets, { ...settings, fleet }, clock).find(wanted);
+  return { name: wanted, policy, apiUrl: fleet.apiUrl, secretId: secretName, ofFleet: true };
+}
+
+/** @param elsewhere where there are more projects, to end a sentence with */
+function chooseListed(
+  { projects }: Settings,
+  wanted: string | undefined,
+  place: string,
+  elsewhere: string,
+): { readonly name: string; readonly project: ProjectSettings } {
+  const names = Object.keys(projects);
+  const lists = names.length === 0 ? 'lists no project' : `has: ${names.join(', ')}`;
+  const name = wanted ?? (names.length === 1 ? names[0] : undefined);
+  if (name === undefined) {
+    throw new GuardError(
+      names.length === 0
+        ? `${place} ${lists}${elsewhere}`
+        : `${place} has several projects; name one with --project: ${names.join(', ')}${elsewhere}`,
+    );
+  }
+  const project = Object.hasOwn(projects, name) ? projects[name] : undefined;
+  if (project === undefined) throw new GuardError(`${place} has no project "${name}"; it ${lists}${elsewhere}`);
+  return { name, project };
+}

@@ -1,0 +1,204 @@
+import { CloudWatchClient, paginateDescribeAlarms, paginateGetMetricData } from '@aws-sdk/client-cloudwatch';
+import { GetScheduleCommand, paginateListSchedules, SchedulerClient } from '@aws-sdk/client-scheduler';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { DescribeMapRunCommand, ListExecutionsCommand, paginateListMapRuns, SFNClient } from '@aws-sdk/client-sfn';
+import { paginateListSubscriptionsByTopic, SNSClient } from '@aws-sdk/client-sns';
+import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metrics.ts';
+import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
+import type { Clock } from '../guard/ports.ts';
+import type { FleetSettings, Settings } from '../guard/settings/types.ts';
+import { plusMs } from '../guard/text/time.ts';
+
+/** What a deployed stack tells of itself when asked, for `guard doctor`. Every question may fail by itself. */
+export interface StackFacts {
+  /** The schedules that start passes of a listed project. */
+  schedules(project: string): Promise<readonly StackSchedule[]>;
+  /** When a pass last succeeded within the last day; null when none did. */
+  lastPass(project: string): Promise<string | null>;
+  subscriptions(): Promise<readonly StackSubscription[]>;
+  /** Messages in the dead-letter queue. */
+  deadLetters(): Promise<number>;
+  /** Names of the stack's alarms that are in alarm. */
+  alarms(): Promise<readonly string[]>;
+  /** Null when the stack has none. */
+  readonly fleet: FleetFacts | null;
+}
+
+export interface StackSchedule {
+  readonly enabled: boolean;
+  readonly expression: string;
+}
+
+export interface FleetFacts {
+  /** The schedules that start runs over the fleet. */
+  schedules(): Promise<readonly StackSchedule[]>;
+  secrets(): Promise<readonly TaggedSecret[]>;
+  /** The latest runs, the last one first. */
+  runs(): Promise<readonly FleetRun[]>;
+  /** How many passes of a run there were, and how many could not run. */
+  passesOf(run: FleetRun): Promise<{ readonly total: number; readonly failed: number }>;
+}
+
+/** One execution of the fleet's state machine. */
+export interface FleetRun {
+  readonly id: string;
+  /** In the words of Step Functions. */
+  readonly status: string;
+  /** Null while it is under way. */
+  readonly endedAt: string | null;
+}
+
+export interface StackSubscription {
+  readonly topic: 'alerts' | 'alarms';
+  readonly protocol: string;
+  readonly endpoint: string;
+  /** SNS delivers nothing before the endpoint's owner has confirmed. */
+  readonly confirmed: boolean;
+}
+
+/**
+ * @param output the value of one of the stack's outputs
+ * @param stackName alarms are named after the stack
+ */
+export function inspectStack(
+  stackName: string,
+  settings: Settings,
+  output: (name: string) => string,
+  clock: Clock,
+): StackFacts {
+  const { fleet } = settings;
+  return {
+    fleet: fleet === undefined ? null : inspectFleet({ ...settings, fleet }, output),
+
+    schedules: (project) => findSchedules(`:function:${output('PassFunctionName')}`, { project }),
+
+    async lastPass(project) {
+      const client = new CloudWatchClient();
+      const now = clock.now();
+      const Metric = {
+        Namespace: METRICS_NAMESPACE,
+        MetricName: METRIC.passesSucceeded,
+        Dimensions: [
+          { Name: 'service', Value: METRICS_SERVICE },
+          { Name: PROJECT_DIMENSION, Value: project },
+        ],
+      };
+      const query = {
+        StartTime: new Date(plusMs(now, -DAY_MS)),
+        EndTime: now,
+        MetricDataQueries: [{ Id: 'passes', MetricStat: { Metric, Period: 60, Stat: 'Sum' } }],
+      };
+      let last: string | null = null;
+      for await (const { MetricDataResults = [] } of paginateGetMetricData({ client }, query)) {
+        for (const { Timestamps = [], Values = [] } of MetricDataResults) {
+          Timestamps.forEach((at, index) => {
+            const moment = at.toISOString();
+            if ((Values[index] ?? 0) > 0 && (last === null || moment > last)) last = moment;
+          });
+        }
+      }
+      return last;
+    },
+
+    async subscriptions() {
+      const client = new SNSClient();
+      const found: StackSubscription[] = [];
+      for (const [topic, name] of [
+        ['alerts', 'AlertsTopicArn'],
+        ['alarms', 'AlarmsTopicArn'],
+      ] as const) {
+        const pages = paginateListSubscriptionsByTopic({ client }, { TopicArn: output(name) });
+        for await (const { Subscriptions = [] } of pages) {
+          for (const { Protocol = '', Endpoint = '', SubscriptionArn = '' } of Subscriptions) {
+            found.push({
+              topic,
+              protocol: Protocol,
+              endpoint: Endpoint,
+              confirmed: SubscriptionArn.startsWith('arn:'),
+            });
+          }
+        }
+      }
+      return found;
+    },
+
+    async deadLetters() {
+      // The queue is where the endpoint is, whatever host its URL names.
+      const answer = await new SQSClient({ useQueueUrlAsEndpoint: false }).send(
+        new GetQueueAttributesCommand({
+          QueueUrl: output('DeadLetterQueueUrl'),
+          AttributeNames: ['ApproximateNumberOfMessages'],
+        }),
+      );
+      return Number(answer.Attributes?.ApproximateNumberOfMessages ?? 0);
+    },
+
+    async alarms() {
+      const query = { AlarmNamePrefix: `${stackName}-`, StateValue: 'ALARM' } as const;
+      const names: string[] = [];
+      for await (const page of paginateDescribeAlarms({ client: new CloudWatchClient() }, query)) {
+        names.push(...(page.MetricAlarms ?? []).flatMap(({ AlarmName }) => AlarmName ?? []));
+      }
+      return names;
+    },
+  };
+}
+
+/** Newest first. */
+const RUNS_LOOKED_AT = 20;
+
+function inspectFleet(
+  settings: Settings & { readonly fleet: FleetSettings },
+  output: (name: string) => string,
+): FleetFacts {
+  return {
+    schedules: () => findSchedules(output('FleetStateMachineArn'), {}),
+    secrets: () => listTaggedSecrets(new SecretsManagerClient(), settings),
+
+    async runs() {
+      const { executions = [] } = await new SFNClient().send(
+        new ListExecutionsCommand({ stateMachineArn: output('FleetStateMachineArn'), maxResults: RUNS_LOOKED_AT }),
+      );
+      return executions.map(({ executionArn: id = '', status = '', stopDate }) => ({
+        id,
+        status,
+        endedAt: stopDate?.toISOString() ?? null,
+      }));
+    },
+
+    async passesOf(run) {
+      const client = new SFNClient();
+      let [total, failed] = [0, 0];
+      for await (const { mapRuns = [] } of paginateListMapRuns({ client }, { executionArn: run.id })) {
+        for (const { mapRunArn } of mapRuns) {
+          const { itemCounts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
+          total += itemCounts?.total ?? 0;
+          failed += itemCounts?.failed ?? 0;
+        }
+      }
+      return { total, failed };
+    },
+  };
+}
+
+/**
+ * @param target how the target's ARN ends
+ * @param input what they start it with
+ */
+async function findSchedules(target: string, input: object): Promise<readonly StackSchedule[]> {
+  const client = new SchedulerClient();
+  const found: StackSchedule[] = [];
+  for await (const { Schedules = [] } of paginateListSchedules({ client }, {})) {
+    for (const { Name, GroupName, Target, State } of Schedules) {
+      if (Target?.Arn?.endsWith(target) !== true) continue;
+      // Only the schedule itself tells its input.
+      const schedule = await client.send(new GetScheduleCommand({ Name, GroupName }));
+      if (schedule.Target?.Input !== JSON.stringify(input)) continue;
+      found.push({ enabled: State === 'ENABLED', expression: schedule.ScheduleExpression ?? '' });
+    }
+  }
+  return found;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000;

@@ -1,0 +1,52 @@
+import { GuardError } from '../errors.ts';
+import { globMatcher } from './glob.ts';
+import { type FleetSettings, type Policy, SECRET_NAME } from './types.ts';
+
+/** Projects that are not listed in the settings: every secret with a tag is one. */
+
+/** Makes a secret a project. Its value says nothing. */
+export const PROJECT_TAG = 'integration-guard:project';
+
+/** Its value names one of the fleet's policies. */
+export const POLICY_TAG = 'integration-guard:policy';
+
+/** The tags of a secret, by key. */
+export type Tags = ReadonlyMap<string, string>;
+
+/**
+ * The secret of a project. Names of secrets are unique in an account and region, so those of projects are.
+ * @returns null when no secret can have that name
+ */
+export function secretNameOf({ secretNamePrefix }: FleetSettings, project: string): string | null {
+  const name = `${secretNamePrefix}${project}`;
+  return project !== '' && SECRET_NAME.test(name) ? name : null;
+}
+
+/** The project of a secret; null when the secret's name does not begin as those of the fleet do. */
+export function projectOf({ secretNamePrefix }: FleetSettings, secretName: string): string | null {
+  const project = secretName.slice(secretNamePrefix.length);
+  return secretName.startsWith(secretNamePrefix) && project !== '' ? project : null;
+}
+
+/** What applies to a project, and why: the policy its secret's tag names, else the first whose glob fits its name. */
+export interface ChosenPolicy {
+  readonly policy: Policy;
+  readonly because: string;
+}
+
+/** @throws GuardError when the tag names a policy that is not in the settings: guessing another could pause wrongly */
+export function choosePolicy({ policy, policies }: FleetSettings, project: string, tags: Tags): ChosenPolicy {
+  const wanted = tags.get(POLICY_TAG);
+  if (wanted !== undefined) {
+    const tagged = policies.find(({ tag }) => tag === wanted);
+    if (tagged !== undefined) return { policy: tagged.policy, because: `tag ${wanted}` };
+    const known = policies.flatMap(({ tag }) => tag ?? []).join(', ') || 'none';
+    throw new GuardError(
+      `the secret's tag ${POLICY_TAG} names a policy that fleet.policies does not have (it has: ${known}); mend the tag, or add the policy and deploy`,
+    );
+  }
+  const named = policies.find(({ match }) => match !== undefined && globMatcher(match)(project));
+  return named === undefined
+    ? { policy, because: 'default' }
+    : { policy: named.policy, because: `name like ${named.match}` };
+}

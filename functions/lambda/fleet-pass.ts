@@ -1,0 +1,69 @@
+import type { Context } from 'aws-lambda';
+import * as z from 'zod/mini';
+import { readPassEnvironment } from '../aws/environment.ts';
+import { NoSuchProjectError } from '../aws/fleet.ts';
+import { createTellingAlerts } from '../aws/lazy-alert-sink.ts';
+import { publishPass } from '../aws/metrics.ts';
+import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
+import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
+import { GuardError } from '../guard/errors.ts';
+import { TELLING_MS } from '../guard/pass/execute.ts';
+import { runPass } from '../guard/pass/run-pass.ts';
+import type { Settings } from '../guard/settings/types.ts';
+
+/**
+ * The Lambda door of the fleet: one pass over one project that a secret's tag makes one. Its input is the project's name and
+ * nothing else: where the key goes and which policies there are the bundled settings say.
+ */
+
+export interface FleetPassSummary extends PassSummary {
+  /**
+   * Why the pass could not run, or null. People have been told of it by then: of a thousand customers one has always just
+   * revoked a key, so that is no failure of the guard, and no error of the function.
+   */
+  readonly failure: string | null;
+}
+
+/** Nobody may know of it: the invocation fails, and an alarm tells. */
+export class PassUntoldError extends GuardError {
+  override readonly name = 'PassUntoldError';
+}
+
+type FleetPass = (event: unknown, invocation: Invocation) => Promise<FleetPassSummary>;
+
+/** Made once per warm environment. */
+let pass: FleetPass | null = null;
+
+export async function handler(event: unknown, context: Context): Promise<FleetPassSummary> {
+  pass ??= createFleetPass(process.env, readBundledSettings(import.meta.url));
+  return pass(event, context);
+}
+
+export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings): FleetPass {
+  const environment = readPassEnvironment(variables);
+  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const alerts = createTellingAlerts(environment, runtime);
+
+  return async (event, invocation) => {
+    const name = parseInput(event);
+    if (Object.hasOwn(settings.projects, name))
+      throw new NoSuchProjectError(`project "${name}" is listed in the settings, and not one of the fleet`);
+    const { project, ...opened } = await runtime.open(name, invocation, TELLING_MS);
+    const { clock, ledger } = runtime;
+    const report = await runPass({ ...opened, clock, ledger, alerts }, project);
+    publishPass(report, settings);
+    const failure = report.ok ? null : describeFailure(report);
+    if (!report.settled) throw new PassUntoldError(`the pass over "${name}" failed, and not all is told: ${failure}`);
+    const summary = { ...summarize(report), failure };
+    opened.log.info(failure === null ? 'pass done' : 'pass failed, and people know', { ...summary });
+    return summary;
+  };
+}
+
+const input = z.strictObject({ project: z.string() });
+
+function parseInput(event: unknown): string {
+  const parsed = input.safeParse(event);
+  if (parsed.success) return parsed.data.project;
+  throw new GuardError('this function takes {"project": NAME} and nothing else, with NAME a project of the fleet');
+}

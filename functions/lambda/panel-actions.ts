@@ -1,0 +1,42 @@
+import type { Context } from 'aws-lambda';
+import { readPassEnvironment } from '../aws/environment.ts';
+import { createTellingAlerts } from '../aws/lazy-alert-sink.ts';
+import { publishPass } from '../aws/metrics.ts';
+import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
+import { TELLING_MS } from '../guard/pass/execute.ts';
+import type { Settings } from '../guard/settings/types.ts';
+import { answerAct } from '../panel/panel.ts';
+
+/**
+ * The Lambda door behind the panel's buttons. A function of its own, so that IAM can let somebody look (panel.ts)
+ * without letting them act.
+ */
+
+type Act = (event: unknown, invocation: Invocation & Pick<Context, 'invokedFunctionArn'>) => Promise<string>;
+
+let act: Act | null = null;
+
+export async function handler(event: unknown, context: Context): Promise<string> {
+  act ??= createAct(process.env, readBundledSettings(import.meta.url));
+  return act(event, context);
+}
+
+export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act {
+  const environment = readPassEnvironment(variables);
+  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const alerts = createTellingAlerts(environment, runtime);
+  const { clock, ledger, log } = runtime;
+
+  return (event, invocation) =>
+    answerAct(event, {
+      projects: Object.keys(settings.projects),
+      fleet: settings.fleet !== undefined,
+      log,
+      endpoints: { look: invocation.invokedFunctionArn, act: invocation.invokedFunctionArn },
+      open: async (name) => {
+        const { project, ...opened } = await runtime.open(name, invocation, TELLING_MS);
+        return { project, ports: { ...opened, clock, ledger, alerts } };
+      },
+      onPass: (report) => publishPass(report, settings),
+    });
+}

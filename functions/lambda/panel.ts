@@ -1,0 +1,34 @@
+import type { Context } from 'aws-lambda';
+import { readPanelEnvironment } from '../aws/environment.ts';
+import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
+import type { Settings } from '../guard/settings/types.ts';
+import { answerLook } from '../panel/panel.ts';
+
+/** The Lambda door of whoever looks: draws the control panel. It has no way to change anything, and no right to. */
+
+type Panel = (event: unknown, invocation: Invocation & Pick<Context, 'invokedFunctionArn'>) => Promise<string>;
+
+let panel: Panel | null = null;
+
+export async function handler(event: unknown, context: Context): Promise<string> {
+  panel ??= createPanel(process.env, readBundledSettings(import.meta.url));
+  return panel(event, context);
+}
+
+export function createPanel(variables: NodeJS.ProcessEnv, settings: Settings): Panel {
+  const environment = readPanelEnvironment(variables);
+  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const { clock, ledger, log } = runtime;
+
+  return (event, invocation) =>
+    answerLook(event, {
+      projects: Object.keys(settings.projects),
+      fleet: settings.fleet !== undefined,
+      log,
+      endpoints: { look: invocation.invokedFunctionArn, act: environment.ACT_FUNCTION_ARN },
+      open: async (name) => {
+        const { project, api } = await runtime.open(name, invocation, 0);
+        return { project, ports: { api, ledger, clock } };
+      },
+    });
+}

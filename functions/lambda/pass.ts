@@ -1,0 +1,55 @@
+import type { Context } from 'aws-lambda';
+import * as z from 'zod/mini';
+import { readPassEnvironment } from '../aws/environment.ts';
+import { createTellingAlerts } from '../aws/lazy-alert-sink.ts';
+import { publishPass } from '../aws/metrics.ts';
+import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
+import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
+import { GuardError } from '../guard/errors.ts';
+import { TELLING_MS } from '../guard/pass/execute.ts';
+import { runPass } from '../guard/pass/run-pass.ts';
+import type { Settings } from '../guard/settings/types.ts';
+
+/** The Lambda door: one scheduled pass over one project that the settings list. Its input is the project's name and nothing else. */
+
+/** A pass that could not run, or could not tell or settle what it did: the invocation fails, and the alarms see it. */
+export class PassFailedError extends GuardError {
+  override readonly name = 'PassFailedError';
+}
+
+type Pass = (event: unknown, invocation: Invocation) => Promise<PassSummary>;
+
+/** Made once per warm environment. */
+let pass: Pass | null = null;
+
+export async function handler(event: unknown, context: Context): Promise<PassSummary> {
+  pass ??= createPass(process.env, readBundledSettings(import.meta.url));
+  return pass(event, context);
+}
+
+export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pass {
+  const environment = readPassEnvironment(variables);
+  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const alerts = createTellingAlerts(environment, runtime);
+
+  return async (event, invocation) => {
+    const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, TELLING_MS);
+    const { clock, ledger } = runtime;
+    const report = await runPass({ ...opened, clock, ledger, alerts }, project);
+    publishPass(report, settings);
+    const summary = summarize(report);
+    if (!report.ok) throw new PassFailedError(`the pass over "${project.name}" failed: ${describeFailure(report)}`);
+    opened.log.info('pass done', { ...summary });
+    return summary;
+  };
+}
+
+const input = z.strictObject({ project: z.string() });
+
+/** Whoever may invoke the function chooses a deployed project and nothing more: no host, no policy, no secret. */
+function parseInput(event: unknown, settings: Settings): string {
+  const known = Object.keys(settings.projects);
+  const parsed = input.safeParse(event);
+  if (parsed.success && Object.hasOwn(settings.projects, parsed.data.project)) return parsed.data.project;
+  throw new GuardError(`this function takes {"project": NAME} and nothing else, with NAME one of: ${known.join(', ')}`);
+}

@@ -1,0 +1,341 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { paint, table } from '../cli/format.ts';
+import type { GuardEvent } from '../guard/model/entry.ts';
+import { bySeverity } from '../guard/model/event.ts';
+import { type PassReport, runPass } from '../guard/pass/run-pass.ts';
+import type { AlertSink, Ports } from '../guard/ports.ts';
+import { parseSettings } from '../guard/settings/schema.ts';
+import type { GuardedProject } from '../guard/settings/types.ts';
+import { plural } from '../guard/text/sanitize.ts';
+import { createTerminalAlertSink } from '../local/alerts.ts';
+import { createFileLedger } from '../local/ledger.ts';
+import { toCloudEvent } from '../messages/digest.ts';
+import { createQonversionClient } from '../qonversion/client.ts';
+import { parseSecretKey } from '../qonversion/secret-key.ts';
+import { type CastId, populate } from './scenario.ts';
+import { PRODUCTION_KEY, type Sandbox, startSandbox } from './server.ts';
+import { World } from './world.ts';
+
+/**
+ * An afternoon in the life of the guard: the real pass over HTTP against the sandbox, every virtual five minutes, while
+ * providers break and mend and people step in.
+ */
+export interface DemoOptions {
+  readonly json: boolean;
+  readonly keep: boolean;
+  /** Milliseconds of real time per pass. */
+  readonly pace: number;
+  readonly out: (text: string) => void;
+  readonly columns: number;
+}
+
+const PROJECT = 'demo';
+const MINUTES_PER_PASS = 5;
+const AFTERNOON_MINUTES = 5 * 60;
+
+const SETTINGS = {
+  projects: {
+    [PROJECT]: {
+      secretName: 'qonversion/demo',
+      policy: {
+        errorThreshold: 50,
+        failingForMinutes: 15,
+        blastRadius: { percent: 50, floor: 3 },
+        recovery: { mode: 'probe', cooldownMinutes: 60 },
+        // A long leash, so that Qonversion's own worker gets there first.
+        overrides: [{ match: { integration: 'Braze' }, errorThreshold: 1_000 }],
+      },
+    },
+  },
+};
+
+interface Beat {
+  /** Minutes after one o'clock. */
+  readonly minute: number;
+  readonly says: string;
+  readonly does: (world: World) => void;
+}
+
+const COMMON_OUTAGE = [
+  'af-ios',
+  'af-android',
+  'hook-crm',
+  'hook-billing',
+  'mix-ios',
+  'slack-wins',
+  'bq-export',
+] as const;
+
+function breaks(ids: readonly CastId[], message: string): Beat['does'] {
+  return (world) => {
+    for (const id of ids) world.breakDown(id, message);
+  };
+}
+
+function mends(ids: readonly CastId[]): Beat['does'] {
+  return (world) => {
+    for (const id of ids) world.mend(id);
+  };
+}
+
+const STORY: readonly Beat[] = [
+  {
+    minute: 8,
+    says: 'Amplitude goes down, for both platforms.',
+    does: breaks(['amp-ios', 'amp-android'], 'HTTP 503 Service Unavailable'),
+  },
+  {
+    minute: 22,
+    says: 'The CRM webhook begins to refuse its token.',
+    does: breaks(['hook-crm'], 'HTTP 401: {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
+  },
+  {
+    minute: 46,
+    says: 'Mixpanel answers with time-outs; just a blip.',
+    does: breaks(['mix-ios'], 'timeout after 10 s'),
+  },
+  { minute: 54, says: 'Mixpanel is back. The guard has bothered nobody.', does: mends(['mix-ios']) },
+  {
+    minute: 58,
+    says: "Braze's endpoint moves away; the settings give Braze a long leash.",
+    does: breaks(['braze-ios'], 'HTTP 410 Gone'),
+  },
+  {
+    minute: 81,
+    says: 'An operator renews the CRM token and re-activates the webhook in the Qonversion dashboard. Its error count stays where it was.',
+    does: (world) => {
+      world.mend('hook-crm');
+      world.setTraffic('hook-crm', 0);
+      world.setStatus('hook-crm', 1);
+    },
+  },
+  {
+    minute: 104,
+    says: 'The CRM webhook gets its first event since, and delivers it.',
+    does: (world) => world.setTraffic('hook-crm', 3),
+  },
+  {
+    minute: 121,
+    says: 'Amplitude is back, and Braze has its new endpoint.',
+    does: mends(['amp-ios', 'amp-android', 'braze-ios']),
+  },
+  {
+    minute: 196,
+    says: 'DNS fails somewhere on the way: seven integrations fail at once.',
+    does: breaks(COMMON_OUTAGE, 'getaddrinfo EAI_AGAIN'),
+  },
+  { minute: 217, says: 'DNS is back, and so are all seven.', does: mends(COMMON_OUTAGE) },
+];
+
+/** Everything that happened, for `--json` and the closing table. */
+interface Happening {
+  readonly at: string;
+  readonly who: 'world' | 'guard';
+  readonly what: string;
+}
+
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'integration-guard-'));
+  // When the sandbox stays up, the afternoon ends now, so that the commands to try see today's times.
+  const startAt = options.keep
+    ? new Date(Date.now() - AFTERNOON_MINUTES * 60_000).toISOString()
+    : '2026-11-23T13:00:00Z';
+  const world = new World({ startAt, suspendAfterErrors: 100, suspendAfterMinutes: 25 });
+  populate(world);
+  const sandbox = await startSandbox({ production: world });
+  const played = await play(sandbox, folder, options);
+  if (options.json) options.out(`${JSON.stringify(played, null, 2)}\n`);
+
+  if (options.keep) {
+    await keepUp(sandbox, folder, options);
+  } else {
+    await sandbox.close();
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
+  const world = sandbox.production;
+  const say = (text: string) => {
+    if (!options.json) options.out(`${text}\n`);
+  };
+  const settings = parseSettings({
+    ...SETTINGS,
+    projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } },
+  });
+  const project: GuardedProject = { name: PROJECT, policy: settings.projects[PROJECT]?.policy ?? fail() };
+  const happenings: Happening[] = [];
+  const told: GuardEvent[] = [];
+  const mails: string[] = [];
+  const alerts = createTerminalAlertSink((mail) => mails.push(mail));
+  const ports = createPorts(sandbox, folder, alerts);
+
+  // Time for the first deliveries, so that the story opens on a healthy afternoon.
+  world.advance(1);
+  const opening = world.now().getTime() - 60_000;
+  say(introduction(world));
+  const passes: PassReport[] = [];
+  let elapsed = 1;
+  while (elapsed < AFTERNOON_MINUTES) {
+    const next = Math.min(elapsed - (elapsed % MINUTES_PER_PASS) + MINUTES_PER_PASS, AFTERNOON_MINUTES);
+    for (const beat of STORY.filter(({ minute }) => minute > elapsed && minute <= next)) {
+      world.advance(beat.minute - elapsed);
+      elapsed = beat.minute;
+      beat.does(world);
+      happenings.push({ at: clockTime(world), who: 'world', what: beat.says });
+      say(`${clockTime(world)}   ${paint('bold', beat.says)}`);
+    }
+    world.advance(next - elapsed);
+    elapsed = next;
+    const mailsBefore = mails.length;
+    const report = await runPass(ports, project);
+    passes.push(report);
+    for (const { type, where, severity } of groupEvents(report.told)) {
+      const what = `The guard ${DEED[type]}: ${where}.`;
+      happenings.push({ at: clockTime(world), who: 'guard', what });
+      say(`${clockTime(world)}   ${paint(STYLE[severity], what)}`);
+    }
+    for (const mail of mails.slice(mailsBefore)) say(mail.trimEnd().replace(/^/gm, '        '));
+    told.push(...report.told);
+    if (options.pace > 0) await sleep(options.pace);
+  }
+  say(closing(world, told, passes, opening, options.columns));
+  return {
+    passes: passes.length,
+    happenings,
+    mails,
+    events: told.map(toCloudEvent),
+    integrations: world.list().map(({ id, title, active }) => ({ id, title, active, ...world.tally(id) })),
+  };
+}
+
+function createPorts(sandbox: Sandbox, folder: string, alerts: AlertSink): Ports {
+  const key = parseSecretKey(PRODUCTION_KEY, "the sandbox's key", 'restart the demo');
+  const clock = { now: () => sandbox.production.now() };
+  const remainingMs = () => 60_000;
+  const source = { get: async () => key, renew: async () => key };
+  return {
+    api: createQonversionClient({ apiUrl: sandbox.url, key: source, clock, remainingMs }),
+    ledger: createFileLedger(join(folder, 'ledger.json'), clock),
+    alerts,
+    clock,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    remainingMs,
+  };
+}
+
+/** Events of one type and moment as one line: seven that fail together are one piece of news. */
+function groupEvents(told: readonly GuardEvent[]) {
+  const groups = new Map<string, GuardEvent[]>();
+  for (const event of [...told].sort(bySeverity)) {
+    const key = `${event.time} ${event.type}`;
+    groups.set(key, [...(groups.get(key) ?? []), event]);
+  }
+  return [...groups.values()].flatMap((events) => {
+    const [first] = events;
+    if (first === undefined) return [];
+    const where = events.map(({ record }) => record?.id ?? 'the project').join(', ');
+    const others = events.length === 1 ? '' : ` + ${events.length - 1} more`;
+    const short = `${first.record?.id ?? 'the project'}${others}`;
+    return [{ time: first.time, type: first.type, severity: first.severity, where, short, why: first.reason }];
+  });
+}
+
+const STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const;
+
+function introduction(world: World): string {
+  const active = world.list().filter((record) => record.active === 1).length;
+  return [
+    paint('bold', 'Integration Guard: an afternoon on this machine'),
+    `A sandbox of the Qonversion API with ${plural(world.list().length, 'integration')} (${active} active), and the real guard, looking every five minutes.`,
+    'It pauses what has 50 failures and no delivery for 15 minutes, and tries again after an hour.',
+    '',
+    `${clockTime(world)}   All is well.`,
+  ].join('\n');
+}
+
+const DEED = {
+  'integration.failing': 'warns',
+  'integration.paused': 'pauses',
+  'integration.would-pause': 'would pause',
+  'integration.pause-failed': 'could not pause',
+  'integration.activation-failed': 'could not re-activate',
+  'integration.suspended': 'tells of a suspension',
+  'integration.reactivated': 'respects the operator',
+  'integration.probing': 're-activates on trial',
+  'integration.recovered': 'tells of a recovery',
+  'integration.recovery-abandoned': 'gives up',
+  'integration.still-down': 'reminds',
+  'integration.unstable': 'warns of instability',
+  'integration.operator-paused': "notes an operator's pause",
+  'integration.operator-resumed': 'notes the end of an operator’s pause',
+  'integration.exemption': 'notes an exemption',
+  'guard.held': 'holds all pauses back',
+  'guard.unreadable': 'reports unreadable records',
+  'guard.failing': 'cannot run',
+  'guard.recovered': 'runs again',
+} as const satisfies Record<GuardEvent['type'], string>;
+
+function closing(
+  world: World,
+  told: readonly GuardEvent[],
+  passes: readonly PassReport[],
+  opening: number,
+  columns: number,
+): string {
+  const rows = groupEvents(told).map(({ time, type, short, why }) => [time.slice(11, 16), DEED[type], short, why]);
+  rows.sort(([left = ''], [right = '']) => left.localeCompare(right));
+  const tallies = world.list().map(({ id }) => world.tally(id));
+  const sum = (field: 'delivered' | 'failed' | 'withheld') => tallies.reduce((total, tally) => total + tally[field], 0);
+  const requests = passes.at(-1)?.traffic.requests ?? 0;
+  const hours = Math.round((world.now().getTime() - opening) / 3_600_000);
+  return [
+    '',
+    paint('bold', 'What was done, and why'),
+    table(['TIME', 'THE GUARD', 'WHERE', 'WHY'], rows, columns, 3),
+    '',
+    `${hours} hours, ${plural(passes.length, 'pass', 'passes')}, ${plural(requests, 'request')} to the API. ` +
+      `Events: ${sum('delivered').toLocaleString('en-US')} delivered, ${sum('failed').toLocaleString('en-US')} failed, ` +
+      `${sum('withheld').toLocaleString('en-US')} not sent while stopped.`,
+    'Next: `npx guard demo --keep` leaves the sandbox up to play with; the README says how to deploy.',
+  ].join('\n');
+}
+
+/** Leaves the sandbox up until it is interrupted, its clock going on in real time. */
+async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): Promise<void> {
+  const settingsFile = join(folder, 'settings.json');
+  const settings = { ...SETTINGS, projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } } };
+  await writeFile(settingsFile, `${JSON.stringify(settings, null, 2)}\n`);
+  const text = [
+    '',
+    `The sandbox stays up at ${sandbox.url}. In another terminal, in this folder:`,
+    '',
+    `  export QONVERSION_SECRET_KEY=${PRODUCTION_KEY} GUARD_SETTINGS=${settingsFile} GUARD_LEDGER=${join(folder, 'ledger.json')}`,
+    '  npx guard list',
+    '  npx guard pause slack-wins && npx guard resume slack-wins',
+    `  curl -s ${sandbox.controlUrl}/break -d '{"id":"af-ios","message":"HTTP 500"}'   # a provider goes down`,
+    `  curl -s ${sandbox.controlUrl}/patch -d '{"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z"}}'`,
+    '  npx guard plan && npx guard run',
+    '',
+    'Ctrl-C ends it.',
+  ].join('\n');
+  if (!options.json) options.out(`${text}\n`);
+  const ticking = setInterval(() => sandbox.production.advance(1 / 60), 1_000);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
+  });
+  clearInterval(ticking);
+  await sandbox.close();
+  await rm(folder, { recursive: true });
+}
+
+function clockTime(world: World): string {
+  return world.now().toISOString().slice(11, 16);
+}
+
+function fail(): never {
+  throw new Error('the demo has its project');
+}

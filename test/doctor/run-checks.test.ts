@@ -1,0 +1,256 @@
+import { describe, expect, it } from 'vitest';
+import type { TaggedSecret } from '../../functions/aws/tagged-secrets.ts';
+import type { FleetFacts, FleetRun, StackFacts, StackSubscription } from '../../functions/doctor/inspect-stack.ts';
+import { examine, examineFailure, type Finding, type Surgery } from '../../functions/doctor/run-checks.ts';
+import { GuardError, SecretUnusableError, SettingsError } from '../../functions/guard/errors.ts';
+import { parseSettings } from '../../functions/guard/settings/schema.ts';
+import type { ProjectSettings } from '../../functions/guard/settings/types.ts';
+import { KeyRefusedError } from '../../functions/qonversion/errors.ts';
+import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
+import { minutesBefore, NOON } from '../support/builders.ts';
+import { addBusy, createHarness } from '../support/harness.ts';
+import { runKey } from '../support/run-key.ts';
+
+/** What the doctor makes of a deployed stack, and of what it is told. */
+
+const CONFIRMED: StackSubscription = {
+  topic: 'alerts',
+  protocol: 'email',
+  endpoint: 'ops@example.com',
+  confirmed: true,
+};
+
+const HEALTHY: StackFacts = {
+  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)' }],
+  lastPass: async () => minutesBefore(NOON, 4),
+  subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
+  deadLetters: async () => 0,
+  alarms: async () => [],
+  fleet: null,
+};
+
+const SETTINGS = parseSettings({ projects: { production: { secretName: 'qonversion/production' } } });
+const [production] = Object.values(SETTINGS.projects) as [ProjectSettings];
+
+async function visit(
+  facts: Partial<StackFacts> = {},
+  change: (surgery: Surgery) => Surgery = (surgery) => surgery,
+): Promise<readonly Finding[]> {
+  const harness = createHarness();
+  addBusy(harness, 'amp-ios');
+  const key = async () => parseSecretKey(runKey(), 'the secret', 'fill it');
+  return examine(
+    change({
+      settings: SETTINGS,
+      source: 'stack IntegrationGuard',
+      patients: [
+        {
+          name: 'production',
+          policy: production.policy,
+          apiUrl: production.apiUrl,
+          key: { get: key, renew: key },
+          api: harness.api,
+          ofFleet: false,
+        },
+      ],
+      ledger: harness.ledger,
+      clock: harness.ports.clock,
+      place: { stack: 'IntegrationGuard', facts: { ...HEALTHY, ...facts } },
+    }),
+  );
+}
+
+const bad = (findings: readonly Finding[]) => findings.filter(({ level }) => level !== 'ok');
+
+describe('the doctor', () => {
+  it('finds nothing in a healthy stack', async () => {
+    const findings = await visit();
+    expect(bad(findings)).toEqual([]);
+    expect(findings.map(({ check }) => check)).toEqual([
+      'settings',
+      'secret key',
+      'Qonversion API',
+      'ledger',
+      'policy',
+      'schedule',
+      'last pass',
+      'subscriptions',
+      'dead letters',
+      'alarms',
+    ]);
+  });
+
+  it.each<[string, Partial<StackFacts>, Partial<Finding>]>([
+    ['a schedule that is gone', { schedules: async () => [] }, { check: 'schedule', todo: 'deploy the stack again' }],
+    [
+      'a schedule that is switched off',
+      { schedules: async () => [{ enabled: false, expression: 'rate(5 minutes)' }] },
+      { check: 'schedule', todo: 'enable it in EventBridge Scheduler' },
+    ],
+    [
+      'passes that have stopped',
+      { lastPass: async () => minutesBefore(NOON, 40) },
+      { check: 'last pass', level: 'problem', says: 'succeeded at 11:20 UTC, 40 min ago' },
+    ],
+    ['no pass at all', { lastPass: async () => null }, { check: 'last pass', says: 'no pass has succeeded for a day' }],
+    [
+      'a subscription that nobody has confirmed',
+      {
+        subscriptions: async () => [
+          CONFIRMED,
+          { ...CONFIRMED, topic: 'alarms' },
+          { ...CONFIRMED, endpoint: 'new@example.com', confirmed: false },
+        ],
+      },
+      { level: 'problem', says: 'email new@example.com gets no alerts: it is not confirmed' },
+    ],
+    [
+      'alarms that nobody gets',
+      { subscriptions: async () => [CONFIRMED] },
+      { level: 'warning', says: 'nobody is told of alarms' },
+    ],
+    ['dead letters', { deadLetters: async () => 2 }, { level: 'warning', says: '2 messages could not be delivered' }],
+    [
+      'an alarm',
+      { alarms: async () => ['IntegrationGuard-NoPass'] },
+      { level: 'problem', says: 'on: IntegrationGuard-NoPass' },
+    ],
+    [
+      'what it may not look at, and looks at the rest',
+      {
+        alarms: () =>
+          Promise.reject(new GuardError('AccessDenied: not authorized to perform cloudwatch:DescribeAlarms')),
+      },
+      { check: 'alarms', level: 'unknown', todo: 'ask for the right it names, or let somebody look who has it' },
+    ],
+  ])('finds %s', async (_, facts, finding) => {
+    expect(bad(await visit(facts))).toEqual([expect.objectContaining(finding)]);
+  });
+
+  it('finds an empty secret, and does not ask Qonversion without a key', async () => {
+    const none = () => Promise.reject(new SecretUnusableError('the secret "x" is empty; fill it with: aws …'));
+    const findings = await visit({}, (surgery) => ({
+      ...surgery,
+      patients: surgery.patients.map((patient) => ({ ...patient, key: { get: none, renew: none } })),
+    }));
+    expect(bad(findings)).toMatchObject([
+      { check: 'secret key', level: 'problem', says: expect.stringContaining('fill it with') },
+    ]);
+    expect(findings.map(({ check }) => check)).not.toContain('Qonversion API');
+  });
+
+  it('finds a key that Qonversion refuses', async () => {
+    const refused = () => Promise.reject(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
+    const findings = await visit({}, (surgery) => ({
+      ...surgery,
+      patients: surgery.patients.map((patient) => ({
+        ...patient,
+        api: { ...patient.api, traffic: patient.api.traffic, list: refused },
+      })),
+    }));
+    expect(bad(findings)).toMatchObject([{ check: 'Qonversion API', level: 'problem' }]);
+  });
+
+  it('finds settings that are wrong, one line per fault', () => {
+    expect(examineFailure(new SettingsError(['a: expected b', 'c: expected d'], 'cdk.json'))).toMatchObject([
+      { check: 'settings', level: 'problem', says: 'cdk.json: a: expected b\nc: expected d' },
+    ]);
+  });
+});
+
+describe('the doctor of a fleet', () => {
+  const secret = (project: string): TaggedSecret => ({
+    secretName: `q/${project}`,
+    project,
+    policy: production.policy,
+    because: 'default',
+  });
+  const run = (minutesAgo: number | null, status = 'SUCCEEDED'): FleetRun => ({
+    id: `run ${minutesAgo}`,
+    status,
+    endedAt: minutesAgo === null ? null : minutesBefore(NOON, minutesAgo),
+  });
+  const FLEET: FleetFacts = {
+    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)' }],
+    secrets: async () => [secret('acme'), secret('bolt')],
+    runs: async () => [run(null, 'RUNNING'), run(4), run(9)],
+    passesOf: async () => ({ total: 2, failed: 0 }),
+  };
+  const visitFleet = async (facts: Partial<FleetFacts> = {}) =>
+    (await visit({ fleet: { ...FLEET, ...facts } })).filter(({ check }) => check.includes('fleet'));
+
+  it('finds nothing in one that is in order', async () => {
+    expect(await visitFleet()).toEqual([
+      { check: 'fleet', level: 'ok', says: '2 projects; `guard projects` shows them', todo: null },
+      { check: 'schedule of the fleet', level: 'ok', says: 'enabled, rate(5 minutes)', todo: null },
+      {
+        check: 'runs over the fleet',
+        level: 'ok',
+        says: 'the last one was completed at 11:56 UTC, 4 min ago, with 2 passes',
+        todo: null,
+      },
+    ]);
+  });
+
+  it('names some of many secrets that are not as they should be, and where the others are', async () => {
+    const lost = (project: string) => ({ ...secret(project), policy: null, because: 'its policy is not there' });
+    const names = Array.from({ length: 40 }, (_, index) => `customer-${index}`);
+    const findings = bad(await visitFleet({ secrets: async () => names.map(lost) }));
+    expect(findings).toHaveLength(6);
+    expect(findings.at(-1)).toMatchObject({ says: '35 more such', todo: 'ask `npx guard projects`, which shows all' });
+  });
+
+  it('looks at the project it is asked about without a schedule of its own', async () => {
+    const findings = await visit({ fleet: FLEET, schedules: async () => [] }, (surgery) => ({
+      ...surgery,
+      patients: surgery.patients.map((patient) => ({ ...patient, ofFleet: true })),
+    }));
+    expect(bad(findings)).toEqual([]);
+    expect(findings.map(({ check }) => check)).not.toContain('last pass');
+  });
+
+  it.each<[string, Partial<FleetFacts>, Partial<Finding>]>([
+    ['no project', { secrets: async () => [] }, { level: 'problem', todo: 'tag one' }],
+    [
+      'a secret that has the tag in vain',
+      {
+        secrets: async () => [secret('acme'), { ...secret('x'), project: null, policy: null, because: 'of its name' }],
+      },
+      { level: 'warning', says: 'secret "q/x" has the tag and is not a project of the fleet: of its name' },
+    ],
+    [
+      'a project whose policy is not there',
+      { secrets: async () => [secret('acme'), { ...secret('x'), policy: null, because: 'its policy is not there' }] },
+      { level: 'problem', says: 'project "x" is not guarded: its policy is not there' },
+    ],
+    ['a schedule that is gone', { schedules: async () => [] }, { todo: 'deploy the stack again' }],
+    ['that no run was started', { runs: async () => [] }, { level: 'problem', says: 'none has ended yet' }],
+    [
+      'that all runs break off',
+      { runs: async () => [run(2, 'FAILED'), run(7, 'TIMED_OUT')] },
+      { level: 'problem', says: 'none was completed; the last one ended as FAILED' },
+    ],
+    [
+      'that the last one broke off',
+      { runs: async () => [run(2, 'FAILED'), run(7)] },
+      { level: 'problem', says: 'the one after it ended as FAILED' },
+    ],
+    [
+      'that runs have ceased',
+      { runs: async () => [run(40)] },
+      { level: 'problem', says: 'the last one was completed at 11:20 UTC, 40 min ago' },
+    ],
+    [
+      'passes that could not run',
+      { passesOf: async () => ({ total: 50, failed: 3 }) },
+      { level: 'warning', says: '3 of 50 passes could not run' },
+    ],
+    [
+      'what it may not look at',
+      { runs: () => Promise.reject(new GuardError('AccessDenied: not authorized')) },
+      { check: 'runs over the fleet', level: 'unknown' },
+    ],
+  ])('finds %s', async (_what, facts, expected) => {
+    expect(bad(await visitFleet(facts))).toEqual([expect.objectContaining(expected)]);
+  });
+});

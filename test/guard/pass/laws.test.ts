@@ -1,0 +1,566 @@
+import { describe, expect, it } from 'vitest';
+import { LedgerUnavailableError, LostRaceError } from '../../../functions/guard/errors.ts';
+import type { Intent, LedgerEntry } from '../../../functions/guard/model/entry.ts';
+import { RESERVE_MS } from '../../../functions/guard/pass/execute.ts';
+import { operate } from '../../../functions/guard/pass/operator-command.ts';
+import { runPass } from '../../../functions/guard/pass/run-pass.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../../functions/guard/policy/resolve.ts';
+import type { Ledger, Ports } from '../../../functions/guard/ports.ts';
+import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
+import { PROBE_RECOVERY } from '../../support/builders.ts';
+import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
+import { unreachable } from '../../support/memory-ports.ts';
+
+/** Two healthy integrations and one that is due to be paused. */
+function failingHarness(policy: Record<string, unknown> = {}): Harness {
+  const harness = createHarness(policy);
+  addBusy(harness, 'good-1');
+  addBusy(harness, 'good-2');
+  addBusy(harness, 'broken');
+  harness.world.advance(5);
+  harness.world.breakDown('broken', 'HTTP 503');
+  harness.world.advance(20);
+  return harness;
+}
+
+class Killed extends Error {}
+
+/** Ports whose n-th effect kills the process, before or after it took place. */
+function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
+  let effects = 0;
+  const effect = async <T>(act: () => Promise<T>): Promise<T> => {
+    const fatal = effects === n;
+    effects += 1;
+    // A process that is dead does nothing any more.
+    if (effects - 1 > n || (fatal && when === 'before')) throw new Killed();
+    const result = await act();
+    if (fatal) throw new Killed();
+    return result;
+  };
+  return {
+    ...ports,
+    ledger: {
+      ...ports.ledger,
+      write: (...args) => effect(() => ports.ledger.write(...args)),
+      keep: (...args) => effect(() => ports.ledger.keep(...args)),
+    },
+    api: { ...ports.api, list: ports.api.list, setStatus: (...args) => effect(() => ports.api.setStatus(...args)) },
+    alerts: { publish: (...args) => effect(() => ports.alerts.publish(...args)) },
+  };
+}
+
+describe('law 1: intent before act, alert before settle', () => {
+  it('writes down what it is about to do before Qonversion is touched', async () => {
+    const harness = failingHarness();
+    let intent: Intent | null | undefined;
+    const api = {
+      ...harness.api,
+      setStatus: async (id: string, status: 0 | 1) => {
+        intent = harness.ledger.entry('production', id)?.intent;
+        return harness.api.setStatus(id, status);
+      },
+    };
+    await runPass({ ...harness.ports, api }, harness.project);
+    expect(intent).toMatchObject({ act: { status: 0 }, events: [{ type: 'integration.paused' }] });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+  });
+
+  it('keeps the intent until the alert is accepted, then tells it under the same id', async () => {
+    const harness = failingHarness();
+    harness.alerts.refuse(() => true);
+    const report = await harness.pass();
+    expect(report.ok).toBe(false);
+    const [untold] = report.untold;
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.ledger.entry('production', 'broken')?.intent).not.toBeNull();
+
+    harness.alerts.refuse(() => false);
+    await harness.run(5);
+    expect(harness.alerts.events()).toMatchObject([{ id: untold?.id, type: 'integration.paused' }]);
+    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+    expect(harness.api.statusCalls).toEqual([['broken', 0]]);
+  });
+
+  it.each([0, 1, 2, 3].flatMap((effect) => (['before', 'after'] as const).map((when) => [effect, when] as const)))(
+    'loses nothing when killed at effect %i, %s it took place',
+    async (effect, when) => {
+      const harness = failingHarness();
+      await runPass(killAt(harness.ports, effect, when), harness.project).catch(() => undefined);
+      await harness.run(10);
+      const paused = harness.alerts.events().filter(({ type }) => type === 'integration.paused');
+      expect(harness.world.get('broken')?.active).toBe(0);
+      expect(paused.length).toBeGreaterThan(0);
+      expect(new Set(paused.map(({ id }) => id)).size).toBe(1);
+      expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+    },
+  );
+
+  it('settles only what the history has kept, and keeps it once', async () => {
+    const harness = failingHarness();
+    const ledger: Ledger = {
+      ...harness.ledger,
+      keep: async () => {
+        throw new LedgerUnavailableError('the history cannot be written');
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')?.outcome).toBe('unsettled');
+    expect(harness.ledger.entry('production', 'broken')?.intent).not.toBeNull();
+    await harness.run(5);
+    const kept = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(kept.map(({ type }) => type)).toEqual(['integration.paused']);
+    expect(new Set(harness.alerts.events().map(({ id }) => id))).toEqual(new Set(kept.map(({ id }) => id)));
+  });
+
+  it('tells of no pause that never happened', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
+    harness.world.mend('broken');
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.types()).toEqual([]);
+    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+  });
+
+  it('takes an interrupted pause that somebody has undone for a re-activation', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    harness.world.advance(1);
+    harness.world.mend('broken');
+    harness.world.setStatus('broken', 1);
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.types()).toEqual(['integration.reactivated']);
+  });
+
+  it('owes an alert even for an integration that was deleted meanwhile', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'gone', { active: 1 });
+    harness.world.patch('gone', { active: 2 });
+    await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
+    harness.world.delete('gone');
+    await harness.run(5);
+    expect(harness.alerts.types()).toEqual(['integration.suspended']);
+  });
+
+  it('finishes what it began with an integration that one list had lost', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    harness.world.advance(5);
+    const list = async () => {
+      const listing = await harness.api.list();
+      return { ...listing, records: listing.records.filter(({ id }) => id !== 'broken') };
+    };
+    await runPass({ ...harness.ports, api: { ...harness.api, list } }, harness.project);
+    await harness.run(5);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+  });
+
+  it('finishes a pause whose answer was lost, without asking twice', async () => {
+    const harness = failingHarness();
+    const api = {
+      ...harness.api,
+      setStatus: async (id: string, status: 0 | 1) => {
+        await harness.api.setStatus(id, status);
+        throw new UnavailableError('Qonversion could not be reached for integration broken: ECONNRESET');
+      },
+    };
+    await runPass({ ...harness.ports, api }, harness.project);
+    await harness.run(5);
+    expect(harness.api.statusCalls).toEqual([['broken', 0]]);
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+  });
+});
+
+describe('law 2: two passes at once are harmless', () => {
+  it('pause and tell once when both decide the same', async () => {
+    const harness = failingHarness();
+    const reports = await Promise.all([harness.pass(), harness.pass()]);
+    expect(harness.api.statusCalls).toEqual([['broken', 0]]);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(reports.map((report) => resultOf(report, 'broken')?.outcome).sort()).toEqual(['done', 'lost-race']);
+  });
+
+  it('leave a record to the pass that wrote first', async () => {
+    const harness = failingHarness();
+    const ledger: Ledger = {
+      ...harness.ledger,
+      write: async () => {
+        throw new LostRaceError('written by another pass');
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'lost-race' });
+    expect(harness.api.statusCalls).toEqual([]);
+    expect(harness.alerts.types()).toEqual([]);
+  });
+
+  it('are not misled by a list that is older than the ledger', async () => {
+    const harness = failingHarness();
+    let first = true;
+    const api = {
+      ...harness.api,
+      // While this list was on its way, another pass paused, told and settled.
+      list: async () => {
+        const listing = await harness.api.list();
+        if (first) {
+          first = false;
+          await harness.pass();
+        }
+        return listing;
+      },
+    };
+    // The ledger is read late, as it may be.
+    const ledger = {
+      ...harness.ledger,
+      read: async (project: string) => {
+        while (harness.alerts.types().length === 0) await Promise.resolve();
+        return harness.ledger.read(project);
+      },
+    };
+    await runPass({ ...harness.ports, api, ledger }, harness.project);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ circuit: { state: 'open' } });
+  });
+
+  it('leave alone an intent younger than the time limit, and take up an older one', async () => {
+    const harness = failingHarness();
+    await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
+    harness.world.advance(1);
+    expect(PASS_TIME_LIMIT_SECONDS).toBe(120);
+    expect(resultOf(await harness.pass(), 'broken')?.kind).toBe('under-way');
+    harness.world.advance(1);
+    expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
+  });
+});
+
+describe('a ledger of version 0.1.0', () => {
+  const circuit =
+    '"circuit":{"state":"open","by":"guard","episode":"2026-11-23T12:05:00Z","openedAt":"2026-11-23T12:25:00.000Z","failedProbes":0,"alertedAt":"2026-11-23T12:25:00.000Z","reminders":0}';
+  const baseline = '"baseline":{"count":200,"lastDeliveryAt":"2026-11-23T12:05:00Z"},"activatedAt":null,"told":null';
+  const closed = '"circuit":{"state":"closed"},"pausedByOperator":false';
+
+  it.each([
+    ['paused by the guard', 'broken', 0, `{${circuit},"pausedByOperator":false,${baseline},"intent":null}`],
+    [
+      're-activated and healthy',
+      'good-1',
+      1,
+      `{${closed},"baseline":{"count":0,"lastDeliveryAt":null},"activatedAt":null,"told":null,"intent":null}`,
+    ],
+  ])('is understood, and nothing is written for an integration that is %s', async (_name, id, active, entry) => {
+    const harness = failingHarness();
+    if (active === 0) harness.world.setStatus(id, 0);
+    else harness.world.delete('broken');
+    const item = { kind: 'integration', id, entry: JSON.parse(entry) as LedgerEntry } as const;
+    // What says nothing any more is kept for a week, what says something until it does not.
+    await harness.ledger.write('production', item, null, active === 0 ? null : '2027-01-01T00:00:00.000Z');
+    const report = await harness.pass();
+    expect(resultOf(report, id)?.kind).toBe(active === 0 ? 'open' : 'healthy');
+    expect(harness.ledger.calls.writes).toBe(1);
+  });
+});
+
+describe('law 3: a quiet pass writes nothing', () => {
+  it('makes one list call and one ledger query, no write and no alert', async () => {
+    const harness = createHarness();
+    for (let index = 0; index < 20; index += 1) addBusy(harness, `i${index}`);
+    addBusy(harness, 'draft', { active: 0 });
+    harness.world.advance(5);
+    await harness.pass();
+    const before = { ...harness.ledger.calls, requests: harness.api.traffic.requests };
+    harness.world.advance(5);
+    const report = await harness.pass();
+    expect(harness.ledger.calls.reads - before.reads).toBe(1);
+    expect(harness.ledger.calls.writes - before.writes).toBe(0);
+    expect(harness.api.traffic.requests - before.requests).toBe(1);
+    expect(harness.alerts.published).toEqual([]);
+    expect(report.results.every(({ outcome }) => outcome === 'quiet')).toBe(true);
+  });
+
+  it('holds while circuits are open and on trial too', async () => {
+    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    await harness.pass();
+    const writes = harness.ledger.calls.writes;
+    await harness.run(30);
+    expect(harness.ledger.calls.writes).toBe(writes);
+  });
+});
+
+describe('whose doing a state is', () => {
+  const PROBING = { recovery: { ...PROBE_RECOVERY, cooldownMinutes: 1 } };
+
+  it('is the operator’s when it was there before our request: told, and never re-activated', async () => {
+    const harness = failingHarness(PROBING);
+    const api = {
+      ...harness.api,
+      setStatus: async (id: string, status: 0 | 1) => {
+        harness.world.setStatus(id, status);
+        harness.world.advance(1);
+        return harness.api.setStatus(id, status);
+      },
+    };
+    const report = await runPass({ ...harness.ports, api }, harness.project);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'overtaken' });
+    expect(harness.alerts.events()).toMatchObject([
+      { type: 'integration.paused', nextProbeAt: null, reason: expect.stringContaining('it is left to people') },
+    ]);
+    await harness.run(60);
+    expect(harness.world.get('broken')?.active).toBe(0);
+  });
+
+  it.each([
+    ['within the time that the dead pass had: its own', 1, 1],
+    ['long after it: an operator’s', 10, 0],
+  ])('is told by the time of the change after a crash; %s', async (_name, minutes, active) => {
+    const harness = failingHarness(PROBING);
+    await runPass(killAt(harness.ports, 0, 'after'), harness.project).catch(() => undefined);
+    harness.world.advance(minutes);
+    harness.world.setStatus('broken', 0);
+    harness.world.advance(5);
+    await harness.pass();
+    expect(harness.alerts.types()[0]).toBe('integration.paused');
+    harness.world.mend('broken');
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(active);
+  });
+});
+
+describe('a clock that is not the API’s', () => {
+  it.each([-7, 7])('%s minutes off: the limit of minutes is the API’s', async (minutes) => {
+    const harness = createHarness();
+    addBusy(harness, 'broken');
+    harness.world.advance(1);
+    harness.world.breakDown('broken', 'HTTP 503');
+    const clock = { now: () => new Date(harness.world.now().getTime() + minutes * 60_000) };
+    const api = {
+      ...harness.api,
+      list: async () => ({ ...(await harness.api.list()), clockAheadMs: -minutes * 60_000 }),
+    };
+    const ports = { ...harness.ports, clock, api };
+    harness.world.advance(14);
+    await runPass(ports, harness.project);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    harness.world.advance(1);
+    await runPass(ports, harness.project);
+    expect(harness.world.get('broken')?.active).toBe(0);
+  });
+
+  it('does not take an intent from the future for a pass that runs', async () => {
+    const harness = failingHarness();
+    const ahead = { now: () => new Date(harness.world.now().getTime() + 86_400_000) };
+    await runPass(killAt({ ...harness.ports, clock: ahead }, 1, 'after'), harness.project).catch(() => undefined);
+    await harness.pass();
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+  });
+});
+
+describe('law 6: absolute states, within the time there is', () => {
+  it('begins nothing new when time runs short, says what it left, and the next pass goes on', async () => {
+    const harness = failingHarness();
+    const short = { ...harness.ports, remainingMs: () => RESERVE_MS - 1 };
+    const report = await runPass(short, harness.project);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'not-started' });
+    expect(harness.api.statusCalls).toEqual([]);
+    expect(harness.ledger.calls.writes).toBe(0);
+    expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
+  });
+
+  it('takes a pause that fails for a failure, tells it once per episode, and tries again', async () => {
+    const harness = failingHarness();
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration broken (409)'));
+    const report = await harness.pass();
+    await harness.run(30);
+    expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'failed' });
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed']);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    harness.api.failStatus(null);
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
+  });
+
+  it("takes an operator's pause after a refusal for the operator's, not for its own", async () => {
+    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    const refusal = new RequestRefusedError('Qonversion does not permit this key to use integration broken (403)');
+    refusal.changedNothing = true;
+    harness.api.failStatus(refusal);
+    await harness.pass();
+    harness.world.setStatus('broken', 0);
+    harness.api.failStatus(null);
+    await harness.run(300);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ pausedByOperator: true, intent: null });
+    expect(harness.alerts.types()).toEqual(['integration.pause-failed']);
+  });
+
+  it('tells of a re-activation that fails, and tries again', async () => {
+    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    await harness.pass();
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration broken (409)'));
+    await harness.run(70);
+    expect(harness.alerts.types()).toEqual(['integration.paused', 'integration.activation-failed']);
+    harness.api.failStatus(null);
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(1);
+  });
+});
+
+describe('law 7: nothing fails in silence', () => {
+  it('tells once per episode that passes cannot run, and when they run again', async () => {
+    const harness = failingHarness();
+    harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
+    const report = await harness.pass();
+    await harness.run(15);
+    expect(report).toMatchObject({ ok: false, failure: 'Qonversion refused the Secret Key (401)' });
+    expect(harness.alerts.types()).toEqual(['guard.failing']);
+    harness.api.failList(null);
+    harness.world.mend('broken');
+    await harness.run(5);
+    expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.recovered']);
+  });
+
+  it('reminds while passes cannot run', async () => {
+    const harness = createHarness({ remindEveryHours: 1 });
+    harness.api.failList(unreachable());
+    await harness.pass();
+    await harness.run(60);
+    expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.failing']);
+    expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
+  });
+
+  it('touches nothing when the ledger cannot be read: an error is never an empty ledger', async () => {
+    const harness = failingHarness();
+    harness.ledger.failWith('throttled');
+    await expect(harness.pass()).rejects.toThrow(LedgerUnavailableError);
+    expect(harness.api.statusCalls).toEqual([]);
+    expect(harness.alerts.published).toMatchObject([{ audience: 'machines', events: [{ type: 'guard.failing' }] }]);
+  });
+
+  it('touches nothing when the intent cannot be written', async () => {
+    const harness = failingHarness();
+    const ledger: Ledger = {
+      ...harness.ledger,
+      write: async () => {
+        throw new LedgerUnavailableError('the ledger cannot be written');
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')?.outcome).toBe('ledger-failed');
+    expect(report.ok).toBe(false);
+    expect(harness.api.statusCalls).toEqual([]);
+  });
+
+  it('settles nine and keeps the tenth when one alert of ten is refused', async () => {
+    const harness = createHarness({ blastRadius: { percent: 100, floor: 10 } });
+    for (let index = 0; index < 10; index += 1) addBusy(harness, `i${index}`);
+    harness.world.advance(5);
+    for (let index = 0; index < 10; index += 1) harness.world.breakDown(`i${index}`, 'HTTP 503');
+    harness.world.advance(20);
+    harness.alerts.refuse((event) => event.record?.id === 'i7');
+    const report = await harness.pass();
+    expect(report.results.filter(({ outcome }) => outcome === 'done')).toHaveLength(9);
+    expect(resultOf(report, 'i7')).toEqual({ kind: 'pause', outcome: 'unsettled' });
+    harness.alerts.refuse(() => false);
+    await harness.run(5);
+    expect(harness.alerts.events()).toHaveLength(10);
+    expect(harness.ledger.entry('production', 'i7')?.intent).toBeNull();
+  });
+});
+
+describe('an operator through the guard', () => {
+  it('pauses for good: the guard never re-activates it', async () => {
+    const harness = createHarness({ recovery: PROBE_RECOVERY });
+    addBusy(harness, 'mine');
+    const result = await operate(harness.ports, harness.project, 'mine', 'pause');
+    await harness.run(300);
+    expect(result.outcome).toBe('done');
+    expect(harness.world.get('mine')?.active).toBe(0);
+    expect(harness.ledger.entry('production', 'mine')).toMatchObject({ pausedByOperator: true, intent: null });
+    expect(harness.alerts.types()).toEqual([]);
+  });
+
+  it('resumes with a clean count', async () => {
+    const harness = failingHarness();
+    await harness.pass();
+    await operate(harness.ports, harness.project, 'broken', 'resume');
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.types()).toContain('integration.reactivated');
+    const { figures } = (await harness.plan()).decisions.find(({ id }) => id === 'broken') ?? {};
+    expect(figures?.baseline).toBeGreaterThan(0);
+  });
+
+  it('stands in the history, and alerts of nothing that is known to them', async () => {
+    const harness = failingHarness();
+    await operate(harness.ports, harness.project, 'good-1', 'pause');
+    const [kept] = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(kept).toMatchObject({ type: 'integration.operator-paused', record: { id: 'good-1', active: 0 } });
+    expect(harness.alerts.events()).toEqual([]);
+  });
+
+  it('has it ignored for a while: not paused, not told of, and guarded again when the time is over', async () => {
+    const harness = failingHarness();
+    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
+    await harness.run(55);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    expect(harness.alerts.events()).toEqual([]);
+    expect((await harness.plan()).decisions.find(({ id }) => id === 'broken')).toMatchObject({
+      kind: 'ignored',
+      reason: 'ignored by an operator until 13:25 UTC',
+      quiet: true,
+    });
+    await harness.run(10);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')?.ignoredUntil).toBeNull();
+    const kept = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(kept.map(({ type }) => type)).toEqual(['integration.exemption', 'integration.paused']);
+  });
+
+  it('ends an exemption before its time', async () => {
+    const harness = failingHarness();
+    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
+    await operate(harness.ports, harness.project, 'broken', 'heed');
+    await harness.run(5);
+    expect(harness.world.get('broken')?.active).toBe(0);
+  });
+
+  it('has an exemption outlive what others do to it meanwhile', async () => {
+    const harness = failingHarness({ recovery: { ...PROBE_RECOVERY, cooldownMinutes: 5 } });
+    await harness.run(5);
+    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 120 });
+    await harness.run(30);
+    expect(harness.world.get('broken')?.active).toBe(0);
+    harness.world.setStatus('broken', 1);
+    await harness.run(30);
+    harness.world.setStatus('broken', 0);
+    await harness.run(30);
+    harness.world.setStatus('broken', 1);
+    await harness.run(20);
+    expect(harness.world.get('broken')?.active).toBe(1);
+    await harness.run(30);
+    expect(harness.alerts.types().filter((type) => type === 'integration.paused')).not.toHaveLength(1);
+  });
+
+  it('is told in one sentence when there is no such integration', async () => {
+    const harness = createHarness();
+    await expect(operate(harness.ports, harness.project, 'nope', 'pause')).rejects.toThrow(
+      'project "production" has no integration "nope"; `guard list` shows the ids it has',
+    );
+  });
+
+  it('hears of a refusal from the door, not by mail', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'mine');
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration mine (409)'));
+    const result = await operate(harness.ports, harness.project, 'mine', 'pause');
+    expect(result).toMatchObject({ outcome: 'failed', problem: expect.stringContaining('409') });
+    expect(harness.alerts.types()).toEqual([]);
+  });
+});

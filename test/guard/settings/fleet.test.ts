@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import {
+  choosePolicy,
+  POLICY_TAG,
+  PROJECT_TAG,
+  projectOf,
+  secretNameOf,
+} from '../../../functions/guard/settings/fleet.ts';
+import { parseSettings } from '../../../functions/guard/settings/schema.ts';
+import type { FleetSettings } from '../../../functions/guard/settings/types.ts';
+
+function fleetOf(fleet: Record<string, unknown> = {}): FleetSettings {
+  const { fleet: parsed } = parseSettings({ fleet });
+  if (parsed === undefined) throw new Error('there is a fleet');
+  return parsed;
+}
+
+const tags = (more: Record<string, string> = {}) => new Map(Object.entries({ [PROJECT_TAG]: '', ...more }));
+
+describe('the settings of a fleet', () => {
+  it('need nothing but to be there', () => {
+    const { projects, fleet } = parseSettings({ fleet: {} });
+    expect(projects).toEqual({});
+    expect(fleet).toMatchObject({
+      secretNamePrefix: '',
+      apiUrl: 'https://api.qonversion.io/v4',
+      concurrency: 20,
+      policy: { mode: 'enforce', errorThreshold: 50 },
+      policies: [],
+    });
+  });
+
+  it('may stand beside listed projects', () => {
+    const both = parseSettings({ projects: { production: { secretName: 'x' } }, fleet: { concurrency: 5 } });
+    expect(Object.keys(both.projects)).toEqual(['production']);
+    expect(both.fleet?.concurrency).toBe(5);
+  });
+
+  it('let a subscription name projects of the fleet, which the settings do not know', () => {
+    const subscriptions = [{ email: 'a@example.com', projects: ['acme'] }];
+    expect(() => parseSettings({ fleet: {}, alerts: { subscriptions } })).not.toThrow();
+    expect(() => parseSettings({ projects: { p: { secretName: 'x' } }, alerts: { subscriptions } })).toThrow('acme');
+  });
+
+  it('have policies that differ from the fleet’s own in what they say, and in nothing else', () => {
+    const fleet = {
+      policy: { mode: 'observe', errorThreshold: 80, warnThreshold: 20 },
+      policies: [
+        { tag: 'gold', policy: { failingForMinutes: 5 } },
+        { tag: 'loud', policy: { mode: 'enforce', warnThreshold: 0 } },
+      ],
+    };
+    const policies = parseSettings({ fleet }).fleet?.policies.map((entry) => entry.policy);
+    const own = { mode: 'observe', errorThreshold: 80, failingForMinutes: 15, warnThreshold: 20 };
+    expect(policies).toMatchObject([
+      { ...own, failingForMinutes: 5 },
+      { ...own, mode: 'enforce', warnThreshold: 0 },
+    ]);
+  });
+
+  it('are such as the README shows', () => {
+    const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    const fleet = parseSettings(JSON.parse(`{${example}}`)).fleet;
+    expect(fleet?.policies.map(({ policy }) => policy.mode)).toEqual(['enforce', 'observe']);
+  });
+
+  it('mean the same when they are read again from the deployed stack', () => {
+    const once = parseSettings({
+      fleet: { policy: { mode: 'observe', warnThreshold: 3 }, policies: [{ tag: 'a', policy: { errorThreshold: 9 } }] },
+    });
+    expect(parseSettings(JSON.parse(JSON.stringify(once)))).toEqual(once);
+  });
+
+  it('name a fault of the fleet’s own policy once', () => {
+    const fleet = { policy: { errorThreshold: 'x' }, policies: [{ tag: 'a', policy: {} }] };
+    const faults = () => parseSettings({ fleet });
+    expect(faults).toThrow('fleet.policy.errorThreshold');
+    expect(faults).not.toThrow('fleet.policies');
+  });
+
+  it('refuse what does not fit together once it is taken over', () => {
+    const fleet = { policy: { warnThreshold: 30 }, policies: [{ tag: 'a', policy: { errorThreshold: 10 } }] };
+    expect(() => parseSettings({ fleet })).toThrow('fleet.policies.0.policy.warnThreshold');
+  });
+
+  it.each([
+    [{ secretNamePrefix: 'a b' }, 'fleet.secretNamePrefix: expected the beginning of Secrets Manager names'],
+    [{ secretNamePrefix: "a'b" }, 'fleet.secretNamePrefix: expected the beginning of Secrets Manager names'],
+    [{ concurrency: 0 }, 'fleet.concurrency: expected a positive integer up to 1000, got 0'],
+    [{ apiUrl: 'http://api.example' }, 'fleet.apiUrl: expected an https:// address'],
+    [{ policies: [{ policy: {} }] }, 'fleet.policies.0: expected a tag, a match, or both'],
+    [{ policies: [{ tag: 'a', policy: { mode: 'off' } }] }, 'fleet.policies.0.policy.mode: expected "enforce"'],
+    [
+      {
+        policies: [
+          { tag: 'a', policy: {} },
+          { tag: 'a', policy: {} },
+        ],
+      },
+      'fleet.policies.1.tag: expected a tag value of its own, got "a"',
+    ],
+    [{ secretArn: 'x' }, 'fleet: unknown setting "secretArn"'],
+  ])('refuse %j in one clear line', (fleet, fault) => {
+    expect(() => parseSettings({ fleet })).toThrow(fault);
+  });
+});
+
+describe('a project of the fleet', () => {
+  it('is named by what its secret’s name has after the prefix', () => {
+    const fleet = fleetOf({ secretNamePrefix: 'qonversion/' });
+    expect(secretNameOf(fleet, 'acme')).toBe('qonversion/acme');
+    expect(projectOf(fleet, 'qonversion/acme')).toBe('acme');
+    expect(projectOf(fleet, 'qonversion/')).toBeNull();
+    expect(projectOf(fleet, 'payroll')).toBeNull();
+    expect(projectOf(fleetOf(), 'any/name')).toBe('any/name');
+  });
+
+  it.each(['', 'a b', 'a*', "x' or 'y", 'arn:aws:secretsmanager:eu-west-1:1:secret:x', 'ü', 'x'.repeat(513)])(
+    'is not named %j, of which no secret can be',
+    (name) => {
+      expect(secretNameOf(fleetOf(), name)).toBeNull();
+    },
+  );
+});
+
+describe('the policy of a project of the fleet', () => {
+  const fleet = fleetOf({
+    policy: { errorThreshold: 1 },
+    policies: [
+      { tag: 'careful', policy: { errorThreshold: 2 } },
+      { match: 'trial-*', policy: { errorThreshold: 3 } },
+      { tag: 'big', match: '*/big/*', policy: { errorThreshold: 4 } },
+      { match: 'trial-x*', policy: { errorThreshold: 5 } },
+    ],
+  });
+  const thresholdOf = (project: string, more: Record<string, string> = {}) =>
+    choosePolicy(fleet, project, tags(more)).policy.errorThreshold;
+
+  it('is the one that the secret’s tag names, else the first whose glob fits, else the fleet’s', () => {
+    expect(thresholdOf('acme')).toBe(1);
+    expect(thresholdOf('acme', { [POLICY_TAG]: 'careful' })).toBe(2);
+    expect(thresholdOf('trial-7')).toBe(3);
+    expect(thresholdOf('trial-xyz')).toBe(3);
+    expect(thresholdOf('trial-7', { [POLICY_TAG]: 'careful' })).toBe(2);
+    expect(thresholdOf('eu/big/acme')).toBe(4);
+    expect(thresholdOf('acme', { [POLICY_TAG]: 'big' })).toBe(4);
+  });
+
+  it('is not guessed when the tag names one that is not there', () => {
+    expect(() => thresholdOf('trial-7', { [POLICY_TAG]: 'carefull' })).toThrow(
+      /names a policy that fleet\.policies does not have \(it has: careful, big\); mend the tag, or add the policy and deploy/,
+    );
+  });
+});

@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest';
+import { SettingsError } from '../../../functions/guard/errors.ts';
+import { parseSettings } from '../../../functions/guard/settings/schema.ts';
+import { RUNBOOK, scheduleMinutes } from '../../../functions/guard/settings/types.ts';
+
+const project = (policy: unknown, rest: Record<string, unknown> = {}) => ({
+  projects: { production: { secretName: 'qonversion/production', policy, ...rest } },
+});
+const alerts = (...subscriptions: unknown[]) => ({
+  projects: { production: { secretName: 'qonversion/production' } },
+  alerts: { subscriptions },
+});
+
+function faultsOf(document: unknown): readonly string[] {
+  try {
+    parseSettings(document, 'cdk.json');
+    return [];
+  } catch (error) {
+    if (error instanceof SettingsError) return error.faults;
+    throw error;
+  }
+}
+
+describe('settings', () => {
+  it('need a project and its secret, and fill in the rest', () => {
+    expect(parseSettings({ projects: { production: { secretName: 'qonversion/production' } } })).toEqual({
+      schedule: 'rate(5 minutes)',
+      projects: {
+        production: {
+          secretName: 'qonversion/production',
+          apiUrl: 'https://api.qonversion.io/v4',
+          policy: {
+            mode: 'enforce',
+            errorThreshold: 50,
+            failingForMinutes: 15,
+            blastRadius: { percent: 50, floor: 3 },
+            recovery: { mode: 'manual' },
+            remindEveryHours: 24,
+            unstable: 'tell',
+            overrides: [],
+          },
+        },
+      },
+      alerts: { subscriptions: [], runbookUrl: RUNBOOK },
+    });
+  });
+
+  it('give probe recovery its defaults', () => {
+    expect(parseSettings(project({ recovery: { mode: 'probe' } })).projects.production?.policy.recovery).toEqual({
+      mode: 'probe',
+      cooldownMinutes: 60,
+      backoff: 2,
+      maxCooldownMinutes: 1_440,
+      maxAttempts: 5,
+      probeErrors: 3,
+    });
+  });
+
+  it('have room for eight chat channels', () => {
+    const channels = (count: number) => ({
+      projects: { production: { secretName: 'qonversion/production' } },
+      alerts: {
+        subscriptions: Array.from({ length: count }, (_, index) => ({
+          slack: { workspaceId: 'T0ABCDEF1', channelId: `C${index}` },
+        })),
+      },
+    });
+    expect(faultsOf(channels(8))).toEqual([]);
+    expect(faultsOf(channels(9))[0]).toMatch(/^alerts\.subscriptions: expected at most 8 chat channels, got /);
+  });
+
+  it.each([
+    [
+      'a wrong type',
+      project({ errorThreshold: 'fifty' }),
+      'projects.production.policy.errorThreshold: expected a positive integer, got "fifty"',
+    ],
+    [
+      'a threshold of 0',
+      project({ errorThreshold: 0 }),
+      'projects.production.policy.errorThreshold: expected a positive integer, got 0',
+    ],
+    [
+      'a fraction',
+      project({ errorThreshold: 1.5 }),
+      'projects.production.policy.errorThreshold: expected a positive integer, got 1.5',
+    ],
+    ['an unknown key', project({ errorTreshold: 5 }), 'projects.production.policy: unknown setting "errorTreshold"'],
+    ['an unknown key at the top', { ...project({}), shedule: 'x' }, '(top level): unknown setting "shedule"'],
+    [
+      'a bad mode',
+      project({ mode: 'on' }),
+      'projects.production.policy.mode: expected "enforce" or "observe", got "on"',
+    ],
+    [
+      'a warning above the threshold',
+      project({ errorThreshold: 10, warnThreshold: 11 }),
+      'projects.production.policy.warnThreshold: expected at most errorThreshold (10), got 11',
+    ],
+    [
+      'a threshold of an override below the warning',
+      project({ warnThreshold: 20, overrides: [{ match: { id: 'a' }, errorThreshold: 10 }] }),
+      'projects.production.policy.overrides.0.errorThreshold: expected at most errorThreshold (10), got 20',
+    ],
+    [
+      'an override that matches nothing',
+      project({ overrides: [{ match: {}, mode: 'ignore' }] }),
+      'projects.production.policy.overrides.0.match: expected at least one of id, integration, target_platform, title, got {}',
+    ],
+    [
+      'an override that changes nothing',
+      project({ overrides: [{ match: { id: 'a' } }] }),
+      'projects.production.policy.overrides.0: expected something to change beside "match", got {"match":{"id":"a"}}',
+    ],
+    [
+      'a wrong platform',
+      project({ overrides: [{ match: { target_platform: 'ios' }, mode: 'ignore' }] }),
+      'projects.production.policy.overrides.0.match.target_platform: expected "iOS", "Android" or "Stripe", got "ios"',
+    ],
+    ['no projects', { projects: {} }, 'projects: expected at least one project (or "fleet"), got "none"'],
+    [
+      'an empty project',
+      { projects: { a: {} } },
+      'projects.a: expected exactly one of secretName and secretArn, got 0',
+    ],
+    [
+      'an empty name',
+      { projects: { '': { secretName: 'a' } } },
+      'projects.: expected a project name of letters, digits, "-" and "_" (64 at most), got ""',
+    ],
+    [
+      'two projects of one secret',
+      { projects: { a: { secretName: 'x' }, b: { secretName: 'x' } } },
+      'projects.b.secretName: expected a secret of its own (one project is one Secret Key, and projects.a has this one), got "x"',
+    ],
+    [
+      'plain HTTP to a remote host',
+      project({}, { apiUrl: 'http://api.qonversion.io/v4' }),
+      'projects.production.apiUrl: expected an https:// address without credentials or query (http:// only for loopback hosts), got "http://api.qonversion.io/v4"',
+    ],
+    [
+      'plain HTTP to a host that only looks like loopback',
+      project({}, { apiUrl: 'http://127.0.0.1.evil.example/v4' }),
+      'projects.production.apiUrl: expected an https:// address without credentials or query (http:// only for loopback hosts), got "http://127.0.0.1.evil.example/v4"',
+    ],
+    [
+      'a bad schedule',
+      { ...project({}), schedule: 'every 5 minutes' },
+      'schedule: expected rate(N minutes), rate(N hours) or rate(1 day), from 1 minute to 1 day, got "every 5 minutes"',
+    ],
+    [
+      'a subscription without an endpoint',
+      alerts({ minSeverity: 'info' }),
+      'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, slack, teams, got {"minSeverity":"info"}',
+    ],
+    [
+      'plain HTTP for alerts',
+      alerts({ https: 'http://example.com' }),
+      'alerts.subscriptions.0.https: expected an https:// address, got "http://example.com"',
+    ],
+    [
+      'a Slack channel without its workspace',
+      alerts({ slack: { channelId: 'C0ABCDEF1' } }),
+      'alerts.subscriptions.0.slack.workspaceId: expected the id of a Slack workspace such as "T0ABCDEF1", got nothing',
+    ],
+    [
+      'a Teams channel by its name',
+      alerts({
+        teams: {
+          tenantId: '0f1e2d3c-0000-4000-8000-000000000001',
+          teamId: '0f1e2d3c-0000-4000-8000-000000000002',
+          channelId: 'ops',
+        },
+      }),
+      'alerts.subscriptions.0.teams.channelId: expected the id of a Teams channel as in its link ("19%3a…%40thread.tacv2"), got "ops"',
+    ],
+    [
+      'a project nobody has',
+      alerts({ email: 'a@example.com', projects: ['other'] }),
+      'alerts.subscriptions.0.projects.0: expected one of the projects (production), got "other"',
+    ],
+    ['something else altogether', 'hello', '(top level): expected an object, got "hello"'],
+  ])('refuse %s in one clear line', (_name, document, fault) => {
+    expect(faultsOf(document)).toEqual([fault]);
+  });
+
+  it('report every fault at once', () => {
+    expect(
+      faultsOf({ schedule: 'no', projects: { a: { secretName: 'x', policy: { errorThreshold: -1, mode: 'on' } } } }),
+    ).toHaveLength(3);
+  });
+
+  it('never show a key that somebody put where its name belongs', () => {
+    const [fault] = faultsOf(project({}, { secretName: undefined, secretArn: 'sk_fake_0123456789' }));
+    expect(fault).toContain('[redacted]');
+    expect(fault).not.toContain('0123456789');
+  });
+
+  it.each(['https://api.example.com/v4/', 'http://localhost:8080/v4', 'http://127.0.0.1:1/v4', 'http://[::1]:1/v4'])(
+    'allow %s as apiUrl',
+    (apiUrl) => {
+      expect(parseSettings(project({}, { apiUrl })).projects.production?.apiUrl).toBe(apiUrl.replace(/\/$/, ''));
+    },
+  );
+
+  it.each([
+    ['rate(1 minute)', 1],
+    ['rate(5 minutes)', 5],
+    ['rate(1 hour)', 60],
+    ['rate(1 day)', 1_440],
+    ['rate(1 minutes)', null],
+    ['rate(5 minute)', null],
+    ['rate(0 minutes)', null],
+    ['cron(0 * * * ? *)', null],
+  ])('read %s as %s minutes, as AWS does', (expression, minutes) => {
+    expect(scheduleMinutes(expression)).toBe(minutes);
+  });
+});
