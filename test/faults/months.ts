@@ -283,7 +283,7 @@ class Living {
   }
 
   async #operatorsAct(calm: boolean): Promise<void> {
-    // Whose act it was cannot be told when somebody does the same within the minutes of a pass that died (docs/faults.md).
+    // Whose act it was cannot be known when somebody does the same within the minutes of a pass that died (docs/faults.md).
     if (calm || this.#now() < this.#quietUntil) return;
     const due = this.#agenda.filter(({ at }) => at <= this.#now());
     for (const item of due) {
@@ -413,12 +413,14 @@ class Living {
     this.#actor = 'guard';
     const disturbance = this.#disturbance(calm);
     if (disturbance === 'missed') {
-      this.#disturb();
+      this.#disturb(disturbance);
       return;
     }
     this.#counts.passes += 1;
+    const from = this.#switches.length;
     if (disturbance === null) await this.#undisturbedPass();
     else await this.#disturbedPass(disturbance);
+    if (disturbance !== null && disturbance !== 'killed') this.#meddle(this.#switches.slice(from));
     const events = this.#alerts.events();
     for (const event of events.slice(this.#heard)) this.#react(event);
     this.#heard = events.length;
@@ -453,6 +455,22 @@ class Living {
     this.#overSince.delete(id);
   }
 
+  /** People look at the dashboard whether or not an alert reached them, and act before the next pass. */
+  #meddle(switches: readonly Switch[]): void {
+    for (const { id, by, to } of switches) {
+      if (by !== 'guard' || to !== 0) continue;
+      const choice = this.#random.below(4);
+      if (choice === 0) this.#plan(this.#minutes(1, 4), () => this.#dashboard(id, 1));
+      if (choice === 1) {
+        this.#plan(this.#minutes(1, 4), () => {
+          this.#world.delete(id);
+          this.#lastActive.delete(id);
+          this.#create();
+        });
+      }
+    }
+  }
+
   #disturbance(calm: boolean): Disturbance | null {
     if (calm) return null;
     if (this.#trouble !== null && this.#trouble.left > 0) {
@@ -469,14 +487,14 @@ class Living {
     return kind;
   }
 
-  #disturb(): void {
+  #disturb(kind: Disturbance): void {
     this.#counts.disturbed += 1;
-    this.#quietUntil = this.#now() + 12 * 60_000;
+    if (kind === 'killed') this.#quietUntil = this.#now() + 12 * 60_000;
     this.#overSince.clear();
   }
 
   async #disturbedPass(kind: Exclude<Disturbance, 'missed'>): Promise<void> {
-    this.#disturb();
+    this.#disturb(kind);
     const ports = this.#ports();
     switch (kind) {
       case 'killed': {

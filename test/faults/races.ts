@@ -96,6 +96,7 @@ class Race {
   readonly policy;
   readonly startedAt: number;
   killed = false;
+  refused = false;
   #step = 0;
 
   constructor(world: World, policy: object) {
@@ -103,6 +104,12 @@ class Race {
     this.startedAt = world.now().getTime();
     this.policy = aPolicy(policy as Record<string, unknown>);
     this.ledger = createMemoryLedger({ now: () => world.now() });
+  }
+
+  /** Nobody accepts an alert any more, until the race is over. */
+  refuseAlerts(): void {
+    this.alerts.refuse(() => true);
+    this.refused = true;
   }
 
   readonly tick = (): void => {
@@ -165,6 +172,7 @@ class Race {
 
   /** Undisturbed passes afterwards. */
   async goOn(minutes: number): Promise<void> {
+    this.alerts.refuse(() => false);
     for (let passed = 0; passed < minutes; passed += 5) {
       this.world.advance(5);
       this.#step += 1;
@@ -209,7 +217,9 @@ async function judge(race: Race, ids: readonly string[]): Promise<readonly strin
     const stops = count('integration.paused', 'integration.recovery-abandoned') - handed.length;
     // Told of a pause that may have been somebody else's.
     const left = told.filter(({ reason }) => reason.includes('left to people')).length;
-    if (stops + count('integration.reactivated') < pauses)
+    // What an undisturbed pass paused is known, so its alert comes whatever happened since.
+    const explained = race.killed ? stops + count('integration.reactivated') : stops;
+    if (explained < pauses)
       wrong.push(`${pauses} pauses, and only ${stops} alerts of them`);
     if (stops - left > pauses && !undecidable(race)) wrong.push(`${stops} alerts of ${pauses} pauses`);
     if (race.suspended.has(id) && race.world.get(id)?.active === 2 && count('integration.suspended') !== 1) {
@@ -273,6 +283,8 @@ function happening(race: Race, name: string, id: string): Happening {
           if (race.world.get(id) !== undefined) race.world.mend(id);
         },
       };
+    case 'SNS refuses':
+      return { name, touches: 'everything', does: () => race.refuseAlerts() };
     case 'ten minutes pass':
       return { name, touches: 'everything', does: () => race.world.advance(10) };
     case 'A dies':
@@ -366,6 +378,10 @@ const HAPPENINGS: readonly (readonly string[])[] = [
   ['A dies', 'operator re-activates'],
   ['A dies', 'ten minutes pass', 'operator pauses'],
   ['mended'],
+  ['SNS refuses'],
+  ['SNS refuses', 'operator re-activates'],
+  ['SNS refuses', 'worker suspends'],
+  ['SNS refuses', 'deleted'],
 ];
 
 const ACTORS: readonly (readonly string[])[] = [
