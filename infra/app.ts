@@ -1,5 +1,5 @@
 import { App } from 'aws-cdk-lib';
-import { describeError, SettingsError } from '../functions/guard/errors.ts';
+import { SettingsError, describeError } from '../functions/guard/errors.ts';
 import { loadSettings } from './load-settings.ts';
 import { GuardStack } from './stack.ts';
 

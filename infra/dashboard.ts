@@ -156,7 +156,7 @@ export class GuardDashboard extends Construct {
         this.level(shown, METRIC.suspended, 'suspended by Qonversion'),
         this.level(shown, METRIC.held, 'pauses held back'),
         this.level(shown, METRIC.invalidRecords, 'unreadable'),
-        this.metric(shown, METRIC.alertsUntold, 'alerts not accepted', 'Sum'),
+        this.metric(shown, METRIC.alertsUndelivered, 'alerts not accepted', 'Sum'),
       ],
       width: FULL,
       height: 3,
@@ -231,8 +231,8 @@ export class GuardDashboard extends Construct {
   private alertsOf(shown: Shown): GraphWidget {
     return this.graph(`${shown.title}: alerts`, THIRD, {
       left: [
-        this.metric(shown, METRIC.alertsTold, 'sent', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(shown, METRIC.alertsUntold, 'not accepted', 'Sum').with({ color: '#d62728' }),
+        this.metric(shown, METRIC.alertsDelivered, 'sent', 'Sum').with({ color: '#1f77b4' }),
+        this.metric(shown, METRIC.alertsUndelivered, 'not accepted', 'Sum').with({ color: '#d62728' }),
       ],
     });
   }

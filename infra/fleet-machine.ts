@@ -1,5 +1,5 @@
 import { PROJECT_TAG } from '../functions/guard/settings/fleet.ts';
-import type { FleetSettings } from '../functions/guard/settings/types.ts';
+import type { FleetSettings } from '../functions/guard/settings/schema.ts';
 
 /**
  * The state machine of a run over the fleet, in Amazon States Language: reads the tagged secrets page by page, then runs a

@@ -6,7 +6,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { DefinitionBody, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { PROJECT_TAG } from '../functions/guard/settings/fleet.ts';
-import type { FleetSettings } from '../functions/guard/settings/types.ts';
+import type { FleetSettings } from '../functions/guard/settings/schema.ts';
 import { describeFleetMachine } from './fleet-machine.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 

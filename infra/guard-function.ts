@@ -8,8 +8,8 @@ import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
-import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/policy/resolve.ts';
-import type { Settings } from '../functions/guard/settings/types.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/pass/time-budget.ts';
+import type { Settings } from '../functions/guard/settings/schema.ts';
 
 export interface GuardFunctionProps {
   readonly description: string;

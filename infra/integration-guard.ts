@@ -8,7 +8,8 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { PanelEnvironment, PassEnvironment } from '../functions/aws/environment.ts';
-import { type ProjectSettings, type Settings, scheduleMinutes } from '../functions/guard/settings/types.ts';
+import type { ProjectSettings, Settings } from '../functions/guard/settings/schema.ts';
+import { scheduleMinutes } from '../functions/guard/settings/types.ts';
 import { Alerts } from './alerts.ts';
 import { GuardDashboard } from './dashboard.ts';
 import { Fleet, grantTaggedSecrets } from './fleet.ts';
@@ -80,8 +81,7 @@ export class IntegrationGuard extends Construct {
     const minutes = scheduleMinutes(settings.schedule) ?? 5;
     const projects = Object.keys(settings.projects);
 
-    this.passFunction =
-      projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.ts');
+    this.passFunction = projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.ts');
     this.actFunction = create(
       'Act',
       'What the buttons of the control panel do: whoever may invoke it may act',

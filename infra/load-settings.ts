@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Node } from 'constructs';
 import { SettingsError } from '../functions/guard/errors.ts';
-import { parseSettings } from '../functions/guard/settings/schema.ts';
-import type { Settings } from '../functions/guard/settings/types.ts';
+import { type Settings, parseSettings } from '../functions/guard/settings/schema.ts';
 import { CONTEXT_KEY, readSettingsFile, repeatedEntries } from '../functions/local/settings-file.ts';
 
 const CDK_JSON = 'cdk.json';

@@ -6,7 +6,7 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { CfnStateMachine, type StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { IConstruct } from 'constructs';
-import type { FleetSettings } from '../functions/guard/settings/types.ts';
+import type { FleetSettings } from '../functions/guard/settings/schema.ts';
 
 interface Acknowledgement {
   readonly on: (resource: CfnResource) => boolean;

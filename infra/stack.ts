@@ -1,7 +1,8 @@
 import { Annotations, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { fillSecret } from '../functions/aws/secret.ts';
-import { type Settings, secretIdOf } from '../functions/guard/settings/types.ts';
+import type { Settings } from '../functions/guard/settings/schema.ts';
+import { secretIdOf } from '../functions/guard/settings/types.ts';
 import { IntegrationGuard } from './integration-guard.ts';
 
 export interface GuardStackProps extends StackProps {

@@ -6,9 +6,8 @@ import {
 } from '@aws-sdk/client-sns';
 import pMap from 'p-map';
 import pRetry from 'p-retry';
-import { describeError, GuardError } from '../guard/errors.ts';
-import type { GuardEvent } from '../guard/model/entry.ts';
-import { severitiesFrom } from '../guard/model/event.ts';
+import { GuardError, describeError } from '../guard/errors.ts';
+import { type GuardEvent, severitiesFrom } from '../guard/model/event.ts';
 import type { AlertSink, Log } from '../guard/ports.ts';
 import { toChatNotification } from '../messages/chat.ts';
 import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../messages/digest.ts';

@@ -8,16 +8,10 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import pMap from 'p-map';
 import pRetry from 'p-retry';
-import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
-import {
-  type Clock,
-  HISTORY_DAYS,
-  type Ledger,
-  type LedgerItem,
-  type LedgerView,
-  type Versioned,
-} from '../guard/ports.ts';
+import { GuardError, LedgerUnavailableError, LostRaceError, describeError } from '../guard/errors.ts';
+import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
+import { type Clock, HISTORY_DAYS, type Ledger, type LedgerItem, type LedgerView, type Versioned } from '../guard/ports.ts';
 
 /**
  * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), number
@@ -31,7 +25,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
   return {
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
-      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      const integrations = new Map<string, Versioned<Entry>>();
       const query = {
         TableName: tableName,
         KeyConditionExpression: '#project = :project',
@@ -46,7 +40,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
             // TTL deletes within days, not at the second.
             if (typeof item.expires_at === 'number' && item.expires_at <= epochSeconds()) continue;
             if (item.item === PROJECT_ITEM) projectEntry = fromItem<ProjectEntry>(item);
-            else integrations.set(String(item.item).slice(INTEGRATION_PREFIX.length), fromItem<LedgerEntry>(item));
+            else integrations.set(String(item.item).slice(INTEGRATION_PREFIX.length), fromItem<Entry>(item));
           }
         }
       } catch (error) {
@@ -95,7 +89,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       return version;
     },
 
-    async keep(project, events): Promise<void> {
+    async appendHistory(project, events): Promise<void> {
       const put = (event: GuardEvent) => {
         const expires = Date.parse(event.time) + HISTORY_DAYS * DAY_MS;
         const Item = {

@@ -1,6 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { PassReport } from '../guard/pass/run-pass.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 
 /** CloudWatch metrics of a pass, in the namespace and under the names that alarms and dashboard look for. */
 export const METRICS_NAMESPACE = 'IntegrationGuard';
@@ -23,8 +23,8 @@ export const METRIC = {
   actsFailed: 'ActsFailed',
   invalidRecords: 'InvalidRecords',
   notStarted: 'DecisionsNotStarted',
-  alertsTold: 'AlertsTold',
-  alertsUntold: 'AlertsUntold',
+  alertsDelivered: 'AlertsDelivered',
+  alertsUndelivered: 'AlertsUndelivered',
   apiRequests: 'ApiRequests',
   apiRetries: 'ApiRetries',
   apiLatency: 'ApiLatency',
@@ -63,8 +63,8 @@ function recordPass(metrics: Metrics, report: PassReport): void {
   rarely(METRIC.apiRetries, retries);
   // The mean of one pass; without a request there is none, and a 0 would pull the average down.
   if (requests > 0) metrics.addMetric(METRIC.apiLatency, MetricUnit.Milliseconds, waitedMs / requests);
-  rarely(METRIC.alertsTold, report.told.length);
-  rarely(METRIC.alertsUntold, report.untold.length);
+  rarely(METRIC.alertsDelivered, report.delivered.length);
+  rarely(METRIC.alertsUndelivered, report.undelivered.length);
   if (report.plan === null) return;
 
   const done = report.results.filter(({ outcome }) => outcome === 'done' || outcome === 'unsettled');

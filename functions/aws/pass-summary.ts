@@ -6,7 +6,7 @@ export interface PassSummary {
   readonly decisions: number;
   readonly done: number;
   readonly failed: number;
-  readonly told: number;
+  readonly delivered: number;
   readonly durationMs: number;
 }
 
@@ -17,7 +17,7 @@ export function summarize(report: PassReport): PassSummary {
     decisions: report.results.length,
     done: outcomes.filter((outcome) => outcome === 'done').length,
     failed: outcomes.filter((outcome) => outcome === 'failed').length,
-    told: report.told.length,
+    delivered: report.delivered.length,
     durationMs: report.durationMs,
   };
 }
@@ -26,5 +26,5 @@ export function summarize(report: PassReport): PassSummary {
 export function describeFailure(report: PassReport): string {
   if (report.failure !== null) return report.failure;
   const problem = report.results.find(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed')?.problem;
-  return problem ?? 'not every alert was accepted; the next pass tells them';
+  return problem ?? 'not every alert was accepted; the next pass publishes them again';
 }

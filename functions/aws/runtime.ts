@@ -4,13 +4,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Context } from 'aws-lambda';
 import type { Clock, IntegrationsApi, Ledger, Log } from '../guard/ports.ts';
-import {
-  type FleetSettings,
-  type GuardedProject,
-  type Policy,
-  type Settings,
-  secretIdOf,
-} from '../guard/settings/types.ts';
+import type { FleetSettings, Policy, Settings } from '../guard/settings/schema.ts';
+import { type GuardedProject, secretIdOf } from '../guard/settings/types.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
 import { createFleetDirectory, NoSuchProjectError } from './fleet.ts';

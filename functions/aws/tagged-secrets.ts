@@ -1,7 +1,8 @@
 import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { describeError } from '../guard/errors.ts';
-import { choosePolicy, PROJECT_TAG, projectOf } from '../guard/settings/fleet.ts';
-import { type FleetSettings, type Policy, type Settings, secretIdOf } from '../guard/settings/types.ts';
+import { PROJECT_TAG, choosePolicy, projectOf } from '../guard/settings/fleet.ts';
+import type { FleetSettings, Policy, Settings } from '../guard/settings/schema.ts';
+import { secretIdOf } from '../guard/settings/types.ts';
 import { isListed, tagsOf } from './fleet.ts';
 
 /** A secret with the tag, and what the guard makes of it. */

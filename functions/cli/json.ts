@@ -1,24 +1,26 @@
-import type { GuardEvent, IntegrationRecord } from '../guard/model/entry.ts';
-import { isKeptOnly } from '../guard/model/event.ts';
+import { type GuardEvent, isAuditOnly } from '../guard/model/event.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Result } from '../guard/pass/execute.ts';
-import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
+import type { Plan } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
+import { type Decision, alertsOf, statusAsked } from '../guard/policy/decide.ts';
 import { safeText } from '../guard/text/sanitize.ts';
 import { toCloudEvent } from '../messages/digest.ts';
 
 /** The documents that `--json` prints. Field names of records are the API's own. */
 
-const isTold = (event: GuardEvent) => !isKeptOnly(event);
+const isAlert = (event: GuardEvent) => !isAuditOnly(event);
 
-export function decisionToJson(decision: PlannedDecision) {
+export function decisionToJson(decision: Decision) {
+  const status = statusAsked(decision);
   return {
     id: decision.id,
     ...(decision.record === null ? {} : recordToJson(decision.record)),
     kind: decision.kind,
     reason: safeText(decision.reason, 500),
     figures: decision.figures,
-    act: decision.act,
-    events: [...decision.owed, ...decision.events].filter(isTold).map(({ type, id }) => ({ type, id })),
+    act: status === null ? null : { status },
+    events: alertsOf(decision).filter(isAlert).map(({ type, id }) => ({ type, id })),
   };
 }
 
@@ -41,8 +43,8 @@ export function planToJson(plan: Plan) {
     project: plan.project,
     plannedAt: plan.now,
     decisions: plan.decisions.map(decisionToJson),
-    events: [...plan.projectDecision.events, ...plan.decisions.flatMap(({ owed, events }) => [...owed, ...events])]
-      .filter(isTold)
+    events: [...plan.projectDecision.next.outbox.map(({ event }) => event), ...plan.decisions.flatMap(alertsOf)]
+      .filter(isAlert)
       .map(toCloudEvent),
     counts: { ...plan.states, ...countKinds(plan.decisions), invalid: plan.invalid.length },
     blastRadius: plan.blastRadius,
@@ -62,8 +64,8 @@ export function reportToJson(report: PassReport) {
       outcome: result.outcome,
       problem: result.problem,
     })),
-    events: report.told.map(toCloudEvent),
-    untold: report.untold.map(toCloudEvent),
+    events: report.delivered.map(toCloudEvent),
+    undelivered: report.undelivered.map(toCloudEvent),
     counts: {
       ...report.plan?.states,
       ...countKinds(report.results.map(({ decision }) => decision)),
@@ -76,7 +78,7 @@ export function reportToJson(report: PassReport) {
   };
 }
 
-function countKinds(decisions: readonly PlannedDecision[]) {
+function countKinds(decisions: readonly Decision[]) {
   return { decisions: tally(decisions.map(({ kind }) => kind)) };
 }
 

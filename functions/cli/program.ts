@@ -1,11 +1,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
-import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
-import { doerOf } from '../guard/model/event.ts';
-import { operate } from '../guard/pass/operator-command.ts';
+import { GuardError, SettingsError, describeError } from '../guard/errors.ts';
+import { actorOf } from '../guard/model/event.ts';
+import { runOperatorCommand } from '../guard/pass/operator-command.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import { planPass, runPass } from '../guard/pass/run-pass.ts';
-import type { Order } from '../guard/policy/decide.ts';
+import type { OperatorCommand } from '../guard/policy/operator.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
 import { toCloudEvent } from '../messages/digest.ts';
@@ -174,10 +174,18 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       if (!report.ok || report.results.some(({ outcome }) => outcome === 'failed')) exit(1);
     });
 
-  const operating = async (id: string, order: Order, options: SharedOptions, words: OrderWords): Promise<void> => {
+  const operating = async (
+    id: string,
+    order: OperatorCommand,
+    options: SharedOptions,
+    words: OrderWords,
+  ): Promise<void> => {
     const { result, project } = await working(options, `asking Qonversion about ${id}`, async () => {
       const opened = await open(options);
-      return { result: await operate(opened.ports, opened.project, id, order), project: opened.project.name };
+      return {
+        result: await runOperatorCommand(opened.ports, opened.project, id, order),
+        project: opened.project.name,
+      };
     });
     const done = result.outcome === 'done';
     const undo = `npx guard ${words.undo} --project ${project}${stackFlag(terminal, options)}`;
@@ -231,7 +239,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .option('--off', 'end the exemption now')
     .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
       options.off === true
-        ? operating(id, 'heed', options, {
+        ? operating(id, 'unignore', options, {
             done: 'is guarded again',
             failed: 'is ignored still',
             undo: `ignore ${id}`,
@@ -263,7 +271,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         options,
         () => ({
           project,
-          events: events.map((event) => ({ by: doerOf(event), ...toCloudEvent(event) })),
+          events: events.map((event) => ({ by: actorOf(event), ...toCloudEvent(event) })),
         }),
         () => showHistory(events, now.toISOString(), terminal.columns),
       );

@@ -1,6 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
-import { type Settings, secretIdOf } from '../guard/settings/types.ts';
+import type { Settings } from '../guard/settings/schema.ts';
+import { secretIdOf } from '../guard/settings/types.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import type { CliEnvironment } from './open-project.ts';
 import { findStack } from './stack.ts';

@@ -2,7 +2,8 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createFleetDirectory } from '../aws/fleet.ts';
 import { GuardError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
-import { type Policy, type ProjectSettings, type Settings, secretIdOf } from '../guard/settings/types.ts';
+import type { Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
+import { secretIdOf } from '../guard/settings/types.ts';
 import type { DeployedStack } from './stack.ts';
 
 /** Which project a command is about. */

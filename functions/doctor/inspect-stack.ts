@@ -7,7 +7,7 @@ import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metrics.ts';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Clock } from '../guard/ports.ts';
-import type { FleetSettings, Settings } from '../guard/settings/types.ts';
+import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
 import { plusMs } from '../guard/text/time.ts';
 
 /** What a deployed stack tells of itself when asked, for `guard doctor`. Every question may fail by itself. */

@@ -1,9 +1,10 @@
 import { access, constants } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { describeError, SettingsError } from '../guard/errors.ts';
+import { SettingsError, describeError } from '../guard/errors.ts';
 import type { Clock, IntegrationsApi, Ledger } from '../guard/ports.ts';
 import { PROJECT_TAG } from '../guard/settings/fleet.ts';
-import { type Policy, type Settings, scheduleMinutes } from '../guard/settings/types.ts';
+import type { Policy, Settings } from '../guard/settings/schema.ts';
+import { scheduleMinutes } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
@@ -144,7 +145,7 @@ const CLOCKS_APART_MS = 2 * 60_000;
 
 async function examineLedger(ledger: Ledger, project: string, check: string): Promise<Finding> {
   const { integrations } = await ledger.read(project);
-  const stopped = [...integrations.values()].filter(({ entry }) => entry.circuit.state !== 'closed').length;
+  const stopped = [...integrations.values()].filter(({ entry }) => (entry.state.name === 'open' || entry.state.name === 'half-open')).length;
   const remembers =
     integrations.size === 0 ? 'nothing to remember yet' : `remembers ${plural(integrations.size, 'integration')}`;
   return ok(check, `can be read: ${remembers}${stopped === 0 ? '' : `, ${plural(stopped, 'circuit')} not closed`}`);

@@ -3,8 +3,6 @@
 /** Base of everything the guard throws on purpose: its message may be shown to a person as it stands. */
 export class GuardError extends Error {
   override readonly name: string = 'GuardError';
-  /** Set by whoever knows that the request was refused before it could have any effect. */
-  changedNothing = false;
 }
 
 /** The settings do not say what they must; `faults` has one line per fault, each beginning with its path. */
@@ -18,7 +16,7 @@ export class SettingsError extends GuardError {
   }
 }
 
-/** Somebody else wrote the ledger entry since we read it: leave that record to them (law 2). */
+/** Another pass wrote the ledger entry since we read it: leave that record to them (law 2). */
 export class LostRaceError extends GuardError {
   override readonly name = 'LostRaceError';
 }
@@ -26,14 +24,6 @@ export class LostRaceError extends GuardError {
 /** The ledger could not be read or written. Never to be taken for "nothing is remembered". */
 export class LedgerUnavailableError extends GuardError {
   override readonly name = 'LedgerUnavailableError';
-}
-
-/**
- * Whether an act that failed has certainly changed nothing. Without this word it may have taken effect all the same, and
- * the next pass has to look.
- */
-export function changedNothing(error: unknown): boolean {
-  return error instanceof GuardError && error.changedNothing;
 }
 
 /** The Secret Key is missing, empty, a placeholder or not of the form of a key. */

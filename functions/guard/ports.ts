@@ -1,4 +1,6 @@
-import type { GuardEvent, LedgerEntry, Listing, ProjectEntry, Status, StatusAnswer } from './model/entry.ts';
+import type { Entry, ProjectEntry } from './model/entry.ts';
+import type { GuardEvent } from './model/event.ts';
+import type { Listing, Status, StatusAnswer } from './model/integration.ts';
 
 /** What the core needs of the world. AWS and this machine each implement these; one contract suite runs over every pair. */
 
@@ -10,10 +12,8 @@ export interface IntegrationsApi {
    */
   list(): Promise<Listing>;
   /**
-   * Asks for a state and returns the record as it is afterwards. Safe to repeat. Never asks once the time is over: a pass
-   * that was held up for minutes must not act on what it saw then.
-   * @throws when the API refuses, cannot be reached, or answers with a record that does not show the asked-for state; the
-   * error's `changedNothing` is true when the request certainly had no effect.
+   * Asks for a state. Safe to repeat. Never asks once the time is over: a pass that was held up for minutes must not act on
+   * what it read then.
    */
   setStatus(id: string, status: Status): Promise<StatusAnswer>;
   readonly traffic: Traffic;
@@ -29,21 +29,21 @@ export interface Traffic {
 }
 
 /** An entry with the version a later write has to name. */
-export interface Versioned<Entry> {
-  readonly entry: Entry;
+export interface Versioned<E> {
+  readonly entry: E;
   readonly version: number;
-  /** When the ledger may forget the entry; null: not by itself. */
+  /** When the ledger may forget the entry; null: never. */
   readonly expiresAt: string | null;
 }
 
 export interface LedgerView {
   readonly project: Versioned<ProjectEntry> | null;
-  readonly integrations: ReadonlyMap<string, Versioned<LedgerEntry>>;
+  readonly integrations: ReadonlyMap<string, Versioned<Entry>>;
 }
 
 export type LedgerItem =
   | { readonly kind: 'project'; readonly entry: ProjectEntry }
-  | { readonly kind: 'integration'; readonly id: string; readonly entry: LedgerEntry };
+  | { readonly kind: 'integration'; readonly id: string; readonly entry: Entry };
 
 /** What we remember between passes. Reads see every write that finished before them. */
 export interface Ledger {
@@ -57,10 +57,10 @@ export interface Ledger {
    */
   write(project: string, item: LedgerItem, expected: number | null, expiresAt: string | null): Promise<number>;
   /**
-   * Keeps what has happened for `HISTORY_DAYS`. The same event a second time changes nothing.
+   * Appends to the history, which lasts for `HISTORY_DAYS`. The same event a second time changes nothing.
    * @throws LedgerUnavailableError
    */
-  keep(project: string, events: readonly GuardEvent[]): Promise<void>;
+  appendHistory(project: string, events: readonly GuardEvent[]): Promise<void>;
   /**
    * What has happened since then, oldest first.
    * @throws LedgerUnavailableError
@@ -71,16 +71,25 @@ export interface Ledger {
 /** How long the ledger keeps what has happened. */
 export const HISTORY_DAYS = 90;
 
-/** Machines get every event by itself; people get one digest. */
-export type Audience = 'everybody' | 'machines';
+/** The name of an audience: 'machines', 'people', or one chat channel ('chat-…'). Audiences accept alerts independently. */
+export type Audience = string;
 
-/** Where alerts go: one message per event for machines, one digest per call for people. */
+/** One message per event. */
+export const MACHINES = 'machines';
+
+/** One digest per call. */
+export const PEOPLE = 'people';
+
+/** Where alerts go. */
 export interface AlertSink {
+  /** Every audience there is. An alert counts as delivered once each of them has accepted it. */
+  readonly audiences: readonly Audience[];
   /**
-   * Tells everybody of these events.
-   * @returns ids of the events that were accepted for the whole audience. The others are to be told again later.
+   * Publishes events to one audience.
+   * @returns ids of the events that this audience accepted (an audience that does not want an event, by its severity or
+   * project filter, accepts it). The others are published again by a later pass.
    */
-  publish(project: string, events: readonly GuardEvent[], audience?: Audience): Promise<ReadonlySet<string>>;
+  publish(project: string, events: readonly GuardEvent[], audience: Audience): Promise<ReadonlySet<string>>;
 }
 
 export interface Clock {
@@ -94,7 +103,7 @@ export interface Log {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** What it takes to look and touch nothing: no way to write, to set a status or to tell. */
+/** What it takes to read and touch nothing: no way to write, to set a status or to publish. */
 export interface LookingPorts {
   readonly api: Pick<IntegrationsApi, 'list'>;
   readonly ledger: Pick<Ledger, 'read' | 'history'>;

@@ -7,9 +7,9 @@ import { publishPass } from '../aws/metrics.ts';
 import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { GuardError } from '../guard/errors.ts';
-import { TELLING_MS } from '../guard/pass/execute.ts';
 import { runPass } from '../guard/pass/run-pass.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 
 /**
  * The Lambda door of the fleet: one pass over one project that a secret's tag makes one. Its input is the project's name and
@@ -48,7 +48,7 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
     const name = parseInput(event);
     if (Object.hasOwn(settings.projects, name))
       throw new NoSuchProjectError(`project "${name}" is listed in the settings, and not one of the fleet`);
-    const { project, ...opened } = await runtime.open(name, invocation, TELLING_MS);
+    const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
     const { clock, ledger } = runtime;
     const report = await runPass({ ...opened, clock, ledger, alerts }, project);
     publishPass(report, settings);

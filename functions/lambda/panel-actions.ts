@@ -3,8 +3,8 @@ import { readPassEnvironment } from '../aws/environment.ts';
 import { createTellingAlerts } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
-import { TELLING_MS } from '../guard/pass/execute.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 import { answerAct } from '../panel/panel.ts';
 
 /**
@@ -34,7 +34,7 @@ export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act
       log,
       endpoints: { look: invocation.invokedFunctionArn, act: invocation.invokedFunctionArn },
       open: async (name) => {
-        const { project, ...opened } = await runtime.open(name, invocation, TELLING_MS);
+        const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
         return { project, ports: { ...opened, clock, ledger, alerts } };
       },
       onPass: (report) => publishPass(report, settings),

@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { readPanelEnvironment } from '../aws/environment.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 import { answerLook } from '../panel/panel.ts';
 
 /** The Lambda door of whoever looks: draws the control panel. It has no way to change anything, and no right to. */

@@ -6,9 +6,9 @@ import { publishPass } from '../aws/metrics.ts';
 import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { GuardError } from '../guard/errors.ts';
-import { TELLING_MS } from '../guard/pass/execute.ts';
 import { runPass } from '../guard/pass/run-pass.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 
 /** The Lambda door: one scheduled pass over one project that the settings list. Its input is the project's name and nothing else. */
 
@@ -33,7 +33,7 @@ export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pa
   const alerts = createTellingAlerts(environment, runtime);
 
   return async (event, invocation) => {
-    const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, TELLING_MS);
+    const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, ALERT_RESERVE_MS);
     const { clock, ledger } = runtime;
     const report = await runPass({ ...opened, clock, ledger, alerts }, project);
     publishPass(report, settings);

@@ -4,16 +4,10 @@ import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
-import {
-  type Clock,
-  HISTORY_DAYS,
-  type Ledger,
-  type LedgerItem,
-  type LedgerView,
-  type Versioned,
-} from '../guard/ports.ts';
+import { GuardError, LedgerUnavailableError, LostRaceError, describeError } from '../guard/errors.ts';
+import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
+import { type Clock, HISTORY_DAYS, type Ledger, type LedgerItem, type LedgerView, type Versioned } from '../guard/ports.ts';
 import { isLater, plusMinutes } from '../guard/text/time.ts';
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
@@ -46,7 +40,7 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
         return { stored: { ...next, integrations: Object.fromEntries(alive) }, result: version };
       }),
 
-    async keep(project, events): Promise<void> {
+    async appendHistory(project, events): Promise<void> {
       await change(project, (stored) => {
         const byId = new Map([...(stored.history ?? []), ...events].map((event) => [event.id, event]));
         const history = [...byId.values()].filter(isKeptStill).sort(byTime);
@@ -93,7 +87,7 @@ const versioned = <Entry>() =>
 
 const storedProject = z.object({
   project: versioned<ProjectEntry>().optional(),
-  integrations: z.record(z.string(), versioned<LedgerEntry>()),
+  integrations: z.record(z.string(), versioned<Entry>()),
   history: z.array(anEntry<GuardEvent>()).optional(),
 });
 

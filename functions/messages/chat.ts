@@ -1,5 +1,4 @@
-import type { GuardEvent, Severity } from '../guard/model/entry.ts';
-import { bySeverity } from '../guard/model/event.ts';
+import { type GuardEvent, type Severity, bySeverity } from '../guard/model/event.ts';
 import { plural, shorten } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 import {

@@ -1,5 +1,5 @@
-import type { EventType, GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
-import { bySeverity } from '../guard/model/event.ts';
+import { type EventType, type GuardEvent, type Severity, bySeverity } from '../guard/model/event.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
 import { plural, shorten, toAscii } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
-import type { Order } from '../guard/policy/decide.ts';
+import type { OperatorCommand } from '../guard/policy/operator.ts';
 import { SECRET_NAME } from '../guard/settings/types.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
 
 /** What CloudWatch sends a custom widget's function, looked at with suspicion: whoever may invoke it may send anything. */
 
-export type Action = 'pause' | 'resume' | 'ignore' | 'heed' | 'run';
+export type Action = 'pause' | 'resume' | 'ignore' | 'unignore' | 'run';
 
 export type PanelInput =
   /** The console asks what the widget takes. */
@@ -42,8 +42,8 @@ export const ORDER_OF = {
   pause: 'pause',
   resume: 'resume',
   ignore: { ignoreForMinutes: 24 * 60 },
-  heed: 'heed',
-} as const satisfies Record<Exclude<Action, 'run'>, Order>;
+  unignore: 'unignore',
+} as const satisfies Record<Exclude<Action, 'run'>, OperatorCommand>;
 
 /** Fields of other widgets on the dashboard may come along; what is not ours or not sensible is as if it were not there. */
 const fields = z.object({
@@ -74,7 +74,7 @@ const panel = z.strictObject({ project: z.optional(project), ...onWhichPanel });
 
 const onOne = z.strictObject({
   project,
-  action: z.enum(['pause', 'resume', 'ignore', 'heed']),
+  action: z.enum(['pause', 'resume', 'ignore', 'unignore']),
   id: z.string().check(z.regex(INTEGRATION_ID)),
   ...onWhichPanel,
 });

@@ -200,7 +200,7 @@ function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] 
         )
       : action('Resume', 'resume', 'Resume NAME? Events go there again, and its failures count from now on.'),
     row.ignored
-      ? action('Guard again', 'heed', 'Have the guard look after NAME again?')
+      ? action('Guard again', 'unignore', 'Have the guard look after NAME again?')
       : action(
           'Ignore for a day',
           'ignore',
@@ -226,7 +226,7 @@ function button(word: string, label: string, { endpoint, confirmation, parameter
 const SHAPE = {
   delivering: { y: 9, height: 3 },
   failing: { y: 5, height: 7 },
-  trial: { y: 5, height: 3 },
+  probing: { y: 5, height: 3 },
   paused: { y: 0, height: 12 },
   suspended: { y: 0, height: 12 },
   operator: { y: 3, height: 6 },
@@ -235,7 +235,7 @@ const SHAPE = {
 const PHASE_WORDS = {
   delivering: 'delivering',
   failing: 'failing',
-  trial: 'on trial',
+  probing: 'probing',
   paused: 'paused by the guard',
   suspended: 'suspended by Qonversion',
   operator: 'paused by an operator',
@@ -265,7 +265,7 @@ function bar({ phase, start, width, from }: Segment, now: string): Html {
 const LEGEND: readonly (readonly [Phase, string])[] = [
   ['delivering', 'delivering'],
   ['failing', 'failing'],
-  ['trial', 'on trial'],
+  ['probing', 'probing'],
   ['paused', 'paused by the guard, or suspended by Qonversion'],
   ['operator', 'paused by an operator'],
 ];

@@ -1,5 +1,5 @@
 import { describeError } from '../guard/errors.ts';
-import { operate } from '../guard/pass/operator-command.ts';
+import { runOperatorCommand } from '../guard/pass/operator-command.ts';
 import { type PassReport, planPass, runPass } from '../guard/pass/run-pass.ts';
 import type { Log, LookingPorts, Ports } from '../guard/ports.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
@@ -49,7 +49,7 @@ export async function answerAct(event: unknown, door: ActDoor): Promise<string> 
   if (input === null) {
     door.log.warn('not a request of the panel');
     const takes =
-      '{"project": NAME, "action": "pause" | "resume" | "ignore" | "heed", "id": ID} or {"project": NAME, "action": "run"}';
+      '{"project": NAME, "action": "pause" | "resume" | "ignore" | "unignore", "id": ID} or {"project": NAME, "action": "run"}';
     return renderProblem(`This function takes ${takes}, ${describeNames(door)}. Nothing was done.`, 'light');
   }
   switch (input.wants) {
@@ -102,7 +102,7 @@ async function act(door: ActDoor, input: ActionInput): Promise<Notice> {
       return describePass(report);
     }
     const { id, action } = input;
-    const { outcome, problem, decision } = await operate(ports, project, id, ORDER_OF[action]);
+    const { outcome, problem, decision } = await runOperatorCommand(ports, project, id, ORDER_OF[action]);
     return outcome === 'done'
       ? { level: 'good', text: `${id} ${DONE[action]}` }
       : { level: 'bad', text: `${id} ${FAILED[action]}: ${safeText(problem ?? decision.reason, 300)}` };
@@ -117,21 +117,21 @@ function describePass(report: PassReport): Notice {
   const failure =
     report.failure ?? (report.ok ? null : 'not everything could be told or settled; the next pass goes on');
   if (failure !== null) return { level: 'bad', text: `The pass failed: ${safeText(failure, 300)}` };
-  const done = report.results.filter(({ decision, outcome }) => outcome === 'done' && decision.act !== null).length;
+  const done = report.results.filter(({ decision, outcome }) => outcome === 'done' && statusAsked(decision) !== null).length;
   const changed = done === 0 ? 'nothing was changed' : `${plural(done, 'integration')} changed`;
-  return { level: 'good', text: `The pass is done: ${changed}, ${plural(report.told.length, 'alert')} sent.` };
+  return { level: 'good', text: `The pass is done: ${changed}, ${plural(report.delivered.length, 'alert')} sent.` };
 }
 
 const DONE = {
   pause: 'is paused, and the guard will not re-activate it. "Resume" undoes it.',
   resume: 'is active again, and its failures count from now on. "Pause" undoes it.',
   ignore: 'is left alone for a day: nothing is told of it, and it is not paused. "Guard again" undoes it.',
-  heed: 'is guarded again.',
+  unignore: 'is guarded again.',
 } as const;
 
 const FAILED = {
   pause: 'was not paused',
   resume: 'was not resumed',
   ignore: 'is guarded still',
-  heed: 'is ignored still',
+  unignore: 'is ignored still',
 } as const;

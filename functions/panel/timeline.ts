@@ -1,10 +1,10 @@
-import type { EventType, GuardEvent } from '../guard/model/entry.ts';
+import type { EventType, GuardEvent } from '../guard/model/event.ts';
 import { minutesBetween, plusMinutes } from '../guard/text/time.ts';
 
 /** An integration's week, told from what the ledger keeps of it. */
 
-/** How it went: delivering, failing and still on, on trial, stopped by the guard, by Qonversion, by an operator. */
-export type Phase = 'delivering' | 'failing' | 'trial' | 'paused' | 'suspended' | 'operator';
+/** How it went: delivering, failing and still on, probing, stopped by the guard, by Qonversion, by an operator. */
+export type Phase = 'delivering' | 'failing' | 'probing' | 'paused' | 'suspended' | 'operator';
 
 export interface Segment {
   readonly phase: Phase;
@@ -25,7 +25,7 @@ const CHANGES: { readonly [type in EventType]?: { readonly to: Phase; readonly f
   'integration.pause-failed': { to: 'failing', from: 'failing' },
   'integration.paused': { to: 'paused', from: 'delivering' },
   'integration.suspended': { to: 'suspended', from: 'delivering' },
-  'integration.probing': { to: 'trial', from: 'paused' },
+  'integration.probing': { to: 'probing', from: 'paused' },
   'integration.recovered': { to: 'delivering', from: 'failing' },
   'integration.reactivated': { to: 'delivering', from: 'paused' },
   'integration.recovery-abandoned': { to: 'paused', from: 'paused' },

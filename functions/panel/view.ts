@@ -1,9 +1,10 @@
-import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
-import { doerOf } from '../guard/model/event.ts';
-import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
-import { effectivePolicy } from '../guard/policy/figures.ts';
-import { isUnstable } from '../guard/policy/flapping.ts';
-import { type Outlook, outlook } from '../guard/policy/next-action.ts';
+import { type GuardEvent, type Severity, actorOf } from '../guard/model/event.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
+import type { Plan } from '../guard/pass/plan.ts';
+import type { Decision } from '../guard/policy/decide.ts';
+import { effectivePolicy } from '../guard/policy/effective-policy.ts';
+import { isFlapping } from '../guard/policy/flapping.ts';
+import { type NextAction, nextAction } from '../guard/policy/next-action.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
@@ -45,7 +46,7 @@ export interface PanelRow {
   /** Our circuit when it is not closed. */
   readonly circuit: string | null;
   readonly timeline: readonly Segment[];
-  readonly outlook: Outlook;
+  readonly nextAction: NextAction;
   readonly ignored: boolean;
   /** Whether it is on, so that a pause makes sense rather than a resumption. */
   readonly active: boolean;
@@ -108,7 +109,7 @@ export function createView(
 function toRow(
   project: GuardedProject,
   { now }: Plan,
-  decision: PlannedDecision,
+  decision: Decision,
   record: IntegrationRecord,
   events: readonly GuardEvent[],
 ): PanelRow {
@@ -133,21 +134,20 @@ function toRow(
         : { at: describeMoment(errorAt, now), message: safeText(message ?? '', 300) },
     circuit: describeCircuit(decision, now),
     timeline: timelineOf(events, { phase: state.phase, since: presentSince(decision, record, state.phase) }, now),
-    outlook: outlook(decision, effectivePolicy(project.policy, record), now),
-    ignored: isLater(decision.before.ignoredUntil, now),
+    nextAction: nextAction(decision, effectivePolicy(project.policy, record), now),
+    ignored: isLater(decision.current.ignoredUntil, now),
     active: record.active === 1,
   };
 }
 
 /** How it is now, whatever the next pass will do about it. */
 function stateOf(
-  { kind, before, figures, settled }: PlannedDecision,
+  { kind, current: { state }, figures, next }: Decision,
   record: IntegrationRecord,
 ): { readonly level: Level; readonly word: string; readonly phase: Phase } {
-  const { circuit } = before;
   switch (record.active) {
     case 0:
-      return circuit.state === 'open' && circuit.by === 'guard' && kind !== 'operator-paused'
+      return state.name === 'open' && state.by === 'guard' && kind !== 'operator-paused'
         ? { level: 'bad', word: 'paused by the guard', phase: 'paused' }
         : { level: 'off', word: isDraft(record) ? 'draft' : 'paused by an operator', phase: 'operator' };
     case 2:
@@ -156,8 +156,8 @@ function stateOf(
       if (kind === 'under-way') return { level: 'info', word: 'a pass is at work on it', phase: 'delivering' };
       if (kind === 'ignored' && record.delivery_error_count > 0)
         return { level: 'off', word: 'failing, and ignored', phase: 'failing' };
-      if (kind === 'trial') return { level: 'info', word: 'on trial', phase: 'trial' };
-      if (isUnstable(settled.flaps)) return { level: 'warning', word: 'unstable', phase: 'failing' };
+      if (kind === 'probing') return { level: 'info', word: 'probing', phase: 'probing' };
+      if (isFlapping(next.flapping)) return { level: 'warning', word: 'flapping', phase: 'failing' };
       if (figures !== null && figures.freshErrors > 0 && kind !== 'recovered')
         return { level: 'warning', word: 'failing', phase: 'failing' };
       return { level: 'good', word: 'delivering', phase: 'delivering' };
@@ -165,19 +165,15 @@ function stateOf(
 }
 
 /** Since when it is as it is, as far as record and ledger tell. */
-function presentSince(
-  { before: { circuit } }: PlannedDecision,
-  record: IntegrationRecord,
-  phase: Phase,
-): string | null {
+function presentSince({ current: { state } }: Decision, record: IntegrationRecord, phase: Phase): string | null {
   switch (phase) {
     case 'failing':
       return record.last_delivery_at;
     case 'paused':
     case 'suspended':
-      return circuit.state === 'closed' ? null : circuit.openedAt;
-    case 'trial':
-      return circuit.state === 'half-open' ? circuit.probedAt : null;
+      return state.name === 'open' || state.name === 'half-open' ? state.openedAt : null;
+    case 'probing':
+      return state.name === 'half-open' ? state.probedAt : null;
     case 'delivering':
     case 'operator':
       return null;
@@ -189,16 +185,17 @@ function isDraft(record: IntegrationRecord): boolean {
   return record.last_delivery_at === null && record.last_error_at === null;
 }
 
-function describeCircuit({ before: { circuit } }: PlannedDecision, now: string): string | null {
-  switch (circuit.state) {
+function describeCircuit({ current: { state } }: Decision, now: string): string | null {
+  switch (state.name) {
     case 'closed':
+    case 'isolated':
       return null;
     case 'open': {
-      const trials = circuit.failedProbes === 0 ? '' : `, ${plural(circuit.failedProbes, 'trial')} failed`;
-      return `open for ${describeMinutes(minutesBetween(circuit.openedAt, now))}${trials}`;
+      const probes = state.failedProbes === 0 ? '' : `, ${plural(state.failedProbes, 'probe')} failed`;
+      return `open for ${describeMinutes(minutesBetween(state.openedAt, now))}${probes}`;
     }
     case 'half-open':
-      return `half-open since ${describeMoment(circuit.probedAt, now)}`;
+      return `half-open since ${describeMoment(state.probedAt, now)}`;
   }
 }
 
@@ -206,12 +203,12 @@ function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'
   const count = (level: Level) => rows.filter(({ state }) => state.level === level).length;
   const stopped = count('bad');
   const failing = count('warning');
-  const trials = count('info');
+  const probing = count('info');
   const on = rows.filter(({ active }) => active).length;
   const parts = [
     stopped > 0 ? `${stopped} stopped` : '',
     failing > 0 ? `${failing} failing` : '',
-    trials > 0 ? `${trials} on trial` : '',
+    probing > 0 ? `${probing} probing` : '',
     plan.invalid.length > 0 ? `${plan.invalid.length} unreadable` : '',
   ].filter((part) => part !== '');
   if (parts.length === 0 && !plan.blastRadius.held) {
@@ -224,7 +221,7 @@ function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'
 
 function troublesOf({ policy }: GuardedProject, plan: Plan): readonly string[] {
   const { held, wanted, allowed } = plan.blastRadius;
-  const { failing } = plan.projectDecision.before;
+  const { failing } = plan.projectDecision.current.notices;
   const [unreadable] = plan.invalid;
   return [
     ...(held
@@ -232,7 +229,7 @@ function troublesOf({ policy }: GuardedProject, plan: Plan): readonly string[] {
           `${plural(wanted, 'integration')} over the limits at once, and at most ${allowed} may be paused in one pass: none is paused. Look for what they share. If pausing them all is right, run the guard with --force.`,
         ]
       : []),
-    ...(failing === null ? [] : [`Passes could not run since ${describeMoment(failing.since, plan.now)}.`]),
+    ...(failing === undefined ? [] : [`Passes could not run since ${describeMoment(failing.since, plan.now)}.`]),
     ...(unreadable === undefined
       ? []
       : [
@@ -246,7 +243,7 @@ function toHistoryLine(event: GuardEvent, now: string): HistoryLine {
   const { record } = event;
   return {
     at: describeMoment(event.time, now),
-    who: doerOf(event),
+    who: actorOf(event),
     id: record?.id ?? '',
     name: record === null ? 'the project' : safeText(`${record.integration} ${record.target_platform}`, 80),
     what: VERB[event.type],

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { describeError } from '../guard/errors.ts';
-import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model/entry.ts';
-import { SAME_MOMENT_MS } from '../guard/policy/resolve.ts';
+import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model/integration.ts';
+import { CLOCK_TOLERANCE_MS } from '../guard/pass/time-budget.ts';
 import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
 import { safeText } from '../guard/text/sanitize.ts';
 import {
@@ -45,19 +45,20 @@ export interface QonversionClientOptions {
   readonly maxBodyBytes?: number;
 }
 
-const LONGEST_WAIT_MS = 8_000;
-const LONGEST_RETRY_AFTER_MS = 30_000;
+const MAX_WAIT_MS = 8_000;
+const MAX_RETRY_AFTER_MS = 30_000;
 /** A list of this many pages is not a list any more. */
-const MOST_PAGES = 1_000;
+const MAX_PAGES = 1_000;
 
 export function createQonversionClient(options: QonversionClientOptions): IntegrationsApi {
   const traffic = { requests: 0, retries: 0, waitedMs: 0 };
   const pace = createPace({
     wait: options.sleep ?? sleep,
     now: () => options.clock.now().getTime(),
-    canWait: (ms) => ms <= Math.min(LONGEST_RETRY_AFTER_MS, options.remainingMs()),
+    canWait: (ms) => ms <= Math.min(MAX_RETRY_AFTER_MS, options.remainingMs()),
   });
-  const call = (request: ApiRequest) => send(options, traffic, pace, request);
+  const call = (request: ApiRequest, sent: Sent = { mayHaveTakenEffect: false }) =>
+    send(options, traffic, pace, request, sent);
 
   return {
     traffic,
@@ -67,7 +68,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       const invalid: InvalidRecord[] = [];
       let after: string | null = null;
       let clockAheadMs = 0;
-      for (let page = 0; page < MOST_PAGES; page += 1) {
+      for (let page = 0; page < MAX_PAGES; page += 1) {
         const query: string = after === null ? '' : `?starting_after=${encodeURIComponent(after)}`;
         const what = 'the list of integrations';
         const answer = await call({ what, method: 'GET', path: `/integrations${query}` });
@@ -95,32 +96,48 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
         }
         after = last;
       }
-      throw new UnexpectedAnswerError(`Qonversion's list of integrations does not end after ${MOST_PAGES} pages`);
+      throw new UnexpectedAnswerError(`Qonversion's list of integrations does not end after ${MAX_PAGES} pages`);
     },
 
     async setStatus(id: string, status: Status): Promise<StatusAnswer> {
-      if (!INTEGRATION_ID.test(id))
-        throw new RequestRefusedError('an integration id is 1 to 256 letters, digits, ".", "_" or "-"');
-      const what = `integration ${id}`;
-      const path = `/integrations/${encodeURIComponent(id)}/status`;
-      const took = stopwatch(options.clock);
-      const answer = await call({ what, method: 'POST', path, body: { status } });
-      const tookMs = took();
-      const parsed = parseRecord(answer.body);
-      if ('invalid' in parsed) {
-        throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
+      const sent: Sent = { mayHaveTakenEffect: false };
+      try {
+        return await askForStatus(id, status, sent);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        return { outcome: sent.mayHaveTakenEffect ? 'unknown' : 'refused', error };
       }
-      const { record } = parsed;
-      if (record.id !== id || record.active !== status) {
-        const shown = record.id === id ? `active ${record.active}` : 'another integration';
-        throw new UnexpectedAnswerError(
-          `Qonversion accepted status ${status} for ${what}, but its record shows ${shown}`,
-        );
-      }
-      const ageMs = answer.answeredAt === null ? 0 : answer.answeredAt - Date.parse(record.updated_at);
-      return { record, changedBefore: ageMs > tookMs + SAME_MOMENT_MS };
     },
   };
+
+  async function askForStatus(id: string, status: Status, sent: Sent): Promise<StatusAnswer> {
+    if (!INTEGRATION_ID.test(id))
+      throw new RequestRefusedError('an integration id is 1 to 256 letters, digits, ".", "_" or "-"');
+    const what = `integration ${id}`;
+    const path = `/integrations/${encodeURIComponent(id)}/status`;
+    const took = stopwatch(options.clock);
+    const answer = await call({ what, method: 'POST', path, body: { status } }, sent);
+    const tookMs = took();
+    // From here on the API has accepted the request, whatever it shows.
+    sent.mayHaveTakenEffect = true;
+    const parsed = parseRecord(answer.body);
+    if ('invalid' in parsed) {
+      throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
+    }
+    const { record } = parsed;
+    if (record.id !== id || record.active !== status) {
+      const shown = record.id === id ? `active ${record.active}` : 'another integration';
+      throw new UnexpectedAnswerError(`Qonversion accepted status ${status} for ${what}, but its record shows ${shown}`);
+    }
+    const ageMs = answer.answeredAt === null ? 0 : answer.answeredAt - Date.parse(record.updated_at);
+    return { outcome: ageMs > tookMs + CLOCK_TOLERANCE_MS ? 'already' : 'set', record };
+  }
+}
+
+/** What is known of a request whose tries are under way. */
+interface Sent {
+  /** A try ended without an answer that rules out an effect. */
+  mayHaveTakenEffect: boolean;
 }
 
 /** Milliseconds from now on: by the clock port, since they are held against its times, and no fewer should it be set back meanwhile. */
@@ -152,6 +169,7 @@ async function send(
   traffic: { -readonly [name in keyof Traffic]: Traffic[name] },
   pace: Pace,
   request: ApiRequest,
+  sent: Sent,
 ): Promise<ApiAnswer> {
   const key = await options.key.get();
   try {
@@ -164,13 +182,10 @@ async function send(
   }
 
   async function sendWith(secret: SecretKey): Promise<ApiAnswer> {
-    // A try without an answer may have taken effect, whatever a later try is told.
-    let doubtful = false;
-    try {
-      return await pRetry(
+    return pRetry(
         (attempt) =>
           pace.run(async () => {
-            // Whoever had to wait for a place may find that there is no time left.
+            // A request that had to wait for its turn may find that there is no time left.
             if (options.remainingMs() <= 0)
               throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
             if (pace.closed)
@@ -189,20 +204,17 @@ async function send(
         {
           retries: options.retries ?? 4,
           minTimeout: options.firstWaitMs ?? 250,
-          maxTimeout: LONGEST_WAIT_MS,
+          maxTimeout: MAX_WAIT_MS,
           factor: 2,
           randomize: true,
           shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
           onFailedAttempt: ({ error }) => {
-            doubtful ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
+            // A try without an answer may have taken effect, whatever a later try is told.
+            sent.mayHaveTakenEffect ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
             if (pace.closed) throw error;
           },
         },
       );
-    } catch (error) {
-      if (error instanceof QonversionError) error.changedNothing = !doubtful;
-      throw error;
-    }
   }
 }
 
@@ -250,12 +262,12 @@ async function attemptOnce(options: QonversionClientOptions, request: ApiRequest
 }
 
 /** Further apart than this is no clock that drifts but a wrong header, a cached answer say; then ours is as good. */
-const MOST_SKEW_MS = 30 * 60 * 1_000;
+const MAX_SKEW_MS = 30 * 60 * 1_000;
 
 function describeSkew(aheadMs: number): number | null {
-  if (Math.abs(aheadMs) > MOST_SKEW_MS) return null;
+  if (Math.abs(aheadMs) > MAX_SKEW_MS) return null;
   // Whole seconds and the way explain that much.
-  return Math.abs(aheadMs) <= SAME_MOMENT_MS ? 0 : aheadMs;
+  return Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS ? 0 : aheadMs;
 }
 
 /** The moment the API answered, by its own clock. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { $ZodObjectJIT } from 'zod/v4/core';
-import type { IntegrationRecord, InvalidRecord } from '../guard/model/entry.ts';
+import type { IntegrationRecord, InvalidRecord } from '../guard/model/integration.ts';
 
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
 export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;

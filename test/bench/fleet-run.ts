@@ -1,6 +1,6 @@
 import jsonata from 'jsonata';
 import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
-import type { FleetSettings } from '../../functions/guard/settings/types.ts';
+import type { FleetSettings } from '../../functions/guard/settings/schema.ts';
 import { describeFleetMachine } from '../../infra/fleet-machine.ts';
 
 /**

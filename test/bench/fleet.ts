@@ -1,6 +1,5 @@
-import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/policy/resolve.ts';
-import { parseSettings } from '../../functions/guard/settings/schema.ts';
-import type { FleetSettings } from '../../functions/guard/settings/types.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/pass/time-budget.ts';
+import { type FleetSettings, parseSettings } from '../../functions/guard/settings/schema.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
 import { type FleetRunFigures, simulateRun } from './fleet-run.ts';
 import { type Figure, figure, heapOf, memoryIn, runBundle } from './measure.ts';

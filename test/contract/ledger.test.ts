@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
-import { BLANK_PROJECT_ENTRY, type LedgerEntry } from '../../functions/guard/model/entry.ts';
+import { BLANK_PROJECT_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
 import { makeEvent } from '../../functions/guard/model/event.ts';
 import { HISTORY_DAYS, type Ledger } from '../../functions/guard/ports.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
@@ -37,7 +37,7 @@ const implementations: readonly { readonly name: string; readonly create: () => 
 ];
 
 /** An entry that uses every field, an event with untrusted text included. */
-function richEntry(): LedgerEntry {
+function richEntry(): Entry {
   const record = aFailingRecord(61, 48, { title: 'Ünïcode — "quotes" \\ and \u{1f680}', last_delivery_at: null });
   const event = makeEvent({
     type: 'integration.paused',
@@ -85,7 +85,7 @@ describe.each(implementations)('a ledger $name', ({ create }) => {
     ledger = create();
   });
 
-  const write = (id: string, entry: LedgerEntry, expected: number | null, expiresAt: string | null = null) =>
+  const write = (id: string, entry: Entry, expected: number | null, expiresAt: string | null = null) =>
     ledger.write(project, { kind: 'integration', id, entry }, expected, expiresAt);
 
   it('remembers nothing of a project it has not seen', async () => {

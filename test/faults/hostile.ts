@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { describeError } from '../../functions/guard/errors.ts';
-import type { GuardEvent } from '../../functions/guard/model/entry.ts';
-import { TELLING_MS } from '../../functions/guard/pass/execute.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
+import { ALERT_RESERVE_MS } from '../../functions/guard/pass/time-budget.ts';
 import type { Log, Ports } from '../../functions/guard/ports.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { SecretKey } from '../../functions/qonversion/secret-key.ts';
@@ -118,7 +118,7 @@ async function liveThrough(
       apiUrl: proxy.url,
       key: { get: async () => key, renew: async () => key },
       clock,
-      remainingMs: () => remainingMs() - TELLING_MS,
+      remainingMs: () => remainingMs() - ALERT_RESERVE_MS,
       retries: RETRIES,
       // Waits and time-outs are short here and long on the virtual clock; when all is well again no hiccup of this machine counts.
       timeoutMs: calm ? 5_000 : 60,

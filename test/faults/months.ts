@@ -1,5 +1,6 @@
-import type { GuardEvent, IntegrationRecord } from '../../functions/guard/model/entry.ts';
-import { operate } from '../../functions/guard/pass/operator-command.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
+import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { IntegrationsApi, Ports } from '../../functions/guard/ports.ts';
 import { KeyRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
@@ -301,7 +302,7 @@ class Living {
   async #throughGuard(id: string, status: 0 | 1): Promise<void> {
     if (this.#world.get(id) === undefined) return;
     this.#actor = 'operator';
-    await operate(this.#ports(), this.#project, id, status === 0 ? 'pause' : 'resume');
+    await runOperatorCommand(this.#ports(), this.#project, id, status === 0 ? 'pause' : 'resume');
     this.#noticeSwitches('operator');
     const record = this.#world.get(id);
     if (record !== undefined) this.#oracle.throughGuard(record, this.#now());

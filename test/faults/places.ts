@@ -5,7 +5,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
-import type { GuardEvent } from '../../functions/guard/model/entry.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import type { AlertSink, Clock, IntegrationsApi, Ledger, Ports } from '../../functions/guard/ports.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';

@@ -1,7 +1,7 @@
-import type { GuardEvent } from '../../functions/guard/model/entry.ts';
-import { operate } from '../../functions/guard/pass/operator-command.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
-import { PASS_TIME_LIMIT_SECONDS, SAME_MOMENT_MS } from '../../functions/guard/policy/resolve.ts';
+import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/pass/time-budget.ts';
 import type { IntegrationsApi, LedgerView, Ports } from '../../functions/guard/ports.ts';
 import { OutOfTimeError } from '../../functions/qonversion/errors.ts';
 import { World } from '../../functions/sandbox/world.ts';
@@ -159,7 +159,7 @@ class Race {
   startOperate(actor: string, id: string, status: 0 | 1): void {
     const ports = gated(this.#ports(actor, 'operator'), this.interleaving.gate(actor));
     const order = status === 0 ? 'pause' : 'resume';
-    this.interleaving.start(operate(ports, { name: NAME, policy: this.policy }, id, order));
+    this.interleaving.start(runOperatorCommand(ports, { name: NAME, policy: this.policy }, id, order));
   }
 
   /** What an operator does in Qonversion's dashboard. */
@@ -219,8 +219,7 @@ async function judge(race: Race, ids: readonly string[]): Promise<readonly strin
     const left = told.filter(({ reason }) => reason.includes('left to people')).length;
     // What an undisturbed pass paused is known, so its alert comes whatever happened since.
     const explained = race.killed ? stops + count('integration.reactivated') : stops;
-    if (explained < pauses)
-      wrong.push(`${pauses} pauses, and only ${stops} alerts of them`);
+    if (explained < pauses) wrong.push(`${pauses} pauses, and only ${stops} alerts of them`);
     if (stops - left > pauses && !undecidable(race)) wrong.push(`${stops} alerts of ${pauses} pauses`);
     if (race.suspended.has(id) && race.world.get(id)?.active === 2 && count('integration.suspended') !== 1) {
       wrong.push(`a suspension told ${count('integration.suspended')} times`);
@@ -360,7 +359,7 @@ export async function endingsOf(
  */
 function undecidable(race: Race): boolean {
   const { killed, startedAt } = race;
-  const itsTimeMs = PASS_TIME_LIMIT_SECONDS * 1_000 + SAME_MOMENT_MS;
+  const itsTimeMs = PASS_TIME_LIMIT_SECONDS * 1_000 + CLOCK_TOLERANCE_MS;
   return killed && race.acts.some(({ by, at }) => by === 'operator' && at <= startedAt + itsTimeMs);
 }
 

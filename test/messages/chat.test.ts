@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import type { EventType } from '../../functions/guard/model/entry.ts';
-import { isKeptOnly, SEVERITY } from '../../functions/guard/model/event.ts';
+import { type EventType, SEVERITY, isAuditOnly } from '../../functions/guard/model/event.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
 import { PANEL } from '../support/builders.ts';
@@ -36,7 +35,7 @@ const schema = z.strictObject({
 
 const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL };
 
-const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isKeptOnly({ type }));
+const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isAuditOnly({ type }));
 
 describe('a chat notification', () => {
   it.each(TOLD)('of %s fits the schema, and says what happened and how to undo it', (type) => {

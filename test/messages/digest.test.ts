@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { EventType } from '../../functions/guard/model/entry.ts';
-import { isKeptOnly, makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
+import { type EventType, SEVERITY, isAuditOnly, makeEvent } from '../../functions/guard/model/event.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/messages/digest.ts';
 import { aFailingRecord, minutesAfter, NOON, PANEL } from '../support/builders.ts';
 import { anEvent } from './events.ts';
 
 /** Everything that is told to anybody. */
-const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isKeptOnly({ type }));
+const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isAuditOnly({ type }));
 
 const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL };
 

@@ -1,5 +1,5 @@
-import type { EventType, GuardEvent, IntegrationRecord } from '../../functions/guard/model/entry.ts';
-import { makeEvent } from '../../functions/guard/model/event.ts';
+import { type EventType, type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
 import { aFailingRecord, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 
 const FIGURES = {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EventType, GuardEvent } from '../../functions/guard/model/entry.ts';
-import { makeEvent } from '../../functions/guard/model/event.ts';
+import { type EventType, type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
 import { html } from '../../functions/panel/html.ts';
 import { parsePanelInput } from '../../functions/panel/input.ts';
 import { timelineOf } from '../../functions/panel/timeline.ts';
@@ -35,7 +34,7 @@ describe('what the panel is asked for', () => {
     expect(parsePanelInput({ describe: true, widgetContext: {} }, projects)).toEqual({ wants: 'description' });
   });
 
-  it.each(['pause', 'resume', 'ignore', 'heed'])('is to %s an integration by its id', (action) => {
+  it.each(['pause', 'resume', 'ignore', 'unignore'])('is to %s an integration by its id', (action) => {
     expect(parsePanelInput({ project: 'production', action, id: 'a.b_c-1' }, projects)).toMatchObject({
       wants: 'action',
       action,
@@ -265,7 +264,7 @@ describe('the week of an integration', () => {
       event('integration.recovered', 1_990),
     ];
     const segments = timelineOf(events, { phase: 'delivering', since: null }, NOON);
-    expect(segments.map(({ phase }) => phase)).toEqual(['delivering', 'paused', 'trial', 'delivering']);
+    expect(segments.map(({ phase }) => phase)).toEqual(['delivering', 'paused', 'probing', 'delivering']);
     segments.slice(1).forEach(({ from }, index) => {
       expect(from).toBe(segments[index]?.to);
     });

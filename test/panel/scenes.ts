@@ -1,4 +1,4 @@
-import { operate } from '../../functions/guard/pass/operator-command.ts';
+import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { type CastId, populate } from '../../functions/sandbox/scenario.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
@@ -73,6 +73,9 @@ export function badDay(): Promise<Harness> {
     { ago: 150, does: ({ world }) => world.setFlaky('hook-billing', 0.6, 'HTTP 502 Bad Gateway') },
     { ago: 2 * DAY, does: ({ world }) => world.setStatus('bq-export', 0) },
     breaks(30, 'slack-wins', 'channel_is_archived'),
-    { ago: 25, does: ({ ports, project }) => operate(ports, project, 'slack-wins', { ignoreForMinutes: DAY }) },
+    {
+      ago: 25,
+      does: ({ ports, project }) => runOperatorCommand(ports, project, 'slack-wins', { ignoreForMinutes: DAY }),
+    },
   ]);
 }

@@ -1,7 +1,7 @@
 import { dashboardUrl } from '../../functions/aws/console.ts';
-import { BLANK_ENTRY, type IntegrationRecord, type LedgerEntry } from '../../functions/guard/model/entry.ts';
-import { parseSettings } from '../../functions/guard/settings/schema.ts';
-import type { Policy } from '../../functions/guard/settings/types.ts';
+import { BLANK_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
+import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
+import { type Policy, parseSettings } from '../../functions/guard/settings/schema.ts';
 
 /** The moment tests begin at unless they say otherwise. */
 export const NOON = '2026-11-23T12:00:00.000Z';
@@ -50,7 +50,7 @@ export function aFailingRecord(
   });
 }
 
-export function anEntry(fields: Partial<LedgerEntry> = {}): LedgerEntry {
+export function anEntry(fields: Partial<Entry> = {}): Entry {
   return { ...BLANK_ENTRY, ...fields };
 }
 

@@ -1,7 +1,7 @@
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { type PassOptions, type PassReport, planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Ports } from '../../functions/guard/ports.ts';
-import type { Policy } from '../../functions/guard/settings/types.ts';
+import type { Policy } from '../../functions/guard/settings/schema.ts';
 import { type AddOptions, World, type WorldOptions } from '../../functions/sandbox/world.ts';
 import { aPolicy } from './builders.ts';
 import {

@@ -1,6 +1,8 @@
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../../functions/guard/model/entry.ts';
-import { SAME_MOMENT_MS } from '../../functions/guard/policy/resolve.ts';
+import type { Entry, ProjectEntry } from '../../functions/guard/model/entry.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import type { StatusAnswer } from '../../functions/guard/model/integration.ts';
+import { CLOCK_TOLERANCE_MS } from '../../functions/guard/pass/time-budget.ts';
 import {
   type AlertSink,
   type Audience,
@@ -40,7 +42,7 @@ export function createTestClock(start = NOON): TestClock {
 export interface MemoryLedger extends Ledger {
   /** Counts of calls so far. */
   readonly calls: { reads: number; writes: number };
-  entry(project: string, id: string): LedgerEntry | undefined;
+  entry(project: string, id: string): Entry | undefined;
   projectEntry(project: string): ProjectEntry | undefined;
   /** Makes every call fail until set back to null. */
   failWith(problem: string | null): void;
@@ -65,17 +67,17 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
     failWith: (problem) => {
       failure = problem;
     },
-    entry: (project, id) => alive(items.get(keyOf(project, id)))?.entry as LedgerEntry | undefined,
+    entry: (project, id) => alive(items.get(keyOf(project, id)))?.entry as Entry | undefined,
     projectEntry: (project) => alive(items.get(keyOf(project, null)))?.entry as ProjectEntry | undefined,
 
     async read(project): Promise<LedgerView> {
       calls.reads += 1;
       check();
-      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      const integrations = new Map<string, Versioned<Entry>>();
       for (const [key, item] of items) {
         const [owner, id] = JSON.parse(key) as [string, string | null];
         if (owner === project && id !== null && alive(item))
-          integrations.set(id, structuredClone(item) as Versioned<LedgerEntry>);
+          integrations.set(id, structuredClone(item) as Versioned<Entry>);
       }
       const own = alive(items.get(keyOf(project, null)));
       return { project: own === undefined ? null : (structuredClone(own) as Versioned<ProjectEntry>), integrations };
@@ -92,7 +94,7 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
       return version;
     },
 
-    async keep(project, events): Promise<void> {
+    async appendHistory(project, events): Promise<void> {
       check();
       const own = kept.get(project) ?? new Map<string, GuardEvent>();
       for (const event of events) own.set(event.id, structuredClone(event));
@@ -110,28 +112,29 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
 }
 
 export interface MemoryAlerts extends AlertSink {
-  /** Every publish call: what was told, to whom. */
+  /** Every publish call: what was accepted, by which audience. */
   readonly published: { readonly events: readonly GuardEvent[]; readonly audience: Audience }[];
   /** All events accepted so far. */
   events(): readonly GuardEvent[];
   types(): readonly string[];
-  /** Refuses events for which this is true. */
-  refuse(rule: (event: GuardEvent) => boolean): void;
+  /** Refuses events for which this is true, by some or all audiences. */
+  refuse(rule: (event: GuardEvent, audience: Audience) => boolean): void;
 }
 
-export function createMemoryAlerts(): MemoryAlerts {
+export function createMemoryAlerts(audiences: readonly Audience[] = ['everybody']): MemoryAlerts {
   const published: { events: readonly GuardEvent[]; audience: Audience }[] = [];
-  let refused: (event: GuardEvent) => boolean = () => false;
+  let refused: (event: GuardEvent, audience: Audience) => boolean = () => false;
   const events = () => published.flatMap((call) => call.events);
   return {
+    audiences,
     published,
     events,
     types: () => events().map(({ type }) => type),
     refuse: (rule) => {
       refused = rule;
     },
-    async publish(_project, batch, audience = 'everybody'): Promise<ReadonlySet<string>> {
-      const accepted = batch.filter((event) => !refused(event));
+    async publish(_project, batch, audience): Promise<ReadonlySet<string>> {
+      const accepted = batch.filter((event) => !refused(event, audience));
       published.push({ events: accepted, audience });
       return new Set(accepted.map(({ id }) => id));
     },
@@ -143,7 +146,7 @@ export interface WorldApi extends IntegrationsApi {
   readonly statusCalls: (readonly [string, 0 | 1])[];
   /** Makes the list, or status calls, fail with this until set back to null. */
   failList(error: Error | null): void;
-  failStatus(error: Error | null): void;
+  failStatus(error: Error | null, outcome?: 'unknown' | 'refused'): void;
 }
 
 /** The integrations of a sandbox world, without HTTP in between. */
@@ -151,15 +154,15 @@ export function createWorldApi(world: World): WorldApi {
   const traffic = { requests: 0, retries: 0, waitedMs: 0 };
   const statusCalls: (readonly [string, 0 | 1])[] = [];
   let listError: Error | null = null;
-  let statusError: Error | null = null;
+  let statusFailure: Extract<StatusAnswer, { readonly error: Error }> | null = null;
   return {
     traffic,
     statusCalls,
     failList: (error) => {
       listError = error;
     },
-    failStatus: (error) => {
-      statusError = error;
+    failStatus: (error, outcome = 'unknown') => {
+      statusFailure = error === null ? null : { outcome, error };
     },
     async list() {
       traffic.requests += 1;
@@ -171,18 +174,17 @@ export function createWorldApi(world: World): WorldApi {
         clockAheadMs: 0,
       };
     },
-    async setStatus(id, status) {
+    async setStatus(id, status): Promise<StatusAnswer> {
       traffic.requests += 1;
-      if (statusError !== null) throw statusError;
+      if (statusFailure !== null) return statusFailure;
       statusCalls.push([id, status]);
       const result = parseRecord(world.setStatus(id, status) ?? null);
       if ('invalid' in result) {
         const error = new NotFoundError(`Qonversion does not know integration ${id} (404)`);
-        error.changedNothing = true;
-        throw error;
+        return { outcome: 'refused', error };
       }
       const ageMs = world.now().getTime() - Date.parse(result.record.updated_at);
-      return { record: result.record, changedBefore: ageMs > SAME_MOMENT_MS };
+      return { outcome: ageMs > CLOCK_TOLERANCE_MS ? 'already' : 'set', record: result.record };
     },
   };
 }

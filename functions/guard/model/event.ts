@@ -1,6 +1,59 @@
 import { createHash } from 'node:crypto';
 import { safeText } from '../text/sanitize.ts';
-import type { EventType, Figures, GuardEvent, IntegrationRecord, Severity } from './entry.ts';
+import type { IntegrationRecord } from './integration.ts';
+
+export type Severity = 'info' | 'warning' | 'critical';
+
+export type EventType =
+  | 'integration.failing'
+  | 'integration.paused'
+  | 'integration.would-pause'
+  | 'integration.pause-failed'
+  | 'integration.activation-failed'
+  | 'integration.suspended'
+  | 'integration.reactivated'
+  | 'integration.probing'
+  | 'integration.recovered'
+  | 'integration.recovery-abandoned'
+  | 'integration.still-down'
+  | 'integration.flapping'
+  | 'integration.operator-paused'
+  | 'integration.operator-resumed'
+  | 'integration.exemption'
+  | 'guard.held'
+  | 'guard.backlog'
+  | 'guard.unreadable'
+  | 'guard.failing'
+  | 'guard.recovered';
+
+/** The numbers behind a decision. */
+export interface Figures {
+  readonly freshErrors: number;
+  readonly baseline: number;
+  readonly errorThreshold: number;
+  readonly warnThreshold: number;
+  readonly failingSince: string;
+  readonly failingMinutes: number;
+  readonly failingForMinutes: number;
+}
+
+/** Something that a person or a machine should hear of. Its text is already safe to store and to send. */
+export interface GuardEvent {
+  /** Deterministic: the same thing in the same episode has the same id, however often it is sent. */
+  readonly id: string;
+  readonly type: EventType;
+  readonly severity: Severity;
+  readonly time: string;
+  readonly project: string;
+  /** Names the episode; events of one outage share it. */
+  readonly episode: string;
+  /** One sentence a person understands. */
+  readonly reason: string;
+  readonly record: IntegrationRecord | null;
+  readonly figures: Figures | null;
+  /** When the guard probes it next, if it does. */
+  readonly nextProbeAt: string | null;
+}
 
 /** How much each type of event asks of a person. */
 export const SEVERITY = {
@@ -15,18 +68,21 @@ export const SEVERITY = {
   'integration.recovered': 'info',
   'integration.recovery-abandoned': 'critical',
   'integration.still-down': 'warning',
-  'integration.unstable': 'warning',
+  'integration.flapping': 'warning',
   'integration.operator-paused': 'info',
   'integration.operator-resumed': 'info',
   'integration.exemption': 'info',
   'guard.held': 'critical',
+  'guard.backlog': 'critical',
   'guard.unreadable': 'warning',
   'guard.failing': 'critical',
   'guard.recovered': 'info',
 } as const satisfies Record<EventType, Severity>;
 
+export const LABEL = {} as Record<EventType, string>;
+
 /** Kept in the history and told to nobody: what an operator has done is no news to them (rule 5). */
-export function isKeptOnly(event: Pick<GuardEvent, 'type'>): boolean {
+export function isAuditOnly(event: Pick<GuardEvent, 'type'>): boolean {
   return KEPT_ONLY.has(event.type);
 }
 
@@ -37,7 +93,7 @@ const KEPT_ONLY: ReadonlySet<EventType> = new Set([
 ]);
 
 /** Whose doing each thing is that happens to an integration; what is not listed is the guard's. */
-const DOER: { readonly [type in EventType]?: Doer } = {
+const ACTOR: { readonly [type in EventType]?: Actor } = {
   'integration.suspended': 'Qonversion',
   'integration.reactivated': 'operator',
   'integration.operator-paused': 'operator',
@@ -45,10 +101,10 @@ const DOER: { readonly [type in EventType]?: Doer } = {
   'integration.exemption': 'operator',
 };
 
-export type Doer = 'guard' | 'operator' | 'Qonversion';
+export type Actor = 'guard' | 'operator' | 'Qonversion';
 
-export function doerOf(event: Pick<GuardEvent, 'type'>): Doer {
-  return DOER[event.type] ?? 'guard';
+export function actorOf(event: Pick<GuardEvent, 'type'>): Actor {
+  return ACTOR[event.type] ?? 'guard';
 }
 
 const RANK = { info: 0, warning: 1, critical: 2 } as const satisfies Record<Severity, number>;
@@ -93,15 +149,6 @@ export function makeEvent(seed: EventSeed): GuardEvent {
     figures: seed.figures ?? null,
     nextProbeAt: seed.nextProbeAt ?? null,
   };
-}
-
-/** The last word about a pause of ours that somebody has changed meanwhile: it may be theirs now, so no trial undoes it. */
-export function abandonedToPeople(
-  record: IntegrationRecord,
-  about: Pick<EventSeed, 'project' | 'time' | 'episode'>,
-): GuardEvent {
-  const reason = 'somebody changed it while it was paused, so it stays paused until a person re-activates it';
-  return makeEvent({ ...about, type: 'integration.recovery-abandoned', ordinal: -1, reason, record });
 }
 
 function safeRecord(record: IntegrationRecord): IntegrationRecord {

@@ -1,19 +1,26 @@
 import { UnknownIntegrationError } from '../errors.ts';
-import { decideForOperator, type Order } from '../policy/decide.ts';
-import { stampsTellChanges } from '../policy/figures.ts';
+import { decideForOperator } from '../policy/decide.ts';
+import { effectivePolicy } from '../policy/effective-policy.ts';
+import { showsChangeTimes } from '../policy/figures.ts';
+import type { OperatorCommand } from '../policy/operator.ts';
 import type { Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
-import { carryOutAlone, createPassTime, type Result } from './execute.ts';
-import { withVersion } from './plan.ts';
+import { execute, type Result } from './execute.ts';
+import { createPassTime } from './time-budget.ts';
 
 /**
- * What an operator asks for. It goes through the ledger, so that the guard knows whose choice it was: what an operator pauses
- * is never re-activated, and what an operator resumes starts with a clean count (rules 4 and 5).
+ * What an operator asks for. It goes through the ledger, so that the guard knows whose choice it was: the guard never resumes
+ * what an operator paused, and what an operator resumes starts with a clean count (rules 5 and 6).
  * @throws UnknownIntegrationError when the project has no such integration
  */
-export async function operate(ports: Ports, project: GuardedProject, id: string, order: Order): Promise<Result> {
+export async function runOperatorCommand(
+  ports: Ports,
+  project: GuardedProject,
+  id: string,
+  command: OperatorCommand,
+): Promise<Result> {
   const startedAt = ports.clock.now();
-  // In this order: a list that is older than the ledger would speak against what another pass has just done.
+  // In this order: a list that is older than the ledger would contradict what another pass has just done.
   const view = await ports.ledger.read(project.name);
   const listing = await ports.api.list();
   const record = listing.records.find((candidate) => candidate.id === id);
@@ -23,10 +30,12 @@ export async function operate(ports: Ports, project: GuardedProject, id: string,
     );
   }
   const time = createPassTime(ports, startedAt, listing.clockAheadMs);
-  const now = time.startedAt;
+  const changeTimesShown = showsChangeTimes(listing.records, view);
+  const context = { project: project.name, now: time.startedAt, changeTimesShown };
   const known = view.integrations.get(id) ?? null;
-  const stampsTell = stampsTellChanges(listing.records);
-  const context = { project: project.name, now, mayTrip: true, stampsTell };
-  const decision = decideForOperator(record, known?.entry ?? null, order, context);
-  return carryOutAlone(ports, project, withVersion(decision, known, now), time);
+  const decision = decideForOperator(record, known, effectivePolicy(project.policy, record), command, context);
+  const { results } = await execute(ports, project, [decision], null, time);
+  const [result] = results;
+  if (result === undefined) throw new Error('an executed decision has a result');
+  return result;
 }

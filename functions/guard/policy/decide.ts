@@ -1,23 +1,35 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  BLANK_SETTLED,
-  completed,
-  type Figures,
-  type GuardEvent,
-  type IntegrationRecord,
-  type Intent,
-  type LedgerEntry,
-  type SettledEntry,
-  type Status,
-} from '../model/entry.ts';
-import { type EventSeed, makeEvent } from '../model/event.ts';
-import { describeMoment, plusMinutes } from '../text/time.ts';
-import { baselineOf, type EffectivePolicy } from './figures.ts';
-import { isUnderWay, takeUp } from './resolve.ts';
-import { type DecisionContext, type DecisionKind, type Ruling, rule } from './transitions.ts';
+import { BLANK_ENTRY, type Entry } from '../model/entry.ts';
+import type { Figures, GuardEvent } from '../model/event.ts';
+import type { IntegrationRecord, Status } from '../model/integration.ts';
+import { toOutbox } from '../model/outbox.ts';
+import { isLeased } from '../pass/time-budget.ts';
+import type { Versioned } from '../ports.ts';
+import { plusMinutes } from '../text/time.ts';
+import type { EffectivePolicy } from './effective-policy.ts';
+import { commanded, type OperatorCommand } from './operator.ts';
+import { resolve } from './resolve.ts';
+import type { DecisionKind, Situation, Verdict } from './situation.ts';
+import { transition } from './transitions.ts';
 
-/** A decision as data: computed before anything is touched, carried out by the pass. */
-export interface Decision {
+/** What is decided about one entry of the ledger, an integration's or the project's, with what it takes to write it. */
+export interface Decided<E> {
+  /** The entry as it is now, once what became of an interrupted attempt is known. */
+  readonly current: E;
+  /** The entry to be written: `current` and what this pass changes. An `attempt` in it is to be made. */
+  readonly next: E;
+  /** The entry as it was read; null when there was none. */
+  readonly known: Versioned<E> | null;
+  /** When the ledger may forget the entry once its outbox is empty; null: never. */
+  readonly expiresAt: string | null;
+  /** Whether `next` differs from what the ledger has. */
+  readonly changed: boolean;
+  /** Whether there is nothing to write, to ask for or to deliver (law 3). */
+  readonly quiet: boolean;
+}
+
+/** A decision as data: computed before anything is touched, executed by the pass. */
+export interface Decision extends Decided<Entry> {
   readonly id: string;
   /** Null only for `gone`. */
   readonly record: IntegrationRecord | null;
@@ -25,182 +37,127 @@ export interface Decision {
   /** One sentence a person understands. */
   readonly reason: string;
   readonly figures: Figures | null;
-  /** What to ask of Qonversion. */
-  readonly act: { readonly status: Status } | null;
-  /** What to tell once the act is done, or at once when there is none. */
-  readonly events: readonly GuardEvent[];
-  /** What an interrupted pass still owed. Told in any case. */
-  readonly owed: readonly GuardEvent[];
-  /** The ledger before, without any intent. */
-  readonly before: SettledEntry;
-  /** The ledger after. */
-  readonly settled: SettledEntry;
-  /** The intent that stays, since nothing can be found out about its act now; null for none. */
-  readonly leaves: Intent | null;
-  /** Whether anything has to be written, done or told at all (law 3). */
-  readonly quiet: boolean;
 }
+
+/** What the decision asks of Qonversion; null: nothing. */
+export function statusAsked({ record, next }: Decision): Status | null {
+  return record === null || next.attempt === null ? null : next.attempt.status;
+}
+
+/** Everything the decision publishes, alerts of earlier passes included, once what it asks for has taken effect. */
+export function alertsOf(decision: Decision): readonly GuardEvent[] {
+  const { next } = decision;
+  const conditional = statusAsked(decision) === null ? [] : (next.attempt?.alerts ?? []);
+  return [...next.outbox.map(({ event }) => event), ...conditional];
+}
+
+export interface DecisionContext {
+  readonly project: string;
+  readonly now: string;
+  /** `updated_at` moves when an integration is changed, and only then (`showsChangeTimes`). */
+  readonly changeTimesShown: boolean;
+}
+
+type Known = Versioned<Entry> | null;
 
 /** Applies the numbered rules to one record. Pure: the same input always gives the same decision. */
 export function decide(
   record: IntegrationRecord,
-  entry: LedgerEntry | null,
+  known: Known,
   policy: EffectivePolicy,
   context: DecisionContext,
 ): Decision {
-  const known = completed(entry);
-  if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
-
-  const { before, owed, interrupted } = takeUp(known, record, context);
-  const ruling = rule({ record, before, policy, context });
-  return toDecision(record, ruling, before, owed, interrupted);
+  return decideBy(transition, record, known, policy, context);
 }
 
-/** What an operator can ask of the guard for one integration: an exemption ends by itself, or by `heed`. */
-export type Order = 'pause' | 'resume' | 'heed' | { readonly ignoreForMinutes: number };
-
-/** What an operator asked for through the guard, as a decision, so that the ledger knows whose choice it was. */
+/** The same for what an operator asked for through the guard. */
 export function decideForOperator(
   record: IntegrationRecord,
-  entry: LedgerEntry | null,
-  order: Order,
+  known: Known,
+  policy: EffectivePolicy,
+  command: OperatorCommand,
   context: DecisionContext,
 ): Decision {
-  const known = completed(entry);
-  if (known.intent !== null && isUnderWay(known.intent, context.now)) return underWay(record, known);
-
-  const { before, owed, interrupted } = takeUp(known, record, context);
-  const ruling =
-    order === 'pause' || order === 'resume'
-      ? ruleSwitch(record, before, order, context)
-      : ruleExemption(record, before, order, context);
-  return toDecision(record, ruling, before, owed, interrupted);
+  return decideBy((situation) => commanded(situation, command), record, known, policy, context);
 }
 
-function ruleSwitch(
+function decideBy(
+  rule: (situation: Situation) => Verdict,
   record: IntegrationRecord,
-  before: SettledEntry,
-  order: 'pause' | 'resume',
+  known: Known,
+  policy: EffectivePolicy,
   context: DecisionContext,
-): Ruling {
-  const paused = order === 'pause';
-  const status: Status = paused ? 0 : 1;
-  const settled: SettledEntry = {
-    ...BLANK_SETTLED,
-    pausedByOperator: paused,
-    baseline: baselineOf(record, before.baseline, context.stampsTell),
-    activatedAt: paused ? null : context.now,
-    ignoredUntil: before.ignoredUntil,
-  };
-  const reason = paused ? 'an operator paused it through the guard' : 'an operator re-activated it through the guard';
-  // A pause may come more than once in an outage; each is a thing of its own.
-  const episode = paused || before.circuit.state === 'closed' ? context.now : before.circuit.episode;
-  const event: EventSeed = {
-    type: paused ? 'integration.operator-paused' : 'integration.reactivated',
-    project: context.project,
-    time: context.now,
-    episode,
-    reason,
-    record: { ...record, active: status },
-  };
-  return {
-    kind: paused ? 'operator-pause' : 'operator-resume',
-    reason,
-    act: { status },
-    events: !paused && record.active === 1 ? [] : [makeEvent(event)],
-    settled,
-  };
-}
+): Decision {
+  const { project, now } = context;
+  const stored = known?.entry ?? BLANK_ENTRY;
+  if (isLeased(stored.lease, now)) return underWay(record.id, record, known);
 
-function ruleExemption(
-  record: IntegrationRecord,
-  before: SettledEntry,
-  order: Exclude<Order, 'pause' | 'resume'>,
-  { project, now }: DecisionContext,
-): Ruling {
-  const ignoredUntil = order === 'heed' ? null : plusMinutes(now, order.ignoreForMinutes);
-  const reason =
-    ignoredUntil === null
-      ? 'an operator has the guard heed it again'
-      : `an operator has the guard ignore it until ${describeMoment(ignoredUntil, now)}`;
-  const event = makeEvent({ type: 'integration.exemption', project, time: now, episode: now, reason, record });
-  return {
-    kind: ignoredUntil === null ? 'operator-heed' : 'operator-ignore',
-    reason,
-    events: [event],
-    settled: { ...before, ignoredUntil },
-  };
+  const current = resolve(stored, { kind: 'listed', record }, context);
+  const changedAt = context.changeTimesShown ? record.updated_at : null;
+  const verdict = rule({ record, changedAt, entry: current, policy, project, now });
+  return conclude(record.id, record, known, current, verdict, now);
 }
 
 /**
- * A ledger entry whose integration is not listed: what is owed is told, the rest ends with the entry's expiry. An act whose
- * outcome is unknown stays written down until then: a list that has lost a record may have it again.
+ * A ledger entry whose integration is not listed: what it owes is delivered, the rest ends with the entry's expiry.
  */
-export function decideGone(id: string, entry: LedgerEntry, now: string): Decision {
-  const { intent, ...before } = completed(entry);
-  const underWayStill = intent !== null && isUnderWay(intent, now);
-  const owed = intent === null || underWayStill ? [] : [...intent.owed, ...(intent.act === null ? intent.events : [])];
-  const leaves = intent === null || intent.act === null || underWayStill ? null : { ...intent, owed: [] };
-  return {
-    id,
-    record: null,
-    kind: underWayStill ? 'under-way' : 'gone',
-    reason: 'no longer in the project',
-    figures: null,
-    act: null,
-    events: [],
-    owed,
-    before,
-    settled: before,
-    leaves,
-    quiet: intent === null || underWayStill || (leaves !== null && owed.length === 0),
-  };
+export function decideGone(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
+  if (isLeased(known.entry.lease, context.now)) return underWay(id, null, known);
+  const current = resolve(known.entry, { kind: 'gone' }, context);
+  const verdict: Verdict = { kind: 'gone', reason: 'no longer in the project', next: current };
+  return conclude(id, null, known, current, verdict, context.now);
 }
 
-function underWay(record: IntegrationRecord, entry: LedgerEntry): Decision {
-  const { intent: _, ...before } = entry;
-  return {
-    id: record.id,
-    record,
-    kind: 'under-way',
-    reason: 'another pass is at work on it; left to that pass',
-    figures: null,
-    act: null,
-    events: [],
-    owed: [],
-    before,
-    settled: before,
-    leaves: null,
-    quiet: true,
-  };
+function underWay(id: string, record: IntegrationRecord | null, known: Known): Decision {
+  const entry = known?.entry ?? BLANK_ENTRY;
+  const reason = 'another pass is at work on it; left to that pass';
+  const untouched = { known, current: entry, next: entry, expiresAt: known?.expiresAt ?? null };
+  return { id, record, kind: 'under-way', reason, figures: null, ...untouched, changed: false, quiet: true };
+}
+
+function conclude(
+  id: string,
+  record: IntegrationRecord | null,
+  known: Known,
+  current: Entry,
+  verdict: Verdict,
+  now: string,
+): Decision {
+  const { kind, reason, figures = null, alerts = [], request } = verdict;
+  const attempt =
+    request === undefined || record === null
+      ? verdict.next.attempt
+      : { ...request, at: now, updatedAt: record.updated_at, failedAt: null };
+  // The healthy majority keeps the very object it was.
+  const untouched = alerts.length === 0 && request === undefined && verdict.next.lease === null;
+  const outbox = [...current.outbox, ...toOutbox(alerts)];
+  const next = untouched ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
+  return weigh({ id, record, kind, reason, figures, known, current, next }, now);
+}
+
+/** How long the ledger keeps the entry of an integration that is gone from the list. */
+const KEEP_GONE_DAYS = 30;
+/** How long it keeps an entry that says nothing any more. */
+const KEEP_BLANK_DAYS = 7;
+
+/** Finds out what there is to write, and when the entry may be forgotten. */
+export function weigh(draft: Omit<Decision, 'expiresAt' | 'changed' | 'quiet'>, now: string): Decision {
+  const { kind, known, current, next } = draft;
+  const differs = !same(next, known?.entry ?? BLANK_ENTRY);
+  if (known === null && !differs) return { ...draft, expiresAt: null, changed: false, quiet: true };
+  const days = kind === 'gone' ? KEEP_GONE_DAYS : same(withoutOutbox(next), BLANK_ENTRY) ? KEEP_BLANK_DAYS : null;
+  const expires = known?.expiresAt ?? null;
+  const expiresAt = days === null ? null : (expires ?? plusMinutes(now, days * 24 * 60));
+  const expiryMoves = known !== null && next.outbox.length === 0 && (expiresAt === null) !== (expires === null);
+  const changed = differs || expiryMoves;
+  return { ...draft, expiresAt, changed, quiet: !changed && current.outbox.length === 0 };
+}
+
+function withoutOutbox(entry: Entry): Entry {
+  return entry.outbox.length === 0 ? entry : { ...entry, outbox: [] };
 }
 
 /** Most entries stay the very object they were; only the others have to be compared. */
-function isSame(before: SettledEntry, settled: SettledEntry): boolean {
-  return before === settled || isDeepStrictEqual(before, settled);
-}
-
-function toDecision(
-  record: IntegrationRecord,
-  ruling: Ruling,
-  before: SettledEntry,
-  owed: readonly GuardEvent[],
-  interrupted: boolean,
-): Decision {
-  const events = ruling.events ?? [];
-  const quiet = !interrupted && ruling.act === undefined && events.length === 0 && isSame(before, ruling.settled);
-  return {
-    id: record.id,
-    record,
-    kind: ruling.kind,
-    reason: ruling.reason,
-    figures: ruling.figures ?? null,
-    act: ruling.act ?? null,
-    events,
-    owed,
-    before,
-    settled: ruling.settled,
-    leaves: null,
-    quiet,
-  };
+function same(left: Entry, right: Entry): boolean {
+  return left === right || isDeepStrictEqual(left, right);
 }

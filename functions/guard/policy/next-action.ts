@@ -1,31 +1,32 @@
-import type { Circuit, Figures } from '../model/entry.ts';
+import type { State } from '../model/entry.ts';
+import type { Figures } from '../model/event.ts';
 import { plural } from '../text/sanitize.ts';
 import { describeMoment, isLater, plusMinutes } from '../text/time.ts';
 import { nextProbeAt } from './circuit.ts';
 import type { Decision } from './decide.ts';
-import type { EffectivePolicy } from './figures.ts';
-import { isUnstable } from './flapping.ts';
+import type { EffectivePolicy } from './effective-policy.ts';
+import { isFlapping } from './flapping.ts';
 
 /** What the policy does with an integration next if nothing changes, in words that follow "The guard …". */
-export interface Outlook {
+export interface NextAction {
   readonly text: string;
-  /** When, if that can be told. */
+  /** When, if that is known. */
   readonly at: string | null;
 }
 
-export const NOTHING_TO_DO: Outlook = { text: 'has nothing to do', at: null };
+export const NOTHING_TO_DO: NextAction = { text: 'has nothing to do', at: null };
 
-export function outlook(decision: Decision, policy: EffectivePolicy, now: string): Outlook {
-  const { circuit } = decision.before;
+export function nextAction(decision: Decision, policy: EffectivePolicy, now: string): NextAction {
+  const { current, next, figures } = decision;
   switch (decision.kind) {
     case 'healthy':
     case 'gone':
       return NOTHING_TO_DO;
     case 'watch':
     case 'warn':
-      return isUnstable(decision.settled.flaps)
-        ? { text: 'tells of it, and does not pause it', at: null }
-        : whileFailing(decision.figures, policy, now);
+      return isFlapping(next.flapping)
+        ? { text: 'reports it, and does not pause it', at: null }
+        : whileFailing(figures, policy, now);
     case 'pause':
       return { text: 'pauses it in the next pass', at: now };
     case 'would-pause':
@@ -35,13 +36,13 @@ export function outlook(decision: Decision, policy: EffectivePolicy, now: string
     case 'open':
     case 'remind':
     case 'suspended':
-      return whileStopped(decision.settled.circuit, policy, now);
+      return whileStopped(next.state, policy, now);
     case 'probe':
-      return { text: 're-activates it on trial in the next pass', at: now };
-    case 'trial':
-      return whileOnTrial(circuit, decision.figures, policy);
+      return { text: 'probes it in the next pass', at: now };
+    case 'probing':
+      return whileProbing(current.state, figures, policy);
     case 'recovered':
-      return { text: 'tells that it has recovered', at: now };
+      return { text: 'reports that it has recovered', at: now };
     case 'reactivated':
     case 'operator-resume':
       return { text: 'leaves it on, and counts failures from here', at: null };
@@ -50,18 +51,18 @@ export function outlook(decision: Decision, policy: EffectivePolicy, now: string
       return { text: 'leaves it paused', at: null };
     case 'ignored':
     case 'operator-ignore': {
-      const { ignoredUntil } = decision.settled;
+      const { ignoredUntil } = next;
       if (!isLater(ignoredUntil, now)) return { text: 'leaves it alone, as the settings say', at: null };
       return { text: `leaves it alone until ${describeMoment(ignoredUntil, now)}`, at: ignoredUntil };
     }
-    case 'operator-heed':
-      return { text: 'guards it again from the next pass on', at: now };
+    case 'operator-unignore':
+      return { text: 'watches it again from the next pass on', at: now };
     case 'under-way':
       return { text: 'is at work on it in another pass', at: now };
   }
 }
 
-function whileFailing(figures: Figures | null, policy: EffectivePolicy, now: string): Outlook {
+function whileFailing(figures: Figures | null, policy: EffectivePolicy, now: string): NextAction {
   if (figures === null) return NOTHING_TO_DO;
   const pauses = policy.mode === 'observe' ? 'would pause it' : 'pauses it';
   const missing = policy.errorThreshold - figures.freshErrors;
@@ -75,19 +76,17 @@ function whileFailing(figures: Figures | null, policy: EffectivePolicy, now: str
     : { text: `${after} ${unless}`, at: null };
 }
 
-function whileStopped(circuit: Circuit, policy: EffectivePolicy, now: string): Outlook {
-  const due = circuit.state === 'open' && policy.mode === 'enforce' ? nextProbeAt(circuit, policy.recovery) : null;
+function whileStopped(state: State, policy: EffectivePolicy, now: string): NextAction {
+  const due = state.name === 'open' && policy.mode === 'enforce' ? nextProbeAt(state, policy.recovery) : null;
   return due === null
-    ? { text: 'leaves it stopped until a person resumes it', at: null }
-    : { text: `tries it again at ${describeMoment(due, now)}`, at: due };
+    ? { text: 'leaves it stopped until an operator resumes it', at: null }
+    : { text: `probes it at ${describeMoment(due, now)}`, at: due };
 }
 
-function whileOnTrial(circuit: Circuit, figures: Figures | null, policy: EffectivePolicy): Outlook {
+function whileProbing(state: State, figures: Figures | null, policy: EffectivePolicy): NextAction {
   const limit = policy.recovery.mode === 'probe' ? policy.recovery.probeErrors : policy.errorThreshold;
   const left = Math.max(1, limit - (figures?.freshErrors ?? 0));
-  const attempt = circuit.state === 'half-open' ? circuit.failedProbes + 1 : 1;
-  return {
-    text: `ends trial ${attempt} at the first delivery, or pauses it again after ${plural(left, 'more failure')}`,
-    at: null,
-  };
+  const probe = state.name === 'half-open' ? state.failedProbes + 1 : 1;
+  const text = `ends probe ${probe} at the first delivery, or pauses it again after ${plural(left, 'more failure')}`;
+  return { text, at: null };
 }

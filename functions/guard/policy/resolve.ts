@@ -1,146 +1,185 @@
-import {
-  BLANK_ENTRY,
-  BLANK_SETTLED,
-  type GuardEvent,
-  type IntegrationRecord,
-  type Intent,
-  type LedgerEntry,
-  type SettledEntry,
-} from '../model/entry.ts';
-import { abandonedToPeople } from '../model/event.ts';
+import { type Attempt, afresh, type Entry, type Mark } from '../model/entry.ts';
+import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
+import type { IntegrationRecord } from '../model/integration.ts';
+import { toOutbox } from '../model/outbox.ts';
+import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../pass/time-budget.ts';
 import { safeText } from '../text/sanitize.ts';
 import { isLater } from '../text/time.ts';
-import { baselineOf, restamped } from './figures.ts';
+import type { EffectivePolicy } from './effective-policy.ts';
+import { isDue, noticed, stretchNotice } from './notices.ts';
+import type { DecisionKind } from './situation.ts';
+import { ABANDONED_TO_OPERATOR } from './when-open.ts';
+
+/** What is known of an attempt: the API's answer, or what a later pass finds in the list. */
+export type Finding =
+  | { readonly kind: 'set' | 'already' | 'listed'; readonly record: IntegrationRecord }
+  | { readonly kind: 'refused' | 'unknown' }
+  /** The list has no such integration any more. */
+  | { readonly kind: 'gone' };
 
 /**
- * The longest a pass may run. The function's timeout, and the age up to which an unsettled intent belongs to a pass that
- * may still be at work (law 2).
+ * What became of an attempt (law 1): no alert is lost, none announces a pause that never happened without saying so, and no
+ * pause stays unexplained. The pass that made the attempt and the pass that finds it in the ledger both call this.
+ * @returns the entry with the outcome as its state, `attempt` null unless the outcome is still unknown
  */
-export const PASS_TIME_LIMIT_SECONDS = 120;
-
-/** Moments closer together than this are not told apart: the API's times are whole seconds, and answers take time. */
-export const SAME_MOMENT_MS = 5_000;
-
-interface TakeUpContext {
-  readonly project: string;
-  readonly now: string;
-  /** `updated_at` moves when somebody changes an integration, and only then. */
-  readonly stampsTell: boolean;
-}
-
-/** The entry a decision starts from, once an interrupted pass's intent has been compared with the record. */
-export interface TakenUp {
-  readonly before: SettledEntry;
-  /** Events of the interrupted pass that nobody may have heard of. */
-  readonly owed: readonly GuardEvent[];
-  /** There was an intent, so the ledger must be written even when nothing else is to do. */
-  readonly interrupted: boolean;
-}
-
-/**
- * Whether another pass may still be working on this. An act that failed for certain is nobody's work any more. An intent
- * far in the future is from a clock that was wrong, not from a pass that runs.
- */
-export function isUnderWay(
-  intent: { readonly decidedAt: string; readonly failedAt?: string | null },
-  now: string,
-): boolean {
-  if (intent.failedAt !== undefined && intent.failedAt !== null) return false;
-  return Math.abs(Date.parse(now) - Date.parse(intent.decidedAt)) < PASS_TIME_LIMIT_SECONDS * 1_000;
-}
-
-/**
- * Law 1, the second half: finds out from the record how far an interrupted pass came, so that no alert is lost, none
- * tells of a pause that never happened, and no pause stays unexplained.
- *
- * `updated_at` moves when somebody changes an integration and not with deliveries (the reference's own example has
- * deliveries long after it), so it tells "our act never arrived" from "it arrived, and somebody has undone it since", and,
- * by the time that the pass had, our act from somebody else's.
- */
-export function takeUp(entry: LedgerEntry, record: IntegrationRecord, context: TakeUpContext): TakenUp {
-  if (entry === BLANK_ENTRY) return { before: BLANK_SETTLED, owed: [], interrupted: false };
-  const { intent, ...before } = entry;
-  if (intent === null) return { before, owed: [], interrupted: false };
-
-  const everything = [...intent.owed, ...intent.events];
-  if (intent.act === null) return { before: intent.settled, owed: everything, interrupted: true };
-  if (record.active === intent.act.status) {
-    const ours = { ...intent.settled, baseline: restamped(intent.settled.baseline, record) };
-    return isOurDoing(intent, intent.act, record)
-      ? { before: ours, owed: everything, interrupted: true }
-      : takeForTheirs(intent, before, record, context);
+export function resolve(entry: Entry, finding: Finding, { project, now }: { project: string; now: string }): Entry {
+  const { attempt } = entry;
+  if (attempt === null) return entry;
+  switch (finding.kind) {
+    case 'set':
+      return tookEffect(entry, attempt, exactMark(attempt, finding.record, now), attempt.alerts);
+    case 'already':
+      // When nothing was changed since the list, the API does not move `updated_at` for a state: then it was ours.
+      return isOperatorCommand(attempt) || !isLater(finding.record.updated_at, attempt.updatedAt)
+        ? tookEffect(entry, attempt, exactMark(attempt, finding.record, now), attempt.alerts)
+        : attributeToOperator(entry, attempt, finding.record);
+    case 'refused':
+      return { ...entry, attempt: null };
+    case 'unknown':
+      return { ...entry, attempt: { ...attempt, failedAt: now } };
+    case 'gone':
+      // It stays written down: a list that has lost an integration may have it again.
+      return attempt.alerts.length === 0
+        ? entry
+        : { ...withAlerts(entry, attempt.alerts.map(unconfirmed)), attempt: { ...attempt, alerts: [] } };
+    case 'listed':
+      return compareWithList(entry, attempt, finding.record, { project, now });
   }
-  const changedSince = isLater(record.updated_at, intent.act.updatedAt);
-  if (!changedSince) return { before, owed: intent.owed, interrupted: true };
-
-  if (intent.act.status === 0) {
-    // Active although we were pausing it, and changed since: taken for a re-activation, which is never fought (rule 4).
-    // Suspended: the worker's verdict stands on what was before.
-    return { before: record.active === 1 ? intent.settled : before, owed: intent.owed, interrupted: true };
-  }
-  // We were activating it. Suspended again: the trial took place and failed.
-  if (record.active === 2) return { before: intent.settled, owed: everything, interrupted: true };
-  return leftToOperator(intent, before, record, context);
 }
 
-/**
- * The state we were going to ask for is there, and somebody else may have set it: an operator's choice, which is never
- * undone (rules 4 and 5). A pause is told all the same, for ours may have come before theirs.
- */
-export function takeForTheirs(
-  intent: Intent,
-  before: SettledEntry,
+/** The next pass has no answer; `active` and `updated_at` say how far the attempt came. */
+function compareWithList(
+  entry: Entry,
+  attempt: Attempt,
   record: IntegrationRecord,
-  context: Pick<TakeUpContext, 'stampsTell'>,
-): TakenUp {
-  // An operator's own pause or resume through the guard: whoever was faster, it is what people want.
-  if (intent.settled.circuit.state === 'closed') {
-    return { before: intent.settled, owed: [...intent.owed, ...intent.events], interrupted: true };
+  { project, now }: { project: string; now: string },
+): Entry {
+  const changed = isLater(record.updated_at, attempt.updatedAt);
+  const mark = restamped(attempt.state.mark, record);
+  if (record.active === attempt.status) {
+    const ours = !changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record);
+    return ours ? tookEffect(entry, attempt, mark, attempt.alerts) : attributeToOperator(entry, attempt, record);
   }
-  // The rules find it active with the circuit open: re-activated by somebody.
-  if (intent.act?.status === 1) return { before, owed: intent.owed, interrupted: true };
-  return {
-    before: {
-      ...BLANK_SETTLED,
-      pausedByOperator: true,
-      baseline: baselineOf(record, before.baseline, context.stampsTell),
-    },
-    owed: [...intent.owed, ...intent.events.map(withoutRetry)],
-    interrupted: true,
-  };
+  if (!changed) return { ...entry, attempt: null };
+  if (attempt.status === 0) {
+    // Paused and changed since, or never paused: which of the two cannot be known, so the alert says so. If it is active, the
+    // table then finds an open circuit, and an operator who resumed it is not fought.
+    const alerts = attempt.alerts.map(unconfirmed);
+    return record.active === 1
+      ? tookEffect(entry, attempt, attempt.state.mark, alerts)
+      : { ...withAlerts(entry, alerts), attempt: null };
+  }
+  // Suspended again: the probe took place and failed.
+  if (record.active === 2) return tookEffect(entry, attempt, attempt.state.mark, attempt.alerts);
+  // Paused and changed while we were resuming it: an operator's pause always wins (rule 8).
+  const { state } = entry;
+  const episode = state.name === 'open' || state.name === 'half-open' ? state.episode : attempt.at;
+  const seed = { project, time: now, episode, ordinal: -1, reason: ABANDONED_TO_OPERATOR, record };
+  const event = makeEvent({ ...seed, type: 'integration.recovery-abandoned' });
+  return { ...withAlerts(afresh(entry, { name: 'closed', mark: state.mark }), [event]), attempt: null };
 }
 
-/** Whether the state can be the doing of the pass that wrote the intent: changed while it ran, or not stamped at all. */
-function isOurDoing(intent: Intent, act: NonNullable<Intent['act']>, record: IntegrationRecord): boolean {
-  if (!isLater(record.updated_at, act.updatedAt)) return true;
+function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly GuardEvent[]): Entry {
+  const next = afresh(entry, { ...attempt.state, mark }, attempt.notices);
+  return { ...withAlerts(next, alerts), attempt: null };
+}
+
+/**
+ * The state we were going to ask for is there, and an operator may have set it: their choice, which is never undone (rules 5
+ * and 6). A pause is announced all the same, for ours may have come before theirs.
+ */
+function attributeToOperator(entry: Entry, attempt: Attempt, record: IntegrationRecord): Entry {
+  // The table finds it active with the circuit open: resumed by an operator.
+  if (attempt.status === 1) return { ...entry, attempt: null };
+  const mark = restamped({ ...attempt.state.mark, count: record.delivery_error_count }, record);
+  const isolated = afresh(entry, { name: 'isolated', mark: { ...mark, activatedAt: null } });
+  return { ...withAlerts(isolated, attempt.alerts.map(leftToOperator)), attempt: null };
+}
+
+/** An operator's own command through the guard: no matter who was faster, it is what they want. */
+function isOperatorCommand({ state }: Attempt): boolean {
+  return state.name === 'closed' || state.name === 'isolated';
+}
+
+/** Whether the change can be that of the pass that made the attempt: it falls into the time which that pass had. */
+function changedWithinPass(attempt: Attempt, record: IntegrationRecord): boolean {
   const changedAt = Date.parse(record.updated_at);
-  const until = intent.failedAt ?? plusSeconds(intent.decidedAt, PASS_TIME_LIMIT_SECONDS);
-  return changedAt >= Date.parse(intent.decidedAt) - SAME_MOMENT_MS && changedAt <= Date.parse(until) + SAME_MOMENT_MS;
+  const from = Date.parse(attempt.at);
+  const until = attempt.failedAt === null ? from + PASS_TIME_LIMIT_SECONDS * 1_000 : Date.parse(attempt.failedAt);
+  return changedAt >= from - CLOCK_TOLERANCE_MS && changedAt <= until + CLOCK_TOLERANCE_MS;
 }
 
-/** The alert of a pause that the guard leaves to people: the same episode, and no trial to come. */
-function withoutRetry(event: GuardEvent): GuardEvent {
-  if (event.record?.active !== 0) return event;
-  const reason = `${event.reason}; somebody changed it at the same time, so it is left to people`;
-  return { ...event, reason: safeText(reason, 500), nextProbeAt: null };
-}
-
-/** Paused and changed by somebody while we were re-activating it: an operator's pause always wins (rule 7). */
-function leftToOperator(
-  intent: Intent,
-  before: SettledEntry,
-  record: IntegrationRecord,
-  { project, now }: TakeUpContext,
-): TakenUp {
-  const episode = before.circuit.state === 'closed' ? intent.decidedAt : before.circuit.episode;
-  const event = abandonedToPeople(record, { project, time: now, episode });
+/** Failures count from the moment the state was set, not from when it was decided. */
+function exactMark({ state: { mark } }: Attempt, record: IntegrationRecord, now: string): Mark {
   return {
-    before: { ...before, circuit: { state: 'closed' }, told: null },
-    owed: [...intent.owed, event],
-    interrupted: true,
+    ...restamped(mark, record),
+    count: record.delivery_error_count,
+    lastDeliveryAt: record.last_delivery_at,
+    activatedAt: mark.activatedAt === null ? null : now,
   };
 }
 
-function plusSeconds(moment: string, seconds: number): string {
-  return new Date(Date.parse(moment) + seconds * 1_000).toISOString();
+/** With the time of our own change: only a later one is an operator's. */
+function restamped(mark: Mark, record: IntegrationRecord): Mark {
+  return { ...mark, changedAt: mark.changedAt === null ? null : record.updated_at };
+}
+
+function withAlerts(entry: Entry, alerts: readonly GuardEvent[]): Entry {
+  return { ...entry, outbox: [...entry.outbox, ...toOutbox(alerts)] };
+}
+
+/** The alert of a pause that may not have taken place. */
+function unconfirmed(event: GuardEvent): GuardEvent {
+  return qualified(
+    event,
+    'the pass was interrupted and the integration has changed since, so this may not have taken effect',
+  );
+}
+
+/** The alert of a pause that the guard leaves to an operator: the same episode, and no probe to come. */
+function leftToOperator(event: GuardEvent): GuardEvent {
+  return qualified(event, 'an operator changed it at the same time, so it is left to the operator');
+}
+
+function qualified(event: GuardEvent, remark: string): GuardEvent {
+  return { ...event, reason: safeText(`${event.reason}; ${remark}`, 500), nextProbeAt: null };
+}
+
+interface FailedDecision {
+  readonly record: IntegrationRecord | null;
+  readonly figures: Figures | null;
+  readonly kind: DecisionKind;
+  readonly reason: string;
+}
+
+/**
+ * The alert about a request that failed, once per episode and as a reminder. An operator's own command fails before their
+ * eyes, so it needs none.
+ */
+export function announceFailure(
+  entry: Entry,
+  { record, figures, kind, reason }: FailedDecision,
+  problem: string,
+  policy: Pick<EffectivePolicy, 'remindEveryHours'>,
+  { project, now }: { readonly project: string; readonly now: string },
+): Entry {
+  if (record === null || kind === 'operator-pause' || kind === 'operator-resume') return entry;
+  const topic = record.active === 1 ? 'pause-failed' : 'activation-failed';
+  const known = entry.notices[topic];
+  if (!isDue(known, now, policy.remindEveryHours)) return entry;
+  const { state } = entry;
+  const began = state.name === 'open' || state.name === 'half-open' ? state.episode : (figures?.failingSince ?? now);
+  const since = stretchNotice(entry.notices)?.since ?? began;
+  const notice = noticed(known, since, now, record.delivery_error_count);
+  const seed: EventSeed = {
+    type: `integration.${topic}`,
+    project,
+    time: now,
+    episode: notice.since,
+    ordinal: notice.times - 1,
+    reason: `${problem}; ${reason}`,
+    record,
+    ...(figures === null ? {} : { figures }),
+  };
+  return { ...withAlerts(entry, [makeEvent(seed)]), notices: { ...entry.notices, [topic]: notice } };
 }

@@ -52,7 +52,7 @@ const recovery = z.discriminatedUnion(
 
 const mode = z.enum(['enforce', 'observe'], '"enforce" or "observe"');
 
-const unstable = z.enum(['tell', 'pause', 'off'], '"tell", "pause" or "off"');
+const flapping = z.enum(['tell', 'pause', 'off'], '"tell", "pause" or "off"');
 
 const limits = {
   errorThreshold: positive(),
@@ -79,7 +79,7 @@ const override = z
     failingForMinutes: limits.failingForMinutes.optional(),
     warnThreshold: limits.warnThreshold.optional(),
     remindEveryHours: limits.remindEveryHours.optional(),
-    unstable: unstable.optional(),
+    flapping: flapping.optional(),
     recovery: recovery.optional(),
   })
   .refine((entry) => Object.keys(entry).length > 1, 'something to change beside "match"');
@@ -100,7 +100,7 @@ const policy = z
     recovery: recovery.default({ mode: 'manual' }),
     remindEveryHours: limits.remindEveryHours.default(24),
     /** What to do about an integration that fails and delivers by turns, which no count shows. */
-    unstable: unstable.default('tell'),
+    flapping: flapping.default('tell'),
     overrides: z.array(override, 'a list').max(500, 'at most 500 overrides').default([]),
   })
   .superRefine((whole, context) => {
@@ -355,7 +355,7 @@ export type ProjectSettings = z.output<typeof project>;
 export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;
 export type Recovery = z.output<typeof recovery>;
-export type Unstable = z.output<typeof unstable>;
+export type FlappingPolicy = z.output<typeof flapping>;
 export type Subscription = z.output<typeof subscription>;
 
 /**
@@ -375,10 +375,16 @@ export function parseSettings(document: unknown, source = 'settings'): Settings 
 function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = issue.path.length === 0 ? '(top level)' : issue.path.join('.');
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => `${path}: unknown setting "${redactCredentials(key)}"`);
+    return issue.keys.map((key) => {
+      const successor = Object.hasOwn(RENAMED, key) ? `; it is called "${RENAMED[key]}" now` : '';
+      return `${path}: unknown setting "${redactCredentials(key)}"${successor}`;
+    });
   const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, 'an $1');
   return [`${path}: expected ${expected}, got ${describeValue(issue.input)}`];
 }
+
+/** Settings of earlier versions, and what they are called now. */
+const RENAMED: Readonly<Record<string, string>> = { unstable: 'flapping' };
 
 function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';

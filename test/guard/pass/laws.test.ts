@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { LedgerUnavailableError, LostRaceError } from '../../../functions/guard/errors.ts';
-import type { Intent, LedgerEntry } from '../../../functions/guard/model/entry.ts';
-import { RESERVE_MS } from '../../../functions/guard/pass/execute.ts';
-import { operate } from '../../../functions/guard/pass/operator-command.ts';
+import type { Entry, Intent } from '../../../functions/guard/model/entry.ts';
+import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
-import { PASS_TIME_LIMIT_SECONDS } from '../../../functions/guard/policy/resolve.ts';
+import { PASS_TIME_LIMIT_SECONDS, RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { Ledger, Ports } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
@@ -256,7 +255,7 @@ describe('a ledger of version 0.1.0', () => {
     const harness = failingHarness();
     if (active === 0) harness.world.setStatus(id, 0);
     else harness.world.delete('broken');
-    const item = { kind: 'integration', id, entry: JSON.parse(entry) as LedgerEntry } as const;
+    const item = { kind: 'integration', id, entry: JSON.parse(entry) as Entry } as const;
     // What says nothing any more is kept for a week, what says something until it does not.
     await harness.ledger.write('production', item, null, active === 0 ? null : '2027-01-01T00:00:00.000Z');
     const report = await harness.pass();
@@ -477,7 +476,7 @@ describe('an operator through the guard', () => {
   it('pauses for good: the guard never re-activates it', async () => {
     const harness = createHarness({ recovery: PROBE_RECOVERY });
     addBusy(harness, 'mine');
-    const result = await operate(harness.ports, harness.project, 'mine', 'pause');
+    const result = await runOperatorCommand(harness.ports, harness.project, 'mine', 'pause');
     await harness.run(300);
     expect(result.outcome).toBe('done');
     expect(harness.world.get('mine')?.active).toBe(0);
@@ -488,7 +487,7 @@ describe('an operator through the guard', () => {
   it('resumes with a clean count', async () => {
     const harness = failingHarness();
     await harness.pass();
-    await operate(harness.ports, harness.project, 'broken', 'resume');
+    await runOperatorCommand(harness.ports, harness.project, 'broken', 'resume');
     await harness.run(5);
     expect(harness.world.get('broken')?.active).toBe(1);
     expect(harness.alerts.types()).toContain('integration.reactivated');
@@ -498,7 +497,7 @@ describe('an operator through the guard', () => {
 
   it('stands in the history, and alerts of nothing that is known to them', async () => {
     const harness = failingHarness();
-    await operate(harness.ports, harness.project, 'good-1', 'pause');
+    await runOperatorCommand(harness.ports, harness.project, 'good-1', 'pause');
     const [kept] = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
     expect(kept).toMatchObject({ type: 'integration.operator-paused', record: { id: 'good-1', active: 0 } });
     expect(harness.alerts.events()).toEqual([]);
@@ -506,7 +505,7 @@ describe('an operator through the guard', () => {
 
   it('has it ignored for a while: not paused, not told of, and guarded again when the time is over', async () => {
     const harness = failingHarness();
-    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
+    await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
     await harness.run(55);
     expect(harness.world.get('broken')?.active).toBe(1);
     expect(harness.alerts.events()).toEqual([]);
@@ -525,8 +524,8 @@ describe('an operator through the guard', () => {
 
   it('ends an exemption before its time', async () => {
     const harness = failingHarness();
-    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
-    await operate(harness.ports, harness.project, 'broken', 'heed');
+    await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
+    await runOperatorCommand(harness.ports, harness.project, 'broken', 'heed');
     await harness.run(5);
     expect(harness.world.get('broken')?.active).toBe(0);
   });
@@ -534,7 +533,7 @@ describe('an operator through the guard', () => {
   it('has an exemption outlive what others do to it meanwhile', async () => {
     const harness = failingHarness({ recovery: { ...PROBE_RECOVERY, cooldownMinutes: 5 } });
     await harness.run(5);
-    await operate(harness.ports, harness.project, 'broken', { ignoreForMinutes: 120 });
+    await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 120 });
     await harness.run(30);
     expect(harness.world.get('broken')?.active).toBe(0);
     harness.world.setStatus('broken', 1);
@@ -550,7 +549,7 @@ describe('an operator through the guard', () => {
 
   it('is told in one sentence when there is no such integration', async () => {
     const harness = createHarness();
-    await expect(operate(harness.ports, harness.project, 'nope', 'pause')).rejects.toThrow(
+    await expect(runOperatorCommand(harness.ports, harness.project, 'nope', 'pause')).rejects.toThrow(
       'project "production" has no integration "nope"; `guard list` shows the ids it has',
     );
   });
@@ -559,7 +558,7 @@ describe('an operator through the guard', () => {
     const harness = createHarness();
     addBusy(harness, 'mine');
     harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration mine (409)'));
-    const result = await operate(harness.ports, harness.project, 'mine', 'pause');
+    const result = await runOperatorCommand(harness.ports, harness.project, 'mine', 'pause');
     expect(result).toMatchObject({ outcome: 'failed', problem: expect.stringContaining('409') });
     expect(harness.alerts.types()).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CALM_PASSES, UNSTABLE_PASSES, WINDOW } from '../../../functions/guard/policy/flapping.ts';
+import { CALM_PASSES, FLAPPING_PASSES, WINDOW } from '../../../functions/guard/policy/flapping.ts';
 import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
 
 /** An integration that fails nine times of ten, with so many events a minute. */
@@ -15,24 +15,24 @@ function flakyHarness(policy: Record<string, unknown> = {}, eventsPerMinute = 10
 const MINUTES_TO_TELL = (WINDOW + 1) * 5;
 
 describe('an integration that fails and delivers by turns', () => {
-  it('is told as unstable once it has done so for most of the last passes, and not paused', async () => {
+  it('is reported as flapping once it has done so for most of the last passes, and not paused', async () => {
     const harness = flakyHarness();
     await harness.run(MINUTES_TO_TELL - 5);
     expect(harness.alerts.types()).toEqual([]);
     await harness.run(5);
     expect(harness.alerts.events()).toMatchObject([
-      { type: 'integration.unstable', severity: 'warning', record: { id: 'flaky' } },
+      { type: 'integration.flapping', severity: 'warning', record: { id: 'flaky' } },
     ]);
     expect(harness.alerts.events()[0]?.reason).toContain(`in ${WINDOW} of the last ${WINDOW} passes`);
     await harness.run(300);
-    expect(harness.alerts.types()).toEqual(['integration.unstable']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping']);
     expect(harness.world.get('flaky')?.active).toBe(1);
   });
 
   it('is reminded of once a day', async () => {
     const harness = flakyHarness();
     await harness.run(MINUTES_TO_TELL + 25 * 60);
-    expect(harness.alerts.types()).toEqual(['integration.unstable', 'integration.unstable']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping', 'integration.flapping']);
     expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
   });
 
@@ -40,7 +40,7 @@ describe('an integration that fails and delivers by turns', () => {
     const harness = flakyHarness({}, 200);
     await harness.run(6 * 60);
     const types = harness.alerts.types();
-    expect(types).toContain('integration.unstable');
+    expect(types).toContain('integration.flapping');
     expect(types.length).toBeLessThanOrEqual(4);
   });
 
@@ -49,10 +49,10 @@ describe('an integration that fails and delivers by turns', () => {
     await harness.run(MINUTES_TO_TELL);
     harness.world.setFlaky('flaky', 0);
     await harness.run(CALM_PASSES * 5 - 5);
-    expect(harness.alerts.types()).toEqual(['integration.unstable']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping']);
     await harness.run(10);
-    expect(harness.alerts.types()).toEqual(['integration.unstable', 'integration.recovered']);
-    expect(harness.ledger.entry('production', 'flaky')?.flaps).toBeNull();
+    expect(harness.alerts.types()).toEqual(['integration.flapping', 'integration.recovered']);
+    expect(harness.ledger.entry('production', 'flaky')?.flapping).toBeNull();
   });
 
   it('is an outage like any other when nothing is delivered any more', async () => {
@@ -60,22 +60,22 @@ describe('an integration that fails and delivers by turns', () => {
     await harness.run(MINUTES_TO_TELL);
     harness.world.breakDown('flaky', 'HTTP 500');
     await harness.run(25);
-    expect(harness.alerts.types()).toEqual(['integration.unstable', 'integration.failing', 'integration.paused']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping', 'integration.failing', 'integration.paused']);
   });
 
   it('is paused when the policy says so, and within the blast radius', async () => {
-    const harness = flakyHarness({ unstable: 'pause' });
+    const harness = flakyHarness({ flapping: 'pause' });
     await harness.run(MINUTES_TO_TELL);
     expect(harness.world.get('flaky')?.active).toBe(0);
     expect(harness.alerts.types()).toEqual(['integration.paused']);
-    const held = flakyHarness({ unstable: 'pause', blastRadius: { percent: 0, floor: 0 } });
+    const held = flakyHarness({ flapping: 'pause', blastRadius: { percent: 0, floor: 0 } });
     await held.run(MINUTES_TO_TELL);
     expect(held.world.get('flaky')?.active).toBe(1);
     expect(held.alerts.types()).toContain('guard.held');
   });
 
   it('is nothing when the policy turns it off', async () => {
-    const harness = flakyHarness({ overrides: [{ match: { id: 'flaky' }, unstable: 'off' }] });
+    const harness = flakyHarness({ overrides: [{ match: { id: 'flaky' }, flapping: 'off' }] });
     await harness.run(MINUTES_TO_TELL + 60);
     expect(harness.alerts.types()).toEqual([]);
     expect(harness.ledger.calls.writes).toBe(0);
@@ -91,6 +91,6 @@ describe('an integration that fails and delivers by turns', () => {
     await harness.run(120);
     expect(harness.alerts.types()).toEqual([]);
     expect(harness.ledger.calls.writes).toBeLessThanOrEqual(CALM_PASSES + 2);
-    expect(UNSTABLE_PASSES).toBeGreaterThan(CALM_PASSES);
+    expect(FLAPPING_PASSES).toBeGreaterThan(CALM_PASSES);
   });
 });

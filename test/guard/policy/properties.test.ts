@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { operate } from '../../../functions/guard/pass/operator-command.ts';
-import { blastRadius } from '../../../functions/guard/policy/figures.ts';
+import { BLANK_ENTRY, isSettled } from '../../../functions/guard/model/entry.ts';
+import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
+import { blastRadius } from '../../../functions/guard/policy/blast-radius.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
 import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
 
@@ -99,10 +100,10 @@ async function play(policy: Record<string, unknown>, steps: readonly Step[], wat
         watch.onResume?.(harness, item.id);
         break;
       case 'guard-pause':
-        await operate(harness.ports, harness.project, item.id, 'pause');
+        await runOperatorCommand(harness.ports, harness.project, item.id, 'pause');
         break;
       case 'guard-resume':
-        await operate(harness.ports, harness.project, item.id, 'resume');
+        await runOperatorCommand(harness.ports, harness.project, item.id, 'resume');
         watch.onResume?.(harness, item.id);
         break;
       case 'suspend':
@@ -183,7 +184,7 @@ describe('over random histories', () => {
                 id,
                 {
                   active: harness.world.get(id)?.active ?? -1,
-                  circuit: harness.ledger.entry('production', id)?.circuit.state,
+                  circuit: harness.ledger.entry('production', id)?.state.name,
                 },
               ]),
             );
@@ -292,7 +293,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('tells each thing once: no two alerts with the same id while every alert is accepted', async () => {
+  it('announces each thing once: no two alerts with the same id while every alert is accepted', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom(...RECOVERIES), async (steps, recovery) => {
         const harness = await play({ recovery }, steps, {});
@@ -302,7 +303,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('leaves no intent behind, and writes nothing when the world stands still', async () => {
+  it('leaves nothing unsettled, and writes nothing when the world stands still', async () => {
     await fc.assert(
       fc.asyncProperty(history, async (steps) => {
         const harness = await play({ recovery: { mode: 'manual' } }, steps, {});
@@ -310,7 +311,7 @@ describe('over random histories', () => {
         const { writes } = harness.ledger.calls;
         await harness.pass();
         expect(harness.ledger.calls.writes).toBe(writes);
-        for (const id of IDS) expect(harness.ledger.entry('production', id)?.intent ?? null).toBeNull();
+        for (const id of IDS) expect(isSettled(harness.ledger.entry('production', id) ?? BLANK_ENTRY)).toBe(true);
       }),
     );
   });

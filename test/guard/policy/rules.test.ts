@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { IntegrationRecord, LedgerEntry } from '../../../functions/guard/model/entry.ts';
-import { isKeptOnly } from '../../../functions/guard/model/event.ts';
-import { decide } from '../../../functions/guard/policy/decide.ts';
-import { assess, effectivePolicy, stampsTellChanges } from '../../../functions/guard/policy/figures.ts';
+import { isAuditOnly } from '../../../functions/guard/model/event.ts';
+import type { IntegrationRecord } from '../../../functions/guard/model/integration.ts';
+import type { Decision } from '../../../functions/guard/policy/decide.ts';
+import { effectivePolicy } from '../../../functions/guard/policy/effective-policy.ts';
+import { showsChangeTimes } from '../../../functions/guard/policy/figures.ts';
 import {
   aFailingRecord,
-  anEntry,
   aPolicy,
   aRecord,
   minutesAfter,
@@ -14,397 +14,365 @@ import {
   PROBE_RECOVERY,
 } from '../../support/builders.ts';
 import { addBusy, createHarness, resultOf } from '../../support/harness.ts';
+import { alerts, asks, firstPass, nextPass, types } from '../../support/next-pass.ts';
 
-function decideNow(
-  record: IntegrationRecord,
-  entry: LedgerEntry | null = null,
-  policy: Record<string, unknown> = {},
-  now = NOON,
-) {
-  const effective = effectivePolicy(aPolicy(policy), record);
-  return decide(record, entry, effective, { project: 'production', now, mayTrip: true, stampsTell: true });
+const PROBING = { recovery: PROBE_RECOVERY };
+
+/** Paused by the guard 70 minutes before noon, after 60 failures since 90 minutes before noon. */
+function pausedBefore(policy: Record<string, unknown> = PROBING, minutes = 70, failing = 90): Decision {
+  return firstPass(aFailingRecord(60, failing), { policy, at: minutesBefore(NOON, minutes) });
 }
 
-function assessNow(record: IntegrationRecord, entry = anEntry(), policy: Record<string, unknown> = {}) {
-  return assess(record, entry, effectivePolicy(aPolicy(policy), record), NOON);
+/** The same, and resumed as a probe five minutes before noon; the probes before it failed. */
+function probing(policy: Record<string, unknown> = PROBING, failedProbes = 0): Decision {
+  const failing = 90 + 500 * failedProbes;
+  let decision = pausedBefore(policy, failing - 20, failing);
+  for (let left = failedProbes; left > 0; left -= 1) {
+    const at = minutesBefore(NOON, 70 + 500 * left - 250);
+    const probe = nextPass(decision, aFailingRecord(60, failing, { active: 0 }), { policy, at });
+    decision = nextPass(probe, aFailingRecord(63, failing), { policy, at: minutesAfter(at, 5) });
+  }
+  const probe = nextPass(decision, aFailingRecord(60, failing, { active: 0 }), { policy, at: minutesBefore(NOON, 5) });
+  expect(probe.kind).toBe('probe');
+  return probe;
 }
 
-const reactivatedAt60 = anEntry({
-  baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 300), updatedAt: aRecord().updated_at },
-  activatedAt: minutesBefore(NOON, 30),
-});
-
-const openCircuit = (fields: Record<string, unknown> = {}) =>
-  anEntry({
-    circuit: {
-      state: 'open',
-      by: 'guard',
-      episode: minutesBefore(NOON, 90),
-      openedAt: minutesBefore(NOON, 70),
-      failedProbes: 0,
-      alertedAt: minutesBefore(NOON, 70),
-      reminders: 0,
-      ...fields,
-    },
-    baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 90), updatedAt: aRecord().updated_at },
-  });
-
-const halfOpenCircuit = (fields: Record<string, unknown> = {}) =>
-  anEntry({
-    circuit: {
-      state: 'half-open',
-      by: 'guard',
-      episode: minutesBefore(NOON, 90),
-      openedAt: minutesBefore(NOON, 70),
-      failedProbes: 0,
-      alertedAt: minutesBefore(NOON, 70),
-      reminders: 0,
-      probedAt: minutesBefore(NOON, 5),
-      ...fields,
-    },
-    baseline: { count: 60, lastDeliveryAt: minutesBefore(NOON, 90), updatedAt: aRecord().updated_at },
-    activatedAt: minutesBefore(NOON, 5),
-  });
+/** An operator resumed it 30 minutes before noon, at a count of 60 and without a delivery for hours. */
+function resumedAt60(): Decision {
+  const paused = firstPass(aFailingRecord(60, 300), { at: minutesBefore(NOON, 60) });
+  const resumed = nextPass(paused, aFailingRecord(60, 300), { at: minutesBefore(NOON, 30) });
+  expect(resumed.kind).toBe('reactivated');
+  return resumed;
+}
 
 describe('rule 1: fresh errors', () => {
   it('are the whole count when the ledger knows nothing', () => {
-    expect(assessNow(aFailingRecord(61, 48)).figures.freshErrors).toBe(61);
+    expect(firstPass(aFailingRecord(61, 48)).figures?.freshErrors).toBe(61);
   });
 
-  it('start at the count seen when an operator re-activated', () => {
-    const record = aFailingRecord(75, 300);
-    expect(assessNow(record, reactivatedAt60).figures).toMatchObject({ freshErrors: 15, baseline: 60 });
+  it('start at the count seen when an operator resumed', () => {
+    const decision = nextPass(resumedAt60(), aFailingRecord(75, 300));
+    expect(decision.figures).toMatchObject({ freshErrors: 15, baseline: 60 });
   });
 
   it('are the whole count again once last_delivery_at has moved past the activation', () => {
-    const record = aFailingRecord(75, 10);
-    expect(assessNow(record, reactivatedAt60).figures).toMatchObject({ freshErrors: 75, baseline: 0 });
+    const decision = nextPass(resumedAt60(), aFailingRecord(75, 10));
+    expect(decision.figures).toMatchObject({ freshErrors: 75, baseline: 0 });
   });
 
   it('are the whole count again once the count has fallen', () => {
-    const record = aFailingRecord(12, 300);
-    expect(assessNow(record, reactivatedAt60).figures).toMatchObject({ freshErrors: 12, baseline: 0 });
+    const decision = nextPass(resumedAt60(), aFailingRecord(12, 300));
+    expect(decision.figures).toMatchObject({ freshErrors: 12, baseline: 0 });
   });
 
-  it('remember a fallen count, so that it may climb past the old baseline', async () => {
-    const decision = decideNow(aFailingRecord(12, 300), reactivatedAt60);
-    expect(decision.quiet).toBe(false);
-    expect(decision.settled.baseline.count).toBe(0);
+  it('remember a fallen count, so that it may climb past the old baseline', () => {
+    const fallen = nextPass(resumedAt60(), aFailingRecord(12, 300));
+    expect(fallen.quiet).toBe(false);
+    expect(nextPass(fallen, aFailingRecord(70, 300)).figures).toMatchObject({ freshErrors: 70 });
   });
 });
 
 describe('rule 2: failing since', () => {
   it('is the last delivery', () => {
-    expect(assessNow(aFailingRecord(61, 48)).figures.failingMinutes).toBe(48);
+    expect(firstPass(aFailingRecord(61, 48)).figures?.failingMinutes).toBe(48);
   });
 
   it('is the creation when nothing was ever delivered', () => {
     const record = aFailingRecord(61, 0, { last_delivery_at: null, created_at: minutesBefore(NOON, 20) });
-    expect(assessNow(record).figures.failingMinutes).toBe(20);
+    expect(firstPass(record).figures?.failingMinutes).toBe(20);
   });
 
   it('is the activation we saw when that is later', () => {
-    expect(assessNow(aFailingRecord(75, 300), reactivatedAt60).figures.failingMinutes).toBe(30);
+    expect(nextPass(resumedAt60(), aFailingRecord(75, 300)).figures?.failingMinutes).toBe(30);
   });
 
   it.each([
-    [49, 15, false],
-    [50, 14, false],
-    [50, 15, true],
-    [5_000, 14, false],
-    [49, 5_000, false],
-  ])('with %i failures over %i minutes both limits are reached: %s', (errors, minutes, reached) => {
-    expect(assessNow(aFailingRecord(errors, minutes)).overLimits).toBe(reached);
+    [49, 15, 'nothing'],
+    [50, 14, 'nothing'],
+    [50, 15, 'pause'],
+    [5_000, 14, 'nothing'],
+    [49, 5_000, 'nothing'],
+  ])('with %i failures over %i minutes the guard asks for: %s', (errors, minutes, asked) => {
+    expect(asks(firstPass(aFailingRecord(errors, minutes)))).toBe(asked);
   });
 
   it('does not take a burst in one minute for an outage', () => {
-    expect(decideNow(aFailingRecord(900, 1)).act).toBeNull();
+    expect(asks(firstPass(aFailingRecord(900, 1)))).toBe('nothing');
   });
 });
 
 describe('rule 3: an active integration over both limits', () => {
   it('is paused in enforce mode, with the numbers as the reason', () => {
-    const decision = decideNow(aFailingRecord(61, 48));
-    expect(decision).toMatchObject({ kind: 'pause', act: { status: 0 } });
+    const decision = firstPass(aFailingRecord(61, 48));
+    expect(asks(decision)).toBe('pause');
     expect(decision.reason).toBe('61 failures since 11:12 UTC, threshold 50; no delivery for 48 min, limit 15 min');
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.paused']);
-    expect(decision.settled.circuit.state).toBe('open');
+    expect(types(decision)).toEqual(['integration.paused']);
+    expect(nextPass(decision, aFailingRecord(61, 48, { active: 0 }))).toMatchObject({ kind: 'open', quiet: true });
   });
 
   it('is only reported in observe mode, once per episode', () => {
-    const decision = decideNow(aFailingRecord(61, 48), null, { mode: 'observe' });
-    expect(decision).toMatchObject({ kind: 'would-pause', act: null });
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.would-pause']);
-    const next = decideNow(aFailingRecord(80, 48), { ...decision.settled, intent: null }, { mode: 'observe' });
-    expect(next).toMatchObject({ kind: 'would-pause', events: [], quiet: true });
+    const policy = { mode: 'observe' };
+    const decision = firstPass(aFailingRecord(61, 48), { policy });
+    expect(decision.kind).toBe('would-pause');
+    expect(asks(decision)).toBe('nothing');
+    expect(types(decision)).toEqual(['integration.would-pause']);
+    const next = nextPass(decision, aFailingRecord(80, 48), { policy });
+    expect(next).toMatchObject({ kind: 'would-pause', quiet: true });
   });
 
   it('is left alone when an override says ignore', () => {
-    const decision = decideNow(aFailingRecord(61, 48), null, {
-      overrides: [{ match: { id: 'amp-ios' }, mode: 'ignore' }],
-    });
-    expect(decision).toMatchObject({ kind: 'ignored', act: null, events: [], quiet: true });
+    const policy = { overrides: [{ match: { id: 'amp-ios' }, mode: 'ignore' }] };
+    expect(firstPass(aFailingRecord(61, 48), { policy })).toMatchObject({ kind: 'ignored', quiet: true });
   });
 });
 
 describe('the early warning', () => {
   it('comes at half of the threshold unless the settings say otherwise, and says when it would be paused', () => {
-    const decision = decideNow(aFailingRecord(25, 3));
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.failing']);
+    const decision = firstPass(aFailingRecord(25, 3));
+    expect(types(decision)).toEqual(['integration.failing']);
     expect(decision.reason).toContain('the guard pauses it at 50 failures and 15 min without a delivery');
   });
 
   it('comes once per episode', () => {
-    const first = decideNow(aFailingRecord(25, 3));
-    const second = decideNow(aFailingRecord(40, 3), { ...first.settled, intent: null });
-    expect(second).toMatchObject({ kind: 'watch', events: [], quiet: true });
+    const first = firstPass(aFailingRecord(25, 3));
+    expect(nextPass(first, aFailingRecord(40, 3))).toMatchObject({ kind: 'watch', quiet: true });
   });
 
   it('does not come when warnThreshold is 0', () => {
-    expect(decideNow(aFailingRecord(49, 3), null, { warnThreshold: 0 }).events).toEqual([]);
+    expect(types(firstPass(aFailingRecord(49, 3), { policy: { warnThreshold: 0 } }))).toEqual([]);
   });
 
-  it('is followed by integration.recovered when a delivery succeeds', () => {
-    const first = decideNow(aFailingRecord(25, 3));
-    const second = decideNow(aRecord(), { ...first.settled, intent: null }, {}, minutesAfter(NOON, 5));
-    expect(second.events.map(({ type }) => type)).toEqual(['integration.recovered']);
-    expect(second.settled.told).toBeNull();
+  it('is followed by integration.recovered when a delivery succeeds, once', () => {
+    const first = firstPass(aFailingRecord(25, 3));
+    const second = nextPass(first, aRecord(), { at: minutesAfter(NOON, 5) });
+    expect(types(second)).toEqual(['integration.recovered']);
+    expect(types(nextPass(second, aRecord(), { at: minutesAfter(NOON, 10) }))).toEqual([]);
   });
 
   it('is followed by recovered and a new warning when a delivery succeeded and it fails again', () => {
-    const first = decideNow(aFailingRecord(25, 30));
-    const again = aFailingRecord(30, 2);
-    const second = decideNow(again, { ...first.settled, intent: null });
-    expect(second.events.map(({ type }) => type)).toEqual(['integration.recovered', 'integration.failing']);
-    expect(second.events[1]?.id).not.toBe(first.events[0]?.id);
+    const first = firstPass(aFailingRecord(25, 30));
+    const second = nextPass(first, aFailingRecord(30, 2));
+    expect(types(second)).toEqual(['integration.recovered', 'integration.failing']);
+    expect(alerts(second)[1]?.id).not.toBe(alerts(first)[0]?.id);
   });
 });
 
-describe('rule 4: active while our circuit is open', () => {
-  const decision = decideNow(aFailingRecord(75, 300), openCircuit());
+describe('rule 5: active while our circuit is open', () => {
+  const resumed = nextPass(pausedBefore({}), aFailingRecord(75, 300));
 
-  it('closes the circuit and tells, whatever the count says', () => {
-    expect(decision).toMatchObject({ kind: 'reactivated', act: null, settled: { circuit: { state: 'closed' } } });
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.reactivated']);
+  it('closes the circuit and announces it, whatever the count says', () => {
+    expect(resumed.kind).toBe('reactivated');
+    expect(asks(resumed)).toBe('nothing');
+    expect(types(resumed)).toEqual(['integration.reactivated']);
   });
 
   it('counts from the count now, and from now on', () => {
-    expect(decision.settled).toMatchObject({ baseline: { count: 75 }, activatedAt: NOON });
+    const next = nextPass(resumed, aFailingRecord(80, 300), { at: minutesAfter(NOON, 5) });
+    expect(next.figures).toMatchObject({ baseline: 75, freshErrors: 5, failingMinutes: 5 });
   });
 
   it('never fights the operator: the next passes leave it alone until both limits are reached anew', () => {
-    const later = minutesAfter(NOON, 20);
-    const entry = { ...decision.settled, intent: null };
-    expect(decideNow(aFailingRecord(75 + 49, 300), entry, {}, later).act).toBeNull();
-    expect(decideNow(aFailingRecord(75 + 50, 300), entry, {}, minutesAfter(NOON, 14)).act).toBeNull();
-    expect(decideNow(aFailingRecord(75 + 50, 300), entry, {}, minutesAfter(NOON, 15)).act).toEqual({ status: 0 });
+    const later = (errors: number, minutes: number) =>
+      asks(nextPass(resumed, aFailingRecord(errors, 300), { at: minutesAfter(NOON, minutes) }));
+    expect(later(75 + 49, 20)).toBe('nothing');
+    expect(later(75 + 50, 14)).toBe('nothing');
+    expect(later(75 + 50, 15)).toBe('pause');
   });
 });
 
-describe('rule 5: paused by somebody else', () => {
-  const paused = decideNow(aFailingRecord(600, 300, { active: 0 }));
+describe('rule 6: paused by an operator', () => {
+  const off = (fields: Partial<IntegrationRecord> = {}) => aFailingRecord(600, 300, { active: 0, ...fields });
+  const paused = firstPass(off());
 
-  it('is remembered, kept in the history, and not told', () => {
-    expect(paused).toMatchObject({
-      kind: 'operator-paused',
-      act: null,
-      events: [{ type: 'integration.operator-paused', time: new Date(aRecord().updated_at).toISOString() }],
-      settled: { pausedByOperator: true },
-    });
-    expect(paused.events.every(isKeptOnly)).toBe(true);
-    expect(paused.quiet).toBe(false);
-    expect(decideNow(aFailingRecord(600, 300, { active: 0 }), { ...paused.settled, intent: null }).quiet).toBe(true);
+  it('is remembered, recorded in the history, and no alert', () => {
+    expect(paused.kind).toBe('operator-paused');
+    expect(asks(paused)).toBe('nothing');
+    expect(alerts(paused)).toMatchObject([
+      { type: 'integration.operator-paused', time: new Date(aRecord().updated_at).toISOString() },
+    ]);
+    expect(alerts(paused).every(isAuditOnly)).toBe(true);
+    expect(nextPass(paused, off()).quiet).toBe(true);
   });
 
-  it('is never re-activated, not even with probe recovery', () => {
-    const later = minutesAfter(NOON, 100_000);
-    const decision = decideNow(
-      aFailingRecord(600, 300, { active: 0 }),
-      { ...paused.settled, intent: null },
-      { recovery: PROBE_RECOVERY },
-      later,
-    );
-    expect(decision).toMatchObject({ act: null, events: [], quiet: true });
+  it('is never resumed, not even with probe recovery', () => {
+    const conditions = { policy: PROBING, at: minutesAfter(NOON, 100_000) };
+    expect(nextPass(paused, off(), conditions)).toMatchObject({ kind: 'operator-paused', quiet: true });
   });
 
   it('gives its count as the baseline of the coming activation', () => {
-    const decision = decideNow(aFailingRecord(610, 300), { ...paused.settled, intent: null });
+    const decision = nextPass(paused, aFailingRecord(610, 300));
     expect(decision.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 0 });
   });
 
-  it('is kept in the history when it ends, and told to nobody', () => {
-    const { events } = decideNow(aFailingRecord(610, 300), { ...paused.settled, intent: null });
-    expect(events).toMatchObject([{ type: 'integration.operator-resumed' }]);
-    expect(events.every(isKeptOnly)).toBe(true);
+  it('is recorded in the history when it ends, and no alert', () => {
+    const decision = nextPass(paused, aFailingRecord(610, 300));
+    expect(types(decision)).toEqual(['integration.operator-resumed']);
+    expect(alerts(decision).every(isAuditOnly)).toBe(true);
   });
 
   it('counts from nothing when a delivery has succeeded before we looked', () => {
-    const decision = decideNow(aFailingRecord(610, 2), { ...paused.settled, intent: null });
+    const decision = nextPass(paused, aFailingRecord(610, 2));
     expect(decision.figures).toMatchObject({ baseline: 0, freshErrors: 610, failingMinutes: 0 });
-    expect(decision.act).toBeNull();
+    expect(asks(decision)).toBe('nothing');
   });
 });
 
-describe("rule 6: suspended by Qonversion's worker", () => {
-  const suspended = decideNow(aFailingRecord(600, 130, { active: 2 }));
+describe("rule 7: suspended by Qonversion's worker", () => {
+  const record = (fields: Partial<IntegrationRecord> = {}) => aFailingRecord(600, 130, { active: 2, ...fields });
+  const suspended = firstPass(record());
 
-  it('is told once per suspension', () => {
-    expect(suspended.events.map(({ type }) => type)).toEqual(['integration.suspended']);
-    const next = decideNow(
-      aFailingRecord(600, 130, { active: 2 }),
-      { ...suspended.settled, intent: null },
-      {},
-      minutesAfter(NOON, 5),
-    );
-    expect(next).toMatchObject({ events: [], quiet: true });
+  it('is announced once per suspension', () => {
+    expect(types(suspended)).toEqual(['integration.suspended']);
+    expect(nextPass(suspended, record(), { at: minutesAfter(NOON, 5) }).quiet).toBe(true);
   });
 
   it('is never set to 0', () => {
-    expect(suspended.act).toBeNull();
+    expect(asks(suspended)).toBe('nothing');
   });
 
   it('is probed like an open circuit with probe recovery', () => {
-    const decision = decideNow(
-      aFailingRecord(600, 130, { active: 2 }),
-      { ...suspended.settled, intent: null },
-      { recovery: PROBE_RECOVERY },
-      minutesAfter(NOON, 60),
-    );
-    expect(decision).toMatchObject({ kind: 'probe', act: { status: 1 } });
+    const decision = nextPass(suspended, record(), { policy: PROBING, at: minutesAfter(NOON, 60) });
+    expect(decision.kind).toBe('probe');
+    expect(asks(decision)).toBe('resume');
   });
 
-  it('is told in observe mode too', () => {
-    expect(decideNow(aFailingRecord(600, 130, { active: 2 }), null, { mode: 'observe' }).events).toHaveLength(1);
+  it('is announced in observe mode too', () => {
+    expect(types(firstPass(record(), { policy: { mode: 'observe' } }))).toHaveLength(1);
   });
 
-  it('is another outage when a delivery has ended the trial in between, unseen', () => {
-    const record = aFailingRecord(40, 3, { active: 2 });
-    const decision = decideNow(record, halfOpenCircuit({ failedProbes: 2 }), { recovery: PROBE_RECOVERY });
-    expect(decision.settled.circuit).toMatchObject({
-      state: 'open',
-      failedProbes: 0,
-      episode: record.last_delivery_at,
-    });
+  it('is the same outage when the guard had paused it before', () => {
+    const paused = pausedBefore();
+    const decision = nextPass(paused, record(), { policy: PROBING });
+    expect(types(decision)).toEqual(['integration.suspended']);
+    expect(alerts(decision)[0]?.episode).toBe(alerts(paused)[0]?.episode);
+  });
+
+  it('is another outage when a delivery has ended the probe in between, unseen', () => {
+    const failed = aFailingRecord(40, 3, { active: 2 });
+    const [event] = alerts(nextPass(probing(PROBING, 2), failed, { policy: PROBING }));
+    expect(event).toMatchObject({ episode: failed.last_delivery_at, nextProbeAt: minutesAfter(NOON, 60) });
   });
 
   it('belongs to the operator who sets it to 0', () => {
-    const decision = decideNow(
-      aFailingRecord(600, 130, { active: 0 }),
-      { ...suspended.settled, intent: null },
-      { recovery: PROBE_RECOVERY },
+    const decision = nextPass(suspended, record({ active: 0 }), { policy: PROBING });
+    expect(decision.kind).toBe('operator-paused');
+    expect(alerts(decision).every(isAuditOnly)).toBe(true);
+    expect(nextPass(decision, record({ active: 0 }), { policy: PROBING, at: minutesAfter(NOON, 9_999) }).quiet).toBe(
+      true,
     );
-    expect(decision).toMatchObject({ kind: 'operator-paused', settled: { pausedByOperator: true } });
-    expect(decision.events.every(isKeptOnly)).toBe(true);
   });
 
   it('belongs to the operator who sets it to 1', () => {
-    const decision = decideNow(aFailingRecord(600, 130), { ...suspended.settled, intent: null });
-    expect(decision).toMatchObject({ kind: 'reactivated', act: null });
+    const decision = nextPass(suspended, record({ active: 1 }));
+    expect(decision.kind).toBe('reactivated');
+    expect(asks(decision)).toBe('nothing');
   });
 });
 
-describe('rule 7: recovery by probe', () => {
-  const policy = { recovery: PROBE_RECOVERY };
-  const paused = aFailingRecord(60, 90, { active: 0 });
+describe('rule 8: recovery by probe', () => {
+  const off = aFailingRecord(60, 90, { active: 0 });
 
   it('leaves an open circuit alone until its cooldown is over', () => {
-    const young = openCircuit({ openedAt: minutesBefore(NOON, 59) });
-    expect(decideNow(paused, young, policy)).toMatchObject({ kind: 'open', quiet: true });
+    const paused = pausedBefore(PROBING, 59);
+    expect(nextPass(paused, off, { policy: PROBING })).toMatchObject({ kind: 'open', quiet: true });
   });
 
-  it('re-activates it on trial after the cooldown', () => {
-    const decision = decideNow(paused, openCircuit(), policy);
-    expect(decision).toMatchObject({ kind: 'probe', act: { status: 1 }, settled: { circuit: { state: 'half-open' } } });
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.probing']);
+  it('resumes it as a probe after the cooldown', () => {
+    const decision = nextPass(pausedBefore(), off, { policy: PROBING });
+    expect(asks(decision)).toBe('resume');
+    expect(types(decision)).toEqual(['integration.probing']);
   });
 
-  it('never re-activates with manual recovery', () => {
-    expect(decideNow(paused, openCircuit(), {}, minutesAfter(NOON, 600)).act).toBeNull();
+  it('never resumes with manual recovery', () => {
+    expect(asks(nextPass(pausedBefore({}), off, { at: minutesAfter(NOON, 600) }))).toBe('nothing');
   });
 
-  it('never re-activates in observe mode', () => {
-    expect(decideNow(paused, openCircuit(), { ...policy, mode: 'observe' }).act).toBeNull();
+  it('never resumes in observe mode', () => {
+    expect(asks(nextPass(pausedBefore(), off, { policy: { ...PROBING, mode: 'observe' } }))).toBe('nothing');
   });
 
   it('closes on a delivery that succeeds', () => {
-    const decision = decideNow(aRecord({ last_delivery_at: minutesBefore(NOON, 2) }), halfOpenCircuit(), policy);
-    expect(decision).toMatchObject({ kind: 'recovered', settled: { circuit: { state: 'closed' } } });
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.recovered']);
+    const decision = nextPass(probing(), aRecord({ last_delivery_at: minutesBefore(NOON, 2) }), { policy: PROBING });
+    expect(types(decision)).toEqual(['integration.recovered']);
+    const after = nextPass(decision, aRecord(), { policy: PROBING, at: minutesAfter(NOON, 5) });
+    expect(after.kind).toBe('healthy');
   });
 
   it('waits while there is neither a delivery nor enough failures', () => {
-    expect(decideNow(aFailingRecord(62, 90), halfOpenCircuit(), policy)).toMatchObject({ kind: 'trial', quiet: true });
+    const decision = nextPass(probing(), aFailingRecord(62, 90), { policy: PROBING });
+    expect(decision).toMatchObject({ kind: 'probing', quiet: true });
   });
 
   it('opens again after probeErrors fresh failures, with the cooldown multiplied', () => {
-    const decision = decideNow(aFailingRecord(63, 90), halfOpenCircuit(), policy);
-    expect(decision).toMatchObject({
-      kind: 'pause',
-      act: { status: 0 },
-      settled: { circuit: { state: 'open', failedProbes: 1 } },
-    });
-    expect(decision.events).toMatchObject([{ type: 'integration.paused', nextProbeAt: minutesAfter(NOON, 120) }]);
+    const decision = nextPass(probing(), aFailingRecord(63, 90), { policy: PROBING });
+    expect(asks(decision)).toBe('pause');
+    expect(alerts(decision)).toMatchObject([{ type: 'integration.paused', nextProbeAt: minutesAfter(NOON, 120) }]);
   });
 
   it('caps the cooldown', () => {
-    const capped = { recovery: { ...PROBE_RECOVERY, maxCooldownMinutes: 90 } };
-    const decision = decideNow(aFailingRecord(63, 90), halfOpenCircuit(), capped);
-    expect(decision.events[0]?.nextProbeAt).toBe(minutesAfter(NOON, 90));
+    const policy = { recovery: { ...PROBE_RECOVERY, maxCooldownMinutes: 90 } };
+    const decision = nextPass(probing(policy), aFailingRecord(63, 90), { policy });
+    expect(alerts(decision)[0]?.nextProbeAt).toBe(minutesAfter(NOON, 90));
   });
 
   it('gives up after maxAttempts and says so', () => {
-    const decision = decideNow(aFailingRecord(63, 90), halfOpenCircuit({ failedProbes: 2 }), policy);
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.recovery-abandoned']);
-    const later = decideNow(
-      paused,
-      { ...decision.settled, intent: null },
-      { ...policy, remindEveryHours: 0 },
-      minutesAfter(NOON, 100_000),
-    );
-    expect(later).toMatchObject({ kind: 'open', act: null, quiet: true });
+    const policy = { ...PROBING, remindEveryHours: 0 };
+    const decision = nextPass(probing(policy, 2), aFailingRecord(63, 1_090), { policy });
+    expect(types(decision)).toEqual(['integration.recovery-abandoned']);
+    const later = nextPass(decision, off, { policy, at: minutesAfter(NOON, 100_000) });
+    expect(later).toMatchObject({ kind: 'open', quiet: true });
   });
 
-  it('takes a suspension during the trial for a failed trial', () => {
-    const decision = decideNow(aFailingRecord(70, 90, { active: 2 }), halfOpenCircuit(), policy);
-    expect(decision).toMatchObject({
-      kind: 'suspended',
-      act: null,
-      settled: { circuit: { state: 'open', by: 'qonversion', failedProbes: 1 } },
-    });
+  it('takes a suspension during the probe for a failed probe', () => {
+    const decision = nextPass(probing(), aFailingRecord(70, 90, { active: 2 }), { policy: PROBING });
+    expect(decision.kind).toBe('suspended');
+    expect(alerts(decision)).toMatchObject([{ nextProbeAt: minutesAfter(NOON, 120) }]);
   });
 
-  it("lets an operator's pause during the trial win", () => {
-    const decision = decideNow(aFailingRecord(61, 90, { active: 0 }), halfOpenCircuit(), policy);
-    expect(decision).toMatchObject({
-      kind: 'operator-paused',
-      settled: { pausedByOperator: true, circuit: { state: 'closed' } },
-    });
+  it("lets an operator's pause during the probe win", () => {
+    const record = aFailingRecord(61, 90, { active: 0 });
+    const decision = nextPass(probing(), record, { policy: PROBING });
+    expect(decision.kind).toBe('operator-paused');
+    const later = nextPass(decision, record, { policy: PROBING, at: minutesAfter(NOON, 9_999) });
+    expect(later).toMatchObject({ kind: 'operator-paused', quiet: true });
   });
 
-  it("lets an operator's re-activation before the trial win", () => {
-    expect(decideNow(aFailingRecord(60, 90), openCircuit(), policy).kind).toBe('reactivated');
+  it("lets an operator's resume before the probe win", () => {
+    expect(nextPass(pausedBefore(), aFailingRecord(60, 90), { policy: PROBING }).kind).toBe('reactivated');
   });
 });
 
 describe('reminders', () => {
-  const paused = aFailingRecord(60, 90, { active: 0 });
+  const off = aFailingRecord(60, 90, { active: 0 });
 
   it('come every remindEveryHours while it is open', () => {
     const due = minutesAfter(NOON, 24 * 60 - 70);
-    const decision = decideNow(paused, openCircuit(), {}, due);
-    expect(decision.events.map(({ type }) => type)).toEqual(['integration.still-down']);
-    const after = decideNow(paused, { ...decision.settled, intent: null }, {}, minutesAfter(due, 5));
-    expect(after.quiet).toBe(true);
-    const second = decideNow(paused, { ...decision.settled, intent: null }, {}, minutesAfter(due, 24 * 60));
-    expect(second.events[0]?.id).not.toBe(decision.events[0]?.id);
+    const decision = nextPass(pausedBefore({}), off, { at: due });
+    expect(types(decision)).toEqual(['integration.still-down']);
+    expect(nextPass(decision, off, { at: minutesAfter(due, 5) }).quiet).toBe(true);
+    const second = nextPass(decision, off, { at: minutesAfter(due, 24 * 60) });
+    expect(alerts(second)[0]?.id).not.toBe(alerts(decision)[0]?.id);
+  });
+
+  it('have ids of their own through probes that fail', () => {
+    const policy = { recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } };
+    const due = minutesAfter(NOON, 24 * 60);
+    const first = nextPass(pausedBefore({}), off, { at: minutesAfter(NOON, 24 * 60 - 70) });
+    const probe = nextPass(first, off, { policy, at: minutesAfter(due, 60) });
+    const failed = nextPass(probe, aFailingRecord(63, 90), { policy, at: minutesAfter(due, 65) });
+    const second = nextPass(failed, off, { policy, at: minutesAfter(due, 65 + 24 * 60) });
+    expect([probe.kind, failed.kind]).toEqual(['probe', 'pause']);
+    expect(types(second)).toEqual(['integration.still-down']);
+    expect(alerts(second)[0]?.id).not.toBe(alerts(first)[0]?.id);
   });
 
   it('do not come when remindEveryHours is 0', () => {
-    expect(decideNow(paused, openCircuit(), { remindEveryHours: 0 }, minutesAfter(NOON, 100_000)).quiet).toBe(true);
+    const conditions = { policy: { remindEveryHours: 0 }, at: minutesAfter(NOON, 100_000) };
+    expect(nextPass(pausedBefore({}), off, conditions).quiet).toBe(true);
   });
 });
 
-describe('rule 8: the blast radius', () => {
+describe('rule 11: the blast radius', () => {
   const policy = { blastRadius: { percent: 50, floor: 3 } };
 
   async function outageOf(count: number, of: number, override: Record<string, unknown> = {}) {
@@ -444,7 +412,7 @@ describe('rule 8: the blast radius', () => {
     expect(harness.api.statusCalls).toHaveLength(6);
   });
 
-  it('tells of a new episode after the first has ended', async () => {
+  it('announces a new episode after the first has ended', async () => {
     const harness = await outageOf(6, 10);
     await harness.pass();
     for (let index = 0; index < 6; index += 1) harness.world.mend(`i${index}`);
@@ -466,7 +434,7 @@ describe('rule 8: the blast radius', () => {
     expect(harness.alerts.types().filter((type) => type === 'guard.held')).toHaveLength(1);
   });
 
-  it('does not count the end of a failed trial, which stops no more than was stopped before', async () => {
+  it('does not count the end of a failed probe, which stops no more than was stopped before', async () => {
     const harness = await outageOf(5, 10, {
       recovery: { ...PROBE_RECOVERY, cooldownMinutes: 10 },
       blastRadius: { percent: 50, floor: 0 },
@@ -481,7 +449,7 @@ describe('rule 8: the blast radius', () => {
   });
 });
 
-describe('rule 9: records that cannot be read, and records that are gone', () => {
+describe('rule 12: records that cannot be read, and records that are gone', () => {
   it('are reported and skipped, and never stop the others', async () => {
     const harness = createHarness();
     addBusy(harness, 'good');
@@ -496,7 +464,7 @@ describe('rule 9: records that cannot be read, and records that are gone', () =>
     expect(harness.alerts.types()).toContain('guard.unreadable');
   });
 
-  it('are told of once per episode', async () => {
+  it('are announced once per episode', async () => {
     const harness = createHarness();
     addBusy(harness, 'bad');
     harness.world.patch('bad', { delivery_error_count: -1 });
@@ -524,7 +492,7 @@ describe('rule 9: records that cannot be read, and records that are gone', () =>
     const before = harness.ledger.calls.writes;
     const report = await harness.pass();
     expect(report.results).toEqual([]);
-    // The one write pair tells of the unreadable record.
+    // The one pair of writes announces the unreadable record.
     expect(harness.ledger.calls.writes - before).toBe(2);
     harness.world.advance(31 * 24 * 60);
     expect(harness.ledger.entry('production', 'draft')).toBeDefined();
@@ -562,81 +530,75 @@ describe('overrides', () => {
   });
 });
 
-describe('a change that no pass has seen (an operator paused, mended and re-activated it in between)', () => {
+describe('a change that no pass has seen (an operator paused, fixed and resumed it in between)', () => {
   const changed = { updated_at: minutesBefore(NOON, 2) };
 
   it('starts the count afresh, so that an operator is not fought', () => {
-    const decision = decideNow(aFailingRecord(600, 300, changed));
-    expect(decision).toMatchObject({
-      act: null,
-      events: [],
-      figures: { baseline: 600, freshErrors: 0 },
-      settled: { activatedAt: NOON, baseline: { count: 600 } },
-    });
+    const decision = firstPass(aFailingRecord(600, 300, changed));
+    expect(asks(decision)).toBe('nothing');
+    expect(types(decision)).toEqual([]);
+    expect(decision.figures).toMatchObject({ baseline: 600, freshErrors: 0 });
+    const next = nextPass(decision, aFailingRecord(610, 300, changed), { at: minutesAfter(NOON, 5) });
+    expect(next.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 5 });
   });
 
   it('is nothing to remember while nothing fails', () => {
-    expect(decideNow(aRecord(changed))).toMatchObject({ kind: 'healthy', quiet: true });
+    expect(firstPass(aRecord(changed))).toMatchObject({ kind: 'healthy', quiet: true });
   });
 
-  it('shows against the stamp that was noted with the warning', () => {
-    const warned = decideNow(aFailingRecord(30, 5));
-    expect(warned.settled.baseline.updatedAt).toBe(aRecord().updated_at);
-    const next = decideNow(aFailingRecord(600, 300, changed), { ...warned.settled, intent: null });
-    expect(next).toMatchObject({ act: null, figures: { freshErrors: 0 } });
+  it('shows against the time of change that was noted with the warning', () => {
+    const warned = firstPass(aFailingRecord(30, 5), { at: minutesBefore(NOON, 60) });
+    const next = nextPass(warned, aFailingRecord(600, 300, { updated_at: minutesBefore(NOON, 30) }));
+    expect(asks(next)).toBe('nothing');
+    expect(next.figures?.freshErrors).toBe(0);
   });
 
   it('counts once, and both limits apply from there', () => {
-    const seen = decideNow(aFailingRecord(600, 300, changed));
-    const entry = { ...seen.settled, intent: null };
-    expect(decideNow(aFailingRecord(700, 305, changed), entry, {}, minutesAfter(NOON, 5)).act).toBeNull();
-    expect(decideNow(aFailingRecord(700, 315, changed), entry, {}, minutesAfter(NOON, 15)).act).toEqual({ status: 0 });
+    const seen = firstPass(aFailingRecord(600, 300, changed));
+    const later = (minutes: number) =>
+      asks(nextPass(seen, aFailingRecord(700, 300, changed), { at: minutesAfter(NOON, minutes) }));
+    expect(later(5)).toBe('nothing');
+    expect(later(15)).toBe('pause');
   });
 
-  it('that lies longer back than the time limit is no repair', () => {
-    const long = { updated_at: minutesBefore(NOON, 15) };
-    expect(decideNow(aFailingRecord(600, 300, long)).act).toEqual({ status: 0 });
+  it('is no repair when it lies longer back than the time limit', () => {
+    expect(asks(firstPass(aFailingRecord(600, 300, { updated_at: minutesBefore(NOON, 15) })))).toBe('pause');
   });
 
-  it('ends a trial: the operator is right', () => {
-    const decision = decideNow(aFailingRecord(90, 90, changed), halfOpenCircuit(), { recovery: PROBE_RECOVERY });
-    expect(decision).toMatchObject({ kind: 'reactivated', act: null, settled: { circuit: { state: 'closed' } } });
+  it('ends a probe: the operator is right', () => {
+    const decision = nextPass(probing(), aFailingRecord(90, 90, changed), { policy: PROBING });
+    expect(decision.kind).toBe('reactivated');
+    expect(asks(decision)).toBe('nothing');
   });
 
-  it('of what we paused leaves it to people when its trial is due: they may have paused it themselves', () => {
+  it('of what we paused leaves it to the operator when its probe is due: they may have paused it themselves', () => {
     const record = aFailingRecord(60, 150, { active: 0, updated_at: minutesBefore(NOON, 30) });
-    const decision = decideNow(record, openCircuit(), { recovery: PROBE_RECOVERY }, minutesAfter(NOON, 60));
-    expect(decision).toMatchObject({
-      act: null,
-      events: [{ type: 'integration.recovery-abandoned', reason: expect.stringContaining('until a person') }],
-      settled: { pausedByOperator: true, circuit: { state: 'closed' } },
-    });
+    const conditions = { policy: PROBING, at: minutesAfter(NOON, 60) };
+    const decision = nextPass(pausedBefore(), record, conditions);
+    expect(asks(decision)).toBe('nothing');
+    expect(alerts(decision)).toMatchObject([
+      { type: 'integration.recovery-abandoned', reason: expect.stringContaining('until an operator resumes it') },
+    ]);
+    expect(nextPass(decision, record, conditions)).toMatchObject({ kind: 'operator-paused', quiet: true });
   });
 
-  it('is not the guard’s own: a trial began with one, and an operator through the guard too', () => {
-    const own = minutesBefore(NOON, 5);
-    const unnoted = { count: 60, lastDeliveryAt: minutesBefore(NOON, 90), updatedAt: null };
-    const onTrial = { ...halfOpenCircuit(), baseline: unnoted };
-    const record = aFailingRecord(62, 90, { updated_at: own });
-    expect(decideNow(record, onTrial, { recovery: PROBE_RECOVERY })).toMatchObject({ kind: 'trial' });
-    const resumed = anEntry({ baseline: unnoted, activatedAt: own });
-    expect(decideNow(aFailingRecord(90, 90, { updated_at: own }), resumed).figures?.baseline).toBe(60);
+  it('is not the guard’s own: a probe began with one', () => {
+    const own = aFailingRecord(62, 90, { updated_at: minutesBefore(NOON, 5) });
+    expect(nextPass(probing(), own, { policy: PROBING }).kind).toBe('probing');
   });
 
-  it('is not believed when nothing shows that updated_at tells changes', () => {
-    const record = aFailingRecord(600, 300, changed);
-    const context = { project: 'production', now: NOON, mayTrip: true, stampsTell: false };
-    expect(decide(record, null, effectivePolicy(aPolicy(), record), context).act).toEqual({ status: 0 });
+  it('is not believed when nothing shows that updated_at is the time of a change', () => {
+    expect(asks(firstPass(aFailingRecord(600, 300, changed), { changeTimesShown: false }))).toBe('pause');
   });
 });
 
-describe('what shows that updated_at tells changes', () => {
+describe('what shows that updated_at is the time of a change', () => {
   const delivered = aRecord();
   const failed = aRecord({ last_delivery_at: null, last_error_at: NOON });
 
   it('is a delivery and a failure that did not move it', () => {
-    expect(stampsTellChanges([delivered, failed])).toBe(true);
-    expect(stampsTellChanges([aRecord({ last_error_at: NOON })])).toBe(true);
+    expect(showsChangeTimes([delivered, failed])).toBe(true);
+    expect(showsChangeTimes([aRecord({ last_error_at: NOON })])).toBe(true);
   });
 
   it.each([
@@ -646,33 +608,27 @@ describe('what shows that updated_at tells changes', () => {
     ['failures that moved it', [delivered, { ...failed, updated_at: NOON }]],
     ['failures within the minute', [delivered, { ...failed, updated_at: minutesBefore(NOON, 1) }]],
   ])('is not %s', (_name, records) => {
-    expect(stampsTellChanges(records)).toBe(false);
+    expect(showsChangeTimes(records)).toBe(false);
   });
 });
 
 describe('an ignored integration', () => {
   const policy = { overrides: [{ match: { id: 'amp-ios' }, mode: 'ignore' }] };
 
-  it('is not acted on and not told of in any state', () => {
+  it('is not acted on and not announced in any state', () => {
     for (const active of [0, 1, 2] as const) {
-      for (const entry of [null, openCircuit(), halfOpenCircuit()]) {
-        expect(decideNow(aFailingRecord(600, 300, { active }), entry, policy)).toMatchObject({
-          act: null,
-          events: [],
-          owed: [],
-        });
+      const record = aFailingRecord(600, 300, { active });
+      const decisions = [firstPass(record, { policy }), nextPass(pausedBefore(), record, { policy })];
+      for (const decision of [...decisions, nextPass(probing(), record, { policy })]) {
+        expect([asks(decision), types(decision)]).toEqual(['nothing', []]);
       }
     }
   });
 
-  it('starts afresh when it counts again after an operator has re-activated it', () => {
-    const ignored = decideNow(aFailingRecord(600, 300), openCircuit(), policy);
-    const decision = decideNow(
-      aFailingRecord(620, 300),
-      { ...ignored.settled, intent: null },
-      {},
-      minutesAfter(NOON, 5),
-    );
-    expect(decision).toMatchObject({ act: null, figures: { freshErrors: 20 } });
+  it('starts afresh when it is guarded again after an operator has resumed it', () => {
+    const ignored = nextPass(pausedBefore({}), aFailingRecord(600, 300), { policy });
+    const decision = nextPass(ignored, aFailingRecord(620, 300), { at: minutesAfter(NOON, 5) });
+    expect(asks(decision)).toBe('nothing');
+    expect(decision.figures?.freshErrors).toBe(20);
   });
 });

@@ -7,8 +7,7 @@ import {
   projectOf,
   secretNameOf,
 } from '../../../functions/guard/settings/fleet.ts';
-import { parseSettings } from '../../../functions/guard/settings/schema.ts';
-import type { FleetSettings } from '../../../functions/guard/settings/types.ts';
+import { type FleetSettings, parseSettings } from '../../../functions/guard/settings/schema.ts';
 
 function fleetOf(fleet: Record<string, unknown> = {}): FleetSettings {
   const { fleet: parsed } = parseSettings({ fleet });

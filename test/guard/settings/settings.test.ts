@@ -36,7 +36,7 @@ describe('settings', () => {
             blastRadius: { percent: 50, floor: 3 },
             recovery: { mode: 'manual' },
             remindEveryHours: 24,
-            unstable: 'tell',
+            flapping: 'tell',
             overrides: [],
           },
         },

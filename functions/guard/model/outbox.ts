@@ -1,0 +1,62 @@
+import { plural } from '../text/sanitize.ts';
+import { describeMoment } from '../text/time.ts';
+import type { OutboxItem } from './entry.ts';
+import { type EventType, type GuardEvent, LABEL, makeEvent } from './event.ts';
+
+/** The alerts an entry still owes to an audience. */
+
+/** DynamoDB takes items of 400 KB. An entry has little beside its outbox, and this leaves a wide margin. */
+export const MAX_OUTBOX_BYTES = 64 * 1_024;
+
+export function toOutbox(events: readonly GuardEvent[]): readonly OutboxItem[] {
+  return events.map((event) => ({ event, undelivered: null, merged: null }));
+}
+
+/**
+ * The outbox within `MAX_OUTBOX_BYTES`: when it is larger, its older half is merged into one alert that says what was
+ * merged. Each of the merged alerts stands in the history, unless the history has refused it too.
+ */
+export function boundOutbox(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
+  if (bytesOf(outbox) <= MAX_OUTBOX_BYTES) return outbox;
+  const kept: OutboxItem[] = [];
+  let size = 0;
+  for (const item of outbox.toReversed()) {
+    size += bytesOf(item);
+    if (size > MAX_OUTBOX_BYTES / 2) break;
+    kept.unshift(item);
+  }
+  return [merge(outbox.slice(0, outbox.length - kept.length)), ...kept];
+}
+
+function merge(items: readonly OutboxItem[]): OutboxItem {
+  const [oldest] = items;
+  const newest = items.at(-1);
+  if (oldest === undefined || newest === undefined) throw new Error('there is nothing to merge');
+  const counts: Record<string, number> = {};
+  for (const { event, merged } of items) {
+    for (const [type, count] of Object.entries(merged ?? { [event.type]: 1 }))
+      counts[type] = (counts[type] ?? 0) + count;
+  }
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const list = Object.entries(counts).map(([type, count]) => `${count} × ${LABEL[type as EventType]}`);
+  const from = oldest.merged === null ? oldest.event.time : oldest.event.episode;
+  const span = `from ${describeMoment(from, newest.event.time)} to ${describeMoment(newest.event.time, newest.event.time)}`;
+  const { project, time, record } = newest.event;
+  const event = makeEvent({
+    type: 'guard.backlog',
+    project,
+    time,
+    episode: from,
+    ordinal: total,
+    reason: `${plural(total, 'alert')} ${span} could not be delivered and are merged into this one: ${list.join(', ')}`,
+    ...(record === null ? {} : { record }),
+  });
+  const owed = items.some(({ undelivered }) => undelivered === null)
+    ? null
+    : [...new Set(items.flatMap(({ undelivered }) => undelivered ?? []))];
+  return { event, undelivered: owed, merged: counts };
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}

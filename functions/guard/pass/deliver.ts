@@ -1,0 +1,74 @@
+import { describeError } from '../errors.ts';
+import type { OutboxItem } from '../model/entry.ts';
+import { type GuardEvent, isAuditOnly } from '../model/event.ts';
+import type { Ports } from '../ports.ts';
+
+/** Delivering outboxes: each audience by itself, so that one that refuses never stops or repeats another (law 7). */
+
+/** The history is an audience like any other; it is the only one of audit-only events. */
+const HISTORY = 'history';
+
+/** What audiences have accepted in this pass. */
+export class Deliveries {
+  readonly #accepted = new Map<string, Set<string>>();
+  readonly #audiences: readonly string[];
+
+  constructor(audiences: readonly string[]) {
+    this.#audiences = audiences;
+  }
+
+  accept(audience: string, eventIds: Iterable<string>): void {
+    for (const id of eventIds) this.#accepted.set(id, (this.#accepted.get(id) ?? new Set()).add(audience));
+  }
+
+  hasAccepted(eventId: string): boolean {
+    return this.#accepted.has(eventId);
+  }
+
+  /** Who still owes an acceptance. An audience that is gone from the settings owes none. */
+  undelivered({ event, undelivered }: OutboxItem): readonly string[] {
+    const wanted = isAuditOnly(event) ? [HISTORY] : [HISTORY, ...this.#audiences];
+    const accepted = this.#accepted.get(event.id);
+    return wanted.filter((audience) => (undelivered?.includes(audience) ?? true) && accepted?.has(audience) !== true);
+  }
+
+  /** The outbox without what every audience has accepted. */
+  remaining(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
+    return outbox.flatMap((item) => {
+      const undelivered = this.undelivered(item);
+      if (undelivered.length === 0) return [];
+      return [this.#accepted.has(item.event.id) ? { ...item, undelivered } : item];
+    });
+  }
+}
+
+/** Publishes what the outboxes hold, appends it to the history, and notes who has accepted what. */
+export async function deliver(
+  ports: Ports,
+  project: string,
+  outbox: readonly OutboxItem[],
+  deliveries: Deliveries,
+): Promise<void> {
+  if (outbox.length === 0) return;
+  const dueFor = (audience: string): readonly GuardEvent[] => {
+    const due = outbox.filter((item) => deliveries.undelivered(item).includes(audience));
+    return [...new Map(due.map(({ event }) => [event.id, event])).values()];
+  };
+  const publish = async (audience: string, events: readonly GuardEvent[]) => {
+    if (audience !== HISTORY) return ports.alerts.publish(project, events, audience);
+    await ports.ledger.appendHistory(project, events);
+    return events.map(({ id }) => id);
+  };
+  await Promise.all(
+    [HISTORY, ...ports.alerts.audiences].map(async (audience) => {
+      const events = dueFor(audience);
+      if (events.length === 0) return;
+      try {
+        deliveries.accept(audience, await publish(audience, events));
+      } catch (error) {
+        const problem = describeError(error);
+        ports.log.error('not accepted; the next pass delivers it', { project, audience, problem });
+      }
+    }),
+  );
+}

@@ -1,0 +1,36 @@
+import type { IntegrationRecord } from '../model/integration.ts';
+import { globMatcher } from '../settings/glob.ts';
+import type { FlappingPolicy, Policy, Recovery } from '../settings/schema.ts';
+
+/** The rules that apply to one integration: the project's, changed by the first override that matches. */
+export interface EffectivePolicy {
+  readonly mode: 'enforce' | 'observe' | 'ignore';
+  readonly errorThreshold: number;
+  readonly failingForMinutes: number;
+  readonly warnThreshold: number;
+  readonly remindEveryHours: number;
+  readonly flapping: FlappingPolicy;
+  readonly recovery: Recovery;
+}
+
+export function effectivePolicy(
+  policy: Policy,
+  record: Pick<IntegrationRecord, 'id' | 'title' | 'integration' | 'target_platform'>,
+): EffectivePolicy {
+  const override = policy.overrides.find(({ match }) => {
+    if (match.id !== undefined && match.id !== record.id) return false;
+    if (match.integration !== undefined && match.integration !== record.integration) return false;
+    if (match.target_platform !== undefined && match.target_platform !== record.target_platform) return false;
+    return match.title === undefined || globMatcher(match.title)(record.title);
+  });
+  const errorThreshold = override?.errorThreshold ?? policy.errorThreshold;
+  return {
+    mode: override?.mode ?? policy.mode,
+    errorThreshold,
+    failingForMinutes: override?.failingForMinutes ?? policy.failingForMinutes,
+    warnThreshold: override?.warnThreshold ?? policy.warnThreshold ?? Math.floor(errorThreshold / 2),
+    remindEveryHours: override?.remindEveryHours ?? policy.remindEveryHours,
+    flapping: override?.flapping ?? policy.flapping,
+    recovery: override?.recovery ?? policy.recovery,
+  };
+}

@@ -1,0 +1,59 @@
+import { afresh, type HalfOpenState, type OpenState } from '../model/entry.ts';
+import { plural } from '../text/sanitize.ts';
+import { describeMoment } from '../text/time.ts';
+import { nextProbeAt, reopen, trip } from './circuit.ts';
+import { assess, deliveredSince } from './figures.ts';
+import { noticed } from './notices.ts';
+import { eventOf, markNow, type Situation, type Verdict } from './situation.ts';
+import { givenUpReason } from './when-half-open.ts';
+
+/** `active` 2: the worker's verdict, announced once per suspension and never covered up with a 0 (rule 7). */
+
+/** Suspended while it delivered, or while an operator held it off. */
+export function suspended(situation: Situation): Verdict {
+  const { record, entry, policy, now } = situation;
+  const { figures } = assess(record, entry.state.mark, policy, now);
+  return suspend(situation, trip('qonversion', figures.failingSince, now, markNow(situation)));
+}
+
+/** Suspended although we had paused it: the same outage, but Qonversion holds it now. */
+export function suspendedWhileOpen(situation: Situation, state: OpenState): Verdict {
+  return suspend(situation, { ...state, by: 'qonversion', openedAt: situation.now, mark: markNow(situation) });
+}
+
+export function suspendedDuringProbe(situation: Situation, state: HalfOpenState): Verdict {
+  const { record, policy, now } = situation;
+  // A delivery has ended the probe since, though no pass saw it: this is another outage.
+  if (deliveredSince(record, state.mark)) return suspended(situation);
+  const next = reopen(state, 'qonversion', now, markNow(situation));
+  const verdict = suspend(situation, next, `probe ${next.failedProbes} ended: `);
+  if (policy.recovery.mode !== 'probe' || retryAt(situation, next) !== null) return verdict;
+  const givenUp = eventOf(situation, {
+    type: 'integration.recovery-abandoned',
+    episode: next.episode,
+    ordinal: next.failedProbes,
+    reason: givenUpReason(next),
+    ...(verdict.figures === undefined ? {} : { figures: verdict.figures }),
+  });
+  return { ...verdict, alerts: [...(verdict.alerts ?? []), givenUp] };
+}
+
+function suspend(situation: Situation, next: OpenState, prefix = ''): Verdict {
+  const { record, entry, policy, now } = situation;
+  const { figures } = assess(record, entry.state.mark, policy, now);
+  const failures = `${plural(figures.freshErrors, 'failure')} since ${describeMoment(figures.failingSince, now)}`;
+  const reason = `${prefix}Qonversion's delivery worker suspended it after ${failures}`;
+  const seed = { episode: next.episode, ordinal: next.failedProbes, reason, figures };
+  const told = entry.notices.stopped;
+  return {
+    kind: 'suspended',
+    reason,
+    figures,
+    alerts: [eventOf(situation, { ...seed, type: 'integration.suspended', nextProbeAt: retryAt(situation, next) })],
+    next: afresh(entry, next, { stopped: { ...noticed(undefined, next.episode, now), times: told?.times ?? 1 } }),
+  };
+}
+
+function retryAt({ policy }: Situation, state: OpenState): string | null {
+  return policy.mode === 'enforce' ? nextProbeAt(state, policy.recovery) : null;
+}

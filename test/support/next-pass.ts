@@ -1,0 +1,67 @@
+import type { Entry } from '../../functions/guard/model/entry.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
+import { alertsOf, type Decision, decide, statusAsked } from '../../functions/guard/policy/decide.ts';
+import { effectivePolicy } from '../../functions/guard/policy/effective-policy.ts';
+import { resolve } from '../../functions/guard/policy/resolve.ts';
+import type { Versioned } from '../../functions/guard/ports.ts';
+import { aPolicy, NOON } from './builders.ts';
+
+/**
+ * Rules as a specification sees them: records in, decisions out, pass after pass. Nothing here looks into an entry, so a test
+ * outlives a change of what the ledger remembers.
+ */
+export interface PassConditions {
+  readonly policy?: Record<string, unknown>;
+  /** When the pass runs. */
+  readonly at?: string;
+  /** Whether `updated_at` has been shown to be the time of a change. */
+  readonly changeTimesShown?: boolean;
+}
+
+/** A decision of the first pass that ever looked at the integration. */
+export function firstPass(record: IntegrationRecord, conditions: PassConditions = {}): Decision {
+  return decideWith(record, null, conditions);
+}
+
+/** The decision of the pass after one in which `decision` was executed and everything went well. */
+export function nextPass(decision: Decision, record: IntegrationRecord, conditions: PassConditions = {}): Decision {
+  return decideWith(record, executed(decision), conditions);
+}
+
+/** What a decision asks of Qonversion, in one word. */
+export function asks(decision: Decision): 'pause' | 'resume' | 'nothing' {
+  const status = statusAsked(decision);
+  return status === null ? 'nothing' : status === 0 ? 'pause' : 'resume';
+}
+
+/** The events that a decision publishes, without the audit-only ones unless they are asked for. */
+export function alerts(decision: Decision): readonly GuardEvent[] {
+  return alertsOf(decision);
+}
+
+export function types(decision: Decision): readonly string[] {
+  return alertsOf(decision).map(({ type }) => type);
+}
+
+function decideWith(
+  record: IntegrationRecord,
+  known: Versioned<Entry> | null,
+  { policy = {}, at = NOON, changeTimesShown = true }: PassConditions,
+): Decision {
+  const context = { project: 'production', now: at, changeTimesShown };
+  return decide(record, known, effectivePolicy(aPolicy(policy), record), context);
+}
+
+function executed(decision: Decision): Versioned<Entry> | null {
+  const { record, next, known, expiresAt, changed } = decision;
+  if (!changed && known === null) return null;
+  const status = statusAsked(decision);
+  const at = next.attempt?.at ?? NOON;
+  const context = { project: 'production', now: at };
+  const entry =
+    status === null || record === null
+      ? next
+      : resolve(next, { kind: 'set', record: { ...record, active: status, updated_at: at } }, context);
+  return { entry: { ...entry, outbox: [], lease: null }, version: (known?.version ?? 0) + 1, expiresAt };
+}
