@@ -80,8 +80,9 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
 
   it('sets a state and returns the record as it is afterwards', async () => {
     world.advance(3);
-    const { record } = await api.setStatus('a', 0);
-    expect(record).toMatchObject({ id: 'a', active: 0, updated_at: world.get('a')?.updated_at });
+    const answer = await api.setStatus('a', 0);
+    const record = { id: 'a', active: 0, updated_at: world.get('a')?.updated_at };
+    expect(answer).toMatchObject({ outcome: 'set', record });
     expect(world.get('a')?.active).toBe(0);
   });
 
@@ -90,11 +91,11 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
     expect(await api.setStatus('b', 1)).toMatchObject({ record: { active: 1 } });
   });
 
-  it('tells whether the state was somebody else’s doing before us', async () => {
+  it('says whether an operator had set the state before us', async () => {
     world.advance(10);
-    expect(await api.setStatus('a', 0)).toMatchObject({ changedBefore: false });
+    expect(await api.setStatus('a', 0)).toMatchObject({ outcome: 'set' });
     world.advance(1);
-    expect(await api.setStatus('a', 0)).toMatchObject({ changedBefore: true });
+    expect(await api.setStatus('a', 0)).toMatchObject({ outcome: 'already' });
   });
 
   it('knows that its clock is ours', async () => {
@@ -102,7 +103,7 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
   });
 
   it('does not know an integration that is not there', async () => {
-    await expect(api.setStatus('nope', 1)).rejects.toMatchObject({ name: 'NotFoundError', changedNothing: true });
+    expect(await api.setStatus('nope', 1)).toMatchObject({ outcome: 'refused', error: { name: 'NotFoundError' } });
   });
 
   it('counts its requests', async () => {

@@ -1,6 +1,6 @@
 import { showList, showPlan, showReport } from '../../functions/cli/format.ts';
 import { planToJson, reportToJson } from '../../functions/cli/json.ts';
-import { type EventType, type GuardEvent, SEVERITY, makeEvent } from '../../functions/guard/model/event.ts';
+import { type EventType, type GuardEvent, makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';

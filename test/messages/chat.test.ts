@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { type EventType, SEVERITY, isAuditOnly } from '../../functions/guard/model/event.ts';
+import { type EventType, isAuditOnly, SEVERITY } from '../../functions/guard/model/event.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
 import { PANEL } from '../support/builders.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type EventType, SEVERITY, isAuditOnly, makeEvent } from '../../functions/guard/model/event.ts';
+import { type EventType, isAuditOnly, makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/messages/digest.ts';
 import { aFailingRecord, minutesAfter, NOON, PANEL } from '../support/builders.ts';

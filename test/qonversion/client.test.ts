@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { changedNothing, describeError } from '../../functions/guard/errors.ts';
+import { describeError } from '../../functions/guard/errors.ts';
+import type { StatusAnswer } from '../../functions/guard/model/integration.ts';
 import { createQonversionClient, type QonversionClientOptions } from '../../functions/qonversion/client.ts';
 import {
   KeyRefusedError,
@@ -129,10 +130,15 @@ describe('list', () => {
   });
 });
 
+async function errorOf(answer: Promise<StatusAnswer>): Promise<Error | null> {
+  const given = await answer;
+  return 'error' in given ? given.error : null;
+}
+
 describe('setStatus', () => {
   it('sends the documented request and returns the record as it is afterwards', async () => {
-    const { record } = await client().setStatus('amp-ios', 0);
-    expect(record).toMatchObject({ id: 'amp-ios', active: 0 });
+    const answer = await client().setStatus('amp-ios', 0);
+    expect(answer).toMatchObject({ outcome: 'set', record: { id: 'amp-ios', active: 0 } });
     expect(sandbox.requests).toMatchObject([{ method: 'POST', path: '/v4/integrations/amp-ios/status' }]);
   });
 
@@ -142,20 +148,26 @@ describe('setStatus', () => {
   });
 
   it.each(['', '.', '..', '../meta', 'a/b', 'a b', 'ä', 'x'.repeat(257)])('never puts %j into a URL', async (id) => {
-    await expect(client().setStatus(id, 0)).rejects.toThrow(RequestRefusedError);
+    const error = expect.any(RequestRefusedError);
+    expect(await client().setStatus(id, 0)).toEqual({ outcome: 'refused', error });
     expect(sandbox.requests).toEqual([]);
   });
 
   it('takes a 200 whose record does not show the state for a failure', async () => {
     fault({ kind: 'body', body: JSON.stringify(sandbox.production.get('amp-ios')), contentType: 'application/json' });
-    await expect(client().setStatus('amp-ios', 0)).rejects.toThrow(
-      'Qonversion accepted status 0 for integration amp-ios, but its record shows active 1',
-    );
+    expect(await client().setStatus('amp-ios', 0)).toMatchObject({
+      outcome: 'unknown',
+      error: { message: 'Qonversion accepted status 0 for integration amp-ios, but its record shows active 1' },
+    });
   });
 
   it('takes a 200 with another record for a failure', async () => {
     fault({ kind: 'body', body: JSON.stringify(sandbox.production.get('draft')), contentType: 'application/json' });
-    await expect(client().setStatus('amp-ios', 0)).rejects.toThrow('its record shows another integration');
+    const answer = await client().setStatus('amp-ios', 0);
+    expect(answer).toMatchObject({
+      outcome: 'unknown',
+      error: { message: expect.stringContaining('its record shows another integration') },
+    });
   });
 
   it('may have taken effect when the answer is lost, and is tried again', async () => {
@@ -186,16 +198,11 @@ describe('the clock of the API', () => {
 });
 
 describe('after a status call that failed', () => {
-  const failure = async () => {
-    const error: unknown = await client({ sleep: async () => undefined })
-      .setStatus('amp-ios', 0)
-      .catch((reason: unknown) => reason);
-    return error as { readonly changedNothing: boolean };
-  };
+  const outcome = async () => (await client({ sleep: async () => undefined }).setStatus('amp-ios', 0)).outcome;
 
-  it.each([401, 403, 404, 409, 422, 429])('a %i is known to have changed nothing', async (status) => {
+  it.each([401, 403, 404, 409, 422, 429])('a %i is a refusal: it had no effect', async (status) => {
     fault({ kind: 'status', status });
-    expect((await failure()).changedNothing).toBe(true);
+    expect(await outcome()).toBe('refused');
   });
 
   it.each([
@@ -203,15 +210,24 @@ describe('after a status call that failed', () => {
     ['a 408', { kind: 'status', status: 408 }],
     ['a lost answer', { kind: 'reset-after' }],
     ['an answer that is not the API’s', { kind: 'body', body: '<html></html>' }],
-  ] as const)('%s leaves it in doubt', async (_name, value) => {
+  ] as const)('%s leaves the outcome unknown', async (_name, value) => {
     fault(value);
-    expect((await failure()).changedNothing).toBe(false);
+    expect(await outcome()).toBe('unknown');
   });
 
-  it('a refusal after a lost answer leaves it in doubt', async () => {
+  it('a key that is renewed after a lost answer leaves the outcome unknown', async () => {
+    fault({ kind: 'reset-after' }, 1);
+    fault({ kind: 'status', status: 401 }, 1);
+    fault({ kind: 'status', status: 403 });
+    const renewed = { get: async () => new SecretKey(PRODUCTION_KEY), renew: async () => new SecretKey(READ_ONLY_KEY) };
+    const answer = await client({ key: renewed, sleep: async () => undefined }).setStatus('amp-ios', 0);
+    expect(answer.outcome).toBe('unknown');
+  });
+
+  it('a refusal after a lost answer leaves the outcome unknown', async () => {
     fault({ kind: 'reset-after' }, 1);
     fault({ kind: 'status', status: 409 });
-    expect((await failure()).changedNothing).toBe(false);
+    expect(await outcome()).toBe('unknown');
     expect(sandbox.production.get('amp-ios')?.active).toBe(0);
   });
 });
@@ -226,9 +242,7 @@ describe('refusals', () => {
     [422, RequestRefusedError],
   ] as const)('a %i is one sentence, an error of its own class, and not retried', async (status, expected) => {
     fault({ kind: 'status', status });
-    const error: unknown = await client()
-      .setStatus('amp-ios', 0)
-      .catch((reason: unknown) => reason);
+    const error = await errorOf(client().setStatus('amp-ios', 0));
     expect(error).toBeInstanceOf(expected);
     expect(error).toMatchObject({ status, type: expect.any(String), code: expect.any(String) });
     expect(describeError(error)).toMatch(/^Qonversion .*\d{3}\)?/);
@@ -245,7 +259,7 @@ describe('refusals', () => {
       },
     });
     fault({ kind: 'status', status: 422, body });
-    await expect(client().setStatus('amp-ios', 0)).rejects.toMatchObject({
+    expect(await errorOf(client().setStatus('amp-ios', 0))).toMatchObject({
       code: 'invalid_data',
       details: [{ field: 'status', message: 'must be 0 or 1' }],
     });
@@ -257,7 +271,8 @@ describe('refusals', () => {
   });
 
   it('a key that may only read is not permitted to switch', async () => {
-    await expect(client({ key: keyOf(READ_ONLY_KEY) }).setStatus('amp-ios', 0)).rejects.toThrow(NotPermittedError);
+    const readOnly = client({ key: keyOf(READ_ONLY_KEY) });
+    expect(await errorOf(readOnly.setStatus('amp-ios', 0))).toBeInstanceOf(NotPermittedError);
   });
 });
 
@@ -290,7 +305,7 @@ describe('law 6: retries', () => {
     await expect(api.list()).resolves.toBeDefined();
     expect(api.traffic).toMatchObject({ requests: 3, retries: 2 });
     fault(value, 2);
-    await expect(api.setStatus('amp-ios', 0)).resolves.toMatchObject({ record: { active: 0 } });
+    expect(await api.setStatus('amp-ios', 0)).toMatchObject({ outcome: 'set', record: { active: 0 } });
   });
 
   it.each([
@@ -373,13 +388,13 @@ describe('many requests at once', () => {
     for (const id of ids) sandbox.production.add({ id, active: 1 });
     fault({ kind: 'status', status: 503, retryAfter: '3600' });
     const api = client();
-    const results = await Promise.allSettled(ids.map((id) => api.setStatus(id, 0)));
-    const reasons = results.map((result) => (result.status === 'rejected' ? (result.reason as unknown) : null));
-    expect(reasons.every((reason) => reason instanceof Error)).toBe(true);
+    const answers = await Promise.all(ids.map((id) => api.setStatus(id, 0)));
+    expect(answers.every((answer) => 'error' in answer)).toBe(true);
     // Those that were on their way may have had an effect; what was never sent has had none.
     expect(sandbox.requests.length).toBeLessThanOrEqual(8);
-    expect(reasons.filter(changedNothing)).toHaveLength(30 - sandbox.requests.length);
-    expect(describeError(reasons.at(-1))).toContain('asked to be left alone');
+    const refused = answers.filter((answer) => answer.outcome === 'refused');
+    expect(refused).toHaveLength(30 - sandbox.requests.length);
+    expect(describeError(refused.at(-1)?.error)).toContain('asked to be left alone');
   });
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Policy } from '../settings/schema.ts';
 import { type Decision, weigh } from './decide.ts';
+import type { Policy } from '../settings/schema.ts';
 
 /** The last resort (rule 11): too many trips at once have a common cause, so none takes place. */
 

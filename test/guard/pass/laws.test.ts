@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LedgerUnavailableError, LostRaceError } from '../../../functions/guard/errors.ts';
-import type { Entry, Intent } from '../../../functions/guard/model/entry.ts';
+import { type Attempt, BLANK_ENTRY, type Entry, isSettled } from '../../../functions/guard/model/entry.ts';
 import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
 import { PASS_TIME_LIMIT_SECONDS, RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
-import type { Ledger, Ports } from '../../../functions/guard/ports.ts';
+import type { IntegrationsApi, Ledger, Ports } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
 import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
@@ -20,6 +20,13 @@ function failingHarness(policy: Record<string, unknown> = {}): Harness {
   harness.world.breakDown('broken', 'HTTP 503');
   harness.world.advance(20);
   return harness;
+}
+
+/** What the ledger says of an integration that the guard has paused, with nothing left to do. */
+const SETTLED_OPEN = { attempt: null, outbox: [], lease: null, state: { name: 'open' } };
+
+function entryOf(harness: Harness, id: string): Entry {
+  return harness.ledger.entry('production', id) ?? BLANK_ENTRY;
 }
 
 class Killed extends Error {}
@@ -41,42 +48,45 @@ function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
     ledger: {
       ...ports.ledger,
       write: (...args) => effect(() => ports.ledger.write(...args)),
-      keep: (...args) => effect(() => ports.ledger.keep(...args)),
+      appendHistory: (...args) => effect(() => ports.ledger.appendHistory(...args)),
     },
     api: { ...ports.api, list: ports.api.list, setStatus: (...args) => effect(() => ports.api.setStatus(...args)) },
-    alerts: { publish: (...args) => effect(() => ports.alerts.publish(...args)) },
+    alerts: { ...ports.alerts, publish: (...args) => effect(() => ports.alerts.publish(...args)) },
   };
 }
 
-describe('law 1: intent before act, alert before settle', () => {
+describe('law 1: intent before act, alert before settled', () => {
   it('writes down what it is about to do before Qonversion is touched', async () => {
     const harness = failingHarness();
-    let intent: Intent | null | undefined;
+    let attempt: Attempt | null | undefined;
     const api = {
       ...harness.api,
       setStatus: async (id: string, status: 0 | 1) => {
-        intent = harness.ledger.entry('production', id)?.intent;
+        attempt = harness.ledger.entry('production', id)?.attempt;
         return harness.api.setStatus(id, status);
       },
     };
     await runPass({ ...harness.ports, api }, harness.project);
-    expect(intent).toMatchObject({ act: { status: 0 }, events: [{ type: 'integration.paused' }] });
-    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+    expect(attempt).toMatchObject({ status: 0, alerts: [{ type: 'integration.paused' }] });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 
-  it('keeps the intent until the alert is accepted, then tells it under the same id', async () => {
+  it('writes down the outcome at once, and keeps the alert until it is accepted, under the same id', async () => {
     const harness = failingHarness();
     harness.alerts.refuse(() => true);
     const report = await harness.pass();
     expect(report.ok).toBe(false);
-    const [untold] = report.untold;
+    const [undelivered] = report.undelivered;
     expect(harness.world.get('broken')?.active).toBe(0);
-    expect(harness.ledger.entry('production', 'broken')?.intent).not.toBeNull();
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({
+      ...SETTLED_OPEN,
+      outbox: [{ event: { id: undelivered?.id }, undelivered: ['everybody'] }],
+    });
 
     harness.alerts.refuse(() => false);
     await harness.run(5);
-    expect(harness.alerts.events()).toMatchObject([{ id: untold?.id, type: 'integration.paused' }]);
-    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+    expect(harness.alerts.events()).toMatchObject([{ id: undelivered?.id, type: 'integration.paused' }]);
+    expect(isSettled(entryOf(harness, 'broken'))).toBe(true);
     expect(harness.api.statusCalls).toEqual([['broken', 0]]);
   });
 
@@ -90,38 +100,38 @@ describe('law 1: intent before act, alert before settle', () => {
       expect(harness.world.get('broken')?.active).toBe(0);
       expect(paused.length).toBeGreaterThan(0);
       expect(new Set(paused.map(({ id }) => id)).size).toBe(1);
-      expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+      expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
     },
   );
 
-  it('settles only what the history has kept, and keeps it once', async () => {
+  it('settles only what the history has taken, and does not repeat the alert for it', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
       ...harness.ledger,
-      keep: async () => {
+      appendHistory: async () => {
         throw new LedgerUnavailableError('the history cannot be written');
       },
     };
     const report = await runPass({ ...harness.ports, ledger }, harness.project);
     expect(resultOf(report, 'broken')?.outcome).toBe('unsettled');
-    expect(harness.ledger.entry('production', 'broken')?.intent).not.toBeNull();
+    expect(isSettled(entryOf(harness, 'broken'))).toBe(false);
     await harness.run(5);
     const kept = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
     expect(kept.map(({ type }) => type)).toEqual(['integration.paused']);
     expect(new Set(harness.alerts.events().map(({ id }) => id))).toEqual(new Set(kept.map(({ id }) => id)));
   });
 
-  it('tells of no pause that never happened', async () => {
+  it('announces no pause that never happened', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
     harness.world.mend('broken');
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(1);
     expect(harness.alerts.types()).toEqual([]);
-    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+    expect(isSettled(entryOf(harness, 'broken'))).toBe(true);
   });
 
-  it('takes an interrupted pause that somebody has undone for a re-activation', async () => {
+  it('explains an interrupted pause that an operator has undone, and does not fight the operator', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
     expect(harness.world.get('broken')?.active).toBe(0);
@@ -130,7 +140,8 @@ describe('law 1: intent before act, alert before settle', () => {
     harness.world.setStatus('broken', 1);
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(1);
-    expect(harness.alerts.types()).toEqual(['integration.reactivated']);
+    expect(harness.alerts.types()).toEqual(['integration.paused', 'integration.reactivated']);
+    expect(harness.alerts.events()[0]?.reason).toContain('may not have taken effect');
   });
 
   it('owes an alert even for an integration that was deleted meanwhile', async () => {
@@ -155,23 +166,24 @@ describe('law 1: intent before act, alert before settle', () => {
     await runPass({ ...harness.ports, api: { ...harness.api, list } }, harness.project);
     await harness.run(5);
     expect(harness.alerts.types()).toEqual(['integration.paused']);
-    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 
   it('finishes a pause whose answer was lost, without asking twice', async () => {
     const harness = failingHarness();
-    const api = {
+    const api: IntegrationsApi = {
       ...harness.api,
-      setStatus: async (id: string, status: 0 | 1) => {
+      setStatus: async (id, status) => {
         await harness.api.setStatus(id, status);
-        throw new UnavailableError('Qonversion could not be reached for integration broken: ECONNRESET');
+        const error = new UnavailableError('Qonversion could not be reached for integration broken: ECONNRESET');
+        return { outcome: 'unknown', error };
       },
     };
     await runPass({ ...harness.ports, api }, harness.project);
     await harness.run(5);
     expect(harness.api.statusCalls).toEqual([['broken', 0]]);
     expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
-    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ intent: null, circuit: { state: 'open' } });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 });
 
@@ -223,10 +235,10 @@ describe('law 2: two passes at once are harmless', () => {
     };
     await runPass({ ...harness.ports, api, ledger }, harness.project);
     expect(harness.alerts.types()).toEqual(['integration.paused']);
-    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ circuit: { state: 'open' } });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 
-  it('leave alone an intent younger than the time limit, and take up an older one', async () => {
+  it('leave alone a live lease, and take over one that has run out', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
     harness.world.advance(1);
@@ -234,33 +246,6 @@ describe('law 2: two passes at once are harmless', () => {
     expect(resultOf(await harness.pass(), 'broken')?.kind).toBe('under-way');
     harness.world.advance(1);
     expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
-  });
-});
-
-describe('a ledger of version 0.1.0', () => {
-  const circuit =
-    '"circuit":{"state":"open","by":"guard","episode":"2026-11-23T12:05:00Z","openedAt":"2026-11-23T12:25:00.000Z","failedProbes":0,"alertedAt":"2026-11-23T12:25:00.000Z","reminders":0}';
-  const baseline = '"baseline":{"count":200,"lastDeliveryAt":"2026-11-23T12:05:00Z"},"activatedAt":null,"told":null';
-  const closed = '"circuit":{"state":"closed"},"pausedByOperator":false';
-
-  it.each([
-    ['paused by the guard', 'broken', 0, `{${circuit},"pausedByOperator":false,${baseline},"intent":null}`],
-    [
-      're-activated and healthy',
-      'good-1',
-      1,
-      `{${closed},"baseline":{"count":0,"lastDeliveryAt":null},"activatedAt":null,"told":null,"intent":null}`,
-    ],
-  ])('is understood, and nothing is written for an integration that is %s', async (_name, id, active, entry) => {
-    const harness = failingHarness();
-    if (active === 0) harness.world.setStatus(id, 0);
-    else harness.world.delete('broken');
-    const item = { kind: 'integration', id, entry: JSON.parse(entry) as Entry } as const;
-    // What says nothing any more is kept for a week, what says something until it does not.
-    await harness.ledger.write('production', item, null, active === 0 ? null : '2027-01-01T00:00:00.000Z');
-    const report = await harness.pass();
-    expect(resultOf(report, id)?.kind).toBe(active === 0 ? 'open' : 'healthy');
-    expect(harness.ledger.calls.writes).toBe(1);
   });
 });
 
@@ -306,7 +291,7 @@ describe('whose doing a state is', () => {
     const report = await runPass({ ...harness.ports, api }, harness.project);
     expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'overtaken' });
     expect(harness.alerts.events()).toMatchObject([
-      { type: 'integration.paused', nextProbeAt: null, reason: expect.stringContaining('it is left to people') },
+      { type: 'integration.paused', nextProbeAt: null, reason: expect.stringContaining('it is left to the operator') },
     ]);
     await harness.run(60);
     expect(harness.world.get('broken')?.active).toBe(0);
@@ -349,13 +334,13 @@ describe('a clock that is not the API’s', () => {
     expect(harness.world.get('broken')?.active).toBe(0);
   });
 
-  it('does not take an intent from the future for a pass that runs', async () => {
+  it('does not take a lease from the future for a pass that runs', async () => {
     const harness = failingHarness();
     const ahead = { now: () => new Date(harness.world.now().getTime() + 86_400_000) };
     await runPass(killAt({ ...harness.ports, clock: ahead }, 1, 'after'), harness.project).catch(() => undefined);
     await harness.pass();
     expect(harness.alerts.types()).toEqual(['integration.paused']);
-    expect(harness.ledger.entry('production', 'broken')?.intent).toBeNull();
+    expect(isSettled(entryOf(harness, 'broken'))).toBe(true);
   });
 });
 
@@ -372,7 +357,10 @@ describe('law 6: absolute states, within the time there is', () => {
 
   it('takes a pause that fails for a failure, tells it once per episode, and tries again', async () => {
     const harness = failingHarness();
-    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration broken (409)'));
+    harness.api.failStatus(
+      new RequestRefusedError('Qonversion refused the request about integration broken (409)'),
+      'refused',
+    );
     const report = await harness.pass();
     await harness.run(30);
     expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'failed' });
@@ -387,21 +375,23 @@ describe('law 6: absolute states, within the time there is', () => {
   it("takes an operator's pause after a refusal for the operator's, not for its own", async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     const refusal = new RequestRefusedError('Qonversion does not permit this key to use integration broken (403)');
-    refusal.changedNothing = true;
-    harness.api.failStatus(refusal);
+    harness.api.failStatus(refusal, 'refused');
     await harness.pass();
     harness.world.setStatus('broken', 0);
     harness.api.failStatus(null);
     await harness.run(300);
     expect(harness.world.get('broken')?.active).toBe(0);
-    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ pausedByOperator: true, intent: null });
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ state: { name: 'isolated' }, attempt: null });
     expect(harness.alerts.types()).toEqual(['integration.pause-failed']);
   });
 
   it('tells of a re-activation that fails, and tries again', async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
-    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration broken (409)'));
+    harness.api.failStatus(
+      new RequestRefusedError('Qonversion refused the request about integration broken (409)'),
+      'refused',
+    );
     await harness.run(70);
     expect(harness.alerts.types()).toEqual(['integration.paused', 'integration.activation-failed']);
     harness.api.failStatus(null);
@@ -441,7 +431,7 @@ describe('law 7: nothing fails in silence', () => {
     expect(harness.alerts.published).toMatchObject([{ audience: 'machines', events: [{ type: 'guard.failing' }] }]);
   });
 
-  it('touches nothing when the intent cannot be written', async () => {
+  it('touches nothing when the attempt cannot be written', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
       ...harness.ledger,
@@ -468,7 +458,7 @@ describe('law 7: nothing fails in silence', () => {
     harness.alerts.refuse(() => false);
     await harness.run(5);
     expect(harness.alerts.events()).toHaveLength(10);
-    expect(harness.ledger.entry('production', 'i7')?.intent).toBeNull();
+    expect(isSettled(entryOf(harness, 'i7'))).toBe(true);
   });
 });
 
@@ -480,7 +470,7 @@ describe('an operator through the guard', () => {
     await harness.run(300);
     expect(result.outcome).toBe('done');
     expect(harness.world.get('mine')?.active).toBe(0);
-    expect(harness.ledger.entry('production', 'mine')).toMatchObject({ pausedByOperator: true, intent: null });
+    expect(harness.ledger.entry('production', 'mine')).toMatchObject({ state: { name: 'isolated' }, attempt: null });
     expect(harness.alerts.types()).toEqual([]);
   });
 
@@ -525,7 +515,7 @@ describe('an operator through the guard', () => {
   it('ends an exemption before its time', async () => {
     const harness = failingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
-    await runOperatorCommand(harness.ports, harness.project, 'broken', 'heed');
+    await runOperatorCommand(harness.ports, harness.project, 'broken', 'unignore');
     await harness.run(5);
     expect(harness.world.get('broken')?.active).toBe(0);
   });
