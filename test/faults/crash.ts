@@ -1,7 +1,8 @@
 import pMap from 'p-map';
+import { isSettled } from '../../functions/guard/model/entry.ts';
 import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
-import type { Ledger, LedgerView, Ports } from '../../functions/guard/ports.ts';
+import { type Ledger, type LedgerView, MACHINES, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import type { World } from '../../functions/sandbox/world.ts';
 import { aPolicy } from '../support/builders.ts';
 import { createWorldApi } from '../support/memory-ports.ts';
@@ -53,7 +54,7 @@ export interface Ending {
   readonly states: Readonly<Record<string, number>>;
   /** The circuit's state by integration, as the ledger has it. */
   readonly circuits: Readonly<Record<string, string>>;
-  /** Whoever still has an intent. */
+  /** Entries with an attempt or an alert that is left. */
   readonly unsettled: readonly string[];
   /** Writes of one more pass at the same moment: a ledger that is settled needs none. */
   readonly writesAfter: number;
@@ -82,10 +83,10 @@ export async function live(eve: Eve, place: Place, passes: readonly Pass[]): Pro
     told: await opened.told(),
     kept: new Set(kept.filter((event) => !isAuditOnly(event)).map(({ id }) => id)),
     states: Object.fromEntries(world.list().map(({ id, active }) => [id, active])),
-    circuits: Object.fromEntries(entries.map(([id, { entry }]) => [id, entry.circuit.state])),
+    circuits: Object.fromEntries(entries.map(([id, { entry }]) => [id, entry.state.name])),
     unsettled: [
-      ...entries.flatMap(([id, { entry }]) => (entry.intent === null ? [] : [id])),
-      ...(view.project?.entry.intent ? ['the project'] : []),
+      ...entries.flatMap(([id, { entry }]) => (isSettled(entry) ? [] : [id])),
+      ...(view.project !== null && !isSettled(view.project.entry) ? ['the project'] : []),
     ],
     writesAfter,
   };
@@ -104,7 +105,10 @@ async function countWrites(ports: Ports): Promise<number> {
 /** A pass whose alerts nobody accepts. */
 const untold: Pass = (opened, world) => {
   const publish = async () => new Set<string>();
-  return runPass({ ...opened.ports(createWorldApi(world)), alerts: { publish } }, CRASH_PROJECT);
+  return runPass(
+    { ...opened.ports(createWorldApi(world)), alerts: { audiences: [PEOPLE, MACHINES], publish } },
+    CRASH_PROJECT,
+  );
 };
 
 /** A pass whose list has lost what it could read. */

@@ -163,7 +163,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
     });
   show('panel: HTML', toPage([], plan), { lines: true });
   const report = await runPass(ports, harness.project);
-  show('panel: HTML with its history', toPage(report.told, plan), { lines: true });
+  show('panel: HTML with its history', toPage(report.delivered, plan), { lines: true });
   show('terminal: run', showReport(report, 120), { lines: true });
   show('--json of run', JSON.stringify(reportToJson(report)));
   show('ledger', JSON.stringify([harness.ledger.entry('production', 'x'), harness.ledger.projectEntry('production')]));

@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
 import { describeError } from '../../functions/guard/errors.ts';
+import { BLANK_ENTRY, isSettled } from '../../functions/guard/model/entry.ts';
 import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import { ALERT_RESERVE_MS } from '../../functions/guard/pass/time-budget.ts';
+import { statusAsked } from '../../functions/guard/policy/decide.ts';
 import type { Log, Ports } from '../../functions/guard/ports.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { SecretKey } from '../../functions/qonversion/secret-key.ts';
@@ -130,7 +132,7 @@ async function liveThrough(
     const report = await runPass(ports, { name: NAME, policy });
     if (elapsed > LIMIT_MS)
       wrong.push(`a pass took ${Math.round(elapsed / 1_000)} s of the ${LIMIT_MS / 1_000} it has`);
-    const acts = report.results.filter(({ decision }) => decision.act !== null).length;
+    const acts = report.results.filter(({ decision }) => statusAsked(decision) !== null).length;
     // A list that is said to go on is asked for its second page.
     const most = (2 * 2 + acts) * (RETRIES + 1);
     if (report.traffic.requests > most)
@@ -189,13 +191,13 @@ function judge(
     const stops = count(id, 'integration.paused');
     if (stops !== pauses.length) wrong.push(`${id}: ${pauses.length} pauses, ${stops} alerts of them`);
     const probes = switches.length - pauses.length;
-    if (count(id, 'integration.probing') !== probes) wrong.push(`${id}: ${probes} trials, told otherwise`);
-    if (ledger.entry(NAME, id)?.intent) wrong.push(`${id}: an intent was left`);
+    if (count(id, 'integration.probing') !== probes) wrong.push(`${id}: ${probes} probes, announced otherwise`);
+    if (!isSettled(ledger.entry(NAME, id) ?? BLANK_ENTRY)) wrong.push(`${id}: an attempt or an alert was left`);
   }
   for (const id of HEALTHY) if (world.get(id)?.active !== 1) wrong.push(`${id} is paused`);
   for (const id of DRAFTS) if (world.get(id)?.active !== 0) wrong.push(`${id} was activated`);
   for (const id of BROKEN) {
-    const state = ledger.entry(NAME, id)?.circuit.state;
+    const state = ledger.entry(NAME, id)?.state.name;
     if (state === undefined || state === 'closed')
       wrong.push(`${id} fails for hours and its circuit is ${state ?? 'unknown'}`);
     if (!probing && world.get(id)?.active !== 0) wrong.push(`${id} still burns`);
@@ -204,7 +206,7 @@ function judge(
     told.filter(({ type }) => type === 'guard.failing').length > 0 &&
     !told.some(({ type }) => type === 'guard.recovered')
   ) {
-    wrong.push('passes run again, and nobody was told');
+    wrong.push('passes run again, and nobody was notified');
   }
   return wrong;
 }

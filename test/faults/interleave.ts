@@ -14,24 +14,30 @@ interface Step {
   readonly name: string;
   /** Who takes it; null for what simply happens. */
   readonly actor: string | null;
-  /** What it looks at or changes: the world behind the API, the ledger, the alerts; everything, for deaths and time. */
-  readonly touches: 'api' | 'ledger' | 'alerts' | 'everything';
+  /**
+   * What it looks at or changes: the world behind the API, the ledger, the alerts, whether alerts are accepted; everything,
+   * for deaths and time.
+   */
+  readonly touches: 'api' | 'ledger' | 'alerts' | 'acceptance' | 'everything';
   readonly reads: boolean;
 }
 
 /** Whether the order of two steps makes no difference. */
 function independent(left: Step, right: Step): boolean {
   if (left.touches === 'everything' || right.touches === 'everything') return false;
+  const touches = [left.touches, right.touches];
+  // Each alert goes to an audience or to the history, and to no other's.
+  if (touches.every((touched) => touched === 'alerts')) return true;
   // One actor's steps wait for each other, but for those it begins at once.
   if (left.actor !== null && left.actor === right.actor) return left.reads && right.reads;
-  if (left.touches === 'alerts' && right.touches === 'alerts') return true;
+  if (touches.includes('acceptance')) return !touches.includes('alerts');
   return left.touches !== right.touches || (left.reads && right.reads);
 }
 
 /** Something that happens once, at any moment: an operator's act, a stalled machine, a death. */
 export interface Happening {
   readonly name: string;
-  readonly touches: 'api' | 'everything';
+  readonly touches: 'api' | 'acceptance' | 'everything';
   readonly does: () => void | Promise<void>;
 }
 
@@ -123,7 +129,7 @@ export class Interleaving {
 }
 
 /** The history is written and never read by a pass: like an alert. */
-const TOUCHES: Readonly<Record<string, Step['touches']>> = { 'ledger.keep': 'alerts' };
+const TOUCHES: Readonly<Record<string, Step['touches']>> = { 'ledger.appendHistory': 'alerts' };
 
 function stepOf(item: Waiting | Happening): Step {
   if (!('go' in item)) return { name: item.name, actor: null, touches: item.touches, reads: false };

@@ -2,7 +2,7 @@ import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
 import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
-import type { IntegrationsApi, Ports } from '../../functions/guard/ports.ts';
+import { type IntegrationsApi, MACHINES, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import { KeyRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
 import { type SandboxRecord, World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
@@ -19,6 +19,7 @@ import { createRandom, type Random } from './random.ts';
  */
 
 const NAME = 'production';
+const CHANNEL = 'chat-1';
 const INTERVAL_MINUTES = 5;
 const DAY_MINUTES = 24 * 60;
 /** Tighter than the default, so that what they share is often enough to hold them all. */
@@ -106,7 +107,7 @@ class Living {
   readonly #random: Random;
   readonly #world = new World({ startAt: '2026-01-05T00:00:00Z', suspendAfterErrors: 400, suspendAfterMinutes: 90 });
   readonly #oracle = new Oracle(BLAST_RADIUS);
-  readonly #alerts = createMemoryAlerts();
+  readonly #alerts = createMemoryAlerts([PEOPLE, CHANNEL]);
   readonly #ledger;
   readonly #project;
   readonly #violations: string[] = [];
@@ -394,10 +395,10 @@ class Living {
       }),
       setStatus: async (id, status) => {
         const record = this.#world.setStatus(id, status);
-        if (record === undefined) throw new UnavailableError(`${id} is gone`);
+        if (record === undefined) return { outcome: 'unknown', error: new UnavailableError(`${id} is gone`) };
         this.#noticeSwitches(this.#actor);
         const changedBefore = this.#now() - Date.parse(record.updated_at) > 5_000;
-        return { record: toRecord(record), changedBefore };
+        return { outcome: changedBefore ? 'already' : 'set', record: toRecord(record) };
       },
     };
     return {
@@ -422,7 +423,7 @@ class Living {
     if (disturbance === null) await this.#undisturbedPass();
     else await this.#disturbedPass(disturbance);
     if (disturbance !== null && disturbance !== 'killed') this.#meddle(this.#switches.slice(from));
-    const events = this.#alerts.events();
+    const events = this.#acceptedBy(PEOPLE);
     for (const event of events.slice(this.#heard)) this.#react(event);
     this.#heard = events.length;
   }
@@ -521,15 +522,21 @@ class Living {
         this.#ledger.failWith(null);
         return;
       case 'no alerts':
-        await runPass({ ...ports, alerts: { publish: () => Promise.reject(new Error('SNS is down')) } }, this.#project);
+        this.#alerts.refuse(() => true);
+        await runPass(ports, this.#project);
+        this.#alerts.refuse(() => false);
+        return;
+      case 'one audience refuses':
+        this.#alerts.refuse((_, audience) => audience === CHANNEL);
+        await runPass(ports, this.#project);
+        this.#alerts.refuse(() => false);
         return;
       case 'in doubt':
       case 'refused': {
         const setStatus: IntegrationsApi['setStatus'] = async (id, status) => {
           if (kind === 'in doubt') await ports.api.setStatus(id, status);
           const error = new UnavailableError('the answer was lost');
-          error.changedNothing = kind === 'refused';
-          throw error;
+          return { outcome: kind === 'refused' ? 'refused' : 'unknown', error };
         };
         await runPass({ ...ports, api: { ...ports.api, setStatus } }, this.#project);
       }
@@ -616,7 +623,11 @@ class Living {
   }
 
   #judgeAlerts(): void {
-    const told = [...new Map(this.#alerts.events().map((event) => [event.id, event])).values()];
+    const inChannel = new Set(this.#acceptedBy(CHANNEL).map(({ id }) => id));
+    const accepted = new Map(this.#acceptedBy(PEOPLE).map((event) => [event.id, event]));
+    // Without a ledger machines alone hear it, and those are no audience here.
+    const machines = [...new Map(this.#acceptedBy(MACHINES).map((event) => [event.id, event])).values()];
+    const told = [...[...accepted.values()].filter(({ id }) => inChannel.has(id)), ...machines];
     const byId = new Map<string, GuardEvent[]>();
     for (const event of told) byId.set(event.record?.id ?? '', [...(byId.get(event.record?.id ?? '') ?? []), event]);
     const ids = new Set(this.#switches.map(({ id }) => id));
@@ -626,13 +637,15 @@ class Living {
       const switches = this.#switches.filter((item) => item.id === id);
       const by = (actor: Actor, to: number) => switches.filter((item) => item.by === actor && item.to === to).length;
       const handed = events.filter(
-        ({ type, reason }) => type.endsWith('abandoned') && reason.includes('until a person'),
+        ({ type, reason }) => type.endsWith('abandoned') && reason.includes('until an operator'),
       ).length;
       const givenUpBySuspension = events.filter(
         ({ type, record }) => type.endsWith('abandoned') && record?.active === 2,
       ).length;
       const stops = count('integration.paused', 'integration.recovery-abandoned') - handed - givenUpBySuspension;
-      this.#compare(id, 'pauses', by('guard', 0), stops);
+      const unconfirmed = events.filter(({ reason }) => reason.includes('may not have taken effect')).length;
+      this.#atLeast(id, 'pauses', stops, by('guard', 0));
+      this.#atMost(id, 'pauses', stops - unconfirmed, by('guard', 0));
       this.#compare(id, 'trials', by('guard', 1), count('integration.probing'));
       this.#atMost(id, 'suspensions', count('integration.suspended'), by('worker', 2));
       this.#atLeast(id, 're-activations', count('integration.reactivated'), this.#reactivated.get(id) ?? 0);
@@ -642,9 +655,9 @@ class Living {
     for (const id of this.#flaky) {
       const events = byId.get(id) ?? [];
       const count = (type: string) => events.filter((event) => event.type === type).length;
-      this.#atLeast(id, 'spells of instability', count('integration.unstable'), 1);
+      this.#atLeast(id, 'spells of flapping', count('integration.flapping'), 1);
       // Each spell, and each outage in between, has one warning and one end; not each turn.
-      const spells = count('integration.unstable') + count('integration.paused') + this.#options.days;
+      const spells = count('integration.flapping') + count('integration.paused') + this.#options.days;
       this.#atMost(id, 'warnings', count('integration.failing'), spells);
       this.#atMost(id, 'recoveries', count('integration.recovered'), 2 * spells);
     }
@@ -689,8 +702,12 @@ class Living {
     if (told > most) this.#say(`alerts of what never happened: ${most} ${what}, ${told} were told`, id);
   }
 
+  #acceptedBy(audience: string): readonly GuardEvent[] {
+    return this.#alerts.published.flatMap((call) => (call.audience === audience ? call.events : []));
+  }
+
   sum(): Months {
-    const events = this.#alerts.events();
+    const events = this.#acceptedBy(PEOPLE);
     const distinct = new Set(events.map(({ id }) => id)).size;
     const tallies = this.#world.list().map(({ id }) => this.#world.tally(id));
     const sumOf = (field: 'delivered' | 'failed') => tallies.reduce((sum, tally) => sum + tally[field], 0);
@@ -732,6 +749,8 @@ const DISTURBANCES = [
   'key rotated',
   'no ledger',
   'no alerts',
+  'no alerts',
+  'one audience refuses',
   'in doubt',
   'refused',
 ] as const;

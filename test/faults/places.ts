@@ -6,7 +6,15 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import type { GuardEvent } from '../../functions/guard/model/event.ts';
-import type { AlertSink, Clock, IntegrationsApi, Ledger, Ports } from '../../functions/guard/ports.ts';
+import {
+  type AlertSink,
+  type Clock,
+  type IntegrationsApi,
+  type Ledger,
+  MACHINES,
+  PEOPLE,
+  type Ports,
+} from '../../functions/guard/ports.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
@@ -68,15 +76,16 @@ export function createMemoryPlace(): Place {
     name: 'in memory',
     open: async (clock) => {
       const ledger = createMemoryLedger(clock);
-      const alerts = createMemoryAlerts();
+      const alerts = createMemoryAlerts([MACHINES, PEOPLE]);
+      const acceptedBy = (name: string) =>
+        alerts.published.flatMap(({ audience, events }) => (audience === name ? events : []));
       return {
         ledger,
         ports: (api, gate = OPEN_GATE) => gated(portsOf(api, ledger, alerts, clock), gate),
         told: async () =>
           toldOf(
-            alerts.events(),
-            alerts
-              .events()
+            acceptedBy(MACHINES),
+            acceptedBy(PEOPLE)
               .map(({ record }) => `(${record?.id})`)
               .join(),
           ),
@@ -192,6 +201,7 @@ export function portsElsewhere(
 ): Ports {
   if (elsewhere.kind === 'machine') {
     const alerts: AlertSink = {
+      audiences: [PEOPLE],
       publish: async (project, events, audience) => {
         let mail = '';
         const terminal = createTerminalAlertSink((text) => {
@@ -226,7 +236,7 @@ function underName(ledger: Ledger, name: string): Ledger {
   return {
     read: () => ledger.read(name),
     write: (_project, ...rest) => ledger.write(name, ...rest),
-    keep: (_project, events) => ledger.keep(name, events),
+    appendHistory: (_project, events) => ledger.appendHistory(name, events),
     history: (_project, since) => ledger.history(name, since),
   };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { IntegrationRecord } from './integration.ts';
 import { safeText } from '../text/sanitize.ts';
+import type { IntegrationRecord } from './integration.ts';
 
 export type Severity = 'info' | 'warning' | 'critical';
 

@@ -1,7 +1,7 @@
-import type { OutboxItem } from './entry.ts';
-import { type EventType, type GuardEvent, LABEL, makeEvent } from './event.ts';
 import { plural } from '../text/sanitize.ts';
 import { describeMoment } from '../text/time.ts';
+import type { OutboxItem } from './entry.ts';
+import { type EventType, type GuardEvent, LABEL, makeEvent } from './event.ts';
 
 /** The alerts an entry still owes to an audience. */
 

@@ -1,16 +1,16 @@
 import pMap from 'p-map';
-import { LostRaceError, describeError } from '../errors.ts';
+import { describeError, LostRaceError } from '../errors.ts';
 import type { Attempt, Entry, OutboxItem, ProjectEntry, Remembered } from '../model/entry.ts';
 import { type GuardEvent, isAuditOnly } from '../model/event.ts';
 import type { StatusAnswer } from '../model/integration.ts';
 import { boundOutbox } from '../model/outbox.ts';
-import { Deliveries, deliver } from './deliver.ts';
-import { type PassTime, RESERVE_MS, leaseFrom } from './time-budget.ts';
 import type { Decided, Decision } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
 import { announceFailure, resolve } from '../policy/resolve.ts';
 import type { LedgerItem, Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
+import { Deliveries, deliver } from './deliver.ts';
+import { leaseFrom, type PassTime, RESERVE_MS } from './time-budget.ts';
 
 /** How many integrations are acted on at once. Kind to the API's rate limit, and a hundred pauses still take seconds. */
 const CONCURRENCY = 8;

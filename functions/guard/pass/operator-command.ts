@@ -1,12 +1,12 @@
 import { UnknownIntegrationError } from '../errors.ts';
-import { type Result, execute } from './execute.ts';
-import { createPassTime } from './time-budget.ts';
 import { decideForOperator } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
 import { showsChangeTimes } from '../policy/figures.ts';
 import type { OperatorCommand } from '../policy/operator.ts';
 import type { Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
+import { execute, type Result } from './execute.ts';
+import { createPassTime } from './time-budget.ts';
 
 /**
  * What an operator asks for. It goes through the ledger, so that the guard knows whose choice it was: the guard never resumes

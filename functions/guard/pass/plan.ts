@@ -3,15 +3,16 @@ import { BLANK_PROJECT_ENTRY, type Notice, type ProjectEntry, type ProjectTopic 
 import { type EventType, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { Listing } from '../model/integration.ts';
 import { toOutbox } from '../model/outbox.ts';
-import { isLeased } from './time-budget.ts';
-import { MAX_HELD, blastRadius, fingerprint, holdBack, isTrip } from '../policy/blast-radius.ts';
+import { blastRadius, holdBack, isTrip, MAX_HELD } from '../policy/blast-radius.ts';
 import { type Decided, type Decision, decide, decideGone } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
 import { showsChangeTimes } from '../policy/figures.ts';
 import { isDue, noticed } from '../policy/notices.ts';
 import type { LedgerView, Versioned } from '../ports.ts';
 import type { Policy } from '../settings/schema.ts';
+import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
+import { isLeased } from './time-budget.ts';
 
 /** Everything one pass is going to do, as data. Computed before anything is touched. */
 export interface Plan {

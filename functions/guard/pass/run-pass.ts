@@ -1,11 +1,11 @@
 import { describeError } from '../errors.ts';
 import { type GuardEvent, makeEvent } from '../model/event.ts';
 import type { Listing } from '../model/integration.ts';
-import { type Execution, type Result, execute } from './execute.ts';
-import { type Plan, isQuiet, makePlan, planFailure } from './plan.ts';
-import { type PassTime, createPassTime } from './time-budget.ts';
 import { type LedgerView, type LookingPorts, MACHINES, type Ports, type Traffic } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
+import { type Execution, execute, type Result } from './execute.ts';
+import { isQuiet, makePlan, type Plan, planFailure } from './plan.ts';
+import { createPassTime, type PassTime } from './time-budget.ts';
 
 /** All that one pass read, decided and did. */
 export interface PassReport {

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { type Decision, weigh } from './decide.ts';
 import type { Policy } from '../settings/schema.ts';
+import { type Decision, weigh } from './decide.ts';
 
 /** The last resort (rule 11): too many trips at once have a common cause, so none takes place. */
 
@@ -21,11 +20,6 @@ export function isTrip({ kind, current }: Decision): boolean {
 export function holdBack(decision: Decision, now: string): Decision {
   const reason = `${decision.reason}; held back by the blast radius`;
   return weigh({ ...decision, kind: 'held', reason, next: { ...decision.next, attempt: null } }, now);
-}
-
-/** Names an integration in the project's entry, however long its id is: thousands fit into one item. */
-export function fingerprint(id: string): string {
-  return createHash('sha256').update(id).digest('base64url').slice(0, 11);
 }
 
 /** As many fingerprints as an item has room for; far more than any blast radius lets trip. */

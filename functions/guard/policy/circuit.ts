@@ -1,4 +1,4 @@
-import type { HalfOpenState, Mark, OpenState, OpenedBy } from '../model/entry.ts';
+import type { HalfOpenState, Mark, OpenedBy, OpenState } from '../model/entry.ts';
 import type { Recovery } from '../settings/schema.ts';
 import { plusMinutes } from '../text/time.ts';
 

@@ -4,13 +4,13 @@ import type { Figures, GuardEvent } from '../model/event.ts';
 import type { IntegrationRecord, Status } from '../model/integration.ts';
 import { toOutbox } from '../model/outbox.ts';
 import { isLeased } from '../pass/time-budget.ts';
+import type { Versioned } from '../ports.ts';
+import { plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
-import { type OperatorCommand, commanded } from './operator.ts';
+import { commanded, type OperatorCommand } from './operator.ts';
 import { resolve } from './resolve.ts';
 import type { DecisionKind, Situation, Verdict } from './situation.ts';
 import { transition } from './transitions.ts';
-import type { Versioned } from '../ports.ts';
-import { plusMinutes } from '../text/time.ts';
 
 /** What is decided about one entry of the ledger, an integration's or the project's, with what it takes to write it. */
 export interface Decided<E> {

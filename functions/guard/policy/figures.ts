@@ -1,9 +1,9 @@
 import type { Mark } from '../model/entry.ts';
 import type { Figures } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
-import type { EffectivePolicy } from './effective-policy.ts';
 import type { LedgerView } from '../ports.ts';
 import { isLater, latest, minutesBetween } from '../text/time.ts';
+import type { EffectivePolicy } from './effective-policy.ts';
 
 /** What is counted: rules 1 and 2 as numbers, and what a record says about changes. */
 

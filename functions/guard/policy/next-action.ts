@@ -1,11 +1,11 @@
 import type { State } from '../model/entry.ts';
 import type { Figures } from '../model/event.ts';
+import { plural } from '../text/sanitize.ts';
+import { describeMoment, isLater, plusMinutes } from '../text/time.ts';
 import { nextProbeAt } from './circuit.ts';
 import type { Decision } from './decide.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { isFlapping } from './flapping.ts';
-import { plural } from '../text/sanitize.ts';
-import { describeMoment, isLater, plusMinutes } from '../text/time.ts';
 
 /** What the policy does with an integration next if nothing changes, in words that follow "The guard …". */
 export interface NextAction {

@@ -1,9 +1,9 @@
-import { type Entry, NO_MARK, afresh } from '../model/entry.ts';
+import { afresh, type Entry, NO_MARK } from '../model/entry.ts';
 import { type GuardEvent, makeEvent } from '../model/event.ts';
-import { deliveredSince } from './figures.ts';
-import { type Situation, type Verdict, eventOf, markNow } from './situation.ts';
-import { judgeClosed } from './when-closed.ts';
 import { describeMoment, plusMinutes } from '../text/time.ts';
+import { deliveredSince } from './figures.ts';
+import { eventOf, markNow, type Situation, type Verdict } from './situation.ts';
+import { judgeClosed } from './when-closed.ts';
 
 /** What operators do, behind our back (rules 5 and 6) or through the guard. */
 

@@ -1,14 +1,14 @@
-import { type Attempt, type Entry, type Mark, afresh } from '../model/entry.ts';
+import { type Attempt, afresh, type Entry, type Mark } from '../model/entry.ts';
 import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
 import { toOutbox } from '../model/outbox.ts';
 import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../pass/time-budget.ts';
+import { safeText } from '../text/sanitize.ts';
+import { isLater } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { isDue, noticed, stretchNotice } from './notices.ts';
 import type { DecisionKind } from './situation.ts';
 import { ABANDONED_TO_OPERATOR } from './when-open.ts';
-import { safeText } from '../text/sanitize.ts';
-import { isLater } from '../text/time.ts';
 
 /** What is known of an attempt: the API's answer, or what a later pass finds in the list. */
 export type Finding =

@@ -1,12 +1,12 @@
 import type { ClosedState, HalfOpenState, IsolatedState, OpenState, State } from '../model/entry.ts';
 import type { Active } from '../model/integration.ts';
+import { describeMoment, isLater } from '../text/time.ts';
 import { isolate, operatorResumed, whenIgnored, whenIsolated } from './operator.ts';
 import type { Situation, Verdict } from './situation.ts';
 import { whenClosed } from './when-closed.ts';
 import { whenHalfOpen } from './when-half-open.ts';
 import { reactivated, whenOpen } from './when-open.ts';
 import { suspended, suspendedDuringProbe, suspendedWhileOpen } from './when-suspended.ts';
-import { describeMoment, isLater } from '../text/time.ts';
 
 /** One cell for each state of the API: a pure function of the situation. */
 type Row<S extends State> = Readonly<Record<Active, (situation: Situation, state: S) => Verdict>>;

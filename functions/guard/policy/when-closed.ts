@@ -1,13 +1,13 @@
 import { type ClosedState, type Entry, type Mark, NO_MARK, type StretchTopic } from '../model/entry.ts';
 import type { Figures, GuardEvent } from '../model/event.ts';
+import { plural } from '../text/sanitize.ts';
+import { describeMinutes, describeMoment, isLater, latest, minutesBetween } from '../text/time.ts';
 import { nextProbeAt, trip } from './circuit.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { assess, deliveredSince } from './figures.ts';
-import { CALM_PASSES, WINDOW, alternates, countBoth, isFlapping, sampleFlapping } from './flapping.ts';
+import { alternates, CALM_PASSES, countBoth, isFlapping, sampleFlapping, WINDOW } from './flapping.ts';
 import { isDue, noticed, stretchNotice, withoutStretch } from './notices.ts';
-import { type Situation, type Verdict, changedSinceMark, eventOf, markNow } from './situation.ts';
-import { plural } from '../text/sanitize.ts';
-import { describeMinutes, describeMoment, isLater, latest, minutesBetween } from '../text/time.ts';
+import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from './situation.ts';
 
 /** Active, and nothing stopped it: the limits, the early warning, flapping, and the end of a stretch of failures. */
 export function whenClosed(situation: Situation, state: ClosedState): Verdict {

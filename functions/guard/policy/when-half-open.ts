@@ -1,12 +1,12 @@
-import { type HalfOpenState, NO_MARK, type OpenState, afresh } from '../model/entry.ts';
+import { afresh, type HalfOpenState, NO_MARK, type OpenState } from '../model/entry.ts';
+import { plural } from '../text/sanitize.ts';
+import { describeMoment } from '../text/time.ts';
 import { nextProbeAt, reopen } from './circuit.ts';
 import { assess, deliveredSince } from './figures.ts';
 import { noticed } from './notices.ts';
-import { type Situation, type Verdict, changedSinceMark, eventOf, markNow } from './situation.ts';
+import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from './situation.ts';
 import { wouldPause } from './when-closed.ts';
 import { reactivated } from './when-open.ts';
-import { plural } from '../text/sanitize.ts';
-import { describeMoment } from '../text/time.ts';
 
 /** Probing (rule 8): a delivery closes the circuit, a few failures open it again. */
 export function whenHalfOpen(situation: Situation, state: HalfOpenState): Verdict {

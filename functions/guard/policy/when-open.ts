@@ -1,10 +1,10 @@
-import { type HalfOpenState, type OpenState, afresh } from '../model/entry.ts';
+import { afresh, type HalfOpenState, type OpenState } from '../model/entry.ts';
+import { describeMinutes, describeMoment, minutesBetween } from '../text/time.ts';
 import { beginProbe, nextProbeAt } from './circuit.ts';
 import { assess } from './figures.ts';
 import { isDue, noticed } from './notices.ts';
 import { isolatedEntry } from './operator.ts';
-import { type Situation, type Verdict, changedSinceMark, eventOf, markNow } from './situation.ts';
-import { describeMinutes, describeMoment, minutesBetween } from '../text/time.ts';
+import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from './situation.ts';
 
 /** An open circuit: probed when its cooldown has passed (rule 8), reminded of while it lasts. */
 export function whenOpen(situation: Situation, state: OpenState): Verdict {

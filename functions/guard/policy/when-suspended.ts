@@ -1,11 +1,11 @@
-import { type HalfOpenState, type OpenState, afresh } from '../model/entry.ts';
+import { afresh, type HalfOpenState, type OpenState } from '../model/entry.ts';
+import { plural } from '../text/sanitize.ts';
+import { describeMoment } from '../text/time.ts';
 import { nextProbeAt, reopen, trip } from './circuit.ts';
 import { assess, deliveredSince } from './figures.ts';
 import { noticed } from './notices.ts';
-import { type Situation, type Verdict, eventOf, markNow } from './situation.ts';
+import { eventOf, markNow, type Situation, type Verdict } from './situation.ts';
 import { givenUpReason } from './when-half-open.ts';
-import { plural } from '../text/sanitize.ts';
-import { describeMoment } from '../text/time.ts';
 
 /** `active` 2: the worker's verdict, announced once per suspension and never covered up with a 0 (rule 7). */
 

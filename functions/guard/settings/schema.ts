@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
-import { PROJECT_NAME, RUNBOOK, SECRET_NAME, isChat, scheduleMinutes } from './types.ts';
 import { redactCredentials } from '../text/sanitize.ts';
+import { isChat, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './types.ts';
 
 /**
  * The one schema of the settings: defaults, bounds and, in each message, what was expected. A message completes the

@@ -1,0 +1,196 @@
+import { PASS_TIME_LIMIT_SECONDS } from '../pass/time-budget.ts';
+import { fingerprint } from '../text/fingerprint.ts';
+import { plusMs } from '../text/time.ts';
+import {
+  type Attempt,
+  type Entry,
+  type Flapping,
+  type Mark,
+  NO_MARK,
+  type Notice,
+  type Notices,
+  type OpenedBy,
+  type OutboxItem,
+  type ProjectEntry,
+  type State,
+  type StretchTopic,
+} from './entry.ts';
+import type { GuardEvent } from './event.ts';
+import type { Status } from './integration.ts';
+
+/**
+ * Ledgers of version 0.1 (items without `schema`), read as what they mean now. There an interrupted pass left an intent: the
+ * entry as it was, the entry as it was going to be, and the alerts of both. Now the first is the entry, the second its
+ * attempt, and the alerts are in the outbox.
+ */
+
+interface V1Mark {
+  readonly count: number;
+  readonly lastDeliveryAt: string | null;
+  readonly updatedAt?: string | null;
+}
+
+interface V1Outage {
+  readonly by: OpenedBy;
+  readonly episode: string;
+  readonly openedAt: string;
+  readonly failedProbes: number;
+  readonly alertedAt: string;
+  readonly reminders: number;
+}
+
+type V1Circuit =
+  | { readonly state: 'closed' }
+  | ({ readonly state: 'open' } & V1Outage)
+  | ({ readonly state: 'half-open'; readonly probedAt: string } & V1Outage);
+
+interface V1Settled {
+  readonly circuit: V1Circuit;
+  readonly pausedByOperator: boolean;
+  readonly baseline: V1Mark;
+  readonly activatedAt: string | null;
+  readonly told: {
+    readonly since: string;
+    readonly errors: number;
+    readonly alerts: { readonly [type: string]: { readonly at: string; readonly times: number } | undefined };
+  } | null;
+  readonly ignoredUntil?: string | null;
+  readonly flaps?: (Flapping & { readonly told: { readonly at: string; readonly times: number } | null }) | null;
+}
+
+export interface V1Entry extends V1Settled {
+  readonly intent: {
+    readonly decidedAt: string;
+    readonly act: { readonly status: Status; readonly updatedAt: string } | null;
+    readonly events: readonly GuardEvent[];
+    readonly owed: readonly GuardEvent[];
+    readonly settled: V1Settled;
+    readonly failedAt: string | null;
+  } | null;
+}
+
+interface V1Trouble {
+  readonly since: string;
+  readonly alertedAt: string;
+  readonly reminders: number;
+}
+
+interface V1SettledProject {
+  readonly failing: V1Trouble | null;
+  readonly held: V1Trouble | null;
+  readonly heldIds: readonly string[];
+  readonly unreadable: V1Trouble | null;
+}
+
+export interface V1ProjectEntry extends V1SettledProject {
+  readonly intent: {
+    readonly decidedAt: string;
+    readonly events: readonly GuardEvent[];
+    readonly settled: V1SettledProject;
+  } | null;
+}
+
+export function upcastEntry(entry: V1Entry): Entry {
+  const { intent } = entry;
+  if (intent === null) return { ...upcastSettled(entry), attempt: null, outbox: [], lease: null };
+  const lease = intent.failedAt === null ? leaseOf(intent) : null;
+  if (intent.act === null) {
+    return { ...upcastSettled(intent.settled), attempt: null, outbox: owed(intent.owed, intent.events), lease };
+  }
+  const { state, notices } = upcastSettled(intent.settled);
+  const attempt: Attempt = {
+    status: intent.act.status,
+    at: intent.decidedAt,
+    updatedAt: intent.act.updatedAt,
+    state,
+    notices,
+    alerts: intent.events.map(upcastEvent),
+    failedAt: intent.failedAt,
+  };
+  return { ...upcastSettled(entry), attempt, outbox: owed(intent.owed), lease };
+}
+
+export function upcastProjectEntry(entry: V1ProjectEntry): ProjectEntry {
+  const { intent } = entry;
+  const { failing, held, heldIds, unreadable } = intent?.settled ?? entry;
+  return {
+    notices: {
+      ...upcastTrouble('failing', failing),
+      ...upcastTrouble('held', held),
+      ...upcastTrouble('unreadable', unreadable),
+    },
+    held: (heldIds ?? []).map(fingerprint).sort(),
+    outbox: intent === null ? [] : owed(intent.events),
+    lease: intent === null ? null : leaseOf(intent),
+  };
+}
+
+export function upcastEvent(event: GuardEvent): GuardEvent {
+  return (event.type as string) === 'integration.unstable' ? { ...event, type: 'integration.flapping' } : event;
+}
+
+function owed(...alerts: readonly (readonly GuardEvent[])[]): readonly OutboxItem[] {
+  return alerts.flat().map((event) => ({ event: upcastEvent(event), undelivered: null, merged: null }));
+}
+
+/** A pass of version 0.1 may still be at work while the new one is deployed. */
+function leaseOf({ decidedAt }: { readonly decidedAt: string }): string {
+  return plusMs(new Date(decidedAt), PASS_TIME_LIMIT_SECONDS * 1_000);
+}
+
+function upcastSettled(settled: V1Settled): Omit<Entry, 'attempt' | 'outbox' | 'lease'> {
+  const { circuit, told, flaps = null, ignoredUntil = null } = settled;
+  const flapping = flaps === null ? null : withoutTold(flaps);
+  return {
+    state: upcastState(settled),
+    flapping,
+    notices: {
+      ...(circuit.state === 'closed' ? {} : { stopped: stoppedNotice(circuit) }),
+      ...(told === null ? {} : stretchNotices(told)),
+      ...(flaps?.told ? { flapping: notice(flaps.since, flaps.told.at, flaps.told.times) } : {}),
+    },
+    ignoredUntil,
+  };
+}
+
+function upcastState(settled: V1Settled): State {
+  const mark = upcastMark(settled);
+  const { circuit, pausedByOperator } = settled;
+  if (circuit.state === 'closed') return { name: pausedByOperator ? 'isolated' : 'closed', mark };
+  const { by, episode, openedAt, failedProbes } = circuit;
+  const outage = { by, episode, openedAt, failedProbes, mark };
+  return circuit.state === 'open'
+    ? { name: 'open', ...outage }
+    : { name: 'half-open', ...outage, probedAt: circuit.probedAt };
+}
+
+function upcastMark({ baseline, activatedAt }: V1Settled): Mark {
+  const { count, lastDeliveryAt, updatedAt = null } = baseline;
+  return { ...NO_MARK, count, lastDeliveryAt, changedAt: updatedAt, activatedAt };
+}
+
+function stoppedNotice({ episode, alertedAt, reminders }: V1Outage): Notice {
+  return notice(episode, alertedAt, reminders + 1);
+}
+
+function stretchNotices({ since, errors, alerts }: NonNullable<V1Settled['told']>): Notices {
+  const topics: readonly StretchTopic[] = ['failing', 'would-pause', 'pause-failed', 'activation-failed'];
+  return Object.fromEntries(
+    topics.flatMap((topic) => {
+      const told = alerts[`integration.${topic}`];
+      return told === undefined ? [] : [[topic, notice(since, told.at, told.times, errors)]];
+    }),
+  );
+}
+
+function upcastTrouble(topic: string, trouble: V1Trouble | null): { readonly [topic: string]: Notice } {
+  return trouble === null ? {} : { [topic]: notice(trouble.since, trouble.alertedAt, trouble.reminders + 1) };
+}
+
+function notice(since: string, lastAt: string, times: number, errors = 0): Notice {
+  return { since, lastAt, times, errors };
+}
+
+function withoutTold({ since, seenAt, lastErrorAt, lastDeliveryAt, marks }: Flapping): Flapping {
+  return { since, seenAt, lastErrorAt, lastDeliveryAt, marks };
+}
