@@ -16,37 +16,40 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'Qonversion is touched without a word in the ledger',
     file: 'functions/guard/pass/execute.ts',
     edits: [
+      ['const written = await put(leaseFrom(time.now()));', 'const written = (known?.version ?? null) as number;'],
+    ],
+    harness: 'crash',
+  },
+  {
+    law: 'law 1',
+    breaks: 'an alert that was refused counts as delivered',
+    file: 'functions/guard/pass/execute.ts',
+    edits: [
       [
-        '  const written = await ports.ledger.write(project.name, itemOf(before, intent), version, expiresAt);',
-        '  const written = version as number;',
+        '  const outbox = boundOutbox(deliveries.remaining(begun.entry.outbox));',
+        '  const outbox = begun.entry.outbox.slice(0, 0);',
       ],
     ],
     harness: 'crash',
   },
   {
     law: 'law 1',
-    breaks: 'the intent is settled before the alert is accepted',
+    breaks: 'the outcome is not written when SNS refuses',
     file: 'functions/guard/pass/execute.ts',
     edits: [
       [
-        '  const told = await tell(\n    ports,',
-        '  const told = new Set(events.map(({ id }) => id));\n  const tellLate = () => tell(\n    ports,',
+        '  let problem = outbox.length === 0 ? null : UNDELIVERED;',
+        "  let problem = outbox.length === 0 ? null : UNDELIVERED;\n  if (outbox.length > 0) return { outcome: 'unsettled', problem };",
       ],
-      ['  const done = new Map(finished', '  await tellLate();\n  const done = new Map(finished'],
     ],
-    harness: 'crash',
+    harness: 'races',
   },
   {
     law: 'law 1',
-    breaks: 'an alert that was refused counts as told',
-    file: 'functions/guard/pass/execute.ts',
-    edits: [
-      [
-        "  if (!item.events.every(({ id }) => accepted.has(id))) return 'the alert was not accepted; the next pass tells it';",
-        '',
-      ],
-    ],
-    harness: 'crash',
+    breaks: 'what earlier passes owe is not delivered',
+    file: 'functions/guard/policy/decide.ts',
+    edits: [['quiet: !changed && current.outbox.length === 0', 'quiet: !changed']],
+    harness: 'races',
   },
   {
     law: 'law 1',
@@ -57,19 +60,31 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 1',
-    breaks: 'an act whose outcome is in doubt is forgotten',
-    file: 'functions/guard/pass/execute.ts',
-    edits: [['changedNothing(error) ? null : { ...intent, owed: [], failedAt }', 'null']],
+    breaks: 'an attempt whose outcome is unknown is forgotten',
+    file: 'functions/guard/policy/resolve.ts',
+    edits: [['return { ...entry, attempt: { ...attempt, failedAt: now } };', 'return { ...entry, attempt: null };']],
+    harness: 'months',
+  },
+  {
+    law: 'law 1',
+    breaks: 'a pause that was refused is announced',
+    file: 'functions/guard/policy/resolve.ts',
+    edits: [
+      [
+        "    case 'refused':\n      return { ...entry, attempt: null };",
+        "    case 'refused':\n      return tookEffect(entry, attempt, attempt.state.mark, attempt.alerts);",
+      ],
+    ],
     harness: 'months',
   },
   {
     law: 'law 1',
     breaks: 'what was begun with an integration that one list had lost is forgotten',
-    file: 'functions/guard/policy/decide.ts',
+    file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
-        '  const leaves = intent === null || intent.act === null || underWayStill ? null : { ...intent, owed: [] };',
-        '  const leaves = null;',
+        ': { ...withAlerts(entry, attempt.alerts.map(unconfirmed)), attempt: { ...attempt, alerts: [] } };',
+        ': { ...withAlerts(entry, attempt.alerts.map(unconfirmed)), attempt: null };',
       ],
     ],
     harness: 'crash',
@@ -88,14 +103,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 2',
-    breaks: 'an intent is taken up while its pass may still run',
-    file: 'functions/guard/policy/resolve.ts',
-    edits: [
-      [
-        '  return Math.abs(Date.parse(now) - Date.parse(intent.decidedAt)) < PASS_TIME_LIMIT_SECONDS * 1_000;',
-        '  return now === "";',
-      ],
-    ],
+    breaks: 'a lease is taken over while its pass may still run',
+    file: 'functions/guard/pass/time-budget.ts',
+    edits: [['return leftMs > 0 &&', 'return leftMs > 1e12 &&']],
     harness: 'races',
   },
   {
@@ -109,10 +119,15 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 3',
     breaks: 'a quiet pass writes',
     file: 'functions/guard/policy/decide.ts',
-    edits: [
-      ['!interrupted && ruling.act === undefined', "record.id === '' && !interrupted && ruling.act === undefined"],
-    ],
+    edits: [['  const changed = differs || expiryMoves;', '  const changed = differs || !expiryMoves;']],
     harness: 'crash',
+  },
+  {
+    law: 'law 7',
+    breaks: 'an audience that refuses has the others hear everything again',
+    file: 'functions/guard/pass/deliver.ts',
+    edits: [['return [this.#accepted.has(item.event.id) ? { ...item, undelivered } : item];', 'return [item];']],
+    harness: 'races',
   },
   {
     law: 'law 4',
@@ -156,7 +171,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 6',
     breaks: 'a 200 whose record does not show the state is a success',
     file: 'functions/qonversion/client.ts',
-    edits: [['      if (record.id !== id || record.active !== status) {', "      if (record.id === '') {"]],
+    edits: [['    if (record.id !== id || record.active !== status) {', "    if (record.id === '') {"]],
     harness: 'hostile',
   },
   {
@@ -170,7 +185,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 6',
     breaks: 'waits are as long as the API asks for',
     file: 'functions/qonversion/client.ts',
-    edits: [['(ms) => ms <= Math.min(LONGEST_RETRY_AFTER_MS, options.remainingMs())', '() => true']],
+    edits: [['(ms) => ms <= Math.min(MAX_RETRY_AFTER_MS, options.remainingMs())', '() => true']],
     harness: 'hostile',
   },
   {
@@ -179,40 +194,30 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'functions/guard/pass/run-pass.ts',
     edits: [
       [
-        '    const done = await carryOut(ports, project, [], decision, time);',
-        '    const done = await carryOut(ports, project, [], { ...decision, quiet: true }, time);',
+        'execute(ports, project, [], decision, time)',
+        'execute(ports, project, [], { ...decision, quiet: true }, time)',
       ],
     ],
     harness: 'months',
   },
   {
     law: 'rule 1',
-    breaks: 'the raw count is judged instead of the fresh failures',
+    breaks: 'the raw count is judged instead of the fresh errors',
     file: 'functions/guard/policy/figures.ts',
-    edits: [
-      [
-        '  const freshErrors = record.delivery_error_count - baseline;',
-        '  const freshErrors = record.delivery_error_count;',
-      ],
-    ],
+    edits: [['record.delivery_error_count - baseline;', 'record.delivery_error_count;']],
     harness: 'months',
   },
   {
     law: 'rule 2',
     breaks: 'a burst is an outage',
     file: 'functions/guard/policy/figures.ts',
-    edits: [
-      [
-        'freshErrors >= policy.errorThreshold && failingMinutes >= policy.failingForMinutes',
-        'freshErrors >= policy.errorThreshold',
-      ],
-    ],
+    edits: [['freshErrors >= errorThreshold && failingMinutes >= failingForMinutes', 'freshErrors >= errorThreshold']],
     harness: 'months',
   },
   {
     law: 'rule 2',
     breaks: 'minutes are counted on a clock that is off',
-    file: 'functions/guard/pass/execute.ts',
+    file: 'functions/guard/pass/time-budget.ts',
     edits: [
       [
         '  return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };',
@@ -223,81 +228,76 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 3',
-    breaks: 'what is over the limits is left on',
+    breaks: 'an integration over the limits is left on',
     file: 'functions/guard/policy/figures.ts',
-    edits: [['freshErrors >= policy.errorThreshold &&', 'freshErrors >= policy.errorThreshold * 2 &&']],
+    edits: [['overLimits: freshErrors >= errorThreshold &&', 'overLimits: freshErrors >= errorThreshold * 2 &&']],
     harness: 'months',
-  },
-  {
-    law: 'rule 4',
-    breaks: 'an operator who re-activates is fought',
-    file: 'functions/guard/policy/transitions.ts',
-    edits: [
-      [
-        "    case 'open':\n      return ruleReactivated(item, circuit);",
-        "    case 'open':\n      return ruleClosed({ ...item, before: BLANK_SETTLED, context: { ...item.context, stampsTell: false } });",
-      ],
-    ],
-    harness: 'months',
-  },
-  {
-    law: 'rule 4',
-    breaks: 'what came and went between two passes is not noticed',
-    file: 'functions/guard/policy/transitions.ts',
-    edits: [
-      [
-        '  if (!failing || !changedUnseen(record, entry, policy, context)) return entry;',
-        '  if (failing || !changedUnseen(record, entry, policy, context)) return entry;',
-      ],
-    ],
-    harness: 'races',
   },
   {
     law: 'rule 5',
-    breaks: "an operator's pause is undone by a trial",
-    file: 'functions/guard/policy/resolve.ts',
+    breaks: 'an operator who resumes is fought',
+    file: 'functions/guard/policy/transitions.ts',
     edits: [
       [
-        '  if (!isLater(record.updated_at, act.updatedAt)) return true;\n  const changedAt',
-        '  if (intent.decidedAt !== "") return true;\n  const changedAt',
+        '1: reactivated,     2: suspendedWhileOpen',
+        "1: (situation) => whenClosed({ ...situation, changedAt: null, entry: BLANK_ENTRY }, { name: 'closed', mark: NO_MARK }), 2: suspendedWhileOpen",
       ],
+      ['import type { Active }', "import { BLANK_ENTRY, NO_MARK } from '../model/entry.ts';\nimport type { Active }"],
     ],
+    harness: 'months',
+  },
+  {
+    law: 'rule 5',
+    breaks: 'a change that came and went between two passes is not noticed',
+    file: 'functions/guard/policy/when-closed.ts',
+    edits: [['  return failing && changedUnseen(', '  return !failing && changedUnseen(']],
     harness: 'races',
   },
   {
     law: 'rule 6',
-    breaks: 'a suspension is told in every pass',
-    file: 'functions/guard/policy/transitions.ts',
+    breaks: "an operator's pause is undone by a probe",
+    file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
-        "  const seed = { episode: next.episode, ordinal: next.failedProbes, reason, figures, nextProbeAt: retry };\n  const events = [event(item, { ...seed, type: 'integration.suspended' })];",
-        "  const seed = { episode: context.now, ordinal: next.failedProbes, reason, figures, nextProbeAt: retry };\n  const events = [event(item, { ...seed, type: 'integration.suspended' })];",
-      ],
-      ["  if (circuit.state === 'open' && circuit.by === 'qonversion') return ruleOpen(item, circuit);", ''],
-    ],
-    harness: 'months',
-  },
-  {
-    law: 'rule 7',
-    breaks: 'a trial does not wait for its cooldown',
-    file: 'functions/guard/policy/circuit.ts',
-    edits: [['recovery.cooldownMinutes * recovery.backoff ** circuit.failedProbes', 'recovery.cooldownMinutes']],
-    harness: 'months',
-  },
-  {
-    law: 'rule 7',
-    breaks: 'what somebody paused again is re-activated on trial',
-    file: 'functions/guard/policy/transitions.ts',
-    edits: [
-      [
-        "  if (circuit.by === 'guard' && changedSince(record, item.before.baseline)) return ruleLeftToPeople(item, circuit);",
-        '  void ruleLeftToPeople;',
+        '  const changedAt = Date.parse(record.updated_at);',
+        "  if (attempt.at !== '') return true;\n  const changedAt = Date.parse(record.updated_at);",
       ],
     ],
     harness: 'races',
   },
   {
+    law: 'rule 7',
+    breaks: 'a suspension is announced in every pass',
+    file: 'functions/guard/policy/transitions.ts',
+    edits: [
+      [
+        '0: isolate,      1: reactivated,     2: whenOpen',
+        '0: isolate, 1: reactivated, 2: (situation) => suspended({ ...situation, record: { ...situation.record, last_delivery_at: situation.now } })',
+      ],
+    ],
+    harness: 'months',
+  },
+  {
     law: 'rule 8',
+    breaks: 'a probe does not wait for its cooldown',
+    file: 'functions/guard/policy/circuit.ts',
+    edits: [['recovery.cooldownMinutes * recovery.backoff ** state.failedProbes', 'recovery.cooldownMinutes']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 8',
+    breaks: 'what an operator paused again is probed',
+    file: 'functions/guard/policy/when-open.ts',
+    edits: [
+      [
+        "  if (state.by === 'guard' && changedSinceMark(situation)) return leaveToOperator(situation, state);",
+        '  void leaveToOperator;',
+      ],
+    ],
+    harness: 'races',
+  },
+  {
+    law: 'rule 11',
     breaks: 'there is no blast radius',
     file: 'functions/guard/pass/plan.ts',
     edits: [
@@ -309,7 +309,7 @@ export const MUTATIONS: readonly Mutation[] = [
     harness: 'months',
   },
   {
-    law: 'rule 9',
+    law: 'rule 12',
     breaks: 'an id leads to another endpoint',
     file: 'functions/qonversion/schema.ts',
     edits: [['/^(?!\\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/', '/^[a-zA-Z0-9._-]{1,256}$/']],
