@@ -57,18 +57,18 @@ export interface Ledger {
    */
   write(project: string, item: LedgerItem, expected: number | null, expiresAt: string | null): Promise<number>;
   /**
-   * Keeps what has happened for `HISTORY_DAYS`. The same event a second time changes nothing.
+   * Adds events to the history, which keeps them for `HISTORY_DAYS`. The same event a second time changes nothing.
    * @throws LedgerUnavailableError
    */
-  keep(project: string, events: readonly GuardEvent[]): Promise<void>;
+  appendHistory(project: string, events: readonly GuardEvent[]): Promise<void>;
   /**
-   * What has happened since then, oldest first.
+   * The history since then, oldest first.
    * @throws LedgerUnavailableError
    */
   history(project: string, since: string): Promise<readonly GuardEvent[]>;
 }
 
-/** How long the ledger keeps what has happened. */
+/** How long the history keeps an event. */
 export const HISTORY_DAYS = 90;
 
 /** Machines get every event by itself; people get one digest. */

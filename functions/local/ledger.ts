@@ -46,7 +46,7 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
         return { stored: { ...next, integrations: Object.fromEntries(alive) }, result: version };
       }),
 
-    async keep(project, events): Promise<void> {
+    async appendHistory(project, events): Promise<void> {
       await change(project, (stored) => {
         const byId = new Map([...(stored.history ?? []), ...events].map((event) => [event.id, event]));
         const history = [...byId.values()].filter(isKeptStill).sort(byTime);

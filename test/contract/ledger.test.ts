@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
+import { toHistoryItem, toLedgerItem } from '../../functions/aws/ledger-items.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import { BLANK_PROJECT_ENTRY, type LedgerEntry } from '../../functions/guard/model/entry.ts';
 import { makeEvent } from '../../functions/guard/model/event.ts';
@@ -10,6 +11,7 @@ import { HISTORY_DAYS, type Ledger } from '../../functions/guard/ports.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { type DynamoEmulator, LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
 import { aFailingRecord, anEntry, aRecord, minutesAfter, NOON } from '../support/builders.ts';
+import { itemSize, MAX_ITEM_BYTES } from '../support/item-size.ts';
 import { createMemoryLedger, createTestClock } from '../support/memory-ports.ts';
 
 /** What every ledger promises. Run over the in-memory twin, the JSON file and DynamoDB. */
@@ -30,11 +32,32 @@ afterAll(async () => {
 
 const clock = createTestClock();
 
-const implementations: readonly { readonly name: string; readonly create: () => Ledger }[] = [
-  { name: 'in memory', create: () => createMemoryLedger(clock) },
-  { name: 'in a JSON file', create: () => createFileLedger(join(folder, `nested/${count}/ledger.json`), clock) },
-  { name: 'in DynamoDB', create: () => createDynamoLedger(dynamo.client, LEDGER_TABLE, clock) },
+interface Implementation {
+  readonly name: string;
+  readonly create: () => Ledger;
+  /** Whether it refuses items above DynamoDB's size. */
+  readonly limited: boolean;
+}
+
+const implementations: readonly Implementation[] = [
+  { name: 'in memory', create: () => createMemoryLedger(clock), limited: true },
+  {
+    name: 'in a JSON file',
+    create: () => createFileLedger(join(folder, `nested/${count}/ledger.json`), clock),
+    limited: false,
+  },
+  { name: 'in DynamoDB', create: () => createDynamoLedger(dynamo.client, LEDGER_TABLE, clock), limited: true },
 ];
+
+/** Padding of four-byte characters: these are two to JavaScript, and an emulator that counts them is wrong by half. */
+const padded = <T extends object>(value: T, characters: number) =>
+  Object.assign({ ...value }, { padding: '\u{1f680}'.repeat(characters) });
+
+/** How many four-byte characters of padding an item has room for. */
+function roomFor(item: object): number {
+  // The name of the padding, and what an attribute of a map costs.
+  return Math.floor((MAX_ITEM_BYTES - itemSize(item) - 'padding'.length - 1) / 4);
+}
 
 /** An entry that uses every field, an event with untrusted text included. */
 function richEntry(): LedgerEntry {
@@ -74,7 +97,7 @@ function richEntry(): LedgerEntry {
   });
 }
 
-describe.each(implementations)('a ledger $name', ({ create }) => {
+describe.each(implementations)('a ledger $name', ({ create, limited }) => {
   let ledger: Ledger;
   let project: string;
 
@@ -158,28 +181,47 @@ describe.each(implementations)('a ledger $name', ({ create }) => {
       });
 
     it('and gives it back from a moment on, the oldest first, to the last field', async () => {
-      await ledger.keep(project, [happened(2), happened(1, 'b')]);
-      await ledger.keep(project, [happened(0)]);
+      await ledger.appendHistory(project, [happened(2), happened(1, 'b')]);
+      await ledger.appendHistory(project, [happened(0)]);
       expect(await ledger.history(project, minutesAfter(NOON, 1))).toEqual([happened(1, 'b'), happened(2)]);
       expect(await ledger.history(project, NOON)).toHaveLength(3);
     });
 
     it('once, however often it is told', async () => {
-      await ledger.keep(project, [happened(1)]);
-      await ledger.keep(project, [happened(1), happened(2)]);
+      await ledger.appendHistory(project, [happened(1)]);
+      await ledger.appendHistory(project, [happened(1), happened(2)]);
       expect(await ledger.history(project, NOON)).toEqual([happened(1), happened(2)]);
     });
 
     it('for ninety days', async () => {
-      await ledger.keep(project, [happened(0), happened(10)]);
+      await ledger.appendHistory(project, [happened(0), happened(10)]);
       clock.advance(HISTORY_DAYS * 24 * 60 + 5);
       expect(await ledger.history(project, NOON)).toEqual([happened(10)]);
     });
 
     it('apart from other projects, and from what a pass reads', async () => {
-      await ledger.keep(project, [happened(1)]);
+      await ledger.appendHistory(project, [happened(1)]);
       expect(await ledger.history(`${project}-other`, NOON)).toEqual([]);
       expect(await ledger.read(project)).toEqual({ project: null, integrations: new Map() });
+    });
+  });
+
+  describe.runIf(limited)('takes an item up to 400 KB of UTF-8', () => {
+    it('as an entry, and refuses a larger one', async () => {
+      const entry = richEntry();
+      const room = roomFor(toLedgerItem(project, { kind: 'integration', id: 'a', entry }, 1, minutesAfter(NOON, 10)));
+      const expiresAt = minutesAfter(NOON, 10);
+      await write('a', padded(entry, room), null, expiresAt);
+      await expect(write('b', padded(entry, room + 1), null, expiresAt)).rejects.toThrow(LedgerUnavailableError);
+      expect([...(await ledger.read(project)).integrations.keys()]).toEqual(['a']);
+    });
+
+    it('as an event of the history, and refuses a larger one', async () => {
+      const event = makeEvent({ type: 'guard.held', project, time: NOON, episode: NOON, reason: 'why' });
+      const room = roomFor(toHistoryItem(project, event));
+      await ledger.appendHistory(project, [padded(event, room)]);
+      await expect(ledger.appendHistory(project, [padded(event, room + 1)])).rejects.toThrow(LedgerUnavailableError);
+      expect(await ledger.history(project, NOON)).toEqual([padded(event, room)]);
     });
   });
 

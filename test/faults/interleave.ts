@@ -123,7 +123,7 @@ export class Interleaving {
 }
 
 /** The history is written and never read by a pass: like an alert. */
-const TOUCHES: Readonly<Record<string, Step['touches']>> = { 'ledger.keep': 'alerts' };
+const TOUCHES: Readonly<Record<string, Step['touches']>> = { 'ledger.appendHistory': 'alerts' };
 
 function stepOf(item: Waiting | Happening): Step {
   if (!('go' in item)) return { name: item.name, actor: null, touches: item.touches, reads: false };

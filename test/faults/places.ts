@@ -226,7 +226,7 @@ function underName(ledger: Ledger, name: string): Ledger {
   return {
     read: () => ledger.read(name),
     write: (_project, ...rest) => ledger.write(name, ...rest),
-    keep: (_project, events) => ledger.keep(name, events),
+    appendHistory: (_project, events) => ledger.appendHistory(name, events),
     history: (_project, since) => ledger.history(name, since),
   };
 }

@@ -319,7 +319,7 @@ export async function tell(
 async function keep(ports: Ports, project: string, events: readonly GuardEvent[]): Promise<string | null> {
   if (events.length === 0) return null;
   try {
-    await ports.ledger.keep(project, events);
+    await ports.ledger.appendHistory(project, events);
     return null;
   } catch (error) {
     const problem = describeError(error);

@@ -42,7 +42,7 @@ function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
     ledger: {
       ...ports.ledger,
       write: (...args) => effect(() => ports.ledger.write(...args)),
-      keep: (...args) => effect(() => ports.ledger.keep(...args)),
+      appendHistory: (...args) => effect(() => ports.ledger.appendHistory(...args)),
     },
     api: { ...ports.api, list: ports.api.list, setStatus: (...args) => effect(() => ports.api.setStatus(...args)) },
     alerts: { publish: (...args) => effect(() => ports.alerts.publish(...args)) },
@@ -99,7 +99,7 @@ describe('law 1: intent before act, alert before settle', () => {
     const harness = failingHarness();
     const ledger: Ledger = {
       ...harness.ledger,
-      keep: async () => {
+      appendHistory: async () => {
         throw new LedgerUnavailableError('the history cannot be written');
       },
     };
