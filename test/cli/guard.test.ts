@@ -107,9 +107,13 @@ describe('guard run', () => {
     expect(out).toContain('│ Subject: [production] Amplitude iOS paused, 61 failures');
     expect(out).toContain('npx guard resume broken --project production');
     expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+done/);
-    expect(
-      JSON.parse(readFileSync(ledgerFile, 'utf8')).projects.production.integrations.broken.entry.circuit.state,
-    ).toBe('open');
+    expect(JSON.parse(readFileSync(ledgerFile, 'utf8')).items).toContainEqual(
+      expect.objectContaining({
+        project: 'production',
+        integration: 'broken',
+        entry: expect.objectContaining({ circuit: expect.objectContaining({ state: 'open' }) }),
+      }),
+    );
   });
 
   it('prints one JSON document: decisions with reasons, outcomes, events, counts, duration', async () => {

@@ -1,6 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { toHistoryItem, toLedgerItem } from '../../functions/aws/ledger-items.ts';
@@ -96,6 +98,12 @@ function richEntry(): LedgerEntry {
     },
   });
 }
+
+/** Names that every plain object has a property of, and some that are numbers or words of a ledger's own. */
+const ODD_NAMES: readonly string[] = [
+  ...Object.getOwnPropertyNames(Object.prototype),
+  ...['prototype', 'project', 'integration', 'then', 'toJSON', 'null', '0', '-1'],
+];
 
 describe.each(implementations)('a ledger $name', ({ create, limited }) => {
   let ledger: Ledger;
@@ -225,6 +233,37 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     });
   });
 
+  it.each(ODD_NAMES)('takes "%s" for the name of a project and for an id', async (name) => {
+    const item = { kind: 'integration', id: name, entry: anEntry() } as const;
+    const event = makeEvent({ type: 'guard.held', project: name, time: NOON, episode: NOON, reason: 'why' });
+    expect(await ledger.read(name)).toEqual({ project: null, integrations: new Map() });
+    expect(await ledger.history(name, NOON)).toEqual([]);
+    const first = await ledger.write(name, item, null, null);
+    await expect(ledger.write(name, item, null, null)).rejects.toThrow(LostRaceError);
+    const version = await ledger.write(name, item, first, null);
+    await ledger.appendHistory(name, [event]);
+    expect(await ledger.read(name)).toEqual({
+      project: null,
+      integrations: new Map([[name, { entry: anEntry(), version, expiresAt: null }]]),
+    });
+    expect(await ledger.history(name, NOON)).toEqual([event]);
+  });
+
+  it('keeps integrations apart, whatever their ids', async () => {
+    const id = fc.oneof(fc.constantFrom(...ODD_NAMES), fc.stringMatching(/^[a-zA-Z0-9._-]{1,20}$/));
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(id, { minLength: 1, maxLength: 5 }), async (ids) => {
+        count += 1;
+        project = `project-${count}`;
+        for (const each of ids) await write(each, padded(anEntry(), each.length), null);
+        const { integrations } = await ledger.read(project);
+        const written = ids.map((each) => [each, padded(anEntry(), each.length)] as const);
+        expect(new Map([...integrations].map(([each, { entry }]) => [each, entry]))).toEqual(new Map(written));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('holds hundreds of entries', async () => {
     await Promise.all(Array.from({ length: 60 }, (_, index) => write(`i${index}`, richEntry(), null)));
     expect((await ledger.read(project)).integrations.size).toBe(60);
@@ -243,6 +282,54 @@ describe('a ledger in a JSON file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"precious": true}');
   });
 
+  it('reads what version 1 has written, and writes it back in the format of today', async () => {
+    const path = join(folder, 'format-1.json');
+    const ids = ['amp-ios', 'constructor', '__proto__'];
+    const event = makeEvent({ type: 'guard.held', project: 'p', time: NOON, episode: NOON, reason: 'why' });
+    const stored = (version: number) => ({ entry: anEntry(), version, expiresAt: minutesAfter(NOON, 60) });
+    const integrations = Object.fromEntries(ids.map((id, index) => [id, stored(index + 1)]));
+    const first = {
+      project: { entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null },
+      integrations,
+      history: [event],
+    };
+    const projects = Object.fromEntries([
+      ['p', first],
+      ['__proto__', { integrations: { a: stored(1) } }],
+    ]);
+    await writeFile(path, JSON.stringify({ format: 1, projects }));
+
+    const ledger = createFileLedger(path, clock);
+    const view = await ledger.read('p');
+    expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null });
+    expect([...view.integrations]).toEqual(ids.map((id, index) => [id, stored(index + 1)]));
+    expect([...(await ledger.read('__proto__')).integrations.keys()]).toEqual(['a']);
+    expect(await ledger.history('p', NOON)).toEqual([event]);
+
+    await ledger.write('p', { kind: 'integration', id: 'amp-ios', entry: anEntry() }, 1, null);
+    const { format, items } = JSON.parse(await readFile(path, 'utf8'));
+    expect(format).toBe(2);
+    const schemas = items.map(({ integration, schema }: Record<string, unknown>) => [integration, schema]);
+    expect(new Map(schemas)).toEqual(
+      new Map<unknown, unknown>([
+        ['amp-ios', 2],
+        ['constructor', 1],
+        ['__proto__', 1],
+        [null, 1],
+        ['a', 1],
+      ]),
+    );
+    expect((await ledger.read('p')).integrations.size).toBe(3);
+    expect(await ledger.history('p', NOON)).toEqual([event]);
+  });
+
+  it('refuses what a newer version has written, and says so', async () => {
+    const path = join(folder, 'newer.json');
+    const item = { project: 'p', integration: 'a', version: 1, expiresAt: null, schema: 3, entry: {} };
+    await writeFile(path, JSON.stringify({ format: 2, items: [item], history: [] }));
+    await expect(createFileLedger(path, clock).read('p')).rejects.toThrow(/written by a newer version of the guard/);
+  });
+
   it('refuses a file that is cut off', async () => {
     const path = join(folder, 'cut.json');
     await writeFile(path, '{"format":1,"projects":{"p":');
@@ -256,6 +343,34 @@ describe('a ledger in DynamoDB', () => {
     await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
     await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
       LedgerUnavailableError,
+    );
+  });
+
+  it('marks every item with its schema, and reads those of version 1 that have none', async () => {
+    const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
+    const documents = DynamoDBDocumentClient.from(dynamo.client);
+    const event = makeEvent({ type: 'guard.held', project: 'old', time: NOON, episode: NOON, reason: 'why' });
+    const put = async ({ schema: _, ...Item }: { readonly schema: number }) => {
+      await documents.send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
+    };
+    await put(toLedgerItem('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null));
+    await put(toLedgerItem('old', { kind: 'project', entry: BLANK_PROJECT_ENTRY }, 4, null));
+    await put(toHistoryItem('old', event));
+    const view = await ledger.read('old');
+    expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 4, expiresAt: null });
+    expect(view.integrations.get('a')).toEqual({ entry: anEntry(), version: 1, expiresAt: null });
+    expect(await ledger.history('old', NOON)).toEqual([event]);
+
+    await ledger.write('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null);
+    const Key = { project: 'old', item: 'integration#a' };
+    expect((await documents.send(new GetCommand({ TableName: LEDGER_TABLE, Key }))).Item).toMatchObject({ schema: 2 });
+  });
+
+  it('refuses what a newer version has written, and says so', async () => {
+    const Item = { project: 'newer', item: 'integration#a', version: 1, schema: 3, entry: {} };
+    await DynamoDBDocumentClient.from(dynamo.client).send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
+    await expect(createDynamoLedger(dynamo.client, LEDGER_TABLE, clock).read('newer')).rejects.toThrow(
+      /written by a newer version of the guard/,
     );
   });
 
