@@ -212,6 +212,8 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     ['an unknown flag', 'plan --fast', /unknown option '--fast'/],
     ['a missing id', 'pause', /missing required argument 'id'/],
     ['a project nobody has', 'plan --project nope', /has no project "nope"; it has: production/],
+    ['a name that every object has', 'plan --project constructor', /has no project "constructor"; it has: production/],
+    ['a name that no object lacks', 'plan --project __proto__', /has no project "__proto__"; it has: production/],
   ])('%s', async (_name, args, sentence) => {
     const { code, err } = await guard(args);
     expect(code).toBe(2);
