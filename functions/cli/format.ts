@@ -1,6 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
-import type { Finding } from '../doctor/run-checks.ts';
+import type { Finding } from '../doctor/finding.ts';
 import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
 import { doerOf, isKeptOnly } from '../guard/model/event.ts';
 import type { Outcome, Result } from '../guard/pass/execute.ts';
@@ -50,7 +50,7 @@ const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
 };
 
 /** All integrations of a project with what the guard thinks of each. */
-export function showList(plan: Plan, width: number): string {
+export function formatList(plan: Plan, width: number): string {
   const records = plan.decisions.filter(({ record }) => record !== null);
   if (records.length === 0) return 'This project has no integrations.';
   const rows = records.map((decision) => [...recordCells(decision, plan.now), describeKind(decision.kind)]);
@@ -58,7 +58,7 @@ export function showList(plan: Plan, width: number): string {
 }
 
 /** What a pass would do now, the calm majority as one line. */
-export function showPlan(plan: Plan, width: number): string {
+export function formatPlan(plan: Plan, width: number): string {
   const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
   const lines = [
     plan.blastRadius.held
@@ -76,7 +76,7 @@ export function showPlan(plan: Plan, width: number): string {
 }
 
 /** What a pass has done. */
-export function showReport(report: PassReport, width: number): string {
+export function formatReport(report: PassReport, width: number): string {
   const changed = report.results.filter(isNews);
   const rows = changed.map(({ decision, outcome, problem }) => [
     ...decisionCells(decision).slice(0, 3),
@@ -95,7 +95,7 @@ export function showReport(report: PassReport, width: number): string {
 }
 
 /** What was done, by whom and why, oldest first. */
-export function showHistory(events: readonly GuardEvent[], now: string, width: number): string {
+export function formatHistory(events: readonly GuardEvent[], now: string, width: number): string {
   if (events.length === 0) return 'Nothing has happened in this time.';
   const rows = events.map((event) => [
     describeMoment(event.time, now),
@@ -115,7 +115,7 @@ const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: '
 >;
 
 /** What the doctor found, each with what to do, and the verdict. */
-export function showFindings(findings: readonly Finding[], width: number): string {
+export function formatFindings(findings: readonly Finding[], width: number): string {
   const rows = findings.map(({ check, level, says, todo }) => [
     paint(LEVEL_STYLE[level], level),
     check,
@@ -132,7 +132,7 @@ export function showFindings(findings: readonly Finding[], width: number): strin
 }
 
 /** Every project with its policy, and secrets that have the fleet's tag and are no project. */
-export function showProjects({ projects: known, fleet }: ProjectList, width: number): string {
+export function formatProjects({ projects: known, fleet }: ProjectList, width: number): string {
   const elsewhere = fleet === 'not looked at' ? ' Those of the fleet are shown with --stack.' : '';
   if (known.length === 0)
     return elsewhere === '' ? 'No project: no secret has the tag.' : `None is listed.${elsewhere}`;

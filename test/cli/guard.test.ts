@@ -4,7 +4,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { showProjects } from '../../functions/cli/format.ts';
+import { formatProjects } from '../../functions/cli/format.ts';
 import { main } from '../../functions/cli/program.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
@@ -458,8 +458,8 @@ describe('guard projects', () => {
       { project: 'lost', secretName: 'q/lost', policy: null, because: 'its tag names no policy', ofFleet: true },
       { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
     ];
-    const text = showProjects({ projects, fleet: 'looked at' }, 120);
-    expect(showProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
+    const text = formatProjects({ projects, fleet: 'looked at' }, 120);
+    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 15 min\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);

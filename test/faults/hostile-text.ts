@@ -1,4 +1,4 @@
-import { showList, showPlan, showReport } from '../../functions/cli/format.ts';
+import { formatList, formatPlan, formatReport } from '../../functions/cli/format.ts';
 import { planToJson, reportToJson } from '../../functions/cli/json.ts';
 import type { EventType, GuardEvent } from '../../functions/guard/model/entry.ts';
 import { makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
@@ -152,8 +152,8 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   const alerts = createTerminalAlertSink((text) => show('terminal: mail', text, { lines: true }));
   const ports = { ...harness.ports, log, alerts };
   const plan = await planPass(ports, harness.project);
-  show('terminal: list', showList(plan, 120), { lines: true });
-  show('terminal: plan', showPlan(plan, 120), { lines: true });
+  show('terminal: list', formatList(plan, 120), { lines: true });
+  show('terminal: plan', formatPlan(plan, 120), { lines: true });
   show('--json of plan', JSON.stringify(planToJson(plan)));
   const choice = { ...USUAL_CHOICE, find: '' };
   const toPage = (history: readonly GuardEvent[], now: Plan) =>
@@ -165,7 +165,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   show('panel: HTML', toPage([], plan), { lines: true });
   const report = await runPass(ports, harness.project);
   show('panel: HTML with its history', toPage(report.told, plan), { lines: true });
-  show('terminal: run', showReport(report, 120), { lines: true });
+  show('terminal: run', formatReport(report, 120), { lines: true });
   show('--json of run', JSON.stringify(reportToJson(report)));
   show('ledger', JSON.stringify([harness.ledger.entry('production', 'x'), harness.ledger.projectEntry('production')]));
   return shown;
