@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Annotations, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { fillSecret } from '../functions/aws/secret.ts';
@@ -63,10 +64,17 @@ export class GuardStack extends Stack {
     for (const [name, project] of Object.entries(settings.projects)) {
       const command = fillSecret(secretIdOf(project)).replace('fill it with: ', '');
       output(
-        `FillSecretOf${name.replace(/[^A-Za-z0-9]/g, '')}`,
+        `FillSecretOf${outputWord(name, Object.keys(settings.projects))}`,
         command,
         `Puts the Secret Key of project ${name} into its secret`,
       );
     }
   }
+}
+
+/** An output's name takes letters and digits only; of projects that differ in nothing else, each gets a suffix of its own. */
+function outputWord(name: string, names: readonly string[]): string {
+  const plain = (text: string) => text.replace(/[^A-Za-z0-9]/g, '');
+  const isUnique = names.every((other) => other === name || plain(other) !== plain(name));
+  return isUnique ? plain(name) : `${plain(name)}${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
 }

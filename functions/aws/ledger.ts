@@ -8,15 +8,24 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import pMap from 'p-map';
 import pRetry from 'p-retry';
-import { GuardError, LedgerUnavailableError, LostRaceError, describeError } from '../guard/errors.ts';
-import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
-import type { GuardEvent } from '../guard/model/event.ts';
-import { type Clock, HISTORY_DAYS, type Ledger, type LedgerItem, type LedgerView, type Versioned } from '../guard/ports.ts';
+import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
+import { upcastEntry, upcastProjectEntry } from '../guard/model/upcast.ts';
+import type { Clock, Ledger, LedgerView, Versioned } from '../guard/ports.ts';
+import {
+  fromHistoryItem,
+  fromLedgerItem,
+  historyKeyOf,
+  integrationIdOf,
+  sortKeyOf,
+  toHistoryItem,
+  toLedgerItem,
+} from './ledger-items.ts';
 
 /**
- * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), number
- * `version`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute. What has happened lies in partitions of
- * its own, `PROJECT#history`, with sort key `TIME#EVENT`.
+ * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), numbers
+ * `version` and `schema`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute. The history lies in
+ * partitions of its own, `PROJECT#history`, with sort key `TIME#EVENT`.
  */
 export function createDynamoLedger(client: DynamoDBClient, tableName: string, clock: Clock): Ledger {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
@@ -25,7 +34,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
   return {
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
-      const integrations = new Map<string, Versioned<Entry>>();
+      const integrations = new Map<string, Versioned<LedgerEntry>>();
       const query = {
         TableName: tableName,
         KeyConditionExpression: '#project = :project',
@@ -39,14 +48,13 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
           for (const item of page.Items ?? []) {
             // TTL deletes within days, not at the second.
             if (typeof item.expires_at === 'number' && item.expires_at <= epochSeconds()) continue;
-            if (item.item === PROJECT_ITEM) projectEntry = fromItem<ProjectEntry>(item);
-            else integrations.set(String(item.item).slice(INTEGRATION_PREFIX.length), fromItem<Entry>(item));
+            const id = integrationIdOf(item);
+            if (id === null) projectEntry = fromLedgerItem(item, upcastProjectEntry);
+            else integrations.set(id, fromLedgerItem(item, upcastEntry));
           }
         }
       } catch (error) {
-        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be read (${describeError(error)})`, {
-          cause: error,
-        });
+        throw unavailable('read', error);
       }
       return { project: projectEntry, integrations };
     },
@@ -57,13 +65,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       const unchanged = '#version = :expected';
       const command = new PutCommand({
         TableName: tableName,
-        Item: {
-          project,
-          item: sortKey(item),
-          version,
-          entry: item.entry,
-          ...(expiresAt === null ? {} : { expires_at: Math.ceil(Date.parse(expiresAt) / 1_000) }),
-        },
+        Item: toLedgerItem(project, item, version, expiresAt),
         ...(expected === null
           ? {
               ConditionExpression: unseen,
@@ -80,37 +82,25 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
         await documents.send(command);
       } catch (error) {
         if (error instanceof ConditionalCheckFailedException) {
-          throw new LostRaceError(`${sortKey(item)} was written by another pass`, { cause: error });
+          throw new LostRaceError(`${sortKeyOf(item)} was written by another pass`, { cause: error });
         }
-        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be written (${describeError(error)})`, {
-          cause: error,
-        });
+        throw unavailable('written', error);
       }
       return version;
     },
 
     async appendHistory(project, events): Promise<void> {
-      const put = (event: GuardEvent) => {
-        const expires = Date.parse(event.time) + HISTORY_DAYS * DAY_MS;
-        const Item = {
-          project: historyKey(project),
-          item: `${event.time}#${event.id}`,
-          event,
-          expires_at: Math.ceil(expires / 1_000),
-        };
-        return { PutRequest: { Item } };
-      };
+      const items = events.map((event) => toHistoryItem(project, event));
       // One request must not name the same item twice.
-      const unique = [...new Map(events.map((event) => [`${event.time}#${event.id}`, put(event)])).values()];
-      const batches = Array.from({ length: Math.ceil(unique.length / BATCH_ITEMS) }, (_, index) =>
-        unique.slice(index * BATCH_ITEMS, (index + 1) * BATCH_ITEMS),
+      const unique = [...new Map(items.map((item) => [item.item, item])).values()];
+      const puts = unique.map((Item) => ({ PutRequest: { Item } }));
+      const batches = Array.from({ length: Math.ceil(puts.length / BATCH_ITEMS) }, (_, index) =>
+        puts.slice(index * BATCH_ITEMS, (index + 1) * BATCH_ITEMS),
       );
       try {
         await pMap(batches, (batch) => putAll(documents, tableName, batch), { concurrency: BATCHES_AT_ONCE });
       } catch (error) {
-        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be written (${describeError(error)})`, {
-          cause: error,
-        });
+        throw unavailable('written', error);
       }
     },
 
@@ -120,25 +110,28 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
         TableName: tableName,
         KeyConditionExpression: '#project = :project AND #item >= :since',
         ExpressionAttributeNames: { '#project': 'project', '#item': 'item' },
-        ExpressionAttributeValues: { ':project': historyKey(project), ':since': since },
+        ExpressionAttributeValues: { ':project': historyKeyOf(project), ':since': since },
       };
       try {
         for await (const page of paginateQuery({ client: documents }, query)) {
           for (const item of page.Items ?? []) {
-            if (Number(item.expires_at) > epochSeconds()) events.push(item.event as GuardEvent);
+            if (Number(item.expires_at) > epochSeconds()) events.push(fromHistoryItem(item));
           }
         }
       } catch (error) {
-        throw new LedgerUnavailableError(`the ledger table ${tableName} cannot be read (${describeError(error)})`, {
-          cause: error,
-        });
+        throw unavailable('read', error);
       }
       return events;
     },
   };
+
+  function unavailable(participle: 'read' | 'written', cause: unknown): LedgerUnavailableError {
+    if (cause instanceof LedgerUnavailableError) return cause;
+    const message = `the ledger table ${tableName} cannot be ${participle} (${describeError(cause)})`;
+    return new LedgerUnavailableError(message, { cause });
+  }
 }
 
-const DAY_MS = 24 * 60 * 60 * 1_000;
 /** DynamoDB takes 25 items in one BatchWriteItem. */
 const BATCH_ITEMS = 25;
 const BATCHES_AT_ONCE = 4;
@@ -167,25 +160,4 @@ async function putAll(documents: DynamoDBDocumentClient, tableName: string, batc
 
 class UnprocessedError extends GuardError {
   override readonly name = 'UnprocessedError';
-}
-
-/** A partition of its own: what has happened is of no interest to a pass and must not slow it. A project's name has no "#". */
-function historyKey(project: string): string {
-  return `${project}#history`;
-}
-
-const PROJECT_ITEM = 'project';
-const INTEGRATION_PREFIX = 'integration#';
-
-function sortKey(item: LedgerItem): string {
-  return item.kind === 'project' ? PROJECT_ITEM : `${INTEGRATION_PREFIX}${item.id}`;
-}
-
-/** Only the guard writes this table, so the entry is what we put there. */
-function fromItem<Entry>(item: Record<string, unknown>): Versioned<Entry> {
-  return {
-    entry: item.entry as Entry,
-    version: item.version as number,
-    expiresAt: typeof item.expires_at === 'number' ? new Date(item.expires_at * 1_000).toISOString() : null,
-  };
 }

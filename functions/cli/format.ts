@@ -1,14 +1,13 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
-import type { Finding } from '../doctor/run-checks.ts';
-import { type GuardEvent, type Severity, actorOf, isAuditOnly } from '../guard/model/event.ts';
-import type { IntegrationRecord } from '../guard/model/integration.ts';
+import type { Finding } from '../doctor/finding.ts';
+import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
+import { doerOf, isKeptOnly } from '../guard/model/event.ts';
 import type { Outcome, Result } from '../guard/pass/execute.ts';
-import type { Plan } from '../guard/pass/plan.ts';
+import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
-import { type Decision, alertsOf, statusAsked } from '../guard/policy/decide.ts';
-import type { DecisionKind } from '../guard/policy/situation.ts';
-import type { Policy } from '../guard/settings/schema.ts';
+import type { DecisionKind } from '../guard/policy/transitions.ts';
+import type { Policy } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment } from '../guard/text/time.ts';
 import { VERB } from '../messages/digest.ts';
@@ -32,7 +31,7 @@ const CALM: ReadonlySet<DecisionKind> = new Set([
   'healthy',
   'watch',
   'open',
-  'probing',
+  'trial',
   'operator-paused',
   'ignored',
   'under-way',
@@ -51,7 +50,7 @@ const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
 };
 
 /** All integrations of a project with what the guard thinks of each. */
-export function showList(plan: Plan, width: number): string {
+export function formatList(plan: Plan, width: number): string {
   const records = plan.decisions.filter(({ record }) => record !== null);
   if (records.length === 0) return 'This project has no integrations.';
   const rows = records.map((decision) => [...recordCells(decision, plan.now), describeKind(decision.kind)]);
@@ -59,7 +58,7 @@ export function showList(plan: Plan, width: number): string {
 }
 
 /** What a pass would do now, the calm majority as one line. */
-export function showPlan(plan: Plan, width: number): string {
+export function formatPlan(plan: Plan, width: number): string {
   const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
   const lines = [
     plan.blastRadius.held
@@ -77,7 +76,7 @@ export function showPlan(plan: Plan, width: number): string {
 }
 
 /** What a pass has done. */
-export function showReport(report: PassReport, width: number): string {
+export function formatReport(report: PassReport, width: number): string {
   const changed = report.results.filter(isNews);
   const rows = changed.map(({ decision, outcome, problem }) => [
     ...decisionCells(decision).slice(0, 3),
@@ -87,20 +86,20 @@ export function showReport(report: PassReport, width: number): string {
   const lines = [
     rows.length === 0 ? '' : table(['ID', 'INTEGRATION', 'DECISION', 'OUTCOME', 'WHY'], rows, width, 4),
     report.failure === null ? '' : paint('red', `The pass could not run: ${report.failure}`),
-    report.undelivered.length === 0
+    report.untold.length === 0
       ? ''
-      : paint('red', `${plural(report.undelivered.length, 'alert')} not accepted; the next pass publishes them again.`),
+      : paint('red', `${plural(report.untold.length, 'alert')} not accepted; the next pass tells them.`),
     report.plan === null ? '' : summarizePlan(report.plan),
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
 
 /** What was done, by whom and why, oldest first. */
-export function showHistory(events: readonly GuardEvent[], now: string, width: number): string {
+export function formatHistory(events: readonly GuardEvent[], now: string, width: number): string {
   if (events.length === 0) return 'Nothing has happened in this time.';
   const rows = events.map((event) => [
     describeMoment(event.time, now),
-    actorOf(event),
+    doerOf(event),
     event.record === null ? 'the project' : `${event.record.id}\n${nameOf(event.record)}`,
     paint(SEVERITY_STYLE[event.severity], VERB[event.type]),
     event.reason,
@@ -116,7 +115,7 @@ const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: '
 >;
 
 /** What the doctor found, each with what to do, and the verdict. */
-export function showFindings(findings: readonly Finding[], width: number): string {
+export function formatFindings(findings: readonly Finding[], width: number): string {
   const rows = findings.map(({ check, level, says, todo }) => [
     paint(LEVEL_STYLE[level], level),
     check,
@@ -133,7 +132,7 @@ export function showFindings(findings: readonly Finding[], width: number): strin
 }
 
 /** Every project with its policy, and secrets that have the fleet's tag and are no project. */
-export function showProjects({ projects: known, fleet }: ProjectList, width: number): string {
+export function formatProjects({ projects: known, fleet }: ProjectList, width: number): string {
   const elsewhere = fleet === 'not looked at' ? ' Those of the fleet are shown with --stack.' : '';
   if (known.length === 0)
     return elsewhere === '' ? 'No project: no secret has the tag.' : `None is listed.${elsewhere}`;
@@ -158,9 +157,8 @@ function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): st
 /** Anything but what was only remembered: an operator's own pause is no news to them. */
 function isNews({ decision, outcome }: Result): boolean {
   if (outcome === 'quiet' || outcome === 'noted') return false;
-  return (
-    outcome !== 'done' || statusAsked(decision) !== null || alertsOf(decision).some((event) => !isAuditOnly(event))
-  );
+  const { act, events, owed } = decision;
+  return outcome !== 'done' || act !== null || [...owed, ...events].some((event) => !isKeptOnly(event));
 }
 
 function summarizePlan(plan: Plan): string {
@@ -169,7 +167,7 @@ function summarizePlan(plan: Plan): string {
   return `${plan.project}: ${active} active, ${paused} paused, ${suspended} suspended${invalid}.`;
 }
 
-function recordCells(decision: Decision, now: string): string[] {
+function recordCells(decision: PlannedDecision, now: string): string[] {
   const { record, figures } = decision;
   if (record === null) return [];
   const errors =
@@ -185,7 +183,7 @@ function recordCells(decision: Decision, now: string): string[] {
   ];
 }
 
-function decisionCells(decision: Decision): string[] {
+function decisionCells(decision: PlannedDecision): string[] {
   const name = decision.record === null ? '' : nameOf(decision.record);
   return [decision.id, name, describeKind(decision.kind), safeText(decision.reason, 400)];
 }

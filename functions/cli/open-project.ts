@@ -7,8 +7,10 @@ import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
-import { examine, examineFailure, type Finding, type Surgery } from '../doctor/run-checks.ts';
-import { ALERT_RESERVE_MS, PASS_TIME_LIMIT_SECONDS } from '../guard/pass/time-budget.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
+import { TELLING_MS } from '../guard/pass/execute.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../guard/policy/resolve.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
@@ -16,7 +18,7 @@ import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
-import { type ChosenProject, chooseDeployed, chooseLocal } from './select-project.ts';
+import { type SelectedProject, selectDeployedProject, selectLocalProject } from './select-project.ts';
 import { findStack } from './stack.ts';
 
 /** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
@@ -48,12 +50,12 @@ export function readCliEnvironment(variables: Readonly<Record<string, string | u
   };
 }
 
-export interface Connection {
+export interface OpenedProject {
   readonly project: GuardedProject;
   readonly ports: Ports;
 }
 
-export interface ConnectOptions {
+export interface OpenOptions {
   /** Which project; may be left out when there is one. */
   readonly project?: string;
   /** The stack's name; left out to run on this machine. */
@@ -65,14 +67,14 @@ export interface ConnectOptions {
 
 const systemClock: Clock = { now: () => new Date() };
 
-export async function connect(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
+export async function openProject(environment: CliEnvironment, options: OpenOptions): Promise<OpenedProject> {
   const stack = options.stack ?? environment.stack;
-  return stack === undefined ? connectLocal(environment, options) : connectStack(stack, options);
+  return stack === undefined ? openLocalProject(environment, options) : openStackProject(stack, options);
 }
 
-async function connectLocal(environment: CliEnvironment, options: ConnectOptions): Promise<Connection> {
+async function openLocalProject(environment: CliEnvironment, options: OpenOptions): Promise<OpenedProject> {
   const settings = readSettingsFile(environment.settingsFile);
-  const { name, policy, apiUrl } = chooseLocal(settings, options.project, environment.settingsFile);
+  const { name, policy, apiUrl } = selectLocalProject(settings, options.project, environment.settingsFile);
   const key = environmentKey(environment);
   // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
   await key.get();
@@ -91,11 +93,11 @@ async function connectLocal(environment: CliEnvironment, options: ConnectOptions
 }
 
 /** The stack's own settings, ledger, topic and secret, with the ordinary AWS credentials. */
-async function connectStack(stackName: string, options: ConnectOptions): Promise<Connection> {
+async function openStackProject(stackName: string, options: OpenOptions): Promise<OpenedProject> {
   const stack = await findStack(stackName);
   const { settings, output } = stack;
   const secrets = new SecretsManagerClient();
-  const { name, policy, apiUrl, secretId } = await chooseDeployed(stack, options.project, secrets, systemClock);
+  const { name, policy, apiUrl, secretId } = await selectDeployedProject(stack, options.project, secrets, systemClock);
   const key = createSecretKeySource(secrets, secretId, systemClock);
   await key.get();
   const alerts: AlertSink = createSnsAlertSink({
@@ -126,48 +128,48 @@ async function connectStack(stackName: string, options: ConnectOptions): Promise
 }
 
 /** Has the doctor look at this machine's guard, or at a deployed stack. Without --project at every project there is a key for. */
-export async function callDoctor(
+export async function runDoctor(
   environment: CliEnvironment,
-  options: Omit<ConnectOptions, 'showMail'>,
+  options: Omit<OpenOptions, 'showMail'>,
 ): Promise<readonly Finding[]> {
   const stackName = options.stack ?? environment.stack;
   try {
-    return await examine(
+    return await runChecks(
       stackName === undefined
-        ? localSurgery(environment, options.project)
-        : await stackSurgery(stackName, options.project),
+        ? localDoctorInput(environment, options.project)
+        : await stackDoctorInput(stackName, options.project),
     );
   } catch (error) {
-    return examineFailure(error);
+    return describeFailure(error);
   }
 }
 
-function localSurgery(environment: CliEnvironment, wanted: string | undefined): Surgery {
+function localDoctorInput(environment: CliEnvironment, wanted: string | undefined): DoctorInput {
   const { settingsFile: source, ledgerFile } = environment;
   const settings = readSettingsFile(source);
-  const project = chooseLocal(settings, wanted, source);
+  const project = selectLocalProject(settings, wanted, source);
   return {
     settings,
     source,
-    patients: [{ ...toPatient(project, environmentKey(environment)), ofFleet: false }],
+    projects: [{ ...toProjectCheck(project, environmentKey(environment)), ofFleet: false }],
     ledger: createFileLedger(ledgerFile, systemClock),
     clock: systemClock,
     place: { ledgerFile },
   };
 }
 
-async function stackSurgery(stackName: string, wanted: string | undefined): Promise<Surgery> {
+async function stackDoctorInput(stackName: string, wanted: string | undefined): Promise<DoctorInput> {
   const stack = await findStack(stackName);
   const { settings, output } = stack;
   const names = wanted === undefined ? Object.keys(settings.projects) : [wanted];
   const secrets = new SecretsManagerClient();
-  const projects = await Promise.all(names.map((name) => chooseDeployed(stack, name, secrets, systemClock)));
+  const projects = await Promise.all(names.map((name) => selectDeployedProject(stack, name, secrets, systemClock)));
   const { inspectStack } = await import('../doctor/inspect-stack.ts');
   return {
     settings,
     source: `stack ${stackName} (${stack.status})`,
-    patients: projects.map((project) => ({
-      ...toPatient(project, createSecretKeySource(secrets, project.secretId, systemClock)),
+    projects: projects.map((project) => ({
+      ...toProjectCheck(project, createSecretKeySource(secrets, project.secretId, systemClock)),
       ofFleet: project.ofFleet,
     })),
     ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
@@ -176,7 +178,7 @@ async function stackSurgery(stackName: string, wanted: string | undefined): Prom
   };
 }
 
-function toPatient({ name, policy, apiUrl }: ChosenProject, key: KeySource) {
+function toProjectCheck({ name, policy, apiUrl }: SelectedProject, key: KeySource) {
   return { name, policy, apiUrl, key, api: createApi(apiUrl, key, createTimeLimit()) };
 }
 
@@ -195,7 +197,7 @@ function createApi(apiUrl: string, key: KeySource, remainingMs: () => number) {
     apiUrl,
     key,
     clock: systemClock,
-    remainingMs: () => remainingMs() - ALERT_RESERVE_MS,
+    remainingMs: () => remainingMs() - TELLING_MS,
   });
 }
 

@@ -10,9 +10,9 @@ import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
 import { toCloudEvent } from '../messages/digest.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
-import { showFindings, showHistory, showList, showPlan, showProjects, showReport } from './format.ts';
+import { formatFindings, formatHistory, formatList, formatPlan, formatProjects, formatReport } from './format.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
-import { type Connection, callDoctor, connect, readCliEnvironment } from './open-project.ts';
+import { type OpenedProject, openProject, readCliEnvironment, runDoctor } from './open-project.ts';
 import { listProjects } from './projects.ts';
 
 /** The `guard` command line: the second door to the same core. */
@@ -122,8 +122,8 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       endProgress();
     }
   };
-  const open = (options: SharedOptions): Promise<Connection> =>
-    connect(readCliEnvironment(terminal.variables), {
+  const open = (options: SharedOptions): Promise<OpenedProject> =>
+    openProject(readCliEnvironment(terminal.variables), {
       ...options,
       log: logOf(terminal, options),
       showMail: (text) => {
@@ -155,8 +155,8 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         () => show(plan, terminal.columns),
       );
     });
-  looking('plan', 'what a pass would do now; touches nothing', showPlan);
-  looking('list', 'all integrations, with what the guard thinks of each', showList);
+  looking('plan', 'what a pass would do now; touches nothing', formatPlan);
+  looking('list', 'all integrations, with what the guard thinks of each', formatList);
 
   command('run', 'one pass: decide, pause, tell', 'run --force --stack IntegrationGuard')
     .option('--force', 'pause however many are over the limits, this once')
@@ -169,7 +169,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         terminal,
         options,
         () => reportToJson(report),
-        () => showReport(report, terminal.columns),
+        () => formatReport(report, terminal.columns),
       );
       if (!report.ok || report.results.some(({ outcome }) => outcome === 'failed')) exit(1);
     });
@@ -273,7 +273,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
           project,
           events: events.map((event) => ({ by: actorOf(event), ...toCloudEvent(event) })),
         }),
-        () => showHistory(events, now.toISOString(), terminal.columns),
+        () => formatHistory(events, now.toISOString(), terminal.columns),
       );
     });
 
@@ -283,13 +283,13 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     'doctor --stack IntegrationGuard',
   ).action(async (options: SharedOptions) => {
     const findings = await working(options, 'looking at everything', () =>
-      callDoctor(readCliEnvironment(terminal.variables), { ...options, log: logOf(terminal, options) }),
+      runDoctor(readCliEnvironment(terminal.variables), { ...options, log: logOf(terminal, options) }),
     );
     print(
       terminal,
       options,
       () => ({ findings }),
-      () => showFindings(findings, terminal.columns),
+      () => formatFindings(findings, terminal.columns),
     );
     if (findings.some(({ level }) => level === 'problem')) exit(1);
   });
@@ -308,7 +308,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         terminal,
         options,
         () => list,
-        () => showProjects(list, terminal.columns),
+        () => formatProjects(list, terminal.columns),
       );
     });
 

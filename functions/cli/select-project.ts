@@ -7,13 +7,13 @@ import { secretIdOf } from '../guard/settings/types.ts';
 import type { DeployedStack } from './stack.ts';
 
 /** Which project a command is about. */
-export interface ChosenProject {
+export interface SelectedProject {
   readonly name: string;
   readonly policy: Policy;
   readonly apiUrl: string;
 }
 
-export interface DeployedProject extends ChosenProject {
+export interface DeployedProject extends SelectedProject {
   /** Name or ARN of its secret. */
   readonly secretId: string;
   /** Whether a secret's tag makes it a project, and not the settings. */
@@ -21,10 +21,10 @@ export interface DeployedProject extends ChosenProject {
 }
 
 /** @param wanted may be left out when there is one */
-export function chooseLocal(settings: Settings, wanted: string | undefined, file: string): ChosenProject {
+export function selectLocalProject(settings: Settings, wanted: string | undefined, file: string): SelectedProject {
   const elsewhere =
     settings.fleet === undefined ? '' : '; projects of its fleet are those of a deployed stack: name it with --stack';
-  const { name, project } = chooseListed(settings, wanted, file, elsewhere);
+  const { name, project } = selectListedProject(settings, wanted, file, elsewhere);
   return { name, policy: project.policy, apiUrl: project.apiUrl };
 }
 
@@ -32,7 +32,7 @@ export function chooseLocal(settings: Settings, wanted: string | undefined, file
  * A listed project of a deployed stack, or one of its fleet.
  * @param wanted may be left out when there is one project and no fleet
  */
-export async function chooseDeployed(
+export async function selectDeployedProject(
   stack: Pick<DeployedStack, 'name' | 'settings'>,
   wanted: string | undefined,
   secrets: SecretsManagerClient,
@@ -42,7 +42,7 @@ export async function chooseDeployed(
   const { fleet, projects } = settings;
   const place = `stack ${stack.name}`;
   if (fleet === undefined || (wanted !== undefined && Object.hasOwn(projects, wanted))) {
-    const { name, project } = chooseListed(settings, wanted, place, '');
+    const { name, project } = selectListedProject(settings, wanted, place, '');
     return { name, policy: project.policy, apiUrl: project.apiUrl, secretId: secretIdOf(project), ofFleet: false };
   }
   if (wanted === undefined)
@@ -54,7 +54,7 @@ export async function chooseDeployed(
 }
 
 /** @param elsewhere where there are more projects, to end a sentence with */
-function chooseListed(
+function selectListedProject(
   { projects }: Settings,
   wanted: string | undefined,
   place: string,

@@ -3,12 +3,19 @@ import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
-import * as z from 'zod';
-import { GuardError, LedgerUnavailableError, LostRaceError, describeError } from '../guard/errors.ts';
-import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
-import type { GuardEvent } from '../guard/model/event.ts';
-import { type Clock, HISTORY_DAYS, type Ledger, type LedgerItem, type LedgerView, type Versioned } from '../guard/ports.ts';
+import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
+import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
+import { LEDGER_SCHEMA, readStored, upcastEntry, upcastEvent, upcastProjectEntry } from '../guard/model/upcast.ts';
+import {
+  type Clock,
+  HISTORY_DAYS,
+  type Ledger,
+  type LedgerItem,
+  type LedgerView,
+  type Versioned,
+} from '../guard/ports.ts';
 import { isLater, plusMinutes } from '../guard/text/time.ts';
+import { type LedgerFile, parseLedgerFile, type StoredItem } from './ledger-file.ts';
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
 export function createFileLedger(path: string, clock: Clock): Ledger {
@@ -17,98 +24,86 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
   const oneAtATime = pLimit(1);
   return {
     async read(project): Promise<LedgerView> {
-      const stored = (await readLedgerFile(path)).projects[project];
-      if (stored === undefined) return { project: null, integrations: new Map() };
-      const alive = Object.entries(stored.integrations).filter(([, item]) => !isExpired(item, clock.now()));
-      return { project: stored.project ?? null, integrations: new Map(alive) };
+      let projectEntry: Versioned<ProjectEntry> | null = null;
+      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      for (const item of (await readLedgerFile(path)).items) {
+        if (item.project !== project || isExpired(item, clock.now())) continue;
+        if (item.integration === null) projectEntry = toVersioned(item, upcastProjectEntry);
+        else integrations.set(item.integration, toVersioned(item, upcastEntry));
+      }
+      return { project: projectEntry, integrations };
     },
 
     write: (project, item, expected, expiresAt) =>
-      change(project, (stored) => {
-        const known = item.kind === 'project' ? stored.project : stored.integrations[item.id];
+      change((file) => {
+        const integration = item.kind === 'project' ? null : item.id;
+        const isTheItem = (stored: StoredItem) => stored.project === project && stored.integration === integration;
+        const known = file.items.find(isTheItem);
         const current = known === undefined || isExpired(known, clock.now()) ? null : known.version;
         if (current !== expected) throw new LostRaceError(`${nameOf(item)} was written by another pass`);
         const version = (known?.version ?? 0) + 1;
-        const next =
-          item.kind === 'project'
-            ? { ...stored, project: { entry: item.entry, version, expiresAt } }
-            : {
-                ...stored,
-                integrations: { ...stored.integrations, [item.id]: { entry: item.entry, version, expiresAt } },
-              };
-        const alive = Object.entries(next.integrations).filter(([, entry]) => !isExpired(entry, clock.now()));
-        return { stored: { ...next, integrations: Object.fromEntries(alive) }, result: version };
+        const next = { project, integration, version, expiresAt, schema: LEDGER_SCHEMA, entry: item.entry };
+        const others = file.items.filter((stored) => !isTheItem(stored) && !isExpired(stored, clock.now()));
+        return { file: { ...file, items: [...others, next] }, result: version };
       }),
 
     async appendHistory(project, events): Promise<void> {
-      await change(project, (stored) => {
-        const byId = new Map([...(stored.history ?? []), ...events].map((event) => [event.id, event]));
-        const history = [...byId.values()].filter(isKeptStill).sort(byTime);
-        return { stored: { ...stored, history }, result: undefined };
+      await change((file) => {
+        const appended = events.map((event) => ({ project, schema: LEDGER_SCHEMA, event }));
+        const byId = new Map(
+          [...file.history, ...appended].map((item) => [JSON.stringify([item.project, item.event.id]), item]),
+        );
+        const history = [...byId.values()].filter(({ event }) => isStillKept(event)).sort(byTime);
+        return { file: { ...file, history }, result: undefined };
       });
     },
 
     async history(project, since): Promise<readonly GuardEvent[]> {
-      const stored = (await readLedgerFile(path)).projects[project];
-      return (stored?.history ?? []).filter((event) => isKeptStill(event) && !isLater(since, event.time));
+      const { history } = await readLedgerFile(path);
+      return history
+        .filter((item) => item.project === project && isStillKept(item.event) && !isLater(since, item.event.time))
+        .map(({ schema, event }) => readStored(event, schema, upcastEvent));
     },
   };
 
-  function isKeptStill(event: GuardEvent): boolean {
+  function isStillKept(event: Pick<GuardEvent, 'time'>): boolean {
     return isLater(event.time, plusMinutes(clock.now().toISOString(), -HISTORY_DAYS * 24 * 60));
   }
 
-  /** Reads, changes and writes the part of one project under the lock. */
-  function change<T>(
-    project: string,
-    work: (stored: StoredProject) => { readonly stored: StoredProject; readonly result: T },
-  ): Promise<T> {
+  /** Reads, changes and writes the file under the lock. */
+  function change<T>(work: (file: LedgerFile) => { readonly file: LedgerFile; readonly result: T }): Promise<T> {
     const locked = () =>
       withLock(path, async () => {
-        const file = await readLedgerFile(path);
-        const { stored, result } = work(file.projects[project] ?? { integrations: {} });
-        const projects = { ...file.projects, [project]: stored };
-        await writeFileAtomic(path, `${JSON.stringify({ ...file, projects }, null, 2)}\n`);
+        const { file, result } = work(await readLedgerFile(path));
+        await writeFileAtomic(path, `${JSON.stringify(file, null, 2)}\n`);
         return result;
       });
     return oneAtATime(locked);
   }
 }
 
-function byTime(left: GuardEvent, right: GuardEvent): number {
-  return Date.parse(left.time) - Date.parse(right.time);
+function toVersioned<Entry>(item: StoredItem, upcast: (stored: unknown) => Entry): Versioned<Entry> {
+  const { version, expiresAt } = item;
+  return { entry: readStored(item.entry, item.schema, upcast), version, expiresAt };
 }
 
-/** Enough to tell our own file from another: what stands inside the entries is only ever written by us. */
-const anEntry = <Entry>() => z.custom<Entry>((value) => typeof value === 'object' && value !== null);
-
-const versioned = <Entry>() =>
-  z.object({ entry: anEntry<Entry>(), version: z.int().positive(), expiresAt: z.iso.datetime().nullable() });
-
-const storedProject = z.object({
-  project: versioned<ProjectEntry>().optional(),
-  integrations: z.record(z.string(), versioned<Entry>()),
-  history: z.array(anEntry<GuardEvent>()).optional(),
-});
-
-type StoredProject = z.output<typeof storedProject>;
-
-const ledgerFile = z.object({ format: z.literal(1), projects: z.record(z.string(), storedProject) });
-
-type LedgerFile = z.output<typeof ledgerFile>;
+function byTime(left: { readonly event: { readonly time: string } }, right: typeof left): number {
+  return Date.parse(left.event.time) - Date.parse(right.event.time);
+}
 
 async function readLedgerFile(path: string): Promise<LedgerFile> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { format: 1, projects: {} };
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return { format: 2, items: [], history: [] };
     throw new LedgerUnavailableError(`the ledger file ${path} cannot be read (${describeError(error)})`, {
       cause: error,
     });
   }
   try {
-    return ledgerFile.parse(JSON.parse(text));
+    return parseLedgerFile(text);
   } catch (error) {
     const advice = 'move it away to begin a new one, or name another with GUARD_LEDGER';
     throw new LedgerUnavailableError(`the ledger file ${path} is not a ledger of this guard; ${advice}`, {
@@ -149,7 +144,7 @@ async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function isExpired(item: Versioned<unknown>, now: Date): boolean {
+function isExpired(item: Pick<StoredItem, 'expiresAt'>, now: Date): boolean {
   return item.expiresAt !== null && Date.parse(item.expiresAt) <= now.getTime();
 }
 

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
-import { SettingsError, describeError } from '../guard/errors.ts';
-import { type Settings, parseSettings } from '../guard/settings/schema.ts';
+import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { describeError, SettingsError } from '../guard/errors.ts';
+import { parseSettings } from '../guard/settings/schema.ts';
+import type { Settings } from '../guard/settings/types.ts';
 
 /** The key of the settings inside `cdk.json`'s context. */
 export const CONTEXT_KEY = 'integration-guard';
@@ -46,7 +47,17 @@ function parseJson(text: string, path: string): { readonly document: unknown; re
     const problem = first === undefined ? 'it is empty' : printParseErrorCode(first.error);
     throw new SettingsError([`not JSON: ${problem} in line ${line}`], path);
   }
-  return { document: getNodeValue(tree), repeated: findRepeated(tree, []) };
+  return { document: valueIn(tree), repeated: findRepeated(tree, []) };
+}
+
+/** What JSON.parse would make of it. The library's own function loses a `__proto__`, about which `parseSettings` complains. */
+function valueIn(node: Node): unknown {
+  if (node.type === 'array') return (node.children ?? []).map(valueIn);
+  if (node.type !== 'object') return node.value;
+  const entries = (node.children ?? []).flatMap(({ children: [key, value] = [] }) =>
+    key === undefined || value === undefined ? [] : [[String(key.value), valueIn(value)] as const],
+  );
+  return Object.fromEntries(entries);
 }
 
 function findRepeated(node: Node, path: readonly (string | number)[]): readonly string[] {

@@ -51,7 +51,7 @@ const SETTINGS = {
   },
 };
 
-interface Beat {
+interface ScriptStep {
   /** Minutes after one o'clock. */
   readonly minute: number;
   readonly says: string;
@@ -68,19 +68,19 @@ const COMMON_OUTAGE = [
   'bq-export',
 ] as const;
 
-function breaks(ids: readonly CastId[], message: string): Beat['does'] {
+function breaks(ids: readonly CastId[], message: string): ScriptStep['does'] {
   return (world) => {
     for (const id of ids) world.breakDown(id, message);
   };
 }
 
-function mends(ids: readonly CastId[]): Beat['does'] {
+function mends(ids: readonly CastId[]): ScriptStep['does'] {
   return (world) => {
     for (const id of ids) world.mend(id);
   };
 }
 
-const STORY: readonly Beat[] = [
+const SCRIPT: readonly ScriptStep[] = [
   {
     minute: 8,
     says: 'Amplitude goes down, for both platforms.',
@@ -130,7 +130,7 @@ const STORY: readonly Beat[] = [
 ];
 
 /** Everything that happened, for `--json` and the closing table. */
-interface Happening {
+interface DemoEntry {
   readonly at: string;
   readonly who: 'world' | 'guard';
   readonly what: string;
@@ -166,7 +166,7 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
     projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } },
   });
   const project: GuardedProject = { name: PROJECT, policy: settings.projects[PROJECT]?.policy ?? fail() };
-  const happenings: Happening[] = [];
+  const entries: DemoEntry[] = [];
   const told: GuardEvent[] = [];
   const mails: string[] = [];
   const alerts = createTerminalAlertSink((mail) => mails.push(mail));
@@ -180,12 +180,12 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
   let elapsed = 1;
   while (elapsed < AFTERNOON_MINUTES) {
     const next = Math.min(elapsed - (elapsed % MINUTES_PER_PASS) + MINUTES_PER_PASS, AFTERNOON_MINUTES);
-    for (const beat of STORY.filter(({ minute }) => minute > elapsed && minute <= next)) {
-      world.advance(beat.minute - elapsed);
-      elapsed = beat.minute;
-      beat.does(world);
-      happenings.push({ at: clockTime(world), who: 'world', what: beat.says });
-      say(`${clockTime(world)}   ${paint('bold', beat.says)}`);
+    for (const step of SCRIPT.filter(({ minute }) => minute > elapsed && minute <= next)) {
+      world.advance(step.minute - elapsed);
+      elapsed = step.minute;
+      step.does(world);
+      entries.push({ at: clockTime(world), who: 'world', what: step.says });
+      say(`${clockTime(world)}   ${paint('bold', step.says)}`);
     }
     world.advance(next - elapsed);
     elapsed = next;
@@ -193,8 +193,8 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
     const report = await runPass(ports, project);
     passes.push(report);
     for (const { type, where, severity } of groupEvents(report.told)) {
-      const what = `The guard ${DEED[type]}: ${where}.`;
-      happenings.push({ at: clockTime(world), who: 'guard', what });
+      const what = `The guard ${NARRATION[type]}: ${where}.`;
+      entries.push({ at: clockTime(world), who: 'guard', what });
       say(`${clockTime(world)}   ${paint(STYLE[severity], what)}`);
     }
     for (const mail of mails.slice(mailsBefore)) say(mail.trimEnd().replace(/^/gm, '        '));
@@ -204,7 +204,7 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
   say(closing(world, told, passes, opening, options.columns));
   return {
     passes: passes.length,
-    happenings,
+    entries,
     mails,
     events: told.map(toCloudEvent),
     integrations: world.list().map(({ id, title, active }) => ({ id, title, active, ...world.tally(id) })),
@@ -256,7 +256,7 @@ function introduction(world: World): string {
   ].join('\n');
 }
 
-const DEED = {
+const NARRATION = {
   'integration.failing': 'warns',
   'integration.paused': 'pauses',
   'integration.would-pause': 'would pause',
@@ -285,7 +285,7 @@ function closing(
   opening: number,
   columns: number,
 ): string {
-  const rows = groupEvents(told).map(({ time, type, short, why }) => [time.slice(11, 16), DEED[type], short, why]);
+  const rows = groupEvents(told).map(({ time, type, short, why }) => [time.slice(11, 16), NARRATION[type], short, why]);
   rows.sort(([left = ''], [right = '']) => left.localeCompare(right));
   const tallies = world.list().map(({ id }) => world.tally(id));
   const sum = (field: 'delivered' | 'failed' | 'withheld') => tallies.reduce((total, tally) => total + tally[field], 0);

@@ -4,7 +4,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { showProjects } from '../../functions/cli/format.ts';
+import { formatProjects } from '../../functions/cli/format.ts';
 import { main } from '../../functions/cli/program.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
@@ -107,9 +107,13 @@ describe('guard run', () => {
     expect(out).toContain('│ Subject: [production] Amplitude iOS paused, 61 failures');
     expect(out).toContain('npx guard resume broken --project production');
     expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+done/);
-    expect(
-      JSON.parse(readFileSync(ledgerFile, 'utf8')).projects.production.integrations.broken.entry.circuit.state,
-    ).toBe('open');
+    expect(JSON.parse(readFileSync(ledgerFile, 'utf8')).items).toContainEqual(
+      expect.objectContaining({
+        project: 'production',
+        integration: 'broken',
+        entry: expect.objectContaining({ circuit: expect.objectContaining({ state: 'open' }) }),
+      }),
+    );
   });
 
   it('prints one JSON document: decisions with reasons, outcomes, events, counts, duration', async () => {
@@ -208,6 +212,8 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     ['an unknown flag', 'plan --fast', /unknown option '--fast'/],
     ['a missing id', 'pause', /missing required argument 'id'/],
     ['a project nobody has', 'plan --project nope', /has no project "nope"; it has: production/],
+    ['a name that every object has', 'plan --project constructor', /has no project "constructor"; it has: production/],
+    ['a name that no object lacks', 'plan --project __proto__', /has no project "__proto__"; it has: production/],
   ])('%s', async (_name, args, sentence) => {
     const { code, err } = await guard(args);
     expect(code).toBe(2);
@@ -452,8 +458,8 @@ describe('guard projects', () => {
       { project: 'lost', secretName: 'q/lost', policy: null, because: 'its tag names no policy', ofFleet: true },
       { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
     ];
-    const text = showProjects({ projects, fleet: 'looked at' }, 120);
-    expect(showProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
+    const text = formatProjects({ projects, fleet: 'looked at' }, 120);
+    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 15 min\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);

@@ -1,6 +1,6 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { chooseDeployed } from '../../functions/cli/select-project.ts';
+import { selectDeployedProject } from '../../functions/cli/select-project.ts';
 import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { CREDENTIALS, type SecretsEmulator, startSecretsManager } from '../support/aws-emulators.ts';
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 const choose = (settings: object, wanted?: string) =>
-  chooseDeployed({ name: 'Guard', settings: parseSettings(settings) }, wanted, client, createTestClock());
+  selectDeployedProject({ name: 'Guard', settings: parseSettings(settings) }, wanted, client, createTestClock());
 
 it('is one of the fleet, found by its secret', async () => {
   expect(await choose({ fleet: FLEET }, 'acme')).toMatchObject({

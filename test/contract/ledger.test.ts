@@ -1,8 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
+import { toHistoryItem, toLedgerItem } from '../../functions/aws/ledger-items.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import { BLANK_PROJECT_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
 import { makeEvent } from '../../functions/guard/model/event.ts';
@@ -10,6 +13,7 @@ import { HISTORY_DAYS, type Ledger } from '../../functions/guard/ports.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { type DynamoEmulator, LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
 import { aFailingRecord, anEntry, aRecord, minutesAfter, NOON } from '../support/builders.ts';
+import { itemSize, MAX_ITEM_BYTES } from '../support/item-size.ts';
 import { createMemoryLedger, createTestClock } from '../support/memory-ports.ts';
 
 /** What every ledger promises. Run over the in-memory twin, the JSON file and DynamoDB. */
@@ -30,11 +34,32 @@ afterAll(async () => {
 
 const clock = createTestClock();
 
-const implementations: readonly { readonly name: string; readonly create: () => Ledger }[] = [
-  { name: 'in memory', create: () => createMemoryLedger(clock) },
-  { name: 'in a JSON file', create: () => createFileLedger(join(folder, `nested/${count}/ledger.json`), clock) },
-  { name: 'in DynamoDB', create: () => createDynamoLedger(dynamo.client, LEDGER_TABLE, clock) },
+interface Implementation {
+  readonly name: string;
+  readonly create: () => Ledger;
+  /** Whether it refuses items above DynamoDB's size. */
+  readonly limited: boolean;
+}
+
+const implementations: readonly Implementation[] = [
+  { name: 'in memory', create: () => createMemoryLedger(clock), limited: true },
+  {
+    name: 'in a JSON file',
+    create: () => createFileLedger(join(folder, `nested/${count}/ledger.json`), clock),
+    limited: false,
+  },
+  { name: 'in DynamoDB', create: () => createDynamoLedger(dynamo.client, LEDGER_TABLE, clock), limited: true },
 ];
+
+/** Padding of four-byte characters: these are two to JavaScript, and an emulator that counts them is wrong by half. */
+const padded = <T extends object>(value: T, characters: number) =>
+  Object.assign({ ...value }, { padding: '\u{1f680}'.repeat(characters) });
+
+/** How many four-byte characters of padding an item has room for. */
+function roomFor(item: object): number {
+  // The name of the padding, and what an attribute of a map costs.
+  return Math.floor((MAX_ITEM_BYTES - itemSize(item) - 'padding'.length - 1) / 4);
+}
 
 /** An entry that uses every field, an event with untrusted text included. */
 function richEntry(): Entry {
@@ -74,7 +99,13 @@ function richEntry(): Entry {
   });
 }
 
-describe.each(implementations)('a ledger $name', ({ create }) => {
+/** Names that every plain object has a property of, and some that are numbers or words of a ledger's own. */
+const ODD_NAMES: readonly string[] = [
+  ...Object.getOwnPropertyNames(Object.prototype),
+  ...['prototype', 'project', 'integration', 'then', 'toJSON', 'null', '0', '-1'],
+];
+
+describe.each(implementations)('a ledger $name', ({ create, limited }) => {
   let ledger: Ledger;
   let project: string;
 
@@ -158,29 +189,79 @@ describe.each(implementations)('a ledger $name', ({ create }) => {
       });
 
     it('and gives it back from a moment on, the oldest first, to the last field', async () => {
-      await ledger.keep(project, [happened(2), happened(1, 'b')]);
-      await ledger.keep(project, [happened(0)]);
+      await ledger.appendHistory(project, [happened(2), happened(1, 'b')]);
+      await ledger.appendHistory(project, [happened(0)]);
       expect(await ledger.history(project, minutesAfter(NOON, 1))).toEqual([happened(1, 'b'), happened(2)]);
       expect(await ledger.history(project, NOON)).toHaveLength(3);
     });
 
     it('once, however often it is told', async () => {
-      await ledger.keep(project, [happened(1)]);
-      await ledger.keep(project, [happened(1), happened(2)]);
+      await ledger.appendHistory(project, [happened(1)]);
+      await ledger.appendHistory(project, [happened(1), happened(2)]);
       expect(await ledger.history(project, NOON)).toEqual([happened(1), happened(2)]);
     });
 
     it('for ninety days', async () => {
-      await ledger.keep(project, [happened(0), happened(10)]);
+      await ledger.appendHistory(project, [happened(0), happened(10)]);
       clock.advance(HISTORY_DAYS * 24 * 60 + 5);
       expect(await ledger.history(project, NOON)).toEqual([happened(10)]);
     });
 
     it('apart from other projects, and from what a pass reads', async () => {
-      await ledger.keep(project, [happened(1)]);
+      await ledger.appendHistory(project, [happened(1)]);
       expect(await ledger.history(`${project}-other`, NOON)).toEqual([]);
       expect(await ledger.read(project)).toEqual({ project: null, integrations: new Map() });
     });
+  });
+
+  describe.runIf(limited)('takes an item up to 400 KB of UTF-8', () => {
+    it('as an entry, and refuses a larger one', async () => {
+      const entry = richEntry();
+      const room = roomFor(toLedgerItem(project, { kind: 'integration', id: 'a', entry }, 1, minutesAfter(NOON, 10)));
+      const expiresAt = minutesAfter(NOON, 10);
+      await write('a', padded(entry, room), null, expiresAt);
+      await expect(write('b', padded(entry, room + 1), null, expiresAt)).rejects.toThrow(LedgerUnavailableError);
+      expect([...(await ledger.read(project)).integrations.keys()]).toEqual(['a']);
+    });
+
+    it('as an event of the history, and refuses a larger one', async () => {
+      const event = makeEvent({ type: 'guard.held', project, time: NOON, episode: NOON, reason: 'why' });
+      const room = roomFor(toHistoryItem(project, event));
+      await ledger.appendHistory(project, [padded(event, room)]);
+      await expect(ledger.appendHistory(project, [padded(event, room + 1)])).rejects.toThrow(LedgerUnavailableError);
+      expect(await ledger.history(project, NOON)).toEqual([padded(event, room)]);
+    });
+  });
+
+  it.each(ODD_NAMES)('takes "%s" for the name of a project and for an id', async (name) => {
+    const item = { kind: 'integration', id: name, entry: anEntry() } as const;
+    const event = makeEvent({ type: 'guard.held', project: name, time: NOON, episode: NOON, reason: 'why' });
+    expect(await ledger.read(name)).toEqual({ project: null, integrations: new Map() });
+    expect(await ledger.history(name, NOON)).toEqual([]);
+    const first = await ledger.write(name, item, null, null);
+    await expect(ledger.write(name, item, null, null)).rejects.toThrow(LostRaceError);
+    const version = await ledger.write(name, item, first, null);
+    await ledger.appendHistory(name, [event]);
+    expect(await ledger.read(name)).toEqual({
+      project: null,
+      integrations: new Map([[name, { entry: anEntry(), version, expiresAt: null }]]),
+    });
+    expect(await ledger.history(name, NOON)).toEqual([event]);
+  });
+
+  it('keeps integrations apart, whatever their ids', async () => {
+    const id = fc.oneof(fc.constantFrom(...ODD_NAMES), fc.stringMatching(/^[a-zA-Z0-9._-]{1,20}$/));
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(id, { minLength: 1, maxLength: 5 }), async (ids) => {
+        count += 1;
+        project = `project-${count}`;
+        for (const each of ids) await write(each, padded(anEntry(), each.length), null);
+        const { integrations } = await ledger.read(project);
+        const written = ids.map((each) => [each, padded(anEntry(), each.length)] as const);
+        expect(new Map([...integrations].map(([each, { entry }]) => [each, entry]))).toEqual(new Map(written));
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('holds hundreds of entries', async () => {
@@ -201,6 +282,54 @@ describe('a ledger in a JSON file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"precious": true}');
   });
 
+  it('reads what version 1 has written, and writes it back in the format of today', async () => {
+    const path = join(folder, 'format-1.json');
+    const ids = ['amp-ios', 'constructor', '__proto__'];
+    const event = makeEvent({ type: 'guard.held', project: 'p', time: NOON, episode: NOON, reason: 'why' });
+    const stored = (version: number) => ({ entry: anEntry(), version, expiresAt: minutesAfter(NOON, 60) });
+    const integrations = Object.fromEntries(ids.map((id, index) => [id, stored(index + 1)]));
+    const first = {
+      project: { entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null },
+      integrations,
+      history: [event],
+    };
+    const projects = Object.fromEntries([
+      ['p', first],
+      ['__proto__', { integrations: { a: stored(1) } }],
+    ]);
+    await writeFile(path, JSON.stringify({ format: 1, projects }));
+
+    const ledger = createFileLedger(path, clock);
+    const view = await ledger.read('p');
+    expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null });
+    expect([...view.integrations]).toEqual(ids.map((id, index) => [id, stored(index + 1)]));
+    expect([...(await ledger.read('__proto__')).integrations.keys()]).toEqual(['a']);
+    expect(await ledger.history('p', NOON)).toEqual([event]);
+
+    await ledger.write('p', { kind: 'integration', id: 'amp-ios', entry: anEntry() }, 1, null);
+    const { format, items } = JSON.parse(await readFile(path, 'utf8'));
+    expect(format).toBe(2);
+    const schemas = items.map(({ integration, schema }: Record<string, unknown>) => [integration, schema]);
+    expect(new Map(schemas)).toEqual(
+      new Map<unknown, unknown>([
+        ['amp-ios', 2],
+        ['constructor', 1],
+        ['__proto__', 1],
+        [null, 1],
+        ['a', 1],
+      ]),
+    );
+    expect((await ledger.read('p')).integrations.size).toBe(3);
+    expect(await ledger.history('p', NOON)).toEqual([event]);
+  });
+
+  it('refuses what a newer version has written, and says so', async () => {
+    const path = join(folder, 'newer.json');
+    const item = { project: 'p', integration: 'a', version: 1, expiresAt: null, schema: 3, entry: {} };
+    await writeFile(path, JSON.stringify({ format: 2, items: [item], history: [] }));
+    await expect(createFileLedger(path, clock).read('p')).rejects.toThrow(/written by a newer version of the guard/);
+  });
+
   it('refuses a file that is cut off', async () => {
     const path = join(folder, 'cut.json');
     await writeFile(path, '{"format":1,"projects":{"p":');
@@ -214,6 +343,34 @@ describe('a ledger in DynamoDB', () => {
     await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
     await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
       LedgerUnavailableError,
+    );
+  });
+
+  it('marks every item with its schema, and reads those of version 1 that have none', async () => {
+    const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
+    const documents = DynamoDBDocumentClient.from(dynamo.client);
+    const event = makeEvent({ type: 'guard.held', project: 'old', time: NOON, episode: NOON, reason: 'why' });
+    const put = async ({ schema: _, ...Item }: { readonly schema: number }) => {
+      await documents.send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
+    };
+    await put(toLedgerItem('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null));
+    await put(toLedgerItem('old', { kind: 'project', entry: BLANK_PROJECT_ENTRY }, 4, null));
+    await put(toHistoryItem('old', event));
+    const view = await ledger.read('old');
+    expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 4, expiresAt: null });
+    expect(view.integrations.get('a')).toEqual({ entry: anEntry(), version: 1, expiresAt: null });
+    expect(await ledger.history('old', NOON)).toEqual([event]);
+
+    await ledger.write('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null);
+    const Key = { project: 'old', item: 'integration#a' };
+    expect((await documents.send(new GetCommand({ TableName: LEDGER_TABLE, Key }))).Item).toMatchObject({ schema: 2 });
+  });
+
+  it('refuses what a newer version has written, and says so', async () => {
+    const Item = { project: 'newer', item: 'integration#a', version: 1, schema: 3, entry: {} };
+    await DynamoDBDocumentClient.from(dynamo.client).send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
+    await expect(createDynamoLedger(dynamo.client, LEDGER_TABLE, clock).read('newer')).rejects.toThrow(
+      /written by a newer version of the guard/,
     );
   });
 

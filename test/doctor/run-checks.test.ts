@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { TaggedSecret } from '../../functions/aws/tagged-secrets.ts';
+import type { Finding } from '../../functions/doctor/finding.ts';
 import type { FleetFacts, FleetRun, StackFacts, StackSubscription } from '../../functions/doctor/inspect-stack.ts';
-import { examine, examineFailure, type Finding, type Surgery } from '../../functions/doctor/run-checks.ts';
+import { type DoctorInput, describeFailure, runChecks } from '../../functions/doctor/run-checks.ts';
 import { GuardError, SecretUnusableError, SettingsError } from '../../functions/guard/errors.ts';
 import { type ProjectSettings, parseSettings } from '../../functions/guard/settings/schema.ts';
 import { KeyRefusedError } from '../../functions/qonversion/errors.ts';
@@ -33,16 +34,16 @@ const [production] = Object.values(SETTINGS.projects) as [ProjectSettings];
 
 async function visit(
   facts: Partial<StackFacts> = {},
-  change: (surgery: Surgery) => Surgery = (surgery) => surgery,
+  change: (input: DoctorInput) => DoctorInput = (input) => input,
 ): Promise<readonly Finding[]> {
   const harness = createHarness();
   addBusy(harness, 'amp-ios');
   const key = async () => parseSecretKey(runKey(), 'the secret', 'fill it');
-  return examine(
+  return runChecks(
     change({
       settings: SETTINGS,
       source: 'stack IntegrationGuard',
-      patients: [
+      projects: [
         {
           name: 'production',
           policy: production.policy,
@@ -128,9 +129,9 @@ describe('the doctor', () => {
 
   it('finds an empty secret, and does not ask Qonversion without a key', async () => {
     const none = () => Promise.reject(new SecretUnusableError('the secret "x" is empty; fill it with: aws …'));
-    const findings = await visit({}, (surgery) => ({
-      ...surgery,
-      patients: surgery.patients.map((patient) => ({ ...patient, key: { get: none, renew: none } })),
+    const findings = await visit({}, (input) => ({
+      ...input,
+      projects: input.projects.map((project) => ({ ...project, key: { get: none, renew: none } })),
     }));
     expect(bad(findings)).toMatchObject([
       { check: 'secret key', level: 'problem', says: expect.stringContaining('fill it with') },
@@ -140,18 +141,18 @@ describe('the doctor', () => {
 
   it('finds a key that Qonversion refuses', async () => {
     const refused = () => Promise.reject(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
-    const findings = await visit({}, (surgery) => ({
-      ...surgery,
-      patients: surgery.patients.map((patient) => ({
-        ...patient,
-        api: { ...patient.api, traffic: patient.api.traffic, list: refused },
+    const findings = await visit({}, (input) => ({
+      ...input,
+      projects: input.projects.map((project) => ({
+        ...project,
+        api: { ...project.api, traffic: project.api.traffic, list: refused },
       })),
     }));
     expect(bad(findings)).toMatchObject([{ check: 'Qonversion API', level: 'problem' }]);
   });
 
   it('finds settings that are wrong, one line per fault', () => {
-    expect(examineFailure(new SettingsError(['a: expected b', 'c: expected d'], 'cdk.json'))).toMatchObject([
+    expect(describeFailure(new SettingsError(['a: expected b', 'c: expected d'], 'cdk.json'))).toMatchObject([
       { check: 'settings', level: 'problem', says: 'cdk.json: a: expected b\nc: expected d' },
     ]);
   });
@@ -200,9 +201,9 @@ describe('the doctor of a fleet', () => {
   });
 
   it('looks at the project it is asked about without a schedule of its own', async () => {
-    const findings = await visit({ fleet: FLEET, schedules: async () => [] }, (surgery) => ({
-      ...surgery,
-      patients: surgery.patients.map((patient) => ({ ...patient, ofFleet: true })),
+    const findings = await visit({ fleet: FLEET, schedules: async () => [] }, (input) => ({
+      ...input,
+      projects: input.projects.map((project) => ({ ...project, ofFleet: true })),
     }));
     expect(bad(findings)).toEqual([]);
     expect(findings.map(({ check }) => check)).not.toContain('last pass');

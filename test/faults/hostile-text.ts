@@ -1,6 +1,7 @@
-import { showList, showPlan, showReport } from '../../functions/cli/format.ts';
+import { formatList, formatPlan, formatReport } from '../../functions/cli/format.ts';
 import { planToJson, reportToJson } from '../../functions/cli/json.ts';
-import { type EventType, type GuardEvent, makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
+import type { EventType, GuardEvent } from '../../functions/guard/model/entry.ts';
+import { makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
@@ -151,8 +152,8 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   const alerts = createTerminalAlertSink((text) => show('terminal: mail', text, { lines: true }));
   const ports = { ...harness.ports, log, alerts };
   const plan = await planPass(ports, harness.project);
-  show('terminal: list', showList(plan, 120), { lines: true });
-  show('terminal: plan', showPlan(plan, 120), { lines: true });
+  show('terminal: list', formatList(plan, 120), { lines: true });
+  show('terminal: plan', formatPlan(plan, 120), { lines: true });
   show('--json of plan', JSON.stringify(planToJson(plan)));
   const choice = { ...USUAL_CHOICE, find: '' };
   const toPage = (history: readonly GuardEvent[], now: Plan) =>
@@ -163,8 +164,8 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
     });
   show('panel: HTML', toPage([], plan), { lines: true });
   const report = await runPass(ports, harness.project);
-  show('panel: HTML with its history', toPage(report.delivered, plan), { lines: true });
-  show('terminal: run', showReport(report, 120), { lines: true });
+  show('panel: HTML with its history', toPage(report.told, plan), { lines: true });
+  show('terminal: run', formatReport(report, 120), { lines: true });
   show('--json of run', JSON.stringify(reportToJson(report)));
   show('ledger', JSON.stringify([harness.ledger.entry('production', 'x'), harness.ledger.projectEntry('production')]));
   return shown;

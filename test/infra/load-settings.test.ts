@@ -36,6 +36,17 @@ describe('the settings to deploy', () => {
     expect(nameOf(app, { GUARD_SETTINGS: join(folder, 'environment.json') })).toBe('from-flag');
   });
 
+  it('refuse a project named __proto__, which a parser could lose', async () => {
+    const file = join(folder, 'proto.json');
+    await writeFile(
+      file,
+      '{ "projects": { "production": { "secretName": "x" }, "__proto__": { "secretName": "y" } } }',
+    );
+    expect(() => loadSettings(new App({ context: { settings: file } }).node, {})).toThrow(
+      `${file}: projects.__proto__: expected another name`,
+    );
+  });
+
   it('are missed with one sentence', () => {
     expect(() => loadSettings(new App().node, {})).toThrow(
       `cdk.json: context.${CONTEXT_KEY}: expected the guard's settings, got nothing`,

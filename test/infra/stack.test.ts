@@ -445,6 +445,19 @@ describe('the template', () => {
   });
 });
 
+describe('a stack of projects with odd names', () => {
+  it.each([
+    ['names that every object has a property of', ['constructor', 'toString', 'valueOf', 'hasOwnProperty']],
+    ['names of letters and digits that differ in nothing but marks', ['a-b', 'ab', 'a_b']],
+    ['names like those of the stack’s own parts', ['Pass', 'Fleet', 'Key', 'Default', '0']],
+  ])('takes %s', (_what, names) => {
+    const projects = Object.fromEntries(names.map((name) => [name, { secretName: `q/${name}` }]));
+    const template = Template.fromStack(createStack({ projects }).stack);
+    template.resourceCountIs('AWS::Scheduler::Schedule', names.length);
+    template.resourceCountIs('AWS::SecretsManager::Secret', names.length);
+  });
+});
+
 describe('a stack of as many projects as the settings take', () => {
   const names = Array.from({ length: MOST_PROJECTS }, (_, index) => `project-with-a-long-name-${index}`);
   const many = createStack({

@@ -1,7 +1,10 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
+import { itemSize, MAX_ITEM_BYTES } from './item-size.ts';
 import { close, listen } from './loopback.ts';
 
 /** AWS services on loopback, for real SDK clients: DynamoDB (dynalite), SNS and SQS (fauxqs), and Secrets Manager. */
@@ -16,9 +19,9 @@ export interface DynamoEmulator {
   stop(): Promise<void>;
 }
 
-/** DynamoDB with the ledger table as the stack makes it. */
+/** DynamoDB with the ledger table as the stack makes it, and with its limit on the size of an item. */
 export async function startDynamo(): Promise<DynamoEmulator> {
-  const server = dynalite({ createTableMs: 0 }) as Server;
+  const server = limitItems(dynalite({ createTableMs: 0 }));
   const endpoint = await listen(server);
   const client = new DynamoDBClient({ ...CREDENTIALS, endpoint });
   await client.send(
@@ -43,6 +46,62 @@ export async function startDynamo(): Promise<DynamoEmulator> {
       await close(server);
     },
   };
+}
+
+/** Dynalite counts characters where DynamoDB counts bytes: here the server refuses what is too large before dynalite sees it. */
+function limitItems(server: Server): Server {
+  const [answer] = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', async (request, response) => {
+    const body = await buffer(request);
+    const tooLarge = putItems(request, body).some((item) => itemSize(plainMap(item)) > MAX_ITEM_BYTES);
+    if (!tooLarge) return answer?.(replay(request, body), response);
+    response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' });
+    const message = 'Item size has exceeded the maximum allowed size';
+    response.end(JSON.stringify({ __type: 'com.amazon.coral.validate#ValidationException', message }));
+  });
+  return server;
+}
+
+/** A request whose body has been read, for somebody else to read. */
+function replay({ method, url, headers }: IncomingMessage, body: Buffer): IncomingMessage {
+  return Object.assign(Readable.from([body]), { method, url, headers }) as unknown as IncomingMessage;
+}
+
+interface Attribute {
+  readonly S?: string;
+  readonly N?: string;
+  readonly BOOL?: boolean;
+  readonly L?: readonly Attribute[];
+  readonly M?: AttributeMap;
+}
+
+type AttributeMap = Readonly<Record<string, Attribute>>;
+
+interface PutInput {
+  readonly Item?: AttributeMap;
+  readonly RequestItems?: Readonly<
+    Record<string, readonly { readonly PutRequest?: { readonly Item: AttributeMap } }[]>
+  >;
+}
+
+/** The items that a request puts: PutItem has one, BatchWriteItem many. */
+function putItems(request: IncomingMessage, body: Buffer): readonly AttributeMap[] {
+  const action = String(request.headers['x-amz-target']).split('.').at(-1);
+  if (action !== 'PutItem' && action !== 'BatchWriteItem') return [];
+  const input = JSON.parse(body.toString('utf8')) as PutInput;
+  const batch = Object.values(input.RequestItems ?? {}).flat();
+  return [input.Item, ...batch.map(({ PutRequest }) => PutRequest?.Item)].filter((item) => item !== undefined);
+}
+
+function plainMap(map: AttributeMap): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(map).map(([name, attribute]) => [name, plain(attribute)]));
+}
+
+/** Of the types that the ledger uses. */
+function plain({ S, N, BOOL, L, M }: Attribute): unknown {
+  if (N !== undefined) return Number(N);
+  return S ?? BOOL ?? L?.map(plain) ?? (M === undefined ? null : plainMap(M));
 }
 
 export async function startSns(): Promise<FauxqsServer> {

@@ -1,3 +1,4 @@
+import { toHistoryItem, toLedgerItem } from '../../functions/aws/ledger-items.ts';
 import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/errors.ts';
 import type { Entry, ProjectEntry } from '../../functions/guard/model/entry.ts';
 import type { GuardEvent } from '../../functions/guard/model/event.ts';
@@ -18,6 +19,7 @@ import { NotFoundError, UnavailableError } from '../../functions/qonversion/erro
 import { parseRecord } from '../../functions/qonversion/schema.ts';
 import type { World } from '../../functions/sandbox/world.ts';
 import { NOON } from './builders.ts';
+import { itemSize, MAX_ITEM_BYTES } from './item-size.ts';
 
 /** In-memory twins of the ports, for tests that need no server. The contract suites run over them as over the real ones. */
 
@@ -48,10 +50,11 @@ export interface MemoryLedger extends Ledger {
   failWith(problem: string | null): void;
 }
 
+/** Refuses what DynamoDB would refuse, an item above its size included. */
 export function createMemoryLedger(clock: Clock): MemoryLedger {
   const items = new Map<string, Versioned<unknown>>();
   const calls = { reads: 0, writes: 0 };
-  const kept = new Map<string, Map<string, GuardEvent>>();
+  const histories = new Map<string, Map<string, GuardEvent>>();
   let failure: string | null = null;
   const keyOf = (project: string, id: string | null) => JSON.stringify([project, id]);
   const alive = (item: Versioned<unknown> | undefined) =>
@@ -90,25 +93,34 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
       const known = alive(items.get(key));
       if ((known?.version ?? null) !== expected) throw new LostRaceError('written by another pass');
       const version = (known?.version ?? 0) + 1;
+      checkSize(toLedgerItem(project, item, version, expiresAt));
       items.set(key, structuredClone({ entry: item.entry, version, expiresAt }));
       return version;
     },
 
     async appendHistory(project, events): Promise<void> {
       check();
-      const own = kept.get(project) ?? new Map<string, GuardEvent>();
+      for (const event of events) checkSize(toHistoryItem(project, event));
+      const own = histories.get(project) ?? new Map<string, GuardEvent>();
       for (const event of events) own.set(event.id, structuredClone(event));
-      kept.set(project, own);
+      histories.set(project, own);
     },
 
     async history(project, since): Promise<readonly GuardEvent[]> {
       check();
       const oldest = clock.now().getTime() - HISTORY_DAYS * 24 * 60 * 60_000;
-      return [...(kept.get(project)?.values() ?? [])]
+      return [...(histories.get(project)?.values() ?? [])]
         .filter(({ time }) => Date.parse(time) >= Date.parse(since) && Date.parse(time) > oldest)
         .sort((left, right) => Date.parse(left.time) - Date.parse(right.time));
     },
   };
+}
+
+/** @throws LedgerUnavailableError */
+function checkSize(item: object): void {
+  const bytes = itemSize(item);
+  if (bytes > MAX_ITEM_BYTES)
+    throw new LedgerUnavailableError(`an item of ${bytes} bytes; DynamoDB takes ${MAX_ITEM_BYTES} at most`);
 }
 
 export interface MemoryAlerts extends AlertSink {

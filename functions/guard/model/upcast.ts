@@ -1,3 +1,4 @@
+import { LedgerUnavailableError } from '../errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../pass/time-budget.ts';
 import { fingerprint } from '../text/fingerprint.ts';
 import { plusMs } from '../text/time.ts';
@@ -23,6 +24,23 @@ import type { Status } from './integration.ts';
  * entry as it was, the entry as it was going to be, and the alerts of both. Now the first is the entry, the second its
  * attempt, and the alerts are in the outbox.
  */
+
+/** The shape of what is stored now. Items of version 0.1 carry no number. */
+export const LEDGER_SCHEMA = 2;
+
+/**
+ * A stored item in today's shape.
+ * @param schema the number stored with it; undefined when there was none
+ * @throws LedgerUnavailableError when a newer version has stored it: this one would misread it
+ */
+export function readStored<T>(stored: unknown, schema: unknown, upcast: (stored: unknown) => T): T {
+  if (schema === undefined || schema === 1) return upcast(stored);
+  // Only the guard writes a ledger, so an item is what the guard put there.
+  if (schema === LEDGER_SCHEMA) return stored as T;
+  throw new LedgerUnavailableError(
+    `the ledger was written by a newer version of the guard (schema ${String(schema)}; this version reads up to ${LEDGER_SCHEMA}); use that version or a later one`,
+  );
+}
 
 interface V1Mark {
   readonly count: number;
@@ -58,7 +76,7 @@ interface V1Settled {
   readonly flaps?: (Flapping & { readonly told: { readonly at: string; readonly times: number } | null }) | null;
 }
 
-export interface V1Entry extends V1Settled {
+interface V1Entry extends V1Settled {
   readonly intent: {
     readonly decidedAt: string;
     readonly act: { readonly status: Status; readonly updatedAt: string } | null;
@@ -82,7 +100,7 @@ interface V1SettledProject {
   readonly unreadable: V1Trouble | null;
 }
 
-export interface V1ProjectEntry extends V1SettledProject {
+interface V1ProjectEntry extends V1SettledProject {
   readonly intent: {
     readonly decidedAt: string;
     readonly events: readonly GuardEvent[];
@@ -90,7 +108,9 @@ export interface V1ProjectEntry extends V1SettledProject {
   } | null;
 }
 
-export function upcastEntry(entry: V1Entry): Entry {
+/** @param stored an integration's entry of schema 1 */
+export function upcastEntry(stored: unknown): Entry {
+  const entry = stored as V1Entry;
   const { intent } = entry;
   if (intent === null) return { ...upcastSettled(entry), attempt: null, outbox: [], lease: null };
   const lease = intent.failedAt === null ? leaseOf(intent) : null;
@@ -110,7 +130,9 @@ export function upcastEntry(entry: V1Entry): Entry {
   return { ...upcastSettled(entry), attempt, outbox: owed(intent.owed), lease };
 }
 
-export function upcastProjectEntry(entry: V1ProjectEntry): ProjectEntry {
+/** @param stored a project's entry of schema 1 */
+export function upcastProjectEntry(stored: unknown): ProjectEntry {
+  const entry = stored as V1ProjectEntry;
   const { intent } = entry;
   const { failing, held, heldIds, unreadable } = intent?.settled ?? entry;
   return {
@@ -125,7 +147,9 @@ export function upcastProjectEntry(entry: V1ProjectEntry): ProjectEntry {
   };
 }
 
-export function upcastEvent(event: GuardEvent): GuardEvent {
+/** @param stored an event of schema 1 */
+export function upcastEvent(stored: unknown): GuardEvent {
+  const event = stored as GuardEvent;
   return (event.type as string) === 'integration.unstable' ? { ...event, type: 'integration.flapping' } : event;
 }
 

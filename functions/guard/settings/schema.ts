@@ -364,12 +364,24 @@ export type Subscription = z.output<typeof subscription>;
  * @throws SettingsError with one line per fault, each beginning with the path of the fault.
  */
 export function parseSettings(document: unknown, source = 'settings'): Settings {
+  const unusable = findPrototypeKeys(document, []);
+  if (unusable.length > 0) throw new SettingsError(unusable, source);
   const result = settings.safeParse(document, { reportInput: true });
   if (result.success) return result.data;
   throw new SettingsError(
     result.error.issues.flatMap((issue) => describeIssue(issue)),
     source,
   );
+}
+
+/** Zod drops an entry of this name in silence: a project would not be guarded. */
+function findPrototypeKeys(value: unknown, path: readonly (string | number)[]): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap((element, index) => findPrototypeKeys(element, [...path, index]));
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const here = [...path, key];
+    return key === '__proto__' ? [`${here.join('.')}: expected another name`] : findPrototypeKeys(inner, here);
+  });
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {

@@ -45,6 +45,31 @@ describe('settings', () => {
     });
   });
 
+  it.each(['constructor', 'toString', 'hasOwnProperty', 'valueOf'])(
+    'take a project named "%s" like any other',
+    (name) => {
+      const { projects } = parseSettings({ projects: { [name]: { secretName: 'x' } } });
+      expect(Object.keys(projects)).toEqual([name]);
+      expect(projects[name]?.secretName).toBe('x');
+    },
+  );
+
+  it.each([
+    ['{ "projects": { "__proto__": { "secretName": "x" } } }', 'projects.__proto__: expected another name'],
+    [
+      '{ "projects": { "a": { "secretName": "x", "policy": { "overrides": [{ "__proto__": {} }] } } } }',
+      'projects.a.policy.overrides.0.__proto__: expected another name',
+    ],
+  ])('refuse the name __proto__ with one sentence: %s', (text, fault) => {
+    expect(faultsOf(JSON.parse(text))).toEqual([fault]);
+  });
+
+  it('know no project for an alert that only every object has', () => {
+    expect(faultsOf(alerts({ email: 'ops@example.com', projects: ['constructor'] }))).toEqual([
+      'alerts.subscriptions.0.projects.0: expected one of the projects (production), got "constructor"',
+    ]);
+  });
+
   it('give probe recovery its defaults', () => {
     expect(parseSettings(project({ recovery: { mode: 'probe' } })).projects.production?.policy.recovery).toEqual({
       mode: 'probe',
