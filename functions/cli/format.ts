@@ -2,7 +2,8 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import type { Finding } from '../doctor/run-checks.ts';
 import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
-import { doerOf, isKeptOnly } from '../guard/model/event.ts';
+import { actorOf, isAuditOnly } from '../guard/model/event.ts';
+import { describeType } from '../guard/model/event-catalogue.ts';
 import type { Outcome, Result } from '../guard/pass/execute.ts';
 import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
@@ -10,7 +11,6 @@ import type { DecisionKind } from '../guard/policy/transitions.ts';
 import type { Policy } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment } from '../guard/text/time.ts';
-import { VERB } from '../messages/digest.ts';
 import type { ProjectList } from './projects.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
@@ -99,9 +99,9 @@ export function showHistory(events: readonly GuardEvent[], now: string, width: n
   if (events.length === 0) return 'Nothing has happened in this time.';
   const rows = events.map((event) => [
     describeMoment(event.time, now),
-    doerOf(event),
+    actorOf(event),
     event.record === null ? 'the project' : `${event.record.id}\n${nameOf(event.record)}`,
-    paint(SEVERITY_STYLE[event.severity], VERB[event.type]),
+    paint(SEVERITY_STYLE[event.severity], describeType(event.type).label),
     event.reason,
   ]);
   return table(['TIME', 'WHO', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 4);
@@ -158,7 +158,7 @@ function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): st
 function isNews({ decision, outcome }: Result): boolean {
   if (outcome === 'quiet' || outcome === 'noted') return false;
   const { act, events, owed } = decision;
-  return outcome !== 'done' || act !== null || [...owed, ...events].some((event) => !isKeptOnly(event));
+  return outcome !== 'done' || act !== null || [...owed, ...events].some((event) => !isAuditOnly(event));
 }
 
 function summarizePlan(plan: Plan): string {

@@ -1,14 +1,14 @@
 import type { GuardEvent, IntegrationRecord } from '../guard/model/entry.ts';
-import { isKeptOnly } from '../guard/model/event.ts';
+import { isAuditOnly } from '../guard/model/event.ts';
 import type { Result } from '../guard/pass/execute.ts';
 import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
 import { safeText } from '../guard/text/sanitize.ts';
-import { toCloudEvent } from '../messages/digest.ts';
+import { toCloudEvent } from '../messages/cloud-event.ts';
 
 /** The documents that `--json` prints. Field names of records are the API's own. */
 
-const isTold = (event: GuardEvent) => !isKeptOnly(event);
+const isTold = (event: GuardEvent) => !isAuditOnly(event);
 
 export function decisionToJson(decision: PlannedDecision) {
   return {

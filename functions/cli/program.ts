@@ -1,14 +1,14 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
 import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
-import { doerOf } from '../guard/model/event.ts';
+import { actorOf } from '../guard/model/event.ts';
 import { operate } from '../guard/pass/operator-command.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import { planPass, runPass } from '../guard/pass/run-pass.ts';
 import type { Order } from '../guard/policy/decide.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
-import { toCloudEvent } from '../messages/digest.ts';
+import { toCloudEvent } from '../messages/cloud-event.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { showFindings, showHistory, showList, showPlan, showProjects, showReport } from './format.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
@@ -263,7 +263,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         options,
         () => ({
           project,
-          events: events.map((event) => ({ by: doerOf(event), ...toCloudEvent(event) })),
+          events: events.map((event) => ({ by: actorOf(event), ...toCloudEvent(event) })),
         }),
         () => showHistory(events, now.toISOString(), terminal.columns),
       );

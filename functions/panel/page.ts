@@ -1,10 +1,11 @@
+import type { Phase } from '../guard/model/event-catalogue.ts';
 import { NOTHING_TO_DO } from '../guard/policy/next-action.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 import { Html, html } from './html.ts';
 import type { Action, Reader } from './input.ts';
 import { STYLE } from './style.ts';
-import { type Phase, type Segment, TIMELINE_DAYS } from './timeline.ts';
+import { type Segment, TIMELINE_DAYS } from './timeline.ts';
 import type { HistoryLine, Level, PanelRow, PanelView } from './view.ts';
 
 /** The panel as HTML for a CloudWatch custom widget: no script, actions as `<cwdb-action>` behind the element they belong to. */
@@ -196,15 +197,15 @@ function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] 
       ? action(
           'Pause',
           'pause',
-          'Pause NAME? No events go there until a person resumes it, and those of the pause are not sent later.',
+          'Pause NAME? No events are sent there until a person resumes it. Events from the pause are not delivered later.',
         )
-      : action('Resume', 'resume', 'Resume NAME? Events go there again, and its failures count from now on.'),
+      : action('Resume', 'resume', 'Resume NAME? Events are sent there again. The guard counts failures from now on.'),
     row.ignored
-      ? action('Guard again', 'heed', 'Have the guard look after NAME again?')
+      ? action('Guard again', 'heed', 'Guard NAME again?')
       : action(
           'Ignore for a day',
           'ignore',
-          'Have the guard ignore NAME for a day? Nothing is told of it, and it is not paused.',
+          'Ignore NAME for a day? The guard neither pauses it nor sends alerts about it.',
         ),
   ];
 }
@@ -226,7 +227,7 @@ function button(word: string, label: string, { endpoint, confirmation, parameter
 const SHAPE = {
   delivering: { y: 9, height: 3 },
   failing: { y: 5, height: 7 },
-  trial: { y: 5, height: 3 },
+  probing: { y: 5, height: 3 },
   paused: { y: 0, height: 12 },
   suspended: { y: 0, height: 12 },
   operator: { y: 3, height: 6 },
@@ -235,7 +236,7 @@ const SHAPE = {
 const PHASE_WORDS = {
   delivering: 'delivering',
   failing: 'failing',
-  trial: 'on trial',
+  probing: 'probing',
   paused: 'paused by the guard',
   suspended: 'suspended by Qonversion',
   operator: 'paused by an operator',
@@ -265,7 +266,7 @@ function bar({ phase, start, width, from }: Segment, now: string): Html {
 const LEGEND: readonly (readonly [Phase, string])[] = [
   ['delivering', 'delivering'],
   ['failing', 'failing'],
-  ['trial', 'on trial'],
+  ['probing', 'probing'],
   ['paused', 'paused by the guard, or suspended by Qonversion'],
   ['operator', 'paused by an operator'],
 ];

@@ -34,7 +34,7 @@ container-type:inline-size;color:var(--text);background:var(--ground);font:13px/
 .ig-bar-full span{background:var(--bad)}
 .ig-week{display:block;width:140px;height:22px;margin-top:2px}
 .ig-week .ig-day{stroke:var(--line);stroke-width:.4}
-.ig-week .ig-delivering{fill:var(--good)}.ig-week .ig-failing{fill:var(--warning)}.ig-week .ig-trial{fill:var(--info)}
+.ig-week .ig-delivering{fill:var(--good)}.ig-week .ig-failing{fill:var(--warning)}.ig-week .ig-probing{fill:var(--info)}
 .ig-week .ig-paused,.ig-week .ig-suspended{fill:var(--bad)}.ig-week .ig-operator{fill:var(--off)}
 .ig-acts{white-space:nowrap}
 .ig-legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:12px;color:var(--muted);margin:6px 0 0;padding:0;list-style:none}

@@ -1,10 +1,8 @@
-import type { EventType, GuardEvent } from '../guard/model/entry.ts';
+import type { GuardEvent } from '../guard/model/entry.ts';
+import { describeType, type Phase } from '../guard/model/event-catalogue.ts';
 import { minutesBetween, plusMinutes } from '../guard/text/time.ts';
 
 /** An integration's week, told from what the ledger keeps of it. */
-
-/** How it went: delivering, failing and still on, on trial, stopped by the guard, by Qonversion, by an operator. */
-export type Phase = 'delivering' | 'failing' | 'trial' | 'paused' | 'suspended' | 'operator';
 
 export interface Segment {
   readonly phase: Phase;
@@ -16,22 +14,6 @@ export interface Segment {
 }
 
 export const TIMELINE_DAYS = 7;
-
-/** What an event begins, and what went before it when nothing else is known of that. */
-const CHANGES: { readonly [type in EventType]?: { readonly to: Phase; readonly from: Phase } } = {
-  'integration.failing': { to: 'failing', from: 'delivering' },
-  'integration.would-pause': { to: 'failing', from: 'delivering' },
-  'integration.unstable': { to: 'failing', from: 'delivering' },
-  'integration.pause-failed': { to: 'failing', from: 'failing' },
-  'integration.paused': { to: 'paused', from: 'delivering' },
-  'integration.suspended': { to: 'suspended', from: 'delivering' },
-  'integration.probing': { to: 'trial', from: 'paused' },
-  'integration.recovered': { to: 'delivering', from: 'failing' },
-  'integration.reactivated': { to: 'delivering', from: 'paused' },
-  'integration.recovery-abandoned': { to: 'paused', from: 'paused' },
-  'integration.operator-paused': { to: 'operator', from: 'delivering' },
-  'integration.operator-resumed': { to: 'delivering', from: 'operator' },
-};
 
 /** How an integration is now, and since when, if its record tells. */
 export interface Present {
@@ -47,9 +29,9 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
   const begin = plusMinutes(now, -TIMELINE_DAYS * 24 * 60);
   const turns: Turn[] = [];
   for (const { type, time, figures } of events) {
-    const change = CHANGES[type];
-    if (change === undefined || time < begin || time > now) continue;
-    if (turns.length === 0) turns.push({ at: begin, phase: change.from });
+    const { phases } = describeType(type);
+    if (phases === null || time < begin || time > now) continue;
+    if (turns.length === 0) turns.push({ at: begin, phase: phases.before });
     const last = turns.at(-1);
     // It began to fail before anybody was told.
     const since = figures === null ? time : toUtc(figures.failingSince);
@@ -58,7 +40,7 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
     }
     // What a worker suspended stays its verdict when the guard gives up on it.
     const gaveUp = type === 'integration.recovery-abandoned' && last?.phase === 'suspended';
-    turns.push({ at: time, phase: gaveUp ? 'suspended' : change.to });
+    turns.push({ at: time, phase: gaveUp ? 'suspended' : phases.after });
   }
   const current = present.since === null ? present : { ...present, since: toUtc(present.since) };
   return toSegments([...turns, ...untold(turns.at(-1), current, begin, now)], begin, now);

@@ -1,5 +1,6 @@
 import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
-import { doerOf } from '../guard/model/event.ts';
+import { actorOf } from '../guard/model/event.ts';
+import { describeType, type Phase } from '../guard/model/event-catalogue.ts';
 import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
 import { effectivePolicy } from '../guard/policy/figures.ts';
 import { isUnstable } from '../guard/policy/flapping.ts';
@@ -7,8 +8,7 @@ import { type Outlook, outlook } from '../guard/policy/next-action.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
-import { VERB } from '../messages/digest.ts';
-import { type Phase, type Segment, timelineOf } from './timeline.ts';
+import { type Segment, timelineOf } from './timeline.ts';
 
 /** What the panel shows, as data: all text is safe to show once it is escaped. */
 export interface PanelView {
@@ -156,8 +156,8 @@ function stateOf(
       if (kind === 'under-way') return { level: 'info', word: 'a pass is at work on it', phase: 'delivering' };
       if (kind === 'ignored' && record.delivery_error_count > 0)
         return { level: 'off', word: 'failing, and ignored', phase: 'failing' };
-      if (kind === 'trial') return { level: 'info', word: 'on trial', phase: 'trial' };
-      if (isUnstable(settled.flaps)) return { level: 'warning', word: 'unstable', phase: 'failing' };
+      if (kind === 'trial') return { level: 'info', word: 'probing', phase: 'probing' };
+      if (isUnstable(settled.flaps)) return { level: 'warning', word: 'flapping', phase: 'failing' };
       if (figures !== null && figures.freshErrors > 0 && kind !== 'recovered')
         return { level: 'warning', word: 'failing', phase: 'failing' };
       return { level: 'good', word: 'delivering', phase: 'delivering' };
@@ -176,7 +176,7 @@ function presentSince(
     case 'paused':
     case 'suspended':
       return circuit.state === 'closed' ? null : circuit.openedAt;
-    case 'trial':
+    case 'probing':
       return circuit.state === 'half-open' ? circuit.probedAt : null;
     case 'delivering':
     case 'operator':
@@ -194,8 +194,8 @@ function describeCircuit({ before: { circuit } }: PlannedDecision, now: string):
     case 'closed':
       return null;
     case 'open': {
-      const trials = circuit.failedProbes === 0 ? '' : `, ${plural(circuit.failedProbes, 'trial')} failed`;
-      return `open for ${describeMinutes(minutesBetween(circuit.openedAt, now))}${trials}`;
+      const probes = circuit.failedProbes === 0 ? '' : `, ${plural(circuit.failedProbes, 'probe')} failed`;
+      return `open for ${describeMinutes(minutesBetween(circuit.openedAt, now))}${probes}`;
     }
     case 'half-open':
       return `half-open since ${describeMoment(circuit.probedAt, now)}`;
@@ -206,12 +206,12 @@ function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'
   const count = (level: Level) => rows.filter(({ state }) => state.level === level).length;
   const stopped = count('bad');
   const failing = count('warning');
-  const trials = count('info');
+  const probing = count('info');
   const on = rows.filter(({ active }) => active).length;
   const parts = [
     stopped > 0 ? `${stopped} stopped` : '',
     failing > 0 ? `${failing} failing` : '',
-    trials > 0 ? `${trials} on trial` : '',
+    probing > 0 ? `${probing} probing` : '',
     plan.invalid.length > 0 ? `${plan.invalid.length} unreadable` : '',
   ].filter((part) => part !== '');
   if (parts.length === 0 && !plan.blastRadius.held) {
@@ -246,10 +246,10 @@ function toHistoryLine(event: GuardEvent, now: string): HistoryLine {
   const { record } = event;
   return {
     at: describeMoment(event.time, now),
-    who: doerOf(event),
+    who: actorOf(event),
     id: record?.id ?? '',
     name: record === null ? 'the project' : safeText(`${record.integration} ${record.target_platform}`, 80),
-    what: VERB[event.type],
+    what: describeType(event.type).label,
     severity: event.severity,
     why: safeText(event.reason, 300),
   };

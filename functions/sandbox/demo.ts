@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { paint, table } from '../cli/format.ts';
 import type { GuardEvent } from '../guard/model/entry.ts';
 import { bySeverity } from '../guard/model/event.ts';
+import { describeType } from '../guard/model/event-catalogue.ts';
 import { type PassReport, runPass } from '../guard/pass/run-pass.ts';
 import type { AlertSink, Ports } from '../guard/ports.ts';
 import { parseSettings } from '../guard/settings/schema.ts';
@@ -12,7 +13,7 @@ import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
-import { toCloudEvent } from '../messages/digest.ts';
+import { toCloudEvent } from '../messages/cloud-event.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { parseSecretKey } from '../qonversion/secret-key.ts';
 import { type CastId, populate } from './scenario.ts';
@@ -194,7 +195,7 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
     const report = await runPass(ports, project);
     passes.push(report);
     for (const { type, where, severity } of groupEvents(report.told)) {
-      const what = `The guard ${DEED[type]}: ${where}.`;
+      const what = `Guard: ${where}${describeType(type).label}.`;
       happenings.push({ at: clockTime(world), who: 'guard', what });
       say(`${clockTime(world)}   ${paint(STYLE[severity], what)}`);
     }
@@ -237,7 +238,8 @@ function groupEvents(told: readonly GuardEvent[]) {
   return [...groups.values()].flatMap((events) => {
     const [first] = events;
     if (first === undefined) return [];
-    const where = events.map(({ record }) => record?.id ?? 'the project').join(', ');
+    const ids = events.flatMap(({ record }) => (record === null ? [] : [record.id]));
+    const where = ids.length === 0 ? '' : `${ids.join(', ')} `;
     const others = events.length === 1 ? '' : ` + ${events.length - 1} more`;
     const short = `${first.record?.id ?? 'the project'}${others}`;
     return [{ time: first.time, type: first.type, severity: first.severity, where, short, why: first.reason }];
@@ -257,28 +259,6 @@ function introduction(world: World): string {
   ].join('\n');
 }
 
-const DEED = {
-  'integration.failing': 'warns',
-  'integration.paused': 'pauses',
-  'integration.would-pause': 'would pause',
-  'integration.pause-failed': 'could not pause',
-  'integration.activation-failed': 'could not re-activate',
-  'integration.suspended': 'tells of a suspension',
-  'integration.reactivated': 'respects the operator',
-  'integration.probing': 're-activates on trial',
-  'integration.recovered': 'tells of a recovery',
-  'integration.recovery-abandoned': 'gives up',
-  'integration.still-down': 'reminds',
-  'integration.unstable': 'warns of instability',
-  'integration.operator-paused': "notes an operator's pause",
-  'integration.operator-resumed': 'notes the end of an operator’s pause',
-  'integration.exemption': 'notes an exemption',
-  'guard.held': 'holds all pauses back',
-  'guard.unreadable': 'reports unreadable records',
-  'guard.failing': 'cannot run',
-  'guard.recovered': 'runs again',
-} as const satisfies Record<GuardEvent['type'], string>;
-
 function closing(
   world: World,
   told: readonly GuardEvent[],
@@ -286,7 +266,12 @@ function closing(
   opening: number,
   columns: number,
 ): string {
-  const rows = groupEvents(told).map(({ time, type, short, why }) => [time.slice(11, 16), DEED[type], short, why]);
+  const rows = groupEvents(told).map(({ time, type, short, why }) => [
+    time.slice(11, 16),
+    short,
+    describeType(type).label,
+    why,
+  ]);
   rows.sort(([left = ''], [right = '']) => left.localeCompare(right));
   const tallies = world.list().map(({ id }) => world.tally(id));
   const sum = (field: 'delivered' | 'failed' | 'withheld') => tallies.reduce((total, tally) => total + tally[field], 0);
@@ -294,8 +279,8 @@ function closing(
   const hours = Math.round((world.now().getTime() - opening) / 3_600_000);
   return [
     '',
-    paint('bold', 'What was done, and why'),
-    table(['TIME', 'THE GUARD', 'WHERE', 'WHY'], rows, columns, 3),
+    paint('bold', 'What happened, and why'),
+    table(['TIME', 'INTEGRATION', 'WHAT', 'WHY'], rows, columns, 3),
     '',
     `${hours} hours, ${plural(passes.length, 'pass', 'passes')}, ${plural(requests, 'request')} to the API. ` +
       `Events: ${sum('delivered').toLocaleString('en-US')} delivered, ${sum('failed').toLocaleString('en-US')} failed, ` +

@@ -201,8 +201,8 @@ describe('a row of the panel', () => {
         'failing; the guard pauses it after 10 more failures, at 09:45 UTC at the earliest, unless a delivery succeeds',
       'seg-stripe': 'paused by the guard; the guard tries it again at 11:30 UTC',
       'braze-ios': 'suspended by Qonversion; the guard tries it again at 09:50 UTC',
-      'mix-ios': 'on trial; the guard ends trial 1 at the first delivery, or pauses it again after 3 more failures',
-      'hook-billing': 'unstable; the guard tells of it, and does not pause it',
+      'mix-ios': 'probing; the guard ends trial 1 at the first delivery, or pauses it again after 3 more failures',
+      'hook-billing': 'flapping; the guard tells of it, and does not pause it',
       'bq-export': 'paused by an operator; the guard leaves it paused',
       'ph-staging': 'draft; the guard leaves it paused',
       'slack-wins': 'failing, and ignored; the guard leaves it alone until 2026-11-25 09:15 UTC',
@@ -265,7 +265,7 @@ describe('the week of an integration', () => {
       event('integration.recovered', 1_990),
     ];
     const segments = timelineOf(events, { phase: 'delivering', since: null }, NOON);
-    expect(segments.map(({ phase }) => phase)).toEqual(['delivering', 'paused', 'trial', 'delivering']);
+    expect(segments.map(({ phase }) => phase)).toEqual(['delivering', 'paused', 'probing', 'delivering']);
     segments.slice(1).forEach(({ from }, index) => {
       expect(from).toBe(segments[index]?.to);
     });

@@ -1,3 +1,7 @@
+import type { EventType } from './event-catalogue.ts';
+
+export type { EventType };
+
 /** The words of the API and of the ledger, as plain data. Times are ISO 8601 strings in UTC, as the API sends them. */
 
 export type TargetPlatform = 'iOS' | 'Android' | 'Stripe';
@@ -105,27 +109,6 @@ export interface Told {
 }
 
 export type Severity = 'info' | 'warning' | 'critical';
-
-export type EventType =
-  | 'integration.failing'
-  | 'integration.paused'
-  | 'integration.would-pause'
-  | 'integration.pause-failed'
-  | 'integration.activation-failed'
-  | 'integration.suspended'
-  | 'integration.reactivated'
-  | 'integration.probing'
-  | 'integration.recovered'
-  | 'integration.recovery-abandoned'
-  | 'integration.still-down'
-  | 'integration.unstable'
-  | 'integration.operator-paused'
-  | 'integration.operator-resumed'
-  | 'integration.exemption'
-  | 'guard.held'
-  | 'guard.unreadable'
-  | 'guard.failing'
-  | 'guard.recovered';
 
 /** The numbers behind a decision. */
 export interface Figures {

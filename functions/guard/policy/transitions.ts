@@ -412,7 +412,7 @@ function watchUnstable(
     return { entry: { ...entry, flaps }, events: [], reason };
   }
   const times = (told?.times ?? 0) + 1;
-  const seed = { type: 'integration.unstable', episode: flaps.since, ordinal: times - 1, reason, figures } as const;
+  const seed = { type: 'integration.flapping', episode: flaps.since, ordinal: times - 1, reason, figures } as const;
   return {
     entry: { ...entry, flaps: { ...flaps, told: { at: now, times } } },
     events: policy.unstable === 'pause' ? [] : [event(item, seed)],

@@ -21,18 +21,18 @@ describe('an integration that fails and delivers by turns', () => {
     expect(harness.alerts.types()).toEqual([]);
     await harness.run(5);
     expect(harness.alerts.events()).toMatchObject([
-      { type: 'integration.unstable', severity: 'warning', record: { id: 'flaky' } },
+      { type: 'integration.flapping', severity: 'warning', record: { id: 'flaky' } },
     ]);
     expect(harness.alerts.events()[0]?.reason).toContain(`in ${WINDOW} of the last ${WINDOW} passes`);
     await harness.run(300);
-    expect(harness.alerts.types()).toEqual(['integration.unstable']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping']);
     expect(harness.world.get('flaky')?.active).toBe(1);
   });
 
   it('is reminded of once a day', async () => {
     const harness = flakyHarness();
     await harness.run(MINUTES_TO_TELL + 25 * 60);
-    expect(harness.alerts.types()).toEqual(['integration.unstable', 'integration.unstable']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping', 'integration.flapping']);
     expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
   });
 
@@ -40,7 +40,7 @@ describe('an integration that fails and delivers by turns', () => {
     const harness = flakyHarness({}, 200);
     await harness.run(6 * 60);
     const types = harness.alerts.types();
-    expect(types).toContain('integration.unstable');
+    expect(types).toContain('integration.flapping');
     expect(types.length).toBeLessThanOrEqual(4);
   });
 
@@ -49,9 +49,9 @@ describe('an integration that fails and delivers by turns', () => {
     await harness.run(MINUTES_TO_TELL);
     harness.world.setFlaky('flaky', 0);
     await harness.run(CALM_PASSES * 5 - 5);
-    expect(harness.alerts.types()).toEqual(['integration.unstable']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping']);
     await harness.run(10);
-    expect(harness.alerts.types()).toEqual(['integration.unstable', 'integration.recovered']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping', 'integration.recovered']);
     expect(harness.ledger.entry('production', 'flaky')?.flaps).toBeNull();
   });
 
@@ -60,7 +60,7 @@ describe('an integration that fails and delivers by turns', () => {
     await harness.run(MINUTES_TO_TELL);
     harness.world.breakDown('flaky', 'HTTP 500');
     await harness.run(25);
-    expect(harness.alerts.types()).toEqual(['integration.unstable', 'integration.failing', 'integration.paused']);
+    expect(harness.alerts.types()).toEqual(['integration.flapping', 'integration.failing', 'integration.paused']);
   });
 
   it('is paused when the policy says so, and within the blast radius', async () => {

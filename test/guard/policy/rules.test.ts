@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IntegrationRecord, LedgerEntry } from '../../../functions/guard/model/entry.ts';
-import { isKeptOnly } from '../../../functions/guard/model/event.ts';
+import { isAuditOnly } from '../../../functions/guard/model/event.ts';
 import { decide } from '../../../functions/guard/policy/decide.ts';
 import { assess, effectivePolicy, stampsTellChanges } from '../../../functions/guard/policy/figures.ts';
 import {
@@ -211,7 +211,7 @@ describe('rule 5: paused by somebody else', () => {
       events: [{ type: 'integration.operator-paused', time: new Date(aRecord().updated_at).toISOString() }],
       settled: { pausedByOperator: true },
     });
-    expect(paused.events.every(isKeptOnly)).toBe(true);
+    expect(paused.events.every(isAuditOnly)).toBe(true);
     expect(paused.quiet).toBe(false);
     expect(decideNow(aFailingRecord(600, 300, { active: 0 }), { ...paused.settled, intent: null }).quiet).toBe(true);
   });
@@ -235,7 +235,7 @@ describe('rule 5: paused by somebody else', () => {
   it('is kept in the history when it ends, and told to nobody', () => {
     const { events } = decideNow(aFailingRecord(610, 300), { ...paused.settled, intent: null });
     expect(events).toMatchObject([{ type: 'integration.operator-resumed' }]);
-    expect(events.every(isKeptOnly)).toBe(true);
+    expect(events.every(isAuditOnly)).toBe(true);
   });
 
   it('counts from nothing when a delivery has succeeded before we looked', () => {
@@ -294,7 +294,7 @@ describe("rule 6: suspended by Qonversion's worker", () => {
       { recovery: PROBE_RECOVERY },
     );
     expect(decision).toMatchObject({ kind: 'operator-paused', settled: { pausedByOperator: true } });
-    expect(decision.events.every(isKeptOnly)).toBe(true);
+    expect(decision.events.every(isAuditOnly)).toBe(true);
   });
 
   it('belongs to the operator who sets it to 1', () => {
