@@ -71,16 +71,25 @@ export interface Ledger {
 /** How long the ledger keeps what has happened. */
 export const HISTORY_DAYS = 90;
 
-/** Machines get every event by itself; people get one digest. */
-export type Audience = 'everybody' | 'machines';
+/** The name of an audience: 'machines', 'people', or one chat channel ('chat-…'). Audiences accept alerts independently. */
+export type Audience = string;
 
-/** Where alerts go: one message per event for machines, one digest per call for people. */
+/** Gets one message per event. */
+export const MACHINES = 'machines';
+
+/** Gets one digest per call. */
+export const PEOPLE = 'people';
+
+/** Where alerts go. */
 export interface AlertSink {
+  /** Every audience there is. An outbox item counts as delivered once each of them has accepted it. */
+  readonly audiences: readonly Audience[];
   /**
-   * Tells everybody of these events.
-   * @returns ids of the events that were accepted for the whole audience. The others are to be told again later.
+   * Publishes events to one audience.
+   * @returns ids of the events that this audience accepted (an audience that does not want an event, by its severity or
+   * project filter, accepts it). The others are published again by a later pass.
    */
-  publish(project: string, events: readonly GuardEvent[], audience?: Audience): Promise<ReadonlySet<string>>;
+  publish(project: string, events: readonly GuardEvent[], audience: Audience): Promise<ReadonlySet<string>>;
 }
 
 export interface Clock {

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
-import { isKeptOnly } from '../../functions/guard/model/event.ts';
+import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
-import type { Ledger, LedgerView, Ports } from '../../functions/guard/ports.ts';
+import { type Ledger, type LedgerView, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import type { World } from '../../functions/sandbox/world.ts';
 import { aPolicy } from '../support/builders.ts';
 import { createWorldApi } from '../support/memory-ports.ts';
@@ -80,7 +80,7 @@ export async function live(eve: Eve, place: Place, passes: readonly Pass[]): Pro
   const kept = await opened.ledger.history(CRASH_PROJECT.name, eve.world.now().toISOString());
   return {
     told: await opened.told(),
-    kept: new Set(kept.filter((event) => !isKeptOnly(event)).map(({ id }) => id)),
+    kept: new Set(kept.filter((event) => !isAuditOnly(event)).map(({ id }) => id)),
     states: Object.fromEntries(world.list().map(({ id, active }) => [id, active])),
     circuits: Object.fromEntries(entries.map(([id, { entry }]) => [id, entry.circuit.state])),
     unsettled: [
@@ -104,7 +104,7 @@ async function countWrites(ports: Ports): Promise<number> {
 /** A pass whose alerts nobody accepts. */
 const untold: Pass = (opened, world) => {
   const publish = async () => new Set<string>();
-  return runPass({ ...opened.ports(createWorldApi(world)), alerts: { publish } }, CRASH_PROJECT);
+  return runPass({ ...opened.ports(createWorldApi(world)), alerts: { audiences: [PEOPLE], publish } }, CRASH_PROJECT);
 };
 
 /** A pass whose list has lost what it could read. */

@@ -502,7 +502,10 @@ class Living {
         this.#ledger.failWith(null);
         return;
       case 'no alerts':
-        await runPass({ ...ports, alerts: { publish: () => Promise.reject(new Error('SNS is down')) } }, this.#project);
+        await runPass(
+          { ...ports, alerts: { ...ports.alerts, publish: () => Promise.reject(new Error('SNS is down')) } },
+          this.#project,
+        );
         return;
       case 'in doubt':
       case 'refused': {
@@ -623,9 +626,9 @@ class Living {
     for (const id of this.#flaky) {
       const events = byId.get(id) ?? [];
       const count = (type: string) => events.filter((event) => event.type === type).length;
-      this.#atLeast(id, 'spells of instability', count('integration.unstable'), 1);
+      this.#atLeast(id, 'spells of instability', count('integration.flapping'), 1);
       // Each spell, and each outage in between, has one warning and one end; not each turn.
-      const spells = count('integration.unstable') + count('integration.paused') + this.#options.days;
+      const spells = count('integration.flapping') + count('integration.paused') + this.#options.days;
       this.#atMost(id, 'warnings', count('integration.failing'), spells);
       this.#atMost(id, 'recoveries', count('integration.recovered'), 2 * spells);
     }

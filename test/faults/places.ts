@@ -6,7 +6,14 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import type { GuardEvent } from '../../functions/guard/model/entry.ts';
-import type { AlertSink, Clock, IntegrationsApi, Ledger, Ports } from '../../functions/guard/ports.ts';
+import {
+  type AlertSink,
+  type Clock,
+  type IntegrationsApi,
+  type Ledger,
+  PEOPLE,
+  type Ports,
+} from '../../functions/guard/ports.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
@@ -192,6 +199,7 @@ export function portsElsewhere(
 ): Ports {
   if (elsewhere.kind === 'machine') {
     const alerts: AlertSink = {
+      audiences: [PEOPLE],
       publish: async (project, events, audience) => {
         let mail = '';
         const terminal = createTerminalAlertSink((text) => {

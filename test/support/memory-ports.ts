@@ -110,28 +110,32 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
 }
 
 export interface MemoryAlerts extends AlertSink {
-  /** Every publish call: what was told, to whom. */
+  /** Every publish call: what was accepted, by which audience. */
   readonly published: { readonly events: readonly GuardEvent[]; readonly audience: Audience }[];
   /** All events accepted so far. */
   events(): readonly GuardEvent[];
   types(): readonly string[];
   /** Refuses events for which this is true. */
-  refuse(rule: (event: GuardEvent) => boolean): void;
+  refuse(rule: (event: GuardEvent, audience: Audience) => boolean): void;
 }
 
-export function createMemoryAlerts(): MemoryAlerts {
+/** One audience by default, so that a test sees each event once. */
+export function createMemoryAlerts({
+  audiences = ['everybody'],
+}: Partial<Pick<AlertSink, 'audiences'>> = {}): MemoryAlerts {
   const published: { events: readonly GuardEvent[]; audience: Audience }[] = [];
-  let refused: (event: GuardEvent) => boolean = () => false;
+  let refused: (event: GuardEvent, audience: Audience) => boolean = () => false;
   const events = () => published.flatMap((call) => call.events);
   return {
+    audiences,
     published,
     events,
     types: () => events().map(({ type }) => type),
     refuse: (rule) => {
       refused = rule;
     },
-    async publish(_project, batch, audience = 'everybody'): Promise<ReadonlySet<string>> {
-      const accepted = batch.filter((event) => !refused(event));
+    async publish(_project, batch, audience): Promise<ReadonlySet<string>> {
+      const accepted = batch.filter((event) => !refused(event, audience));
       published.push({ events: accepted, audience });
       return new Set(accepted.map(({ id }) => id));
     },

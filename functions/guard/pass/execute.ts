@@ -8,7 +8,7 @@ import {
   type ProjectEntry,
   type SettledEntry,
 } from '../model/entry.ts';
-import { type EventSeed, isKeptOnly, makeEvent } from '../model/event.ts';
+import { type EventSeed, isAuditOnly, makeEvent } from '../model/event.ts';
 import { baselineOf, effectivePolicy } from '../policy/figures.ts';
 import { takeForTheirs } from '../policy/resolve.ts';
 import { rememberTold, rule } from '../policy/transitions.ts';
@@ -119,9 +119,9 @@ export async function carryOut(
   const told = await tell(
     ports,
     project.name,
-    events.filter((event) => !isKeptOnly(event)),
+    events.filter((event) => !isAuditOnly(event)),
   );
-  const accepted = new Set([...told, ...events.filter(isKeptOnly).map(({ id }) => id)]);
+  const accepted = new Set([...told, ...events.filter(isAuditOnly).map(({ id }) => id)]);
   const notKept = await keep(
     ports,
     project.name,
@@ -304,15 +304,20 @@ export async function tell(
   ports: Ports,
   project: string,
   events: readonly GuardEvent[],
-  audience: Audience = 'everybody',
+  audiences: readonly Audience[] = ports.alerts.audiences,
 ): Promise<ReadonlySet<string>> {
-  if (events.length === 0) return new Set();
-  try {
-    return await ports.alerts.publish(project, events, audience);
-  } catch (error) {
-    ports.log.error('alerts not accepted; the next pass tells them', { project, problem: describeError(error) });
-    return new Set();
+  let accepted: ReadonlySet<string> = new Set(events.map(({ id }) => id));
+  if (events.length === 0) return accepted;
+  for (const audience of audiences) {
+    try {
+      const taken = await ports.alerts.publish(project, events, audience);
+      accepted = new Set([...accepted].filter((id) => taken.has(id)));
+    } catch (error) {
+      ports.log.error('alerts not accepted; the next pass tells them', { project, problem: describeError(error) });
+      accepted = new Set();
+    }
   }
+  return accepted;
 }
 
 /** What has been told is kept before it is settled, so that the history lacks nothing either. Returns the problem, or null. */

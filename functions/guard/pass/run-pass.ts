@@ -1,7 +1,7 @@
 import { describeError } from '../errors.ts';
 import type { GuardEvent, Listing } from '../model/entry.ts';
 import { makeEvent } from '../model/event.ts';
-import type { LedgerView, LookingPorts, Ports, Traffic } from '../ports.ts';
+import { type LedgerView, type LookingPorts, MACHINES, type Ports, type Traffic } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { carryOut, createPassTime, type Done, type PassTime, type Result, tell } from './execute.ts';
 import { isQuiet, makePlan, type Plan, planFailure } from './plan.ts';
@@ -110,7 +110,7 @@ async function tellLedgerFailure(ports: Ports, project: string, now: string, err
   const reason = `the ledger cannot be read, so nothing may be touched (${describeError(error)})`;
   ports.log.error('pass could not run', { project, reason });
   const event = makeEvent({ type: 'guard.failing', project, time: now, episode: now.slice(0, 13), reason });
-  await tell(ports, project, [event], 'machines');
+  await tell(ports, project, [event], [MACHINES]);
 }
 
 function report(

@@ -45,7 +45,7 @@ function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
       keep: (...args) => effect(() => ports.ledger.keep(...args)),
     },
     api: { ...ports.api, list: ports.api.list, setStatus: (...args) => effect(() => ports.api.setStatus(...args)) },
-    alerts: { publish: (...args) => effect(() => ports.alerts.publish(...args)) },
+    alerts: { ...ports.alerts, publish: (...args) => effect(() => ports.alerts.publish(...args)) },
   };
 }
 
