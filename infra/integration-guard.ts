@@ -80,8 +80,7 @@ export class IntegrationGuard extends Construct {
     const minutes = scheduleMinutes(settings.schedule) ?? 5;
     const projects = Object.keys(settings.projects);
 
-    this.passFunction =
-      projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.ts');
+    this.passFunction = projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.ts');
     this.actFunction = create(
       'Act',
       'What the buttons of the control panel do: whoever may invoke it may act',

@@ -88,7 +88,7 @@ function page(theme: 'light' | 'dark', content: Html): string {
 <div class="cwdb-no-default-styles ig ig-${theme}">${content}</div>`.toString();
 }
 
-/** A shape for each level, so that none is told by colour alone. The word beside it is for screen readers. */
+/** A shape for each level, so that no level depends on colour alone. The word beside it is for screen readers. */
 const SYMBOL = { good: '●', info: '◆', warning: '▲', bad: '■', off: '○' } as const satisfies Record<Level, string>;
 
 function symbol(level: Level): Html {
@@ -262,7 +262,7 @@ function bar({ phase, start, width, from }: Segment, now: string): Html {
   return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
 }
 
-/** Both kinds of stop look alike; the bar's own words tell which it was. */
+/** Both kinds of stop look alike; the bar's own words say which it was. */
 const LEGEND: readonly (readonly [Phase, string])[] = [
   ['delivering', 'delivering'],
   ['failing', 'failing'],

@@ -2,7 +2,7 @@ import type { GuardEvent } from '../guard/model/entry.ts';
 import { describeType, type Phase } from '../guard/model/event-catalogue.ts';
 import { minutesBetween, plusMinutes } from '../guard/text/time.ts';
 
-/** An integration's week, told from what the ledger keeps of it. */
+/** An integration's week, drawn from its history in the ledger. */
 
 export interface Segment {
   readonly phase: Phase;
@@ -15,7 +15,7 @@ export interface Segment {
 
 export const TIMELINE_DAYS = 7;
 
-/** How an integration is now, and since when, if its record tells. */
+/** How an integration is now, and since when, if its record says. */
 export interface Present {
   readonly phase: Phase;
   readonly since: string | null;
@@ -33,7 +33,7 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
     if (phases === null || time < begin || time > now) continue;
     if (turns.length === 0) turns.push({ at: begin, phase: phases.before });
     const last = turns.at(-1);
-    // It began to fail before anybody was told.
+    // It began to fail before the alert.
     const since = figures === null ? time : toUtc(figures.failingSince);
     if (last?.phase === 'delivering' && since < time) {
       turns.push({ at: since < last.at ? last.at : since, phase: 'failing' });
@@ -46,7 +46,7 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
   return toSegments([...turns, ...untold(turns.at(-1), current, begin, now)], begin, now);
 }
 
-/** The API may tell its times with another offset; here they are compared as text. */
+/** The API may write times with another offset; here they are compared as text. */
 function toUtc(moment: string): string {
   return new Date(moment).toISOString();
 }
@@ -56,7 +56,7 @@ interface Turn {
   readonly phase: Phase;
 }
 
-/** What no event has told (yet): how it is now. */
+/** What no event has reported yet: how it is now. */
 function untold(last: Turn | undefined, { phase, since }: Present, begin: string, now: string): readonly Turn[] {
   if (last?.phase === phase) return [];
   if (last === undefined) {

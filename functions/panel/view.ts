@@ -24,7 +24,7 @@ export interface PanelView {
   readonly history: readonly HistoryLine[];
 }
 
-/** How bad it is; never told by colour alone. */
+/** How bad it is; never shown by colour alone. */
 export type Level = 'good' | 'info' | 'warning' | 'bad' | 'off';
 
 export interface PanelRow {
@@ -164,7 +164,7 @@ function stateOf(
   }
 }
 
-/** Since when it is as it is, as far as record and ledger tell. */
+/** Since when it is as it is, as far as record and ledger say. */
 function presentSince(
   { before: { circuit } }: PlannedDecision,
   record: IntegrationRecord,

@@ -22,7 +22,7 @@ import { World } from './world.ts';
 
 /**
  * An afternoon in the life of the guard: the real pass over HTTP against the sandbox, every virtual five minutes, while
- * providers break and mend and people step in.
+ * providers break and recover, and people step in.
  */
 export interface DemoOptions {
   readonly json: boolean;
@@ -98,7 +98,7 @@ const STORY: readonly Beat[] = [
     says: 'Mixpanel answers with time-outs; just a blip.',
     does: breaks(['mix-ios'], 'timeout after 10 s'),
   },
-  { minute: 54, says: 'Mixpanel is back. The guard has bothered nobody.', does: mends(['mix-ios']) },
+  { minute: 54, says: 'Mixpanel is back. The guard has alerted nobody.', does: mends(['mix-ios']) },
   {
     minute: 58,
     says: "Braze's endpoint moves away; the settings give Braze a long leash.",
