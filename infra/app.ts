@@ -1,5 +1,5 @@
 import { App } from 'aws-cdk-lib';
-import { SettingsError, describeError } from '../functions/guard/errors.ts';
+import { describeError, SettingsError } from '../functions/guard/errors.ts';
 import { loadSettings } from './load-settings.ts';
 import { GuardStack } from './stack.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Node } from 'constructs';
 import { SettingsError } from '../functions/guard/errors.ts';
-import { type Settings, parseSettings } from '../functions/guard/settings/schema.ts';
+import { parseSettings, type Settings } from '../functions/guard/settings/schema.ts';
 import { CONTEXT_KEY, readSettingsFile, repeatedEntries } from '../functions/local/settings-file.ts';
 
 const CDK_JSON = 'cdk.json';

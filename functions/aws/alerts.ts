@@ -2,57 +2,77 @@ import {
   PublishBatchCommand,
   type PublishBatchRequestEntry,
   PublishCommand,
+  type PublishCommandInput,
   type SNSClient,
 } from '@aws-sdk/client-sns';
 import pMap from 'p-map';
 import pRetry from 'p-retry';
-import { GuardError, describeError } from '../guard/errors.ts';
-import { type GuardEvent, severitiesFrom } from '../guard/model/event.ts';
-import type { AlertSink, Log } from '../guard/ports.ts';
+import { describeError, GuardError } from '../guard/errors.ts';
+import { boundEvent, type GuardEvent, severitiesFrom } from '../guard/model/event.ts';
+import { type AlertSink, type Log, MACHINES, PEOPLE } from '../guard/ports.ts';
 import { toChatNotification } from '../messages/chat.ts';
-import { type DigestContext, digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../messages/digest.ts';
+import { eventAttributes, toCloudEvent } from '../messages/cloud-event.ts';
+import { digestAttributes, toDigest } from '../messages/digest.ts';
+import type { MessageContext } from '../messages/wording.ts';
+import { audiencesOf, chatAudience } from './audiences.ts';
+import { accountOf, regionOf } from './console.ts';
 import type { ChatTopic } from './environment.ts';
 
 export interface SnsAlertSinkOptions {
   readonly client: SNSClient;
   readonly topicArn: string;
   readonly log: Log;
-  /** For the commands in mails. */
-  readonly stack: DigestContext['stack'];
-  readonly runbook: DigestContext['runbook'];
+  /** For the commands in messages. */
+  readonly stack: MessageContext['stack'];
+  readonly runbook: MessageContext['runbook'];
   /** Where the panel of a project is; null when there is none. */
-  readonly panelOf: (project: string) => DigestContext['panel'];
+  readonly panelOf: (project: string) => MessageContext['panel'];
   readonly chatTopics: readonly ChatTopic[];
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
 
-/** SNS takes ten messages and 256 KiB in one batch; what is left of the size is for attributes and ids. */
+/** SNS takes ten messages and 262,144 bytes in one batch, attributes and subjects included. */
 const BATCH_ENTRIES = 10;
-const BATCH_BYTES = 200 * 1024;
+const BATCH_BYTES = 200 * 1_024;
+/** The body that a person gets who subscribed to single events. */
+const EVENT_MAIL_BYTES = 16 * 1_024;
 const BATCHES_AT_ONCE = 4;
 const TRIES = 3;
 
-/** Alerts through one SNS topic: a message per event for machines, one digest for people. */
+/**
+ * Alerts through SNS. On one topic machines get a CloudEvents message per event and people one digest per call; each chat
+ * channel has a topic of its own. No audience waits for another.
+ */
 export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
+  const chats = new Map(options.chatTopics.map((chat) => [chatAudience(chat), chat]));
   return {
-    async publish(project, events, audience = 'everybody'): Promise<ReadonlySet<string>> {
-      const accepted = new Set<string>();
-      const batches = toBatches(events.map((event) => toEntry(event, options)));
-      const taken = await pMap(batches, (batch) => publishBatch(options, batch), { concurrency: BATCHES_AT_ONCE });
-      for (const id of taken.flat()) accepted.add(id);
-      if (audience === 'machines' || accepted.size === 0) return accepted;
-      const forPeople = events.filter(({ id }) => accepted.has(id));
-      const told = await Promise.all([
-        publishDigest(options, project, forPeople),
-        ...options.chatTopics.map((chat) => publishChat(options, chat, project, forPeople)),
-      ]);
-      return told.every(Boolean) ? accepted : new Set();
+    audiences: audiencesOf(options.chatTopics),
+    async publish(project, events, audience): Promise<ReadonlySet<string>> {
+      if (events.length === 0) return new Set();
+      if (audience === MACHINES) return publishEvents(options, events);
+      const bounded = events.map(boundEvent);
+      const chat = chats.get(audience);
+      const accepted =
+        audience === PEOPLE
+          ? await publishDigest(options, project, bounded)
+          : // A channel that the settings no longer have misses nothing.
+            chat === undefined || (await publishChat(options, chat, project, bounded));
+      return new Set(accepted ? events.map(({ id }) => id) : []);
     },
   };
 }
 
-/** Returns the ids that SNS accepted; what it refuses through no fault of ours is sent again. */
+async function publishEvents(
+  options: SnsAlertSinkOptions,
+  events: readonly GuardEvent[],
+): Promise<ReadonlySet<string>> {
+  const batches = toBatches(events.map((event) => toEntry(boundEvent(event), options)));
+  const accepted = await pMap(batches, (batch) => publishBatch(options, batch), { concurrency: BATCHES_AT_ONCE });
+  return new Set(accepted.flat());
+}
+
+/** Returns the ids that SNS accepted. An entry that SNS refused through no fault of ours is sent again. */
 async function publishBatch(
   options: SnsAlertSinkOptions,
   batch: readonly PublishBatchRequestEntry[],
@@ -88,26 +108,16 @@ async function publishBatch(
   return accepted;
 }
 
-async function publishDigest(
-  options: SnsAlertSinkOptions,
-  project: string,
-  events: readonly GuardEvent[],
-): Promise<boolean> {
+/** Mail is the default body, so that its text is in the message once. */
+function publishDigest(options: SnsAlertSinkOptions, project: string, events: readonly GuardEvent[]): Promise<boolean> {
   const digest = toDigest(events, contextOf(options, project));
-  const command = new PublishCommand({
+  return publish(options, 'digest', {
     TopicArn: options.topicArn,
     Subject: digest.subject,
     MessageStructure: 'json',
-    Message: JSON.stringify({ default: digest.text, email: digest.text, sms: digest.sms }),
+    Message: JSON.stringify({ default: digest.text, sms: digest.sms }),
     MessageAttributes: stringAttributes(digestAttributes(digest, project)),
   });
-  try {
-    await options.client.send(command);
-    return true;
-  } catch (error) {
-    options.log.error('digest not accepted by SNS', { problem: describeError(error) });
-    return false;
-  }
 }
 
 /** A chat service drops what is not in its schema, so a channel has a topic of its own and gets nothing else there. */
@@ -121,22 +131,34 @@ async function publishChat(
   const wanted = events.filter(({ severity }) => severities.includes(severity));
   if (wanted.length === 0 || chat.projects?.includes(project) === false) return true;
   const notification = toChatNotification(wanted, contextOf(options, project));
+  return publish(options, 'chat notification', {
+    TopicArn: chat.topicArn,
+    Message: JSON.stringify(notification),
+  });
+}
+
+async function publish(
+  { client, log }: SnsAlertSinkOptions,
+  what: string,
+  input: PublishCommandInput,
+): Promise<boolean> {
   try {
-    await options.client.send(new PublishCommand({ TopicArn: chat.topicArn, Message: JSON.stringify(notification) }));
+    await client.send(new PublishCommand(input));
     return true;
   } catch (error) {
-    options.log.error('chat notification not accepted by SNS', { problem: describeError(error) });
+    log.error(`${what} not accepted by SNS`, { topic: input.TopicArn, problem: describeError(error) });
     return false;
   }
 }
 
-function contextOf({ stack, runbook, panelOf }: SnsAlertSinkOptions, project: string): DigestContext {
-  return { project, stack, runbook, panel: panelOf(project) };
+function contextOf({ stack, runbook, panelOf, topicArn }: SnsAlertSinkOptions, project: string): MessageContext {
+  const place = `account ${accountOf(topicArn)}, ${regionOf(topicArn)}`;
+  return { project, place, stack, runbook, panel: panelOf(project) };
 }
 
 /** Each protocol gets its own body: machines (the default) CloudEvents JSON, people what a person reads. */
 function toEntry(event: GuardEvent, options: SnsAlertSinkOptions): PublishBatchRequestEntry {
-  const digest = toDigest([event], contextOf(options, event.project));
+  const digest = toDigest([event], contextOf(options, event.project), EVENT_MAIL_BYTES);
   return {
     Id: event.id,
     Subject: digest.subject,
@@ -150,6 +172,7 @@ function toBatches(entries: readonly PublishBatchRequestEntry[]): readonly (read
   const batches: PublishBatchRequestEntry[][] = [];
   let size = 0;
   for (const entry of entries) {
+    // As JSON an entry takes more bytes than SNS counts, never fewer.
     const bytes = Buffer.byteLength(JSON.stringify(entry));
     const current = batches.at(-1);
     if (current === undefined || current.length === BATCH_ENTRIES || size + bytes > BATCH_BYTES) {

@@ -13,6 +13,11 @@ export function regionOf(arn: string): string {
   return arn.split(':')[3] ?? '';
 }
 
+/** The account an ARN names. */
+export function accountOf(arn: string): string {
+  return arn.split(':')[4] ?? '';
+}
+
 /** Projects of one dashboard; CloudWatch takes 500 widgets and 2,500 metrics in each, and a person far less. */
 export const PROJECTS_PER_DASHBOARD = 25;
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { GuardError } from '../guard/errors.ts';
-import type { Severity } from '../guard/model/event.ts';
+import type { Severity } from '../guard/model/event-catalogue.ts';
 
 /** The environment of each function. The constructs that deploy the functions set exactly these. */
 

@@ -4,9 +4,9 @@ import {
   type SecretsManagerClient,
   type Tag,
 } from '@aws-sdk/client-secrets-manager';
-import { GuardError, SecretUnusableError, describeError } from '../guard/errors.ts';
+import { describeError, GuardError, SecretUnusableError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
-import { type ChosenPolicy, PROJECT_TAG, type Tags, choosePolicy, secretNameOf } from '../guard/settings/fleet.ts';
+import { type ChosenPolicy, choosePolicy, PROJECT_TAG, secretNameOf, type Tags } from '../guard/settings/fleet.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
 import { secretIdOf } from '../guard/settings/types.ts';
 import { KEY_LIFETIME_MS } from './secret.ts';

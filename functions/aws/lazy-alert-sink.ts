@@ -1,10 +1,11 @@
 import type { AlertSink } from '../guard/ports.ts';
+import { audiencesOf } from './audiences.ts';
 import { dashboardOf, dashboardUrl, regionOf } from './console.ts';
 import { type PassEnvironment, parseChatTopics } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
-/** The alert sink of a deployed function. A quiet pass tells nothing, so what it takes to tell is loaded when it is needed. */
-export function createTellingAlerts(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
+/** The alert sink of a deployed function. A quiet pass publishes nothing, so the SDK and the messages are loaded at first use. */
+export function createLazyAlertSink(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
   const region = regionOf(environment.ALERTS_TOPIC_ARN);
   const projects = Object.keys(settings.projects);
   const chatTopics = parseChatTopics(environment.CHAT_TOPICS);
@@ -25,6 +26,7 @@ export function createTellingAlerts(environment: PassEnvironment, { settings, lo
     });
   };
   return {
+    audiences: audiencesOf(chatTopics),
     publish: async (project, events, audience) => {
       sink ??= load();
       return (await sink).publish(project, events, audience);

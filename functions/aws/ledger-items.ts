@@ -1,4 +1,5 @@
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
+import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
 import { LEDGER_SCHEMA, readStored, upcastEvent } from '../guard/model/upcast.ts';
 import { HISTORY_DAYS, type LedgerItem, type Versioned } from '../guard/ports.ts';
 
@@ -30,10 +31,10 @@ export function toHistoryItem(project: string, event: GuardEvent) {
 }
 
 /** @throws LedgerUnavailableError when a newer version of the guard wrote it */
-export function fromLedgerItem<Entry extends LedgerEntry | ProjectEntry>(
+export function fromLedgerItem<E extends Entry | ProjectEntry>(
   item: Item,
-  upcast: (stored: unknown) => Entry,
-): Versioned<Entry> {
+  upcast: (stored: unknown) => E,
+): Versioned<E> {
   return {
     entry: readStored(item.entry, item.schema, upcast),
     version: item.version as number,

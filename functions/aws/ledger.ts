@@ -9,7 +9,8 @@ import {
 import pMap from 'p-map';
 import pRetry from 'p-retry';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
+import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
 import { upcastEntry, upcastProjectEntry } from '../guard/model/upcast.ts';
 import type { Clock, Ledger, LedgerView, Versioned } from '../guard/ports.ts';
 import {
@@ -34,7 +35,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
   return {
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
-      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      const integrations = new Map<string, Versioned<Entry>>();
       const query = {
         TableName: tableName,
         KeyConditionExpression: '#project = :project',

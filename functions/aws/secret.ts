@@ -3,7 +3,7 @@ import {
   ResourceNotFoundException,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { SecretUnusableError, describeError } from '../guard/errors.ts';
+import { describeError, SecretUnusableError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
 import { MINUTE_MS } from '../guard/text/time.ts';
 import { type KeySource, parseSecretKey, type SecretKey } from '../qonversion/secret-key.ts';

@@ -1,6 +1,6 @@
 import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { describeError } from '../guard/errors.ts';
-import { PROJECT_TAG, choosePolicy, projectOf } from '../guard/settings/fleet.ts';
+import { choosePolicy, PROJECT_TAG, projectOf } from '../guard/settings/fleet.ts';
 import type { FleetSettings, Policy, Settings } from '../guard/settings/schema.ts';
 import { secretIdOf } from '../guard/settings/types.ts';
 import { isListed, tagsOf } from './fleet.ts';

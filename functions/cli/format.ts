@@ -1,16 +1,17 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import type { Finding } from '../doctor/finding.ts';
-import type { GuardEvent, IntegrationRecord, Severity } from '../guard/model/entry.ts';
-import { doerOf, isKeptOnly } from '../guard/model/event.ts';
+import { actorOf, type GuardEvent, isAuditOnly } from '../guard/model/event.ts';
+import { describeType, type Severity } from '../guard/model/event-catalogue.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Outcome, Result } from '../guard/pass/execute.ts';
-import type { Plan, PlannedDecision } from '../guard/pass/plan.ts';
+import type { Plan } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
-import type { DecisionKind } from '../guard/policy/transitions.ts';
-import type { Policy } from '../guard/settings/types.ts';
+import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
+import type { DecisionKind } from '../guard/policy/situation.ts';
+import type { Policy } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment } from '../guard/text/time.ts';
-import { VERB } from '../messages/digest.ts';
 import type { ProjectList } from './projects.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
@@ -31,7 +32,7 @@ const CALM: ReadonlySet<DecisionKind> = new Set([
   'healthy',
   'watch',
   'open',
-  'trial',
+  'probing',
   'operator-paused',
   'ignored',
   'under-way',
@@ -86,9 +87,9 @@ export function formatReport(report: PassReport, width: number): string {
   const lines = [
     rows.length === 0 ? '' : table(['ID', 'INTEGRATION', 'DECISION', 'OUTCOME', 'WHY'], rows, width, 4),
     report.failure === null ? '' : paint('red', `The pass could not run: ${report.failure}`),
-    report.untold.length === 0
+    report.undelivered.length === 0
       ? ''
-      : paint('red', `${plural(report.untold.length, 'alert')} not accepted; the next pass tells them.`),
+      : paint('red', `${plural(report.undelivered.length, 'alert')} not accepted; the next pass publishes them again.`),
     report.plan === null ? '' : summarizePlan(report.plan),
   ];
   return lines.filter((line) => line !== '').join('\n');
@@ -99,9 +100,9 @@ export function formatHistory(events: readonly GuardEvent[], now: string, width:
   if (events.length === 0) return 'Nothing has happened in this time.';
   const rows = events.map((event) => [
     describeMoment(event.time, now),
-    doerOf(event),
+    actorOf(event),
     event.record === null ? 'the project' : `${event.record.id}\n${nameOf(event.record)}`,
-    paint(SEVERITY_STYLE[event.severity], VERB[event.type]),
+    paint(SEVERITY_STYLE[event.severity], describeType(event.type).label),
     event.reason,
   ]);
   return table(['TIME', 'WHO', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 4);
@@ -124,7 +125,7 @@ export function formatFindings(findings: readonly Finding[], width: number): str
   const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
   const verdict =
     count('problem') > 0
-      ? paint('red', `${plural(count('problem'), 'problem')} to mend.`)
+      ? paint('red', `${plural(count('problem'), 'problem')} to fix.`)
       : count('warning') + count('unknown') > 0
         ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
         : paint('green', 'All is well.');
@@ -157,8 +158,8 @@ function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): st
 /** Anything but what was only remembered: an operator's own pause is no news to them. */
 function isNews({ decision, outcome }: Result): boolean {
   if (outcome === 'quiet' || outcome === 'noted') return false;
-  const { act, events, owed } = decision;
-  return outcome !== 'done' || act !== null || [...owed, ...events].some((event) => !isKeptOnly(event));
+  if (outcome !== 'done' || statusAsked(decision) !== null) return true;
+  return alertsOf(decision).some((event) => !isAuditOnly(event));
 }
 
 function summarizePlan(plan: Plan): string {
@@ -167,7 +168,7 @@ function summarizePlan(plan: Plan): string {
   return `${plan.project}: ${active} active, ${paused} paused, ${suspended} suspended${invalid}.`;
 }
 
-function recordCells(decision: PlannedDecision, now: string): string[] {
+function recordCells(decision: Decision, now: string): string[] {
   const { record, figures } = decision;
   if (record === null) return [];
   const errors =
@@ -183,7 +184,7 @@ function recordCells(decision: PlannedDecision, now: string): string[] {
   ];
 }
 
-function decisionCells(decision: PlannedDecision): string[] {
+function decisionCells(decision: Decision): string[] {
   const name = decision.record === null ? '' : nameOf(decision.record);
   return [decision.id, name, describeKind(decision.kind), safeText(decision.reason, 400)];
 }

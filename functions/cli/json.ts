@@ -3,9 +3,9 @@ import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Result } from '../guard/pass/execute.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
-import { type Decision, alertsOf, statusAsked } from '../guard/policy/decide.ts';
+import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
 import { safeText } from '../guard/text/sanitize.ts';
-import { toCloudEvent } from '../messages/digest.ts';
+import { toCloudEvent } from '../messages/cloud-event.ts';
 
 /** The documents that `--json` prints. Field names of records are the API's own. */
 
@@ -20,7 +20,9 @@ export function decisionToJson(decision: Decision) {
     reason: safeText(decision.reason, 500),
     figures: decision.figures,
     act: status === null ? null : { status },
-    events: alertsOf(decision).filter(isAlert).map(({ type, id }) => ({ type, id })),
+    events: alertsOf(decision)
+      .filter(isAlert)
+      .map(({ type, id }) => ({ type, id })),
   };
 }
 

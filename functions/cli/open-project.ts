@@ -9,8 +9,7 @@ import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
-import { TELLING_MS } from '../guard/pass/execute.ts';
-import { PASS_TIME_LIMIT_SECONDS } from '../guard/policy/resolve.ts';
+import { ALERT_RESERVE_MS, PASS_TIME_LIMIT_SECONDS } from '../guard/pass/time-budget.ts';
 import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
@@ -197,7 +196,7 @@ function createApi(apiUrl: string, key: KeySource, remainingMs: () => number) {
     apiUrl,
     key,
     clock: systemClock,
-    remainingMs: () => remainingMs() - TELLING_MS,
+    remainingMs: () => remainingMs() - ALERT_RESERVE_MS,
   });
 }
 

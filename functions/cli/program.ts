@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
-import { GuardError, SettingsError, describeError } from '../guard/errors.ts';
+import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
 import { actorOf } from '../guard/model/event.ts';
 import { runOperatorCommand } from '../guard/pass/operator-command.ts';
 import type { Plan } from '../guard/pass/plan.ts';
@@ -8,7 +8,7 @@ import { planPass, runPass } from '../guard/pass/run-pass.ts';
 import type { OperatorCommand } from '../guard/policy/operator.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
-import { toCloudEvent } from '../messages/digest.ts';
+import { toCloudEvent } from '../messages/cloud-event.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { formatFindings, formatHistory, formatList, formatPlan, formatProjects, formatReport } from './format.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';

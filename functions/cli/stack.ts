@@ -5,8 +5,8 @@ import {
   type Stack,
 } from '@aws-sdk/client-cloudformation';
 import * as z from 'zod';
-import { GuardError, describeError } from '../guard/errors.ts';
-import { type Settings, parseSettings } from '../guard/settings/schema.ts';
+import { describeError, GuardError } from '../guard/errors.ts';
+import { parseSettings, type Settings } from '../guard/settings/schema.ts';
 
 /** A deployed stack as an operator finds it. */
 export interface DeployedStack {

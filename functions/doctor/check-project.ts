@@ -1,6 +1,6 @@
 import { describeError } from '../guard/errors.ts';
 import type { IntegrationsApi, Ledger } from '../guard/ports.ts';
-import type { Policy } from '../guard/settings/types.ts';
+import type { Policy } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes } from '../guard/text/time.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
@@ -98,7 +98,9 @@ const CLOCKS_APART_MS = 2 * 60_000;
 
 async function checkLedger(ledger: Ledger, project: string, check: string): Promise<Finding> {
   const { integrations } = await ledger.read(project);
-  const stopped = [...integrations.values()].filter(({ entry }) => entry.circuit.state !== 'closed').length;
+  const stopped = [...integrations.values()].filter(
+    ({ entry }) => entry.state.name === 'open' || entry.state.name === 'half-open',
+  ).length;
   const remembers =
     integrations.size === 0 ? 'nothing to remember yet' : `remembers ${plural(integrations.size, 'integration')}`;
   return ok(check, `can be read: ${remembers}${stopped === 0 ? '' : `, ${plural(stopped, 'circuit')} not closed`}`);

@@ -1,6 +1,6 @@
 import { describeError, SettingsError } from '../guard/errors.ts';
 import type { Clock, Ledger } from '../guard/ports.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { checkLedgerFile } from './check-ledger-file.ts';
 import { checkProject, type ProjectCheck } from './check-project.ts';

@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda';
 import { readPassEnvironment } from '../aws/environment.ts';
-import { createTellingAlerts } from '../aws/lazy-alert-sink.ts';
+import { createLazyAlertSink } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
@@ -24,7 +24,7 @@ export async function handler(event: unknown, context: Context): Promise<string>
 export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act {
   const environment = readPassEnvironment(variables);
   const runtime = createRuntime(environment.LEDGER_TABLE, settings);
-  const alerts = createTellingAlerts(environment, runtime);
+  const alerts = createLazyAlertSink(environment, runtime);
   const { clock, ledger, log } = runtime;
 
   return (event, invocation) =>

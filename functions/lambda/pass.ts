@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda';
 import * as z from 'zod/mini';
 import { readPassEnvironment } from '../aws/environment.ts';
-import { createTellingAlerts } from '../aws/lazy-alert-sink.ts';
+import { createLazyAlertSink } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
 import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
@@ -30,7 +30,7 @@ export async function handler(event: unknown, context: Context): Promise<PassSum
 export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pass {
   const environment = readPassEnvironment(variables);
   const runtime = createRuntime(environment.LEDGER_TABLE, settings);
-  const alerts = createTellingAlerts(environment, runtime);
+  const alerts = createLazyAlertSink(environment, runtime);
 
   return async (event, invocation) => {
     const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, ALERT_RESERVE_MS);

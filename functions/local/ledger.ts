@@ -4,7 +4,8 @@ import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { GuardEvent, LedgerEntry, ProjectEntry } from '../guard/model/entry.ts';
+import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
 import { LEDGER_SCHEMA, readStored, upcastEntry, upcastEvent, upcastProjectEntry } from '../guard/model/upcast.ts';
 import {
   type Clock,
@@ -25,7 +26,7 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
   return {
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
-      const integrations = new Map<string, Versioned<LedgerEntry>>();
+      const integrations = new Map<string, Versioned<Entry>>();
       for (const item of (await readLedgerFile(path)).items) {
         if (item.project !== project || isExpired(item, clock.now())) continue;
         if (item.integration === null) projectEntry = toVersioned(item, upcastProjectEntry);

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { describeError, SettingsError } from '../guard/errors.ts';
-import { parseSettings } from '../guard/settings/schema.ts';
-import type { Settings } from '../guard/settings/types.ts';
+import { parseSettings, type Settings } from '../guard/settings/schema.ts';
 
 /** The key of the settings inside `cdk.json`'s context. */
 export const CONTEXT_KEY = 'integration-guard';

@@ -1,20 +1,25 @@
-import { type GuardEvent, type Severity, bySeverity } from '../guard/model/event.ts';
+import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
+import { describeType, type EventSubject, type Severity } from '../guard/model/event-catalogue.ts';
 import { plural, shorten } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
+import { incidentKey } from './cloud-event.ts';
 import {
-  advice,
-  type DigestContext,
-  EXPLAINED_BY_LAST_ERROR,
-  meaning,
-  runbookSection,
+  command,
+  type EventGroup,
+  explainingError,
+  groupEvents,
+  helpLink,
+  type MessageContext,
+  namesOf,
+  renderWithin,
   shortName,
+  subjectOf,
   summarize,
-  VERB,
-} from './digest.ts';
+} from './wording.ts';
 
 /**
  * A custom notification of Amazon Q Developer in chat applications (Slack, Microsoft Teams), in the schema of its user
- * guide, "Custom notifications". What is not in that schema is dropped without a word.
+ * guide, "Custom notifications". The service silently drops anything that does not fit the schema.
  */
 export interface ChatNotification {
   readonly version: '1.0';
@@ -36,8 +41,11 @@ export interface ChatNotification {
   };
 }
 
-const MOST_DETAILS = 8;
+const MAX_EVENTS = 8;
 const TITLE_LENGTH = 200;
+
+/** The most that a notification takes as JSON. SNS would take 262,144 bytes, a channel's readers would not. */
+export const MAX_CHAT_BYTES = 24 * 1_024;
 
 const EMOJI = {
   critical: ':rotating_light:',
@@ -46,70 +54,102 @@ const EMOJI = {
 } as const satisfies Record<Severity, string>;
 
 /**
- * One message about everything a pass has to tell, the worst first.
- * @throws when there are no events: there is nothing to tell then
+ * One message about all events of one pass, the worst first. Events that do not fit are counted.
+ * @throws when there are no events
  */
-export function toChatNotification(events: readonly GuardEvent[], context: DigestContext): ChatNotification {
+export function toChatNotification(events: readonly GuardEvent[], context: MessageContext): ChatNotification {
   const sorted = [...events].sort(bySeverity);
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a notification needs at least one event');
-  const shown = sorted.slice(0, MOST_DETAILS);
-  const rest = sorted.length - shown.length;
   const summary = plain(summarize(sorted));
-  return {
-    version: '1.0',
-    source: 'custom',
-    id: worst.id,
-    content: {
-      textType: 'client-markdown',
-      title: shorten(`${EMOJI[worst.severity]} ${context.project}: ${summary}`, TITLE_LENGTH),
-      description: [
-        ...shown.map((event) => describe(event)),
-        ...(rest > 0 ? [`… and ${plural(rest, 'more event')} of this pass.`] : []),
-      ].join('\n\n'),
-      nextSteps: [
-        ...shown.flatMap((event) => stepOf(event, context)),
-        ...(context.panel === null ? [] : [`Look and undo on the panel: ${context.panel}`]),
-      ],
-      keywords: [context.project, worst.severity],
-    },
-    metadata: {
-      threadId: sorted.length === 1 ? `${context.project}/${worst.record?.id ?? 'guard'}/${worst.episode}` : worst.id,
-      summary: shorten(summary, TITLE_LENGTH),
-      eventType: worst.type,
-      enableCustomActions: false,
-    },
+  const render = (shown: number): ChatNotification => {
+    const groups = groupEvents(sorted.slice(0, shown));
+    return {
+      version: '1.0',
+      source: 'custom',
+      id: worst.id,
+      content: {
+        textType: 'client-markdown',
+        title: shorten(`${EMOJI[worst.severity]} ${context.project}: ${summary}`, TITLE_LENGTH),
+        description: [
+          ...groups.map((group) => describeGroup(group, context)),
+          ...restOf(sorted.length - shown, context),
+        ].join('\n\n'),
+        nextSteps: [
+          ...(context.panel === null ? [] : [`See and undo on the panel: ${context.panel}`]),
+          ...groups.flatMap((group) => stepOf(group, context)),
+        ],
+        keywords: [context.project, worst.severity],
+      },
+      metadata: {
+        threadId: sorted.length === 1 ? incidentKey(worst) : worst.id,
+        summary: shorten(summary, TITLE_LENGTH),
+        eventType: worst.type,
+        enableCustomActions: false,
+      },
+    };
   };
-
-  function describe(event: GuardEvent): string {
-    const { record } = event;
-    const name = record === null ? '' : `: ${plain(shortName(record))} ${quoted(record.title)} (${record.id})`;
-    const lines = [`*${VERB[event.type].toUpperCase()}*${name}`, `Why: ${plain(event.reason)}`];
-    if (record?.last_error_message && EXPLAINED_BY_LAST_ERROR.has(event.type)) {
-      const at = record.last_error_at === null ? '' : ` (${describeMoment(record.last_error_at, event.time)})`;
-      lines.push(`Error: ${quoted(record.last_error_message)}${at}`);
-    }
-    lines.push(`Means: ${plain(meaning(event))}`, `Help: ${context.runbook}#${runbookSection(event.type)}`);
-    return lines.join('\n');
-  }
+  return renderWithin(
+    Math.min(sorted.length, MAX_EVENTS),
+    render,
+    (each) => Buffer.byteLength(JSON.stringify(each)) <= MAX_CHAT_BYTES,
+  );
 }
 
-/** What to do, unless it is nothing. */
-function stepOf(event: GuardEvent, context: DigestContext): readonly string[] {
-  const todo = advice(event, context);
-  return todo === 'nothing.' ? [] : [`${nameOf(event)}${asSteps(todo)}`];
+function restOf(rest: number, context: MessageContext): readonly string[] {
+  return rest === 0 ? [] : [`… and ${plural(rest, 'more event')}. To see them all: \`${command('history', context)}\``];
+}
+
+function describeGroup(group: EventGroup, context: MessageContext): string {
+  const { first, events } = group;
+  const { label, meaning, check } = describeType(first.type);
+  const subject = chatSubject(group, context);
+  const several = events.length > 1;
+  const heading = `*${label.toUpperCase()}*`;
+  const help = helpLink(first.type, context);
+  return [
+    several
+      ? `${heading}: ${plain(namesOf(events))}`
+      : `${heading}${first.record === null ? '' : `: ${nameOf(first)}`}`,
+    ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event)] : reasonsOf(event))),
+    `Means: ${meaning(subject)}`,
+    ...(check === null ? [] : [`Check: ${check(subject)}`]),
+    ...(help === null ? [] : [`Help: ${help}`]),
+  ].join('\n');
 }
 
 function nameOf({ record }: GuardEvent): string {
-  return record === null ? '' : `${plain(shortName(record))}: `;
+  return record === null ? 'the project' : `${plain(shortName(record))} ${quoted(record.title)} (${record.id})`;
 }
 
-/** Commands stand out, and are copied whole. */
-function asSteps(text: string): string {
-  return text.replace(/npx guard .*?(?=\.(?: |$)|$)/g, '`$&`');
+function reasonsOf(event: GuardEvent): readonly string[] {
+  const error = explainingError(event);
+  const at = event.record?.last_error_at ?? null;
+  return [
+    `Why: ${plain(event.reason)}`,
+    ...(error === null ? [] : [`Error: ${quoted(error)}${at === null ? '' : ` (${describeMoment(at, event.time)})`}`]),
+  ];
 }
 
-/** No markup, no mention of anybody, no link: neither Slack's (`<!here>`, `<url|text>`) nor Teams' (`@name`, `[text](url)`). */
+/** What to do, unless it is nothing. */
+function stepOf(group: EventGroup, context: MessageContext): readonly string[] {
+  const { advice } = describeType(group.first.type);
+  if (advice === null) return [];
+  const name = plain(namesOf(group.events));
+  return [`${name === '' ? '' : `${name}: `}${advice(chatSubject(group, context))}`];
+}
+
+/** Commands are shown as code, so that they are copied whole. */
+function chatSubject(group: EventGroup, context: MessageContext): EventSubject {
+  const subject = subjectOf(group, context);
+  return {
+    ...subject,
+    destination: plain(subject.destination),
+    command: (words) => `\`${subject.command(words)}\``,
+  };
+}
+
+/** No markup, no mention, no link: neither Slack's (`<!here>`, `<url|text>`) nor Teams' (`@name`, `[text](url)`). */
 function plain(text: string): string {
   return text
     .replace(/</g, '‹')
@@ -119,7 +159,7 @@ function plain(text: string): string {
     .replace(/[*_~`]/g, "'");
 }
 
-/** Somebody else's text, shown as code. */
+/** Untrusted text, shown as code. */
 function quoted(text: string): string {
   return `\`${plain(text)}\``;
 }

@@ -1,4 +1,4 @@
-/** What the CloudWatch console shows whoever adds the widget to a dashboard of their own: Markdown, as its guide asks. */
+/** What the CloudWatch console shows when the widget is added to another dashboard: Markdown, as its guide asks. */
 export const DESCRIPTION = `## Integration Guard: control panel
 Every integration of one Qonversion project: state, failures against the threshold, the week, what the guard does next, and
 buttons to pause, resume, ignore for a day and run a pass. The buttons call another function than this one: who may invoke

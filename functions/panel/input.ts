@@ -4,7 +4,7 @@ import { SECRET_NAME } from '../guard/settings/types.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
 
-/** What CloudWatch sends a custom widget's function, looked at with suspicion: whoever may invoke it may send anything. */
+/** What CloudWatch sends a custom widget's function, read with suspicion: every caller that may invoke it may send anything. */
 
 export type Action = 'pause' | 'resume' | 'ignore' | 'unignore' | 'run';
 

@@ -1,10 +1,11 @@
+import type { Phase } from '../guard/model/event-catalogue.ts';
 import { NOTHING_TO_DO } from '../guard/policy/next-action.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 import { Html, html } from './html.ts';
 import type { Action, Reader } from './input.ts';
 import { STYLE } from './style.ts';
-import { type Phase, type Segment, TIMELINE_DAYS } from './timeline.ts';
+import { type Segment, TIMELINE_DAYS } from './timeline.ts';
 import type { HistoryLine, Level, PanelRow, PanelView } from './view.ts';
 
 /** The panel as HTML for a CloudWatch custom widget: no script, actions as `<cwdb-action>` behind the element they belong to. */
@@ -87,7 +88,7 @@ function page(theme: 'light' | 'dark', content: Html): string {
 <div class="cwdb-no-default-styles ig ig-${theme}">${content}</div>`.toString();
 }
 
-/** A shape for each level, so that none is told by colour alone. The word beside it is for screen readers. */
+/** A shape for each level, so that no level depends on colour alone. The word beside it is for screen readers. */
 const SYMBOL = { good: '●', info: '◆', warning: '▲', bad: '■', off: '○' } as const satisfies Record<Level, string>;
 
 function symbol(level: Level): Html {
@@ -142,14 +143,14 @@ ${legend()}${rest}`;
 const COLUMNS = ['Integration', 'State', 'Fresh failures', 'Last delivery', 'Last error', 'This week', 'Next', 'Do'];
 
 function rowOf(row: PanelRow, view: PanelView, calls: Calls): Html {
-  const { lastError, outlook } = row;
+  const { lastError, nextAction } = row;
   return html`<tr role="row"><th role="rowheader" scope="row" class="ig-name">${row.provider} ${row.platform}<small>${row.title}</small><small>${row.id}</small></th>
 ${cell('State', stateOf(row))}
 ${cell('Fresh failures', errorsOf(row))}
 ${cell('Last delivery', html`${row.lastDelivery}`)}
 ${cell('Last error', lastError === null ? null : html`${lastError.at}<small>${lastError.message}</small>`)}
 ${cell('This week', timeline(row, view.now))}
-${cell('Next', outlook === NOTHING_TO_DO ? null : html`The guard ${outlook.text}.`)}
+${cell('Next', nextAction === NOTHING_TO_DO ? null : html`The guard ${nextAction.text}.`)}
 ${cell('Do', html`<span class="ig-acts">${actionsOf(row, calls)}</span>`)}</tr>`;
 }
 
@@ -196,15 +197,15 @@ function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] 
       ? action(
           'Pause',
           'pause',
-          'Pause NAME? No events go there until a person resumes it, and those of the pause are not sent later.',
+          'Pause NAME? No events are sent there until a person resumes it. Events from the pause are not delivered later.',
         )
-      : action('Resume', 'resume', 'Resume NAME? Events go there again, and its failures count from now on.'),
+      : action('Resume', 'resume', 'Resume NAME? Events are sent there again. The guard counts failures from now on.'),
     row.ignored
-      ? action('Guard again', 'unignore', 'Have the guard look after NAME again?')
+      ? action('Guard again', 'unignore', 'Guard NAME again?')
       : action(
           'Ignore for a day',
           'ignore',
-          'Have the guard ignore NAME for a day? Nothing is told of it, and it is not paused.',
+          'Ignore NAME for a day? The guard neither pauses it nor sends alerts about it.',
         ),
   ];
 }
@@ -261,7 +262,7 @@ function bar({ phase, start, width, from }: Segment, now: string): Html {
   return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
 }
 
-/** Both kinds of stop look alike; the bar's own words tell which it was. */
+/** Both kinds of stop look alike; the bar's own words say which it was. */
 const LEGEND: readonly (readonly [Phase, string])[] = [
   ['delivering', 'delivering'],
   ['failing', 'failing'],

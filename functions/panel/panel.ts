@@ -1,6 +1,7 @@
 import { describeError } from '../guard/errors.ts';
 import { runOperatorCommand } from '../guard/pass/operator-command.ts';
 import { type PassReport, planPass, runPass } from '../guard/pass/run-pass.ts';
+import { statusAsked } from '../guard/policy/decide.ts';
 import type { Log, LookingPorts, Ports } from '../guard/ports.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
@@ -13,14 +14,14 @@ import { createView } from './view.ts';
 
 /** The control panel behind its two doors: one that only looks, and one that acts. */
 
-/** What the door of whoever looks gives: no way to change or tell anything. */
+/** What the viewing function provides: no way to change anything or to publish. */
 export interface LookDoor extends Askable {
   readonly log: Log;
   readonly endpoints: Endpoints;
   open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: LookingPorts }>;
 }
 
-/** What the door of whoever acts gives. */
+/** What the acting function provides. */
 export interface ActDoor extends LookDoor {
   open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: Ports }>;
   /** Hears of a pass that was run, for the metrics. */
@@ -115,9 +116,12 @@ async function act(door: ActDoor, input: ActionInput): Promise<Notice> {
 
 function describePass(report: PassReport): Notice {
   const failure =
-    report.failure ?? (report.ok ? null : 'not everything could be told or settled; the next pass goes on');
+    report.failure ??
+    (report.ok ? null : 'some alerts or results could not be delivered or recorded; the next pass continues');
   if (failure !== null) return { level: 'bad', text: `The pass failed: ${safeText(failure, 300)}` };
-  const done = report.results.filter(({ decision, outcome }) => outcome === 'done' && statusAsked(decision) !== null).length;
+  const done = report.results.filter(
+    ({ decision, outcome }) => outcome === 'done' && statusAsked(decision) !== null,
+  ).length;
   const changed = done === 0 ? 'nothing was changed' : `${plural(done, 'integration')} changed`;
   return { level: 'good', text: `The pass is done: ${changed}, ${plural(report.delivered.length, 'alert')} sent.` };
 }
@@ -125,7 +129,7 @@ function describePass(report: PassReport): Notice {
 const DONE = {
   pause: 'is paused, and the guard will not re-activate it. "Resume" undoes it.',
   resume: 'is active again, and its failures count from now on. "Pause" undoes it.',
-  ignore: 'is left alone for a day: nothing is told of it, and it is not paused. "Guard again" undoes it.',
+  ignore: 'is ignored for a day: the guard neither pauses it nor sends alerts about it. "Guard again" undoes it.',
   unignore: 'is guarded again.',
 } as const;
 

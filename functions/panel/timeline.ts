@@ -1,10 +1,8 @@
-import type { EventType, GuardEvent } from '../guard/model/event.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
+import { describeType, type Phase } from '../guard/model/event-catalogue.ts';
 import { minutesBetween, plusMinutes } from '../guard/text/time.ts';
 
-/** An integration's week, told from what the ledger keeps of it. */
-
-/** How it went: delivering, failing and still on, probing, stopped by the guard, by Qonversion, by an operator. */
-export type Phase = 'delivering' | 'failing' | 'probing' | 'paused' | 'suspended' | 'operator';
+/** An integration's week, drawn from its history in the ledger. */
 
 export interface Segment {
   readonly phase: Phase;
@@ -17,23 +15,7 @@ export interface Segment {
 
 export const TIMELINE_DAYS = 7;
 
-/** What an event begins, and what went before it when nothing else is known of that. */
-const CHANGES: { readonly [type in EventType]?: { readonly to: Phase; readonly from: Phase } } = {
-  'integration.failing': { to: 'failing', from: 'delivering' },
-  'integration.would-pause': { to: 'failing', from: 'delivering' },
-  'integration.unstable': { to: 'failing', from: 'delivering' },
-  'integration.pause-failed': { to: 'failing', from: 'failing' },
-  'integration.paused': { to: 'paused', from: 'delivering' },
-  'integration.suspended': { to: 'suspended', from: 'delivering' },
-  'integration.probing': { to: 'probing', from: 'paused' },
-  'integration.recovered': { to: 'delivering', from: 'failing' },
-  'integration.reactivated': { to: 'delivering', from: 'paused' },
-  'integration.recovery-abandoned': { to: 'paused', from: 'paused' },
-  'integration.operator-paused': { to: 'operator', from: 'delivering' },
-  'integration.operator-resumed': { to: 'delivering', from: 'operator' },
-};
-
-/** How an integration is now, and since when, if its record tells. */
+/** How an integration is now, and since when, if its record says. */
 export interface Present {
   readonly phase: Phase;
   readonly since: string | null;
@@ -47,24 +29,24 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
   const begin = plusMinutes(now, -TIMELINE_DAYS * 24 * 60);
   const turns: Turn[] = [];
   for (const { type, time, figures } of events) {
-    const change = CHANGES[type];
-    if (change === undefined || time < begin || time > now) continue;
-    if (turns.length === 0) turns.push({ at: begin, phase: change.from });
+    const { phases } = describeType(type);
+    if (phases === null || time < begin || time > now) continue;
+    if (turns.length === 0) turns.push({ at: begin, phase: phases.before });
     const last = turns.at(-1);
-    // It began to fail before anybody was told.
+    // It began to fail before the alert.
     const since = figures === null ? time : toUtc(figures.failingSince);
     if (last?.phase === 'delivering' && since < time) {
       turns.push({ at: since < last.at ? last.at : since, phase: 'failing' });
     }
     // What a worker suspended stays its verdict when the guard gives up on it.
     const gaveUp = type === 'integration.recovery-abandoned' && last?.phase === 'suspended';
-    turns.push({ at: time, phase: gaveUp ? 'suspended' : change.to });
+    turns.push({ at: time, phase: gaveUp ? 'suspended' : phases.after });
   }
   const current = present.since === null ? present : { ...present, since: toUtc(present.since) };
   return toSegments([...turns, ...untold(turns.at(-1), current, begin, now)], begin, now);
 }
 
-/** The API may tell its times with another offset; here they are compared as text. */
+/** The API may write times with another offset; here they are compared as text. */
 function toUtc(moment: string): string {
   return new Date(moment).toISOString();
 }
@@ -74,7 +56,7 @@ interface Turn {
   readonly phase: Phase;
 }
 
-/** What no event has told (yet): how it is now. */
+/** What no event has reported yet: how it is now. */
 function untold(last: Turn | undefined, { phase, since }: Present, begin: string, now: string): readonly Turn[] {
   if (last?.phase === phase) return [];
   if (last === undefined) {

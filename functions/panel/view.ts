@@ -1,4 +1,5 @@
-import { type GuardEvent, type Severity, actorOf } from '../guard/model/event.ts';
+import { actorOf, type GuardEvent } from '../guard/model/event.ts';
+import { describeType, type Phase, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import type { Decision } from '../guard/policy/decide.ts';
@@ -8,8 +9,7 @@ import { type NextAction, nextAction } from '../guard/policy/next-action.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
-import { VERB } from '../messages/digest.ts';
-import { type Phase, type Segment, timelineOf } from './timeline.ts';
+import { type Segment, timelineOf } from './timeline.ts';
 
 /** What the panel shows, as data: all text is safe to show once it is escaped. */
 export interface PanelView {
@@ -25,7 +25,7 @@ export interface PanelView {
   readonly history: readonly HistoryLine[];
 }
 
-/** How bad it is; never told by colour alone. */
+/** How bad it is; never shown by colour alone. */
 export type Level = 'good' | 'info' | 'warning' | 'bad' | 'off';
 
 export interface PanelRow {
@@ -164,7 +164,7 @@ function stateOf(
   }
 }
 
-/** Since when it is as it is, as far as record and ledger tell. */
+/** Since when it is as it is, as far as record and ledger say. */
 function presentSince({ current: { state } }: Decision, record: IntegrationRecord, phase: Phase): string | null {
   switch (phase) {
     case 'failing':
@@ -246,7 +246,7 @@ function toHistoryLine(event: GuardEvent, now: string): HistoryLine {
     who: actorOf(event),
     id: record?.id ?? '',
     name: record === null ? 'the project' : safeText(`${record.integration} ${record.target_platform}`, 80),
-    what: VERB[event.type],
+    what: describeType(event.type).label,
     severity: event.severity,
     why: safeText(event.reason, 300),
   };

@@ -127,7 +127,9 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
     const { record } = parsed;
     if (record.id !== id || record.active !== status) {
       const shown = record.id === id ? `active ${record.active}` : 'another integration';
-      throw new UnexpectedAnswerError(`Qonversion accepted status ${status} for ${what}, but its record shows ${shown}`);
+      throw new UnexpectedAnswerError(
+        `Qonversion accepted status ${status} for ${what}, but its record shows ${shown}`,
+      );
     }
     const ageMs = answer.answeredAt === null ? 0 : answer.answeredAt - Date.parse(record.updated_at);
     return { outcome: ageMs > tookMs + CLOCK_TOLERANCE_MS ? 'already' : 'set', record };
@@ -183,38 +185,35 @@ async function send(
 
   async function sendWith(secret: SecretKey): Promise<ApiAnswer> {
     return pRetry(
-        (attempt) =>
-          pace.run(async () => {
-            // A request that had to wait for its turn may find that there is no time left.
-            if (options.remainingMs() <= 0)
-              throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
-            if (pace.closed)
-              throw new OutOfTimeError(
-                `Qonversion has asked to be left alone, so it was not asked for ${request.what}`,
-              );
-            traffic.requests += 1;
-            if (attempt > 1) traffic.retries += 1;
-            const sentAt = performance.now();
-            try {
-              return await attemptOnce(options, request, secret);
-            } finally {
-              traffic.waitedMs += performance.now() - sentAt;
-            }
-          }),
-        {
-          retries: options.retries ?? 4,
-          minTimeout: options.firstWaitMs ?? 250,
-          maxTimeout: MAX_WAIT_MS,
-          factor: 2,
-          randomize: true,
-          shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
-          onFailedAttempt: ({ error }) => {
-            // A try without an answer may have taken effect, whatever a later try is told.
-            sent.mayHaveTakenEffect ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
-            if (pace.closed) throw error;
-          },
+      (attempt) =>
+        pace.run(async () => {
+          // A request that had to wait for its turn may find that there is no time left.
+          if (options.remainingMs() <= 0) throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
+          if (pace.closed)
+            throw new OutOfTimeError(`Qonversion has asked to be left alone, so it was not asked for ${request.what}`);
+          traffic.requests += 1;
+          if (attempt > 1) traffic.retries += 1;
+          const sentAt = performance.now();
+          try {
+            return await attemptOnce(options, request, secret);
+          } finally {
+            traffic.waitedMs += performance.now() - sentAt;
+          }
+        }),
+      {
+        retries: options.retries ?? 4,
+        minTimeout: options.firstWaitMs ?? 250,
+        maxTimeout: MAX_WAIT_MS,
+        factor: 2,
+        randomize: true,
+        shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
+        onFailedAttempt: ({ error }) => {
+          // A try without an answer may have taken effect, whatever a later try is told.
+          sent.mayHaveTakenEffect ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
+          if (pace.closed) throw error;
         },
-      );
+      },
+    );
   }
 }
 

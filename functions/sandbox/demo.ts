@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { paint, table } from '../cli/format.ts';
-import { type GuardEvent, bySeverity } from '../guard/model/event.ts';
+import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
+import { describeType } from '../guard/model/event-catalogue.ts';
 import { type PassReport, runPass } from '../guard/pass/run-pass.ts';
 import type { AlertSink, Ports } from '../guard/ports.ts';
 import { parseSettings } from '../guard/settings/schema.ts';
@@ -11,7 +12,7 @@ import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
-import { toCloudEvent } from '../messages/digest.ts';
+import { toCloudEvent } from '../messages/cloud-event.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { parseSecretKey } from '../qonversion/secret-key.ts';
 import { type CastId, populate } from './scenario.ts';
@@ -20,7 +21,7 @@ import { World } from './world.ts';
 
 /**
  * An afternoon in the life of the guard: the real pass over HTTP against the sandbox, every virtual five minutes, while
- * providers break and mend and people step in.
+ * providers break and recover, and people step in.
  */
 export interface DemoOptions {
   readonly json: boolean;
@@ -51,7 +52,7 @@ const SETTINGS = {
   },
 };
 
-interface ScriptStep {
+interface Beat {
   /** Minutes after one o'clock. */
   readonly minute: number;
   readonly says: string;
@@ -68,19 +69,19 @@ const COMMON_OUTAGE = [
   'bq-export',
 ] as const;
 
-function breaks(ids: readonly CastId[], message: string): ScriptStep['does'] {
+function breaks(ids: readonly CastId[], message: string): Beat['does'] {
   return (world) => {
     for (const id of ids) world.breakDown(id, message);
   };
 }
 
-function mends(ids: readonly CastId[]): ScriptStep['does'] {
+function mends(ids: readonly CastId[]): Beat['does'] {
   return (world) => {
     for (const id of ids) world.mend(id);
   };
 }
 
-const SCRIPT: readonly ScriptStep[] = [
+const STORY: readonly Beat[] = [
   {
     minute: 8,
     says: 'Amplitude goes down, for both platforms.',
@@ -96,7 +97,7 @@ const SCRIPT: readonly ScriptStep[] = [
     says: 'Mixpanel answers with time-outs; just a blip.',
     does: breaks(['mix-ios'], 'timeout after 10 s'),
   },
-  { minute: 54, says: 'Mixpanel is back. The guard has bothered nobody.', does: mends(['mix-ios']) },
+  { minute: 54, says: 'Mixpanel is back. The guard has alerted nobody.', does: mends(['mix-ios']) },
   {
     minute: 58,
     says: "Braze's endpoint moves away; the settings give Braze a long leash.",
@@ -130,7 +131,7 @@ const SCRIPT: readonly ScriptStep[] = [
 ];
 
 /** Everything that happened, for `--json` and the closing table. */
-interface DemoEntry {
+interface Happening {
   readonly at: string;
   readonly who: 'world' | 'guard';
   readonly what: string;
@@ -166,7 +167,7 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
     projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } },
   });
   const project: GuardedProject = { name: PROJECT, policy: settings.projects[PROJECT]?.policy ?? fail() };
-  const entries: DemoEntry[] = [];
+  const happenings: Happening[] = [];
   const told: GuardEvent[] = [];
   const mails: string[] = [];
   const alerts = createTerminalAlertSink((mail) => mails.push(mail));
@@ -180,31 +181,31 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
   let elapsed = 1;
   while (elapsed < AFTERNOON_MINUTES) {
     const next = Math.min(elapsed - (elapsed % MINUTES_PER_PASS) + MINUTES_PER_PASS, AFTERNOON_MINUTES);
-    for (const step of SCRIPT.filter(({ minute }) => minute > elapsed && minute <= next)) {
-      world.advance(step.minute - elapsed);
-      elapsed = step.minute;
-      step.does(world);
-      entries.push({ at: clockTime(world), who: 'world', what: step.says });
-      say(`${clockTime(world)}   ${paint('bold', step.says)}`);
+    for (const beat of STORY.filter(({ minute }) => minute > elapsed && minute <= next)) {
+      world.advance(beat.minute - elapsed);
+      elapsed = beat.minute;
+      beat.does(world);
+      happenings.push({ at: clockTime(world), who: 'world', what: beat.says });
+      say(`${clockTime(world)}   ${paint('bold', beat.says)}`);
     }
     world.advance(next - elapsed);
     elapsed = next;
     const mailsBefore = mails.length;
     const report = await runPass(ports, project);
     passes.push(report);
-    for (const { type, where, severity } of groupEvents(report.told)) {
-      const what = `The guard ${NARRATION[type]}: ${where}.`;
-      entries.push({ at: clockTime(world), who: 'guard', what });
+    for (const { type, where, severity } of groupEvents(report.delivered)) {
+      const what = `Guard: ${where}${describeType(type).label}.`;
+      happenings.push({ at: clockTime(world), who: 'guard', what });
       say(`${clockTime(world)}   ${paint(STYLE[severity], what)}`);
     }
     for (const mail of mails.slice(mailsBefore)) say(mail.trimEnd().replace(/^/gm, '        '));
-    told.push(...report.told);
+    told.push(...report.delivered);
     if (options.pace > 0) await sleep(options.pace);
   }
   say(closing(world, told, passes, opening, options.columns));
   return {
     passes: passes.length,
-    entries,
+    happenings,
     mails,
     events: told.map(toCloudEvent),
     integrations: world.list().map(({ id, title, active }) => ({ id, title, active, ...world.tally(id) })),
@@ -236,7 +237,8 @@ function groupEvents(told: readonly GuardEvent[]) {
   return [...groups.values()].flatMap((events) => {
     const [first] = events;
     if (first === undefined) return [];
-    const where = events.map(({ record }) => record?.id ?? 'the project').join(', ');
+    const ids = events.flatMap(({ record }) => (record === null ? [] : [record.id]));
+    const where = ids.length === 0 ? '' : `${ids.join(', ')} `;
     const others = events.length === 1 ? '' : ` + ${events.length - 1} more`;
     const short = `${first.record?.id ?? 'the project'}${others}`;
     return [{ time: first.time, type: first.type, severity: first.severity, where, short, why: first.reason }];
@@ -256,28 +258,6 @@ function introduction(world: World): string {
   ].join('\n');
 }
 
-const NARRATION = {
-  'integration.failing': 'warns',
-  'integration.paused': 'pauses',
-  'integration.would-pause': 'would pause',
-  'integration.pause-failed': 'could not pause',
-  'integration.activation-failed': 'could not re-activate',
-  'integration.suspended': 'tells of a suspension',
-  'integration.reactivated': 'respects the operator',
-  'integration.probing': 're-activates on trial',
-  'integration.recovered': 'tells of a recovery',
-  'integration.recovery-abandoned': 'gives up',
-  'integration.still-down': 'reminds',
-  'integration.unstable': 'warns of instability',
-  'integration.operator-paused': "notes an operator's pause",
-  'integration.operator-resumed': 'notes the end of an operator’s pause',
-  'integration.exemption': 'notes an exemption',
-  'guard.held': 'holds all pauses back',
-  'guard.unreadable': 'reports unreadable records',
-  'guard.failing': 'cannot run',
-  'guard.recovered': 'runs again',
-} as const satisfies Record<GuardEvent['type'], string>;
-
 function closing(
   world: World,
   told: readonly GuardEvent[],
@@ -285,7 +265,12 @@ function closing(
   opening: number,
   columns: number,
 ): string {
-  const rows = groupEvents(told).map(({ time, type, short, why }) => [time.slice(11, 16), NARRATION[type], short, why]);
+  const rows = groupEvents(told).map(({ time, type, short, why }) => [
+    time.slice(11, 16),
+    short,
+    describeType(type).label,
+    why,
+  ]);
   rows.sort(([left = ''], [right = '']) => left.localeCompare(right));
   const tallies = world.list().map(({ id }) => world.tally(id));
   const sum = (field: 'delivered' | 'failed' | 'withheld') => tallies.reduce((total, tally) => total + tally[field], 0);
@@ -293,8 +278,8 @@ function closing(
   const hours = Math.round((world.now().getTime() - opening) / 3_600_000);
   return [
     '',
-    paint('bold', 'What was done, and why'),
-    table(['TIME', 'THE GUARD', 'WHERE', 'WHY'], rows, columns, 3),
+    paint('bold', 'What happened, and why'),
+    table(['TIME', 'INTEGRATION', 'WHAT', 'WHY'], rows, columns, 3),
     '',
     `${hours} hours, ${plural(passes.length, 'pass', 'passes')}, ${plural(requests, 'request')} to the API. ` +
       `Events: ${sum('delivered').toLocaleString('en-US')} delivered, ${sum('failed').toLocaleString('en-US')} failed, ` +

@@ -400,9 +400,9 @@ describe('guard demo', () => {
   it('tells it on the terminal: happenings, mails, and a closing table', async () => {
     const { out } = await guard('demo --pace 0');
     expect(out).toContain('13:08   Amplitude goes down, for both platforms.');
-    expect(out).toContain('The guard pauses: amp-ios, amp-android.');
+    expect(out).toContain('Guard: amp-ios, amp-android paused.');
     expect(out).toContain('│ Subject: [demo] Amplitude iOS and Amplitude Android paused');
-    expect(out).toContain('What was done, and why');
+    expect(out).toContain('What happened, and why');
   });
 });
 

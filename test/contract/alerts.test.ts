@@ -2,9 +2,11 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import type { FauxqsServer } from 'fauxqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
+import { audiencesOf, chatAudience } from '../../functions/aws/audiences.ts';
 import type { ChatTopic } from '../../functions/aws/environment.ts';
-import { type EventType, type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
-import type { AlertSink } from '../../functions/guard/ports.ts';
+import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
+import { type AlertSink, type Audience, MACHINES, PEOPLE } from '../../functions/guard/ports.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import type { ChatNotification } from '../../functions/messages/chat.ts';
@@ -72,6 +74,10 @@ function topic(name: string): {
   };
 }
 
+async function publishToAll(sink: AlertSink, project: string, events: readonly GuardEvent[]): Promise<void> {
+  for (const audience of sink.audiences) await sink.publish(project, events, audience);
+}
+
 const implementations: readonly { readonly name: string; readonly create: () => AlertSink }[] = [
   { name: 'in memory', create: () => createMemoryAlerts() },
   { name: 'on the terminal', create: () => createTerminalAlertSink(() => undefined) },
@@ -84,11 +90,12 @@ describe('a chat channel', () => {
   function withChat(
     name: string,
     chat: Partial<ChatTopic>,
-  ): { sink: AlertSink; said: () => readonly ChatNotification[] } {
+  ): { sink: AlertSink; audience: Audience; said: () => readonly ChatNotification[] } {
     const { topicArn } = sns.createTopic(`${name}-alerts`);
     const chatTopic = sns.createTopic(`${name}-chat`).topicArn;
     sns.createQueue(`${name}-said`);
     sns.subscribe({ topic: `${name}-chat`, queue: `${name}-said`, attributes: { RawMessageDelivery: 'true' } });
+    const settings: ChatTopic = { topicArn: chatTopic, minSeverity: 'info', projects: null, ...chat };
     const sink = createSnsAlertSink({
       client,
       topicArn,
@@ -96,56 +103,85 @@ describe('a chat channel', () => {
       stack: 'IntegrationGuard',
       runbook: RUNBOOK,
       panelOf: () => null,
-      chatTopics: [{ topicArn: chatTopic, minSeverity: 'info', projects: null, ...chat }],
+      chatTopics: [settings],
       firstWaitMs: 1,
     });
     const said = () =>
       (sns.inspectQueue(`${name}-said`)?.messages.ready ?? []).map(({ body }) => JSON.parse(body) as ChatNotification);
-    return { sink, said };
+    return { sink, audience: chatAudience(settings), said };
   }
 
-  it('gets one notification per pass, and nothing else', async () => {
-    const { sink, said } = withChat('one', {});
-    await sink.publish('production', [anEvent('a'), anEvent('b', 'integration.recovered')]);
+  it('gets one notification per call, and nothing else', async () => {
+    const { sink, audience, said } = withChat('one', {});
+    await publishToAll(sink, 'production', [anEvent('a'), anEvent('b', 'integration.recovered')]);
+    expect(sink.audiences).toEqual([MACHINES, PEOPLE, audience]);
     expect(said()).toMatchObject([{ version: '1.0', source: 'custom', metadata: { eventType: 'integration.paused' } }]);
   });
 
-  it('gets what is severe enough, of the projects it asks for', async () => {
-    const { sink, said } = withChat('some', { minSeverity: 'critical', projects: ['production'] });
-    await sink.publish('production', [anEvent('a', 'integration.recovered')]);
-    await sink.publish('staging', [anEvent('b')]);
+  it('gets what is severe enough, of the projects it asks for, and accepts the rest', async () => {
+    const { sink, audience, said } = withChat('some', { minSeverity: 'critical', projects: ['production'] });
+    const mild = anEvent('a', 'integration.recovered');
+    const foreign = anEvent('b');
+    expect(await sink.publish('production', [mild], audience)).toEqual(new Set([mild.id]));
+    expect(await sink.publish('staging', [foreign], audience)).toEqual(new Set([foreign.id]));
     expect(said()).toEqual([]);
-    await sink.publish('production', [anEvent('c', 'integration.recovered'), anEvent('d')]);
+    const [another, severe] = [anEvent('c', 'integration.recovered'), anEvent('d')];
+    expect(await sink.publish('production', [another, severe], audience)).toEqual(new Set([another.id, severe.id]));
     expect(said().map(({ content }) => content.description)).toEqual([expect.stringContaining('(d)')]);
     expect(said()[0]?.content.description).not.toContain('(c)');
   });
 
-  it('does not hear what is for machines alone', async () => {
+  it('does not get what is for machines or people', async () => {
     const { sink, said } = withChat('machines', {});
-    await sink.publish('production', [anEvent('a', 'guard.failing')], 'machines');
+    await sink.publish('production', [anEvent('a', 'guard.failing')], MACHINES);
+    await sink.publish('production', [anEvent('a', 'guard.failing')], PEOPLE);
     expect(said()).toEqual([]);
   });
 
-  it('that cannot be reached leaves everything for the next pass: a channel is no less an audience than a mail', async () => {
-    const { sink } = withChat('gone', { topicArn: `${CHAT}gone` });
-    expect(await sink.publish('production', [anEvent('a')])).toEqual(new Set());
+  it('that is gone accepts nothing, and stops no other audience', async () => {
+    const { sink, audience } = withChat('gone', { topicArn: `${CHAT}gone` });
+    const event = anEvent('a');
+    expect(await sink.publish('production', [event], audience)).toEqual(new Set());
+    expect(await sink.publish('production', [event], PEOPLE)).toEqual(new Set([event.id]));
+    expect(await sink.publish('production', [event], MACHINES)).toEqual(new Set([event.id]));
+  });
+
+  it('has a name that does not depend on the other channels', () => {
+    const [first, second] = ['first', 'second'].map(
+      (name): ChatTopic => ({ topicArn: `${CHAT}${name}`, minSeverity: 'info', projects: null }),
+    );
+    if (first === undefined || second === undefined) throw new Error('two topics');
+    expect(audiencesOf([first, second]).slice(2)).toEqual([chatAudience(first), chatAudience(second)]);
+    expect(audiencesOf([second])).toEqual([MACHINES, PEOPLE, chatAudience(second)]);
+    expect(chatAudience(first)).not.toBe(chatAudience(second));
+    expect(chatAudience({ ...first, minSeverity: 'critical' })).toBe(chatAudience(first));
   });
 });
 
 describe.each(implementations)('an alert sink $name', ({ create }) => {
-  it('returns the ids of everything it accepted', async () => {
+  it('names its audiences, each once', () => {
+    const { audiences } = create();
+    expect(audiences.length).toBeGreaterThan(0);
+    expect(new Set(audiences).size).toBe(audiences.length);
+  });
+
+  it('returns for each audience the ids of everything that it accepted', async () => {
+    const sink = create();
     const events = Array.from({ length: 23 }, (_, index) => anEvent(`i${index}`));
-    const accepted = await create().publish('production', events);
-    expect([...accepted].sort()).toEqual(events.map(({ id }) => id).sort());
+    for (const audience of sink.audiences) {
+      const accepted = await sink.publish('production', events, audience);
+      expect([...accepted].sort()).toEqual(events.map(({ id }) => id).sort());
+    }
   });
 
-  it('has nothing to accept when there is nothing to tell', async () => {
-    expect(await create().publish('production', [])).toEqual(new Set());
+  it('accepts nothing when there is nothing to publish', async () => {
+    const sink = create();
+    for (const audience of sink.audiences) expect(await sink.publish('production', [], audience)).toEqual(new Set());
   });
 
-  it('can tell machines alone', async () => {
+  it('accepts everything for an audience that is gone: there is nobody left to alert', async () => {
     const event = anEvent('a');
-    expect(await create().publish('production', [event], 'machines')).toEqual(new Set([event.id]));
+    expect(await create().publish('production', [event], 'chat-000000000000')).toEqual(new Set([event.id]));
   });
 });
 
@@ -154,7 +190,7 @@ describe('on SNS', () => {
     const { sink, queue } = topic('one-per-event');
     const messages = queue('machines', { kind: ['event'] });
     const events = Array.from({ length: 12 }, (_, index) => anEvent(`i${index}`));
-    await sink.publish('production', events);
+    await sink.publish('production', events, MACHINES);
     expect(messages()).toHaveLength(12);
     const [first] = messages();
     // The emulator leaves the choice among the protocols' bodies undone for batches; SNS sends a queue the default.
@@ -178,15 +214,17 @@ describe('on SNS', () => {
     });
   });
 
-  it('people get one digest, however much happened', async () => {
+  it('people get one digest per call, however much happened', async () => {
     const { sink, queue } = topic('one-digest');
     const messages = queue('people', { kind: ['digest'] });
-    await sink.publish(
+    await publishToAll(
+      sink,
       'production',
       Array.from({ length: 12 }, (_, index) => anEvent(`i${index}`)),
     );
     expect(messages()).toHaveLength(1);
-    expect(messages()[0]?.body).toContain('npx guard resume i11 --project production --stack IntegrationGuard');
+    expect(messages()[0]?.body).toContain('npx guard resume ID --project production --stack IntegrationGuard');
+    expect(messages()[0]?.body).toContain('(i11)');
     expect(messages()[0]?.attributes).toEqual({ kind: 'digest', severity: 'critical', project: 'production' });
   });
 
@@ -194,17 +232,17 @@ describe('on SNS', () => {
     const { sink, queue } = topic('filters');
     const critical = queue('critical', { kind: ['digest'], severity: ['critical'] });
     const other = queue('other', { kind: ['event'], project: ['other'] });
-    await sink.publish('production', [anEvent('a', 'integration.recovered')]);
+    await publishToAll(sink, 'production', [anEvent('a', 'integration.recovered')]);
     expect(critical()).toHaveLength(0);
-    await sink.publish('production', [anEvent('b', 'integration.suspended')]);
+    await publishToAll(sink, 'production', [anEvent('b', 'integration.suspended')]);
     expect(critical()).toHaveLength(1);
     expect(other()).toHaveLength(0);
   });
 
-  it('tells machines alone when asked to', async () => {
+  it('people get nothing of what is for machines', async () => {
     const { sink, queue } = topic('machines-only');
     const digests = queue('digests', { kind: ['digest'] });
-    await sink.publish('production', [anEvent('a')], 'machines');
+    await sink.publish('production', [anEvent('a')], MACHINES);
     expect(digests()).toHaveLength(0);
   });
 
@@ -245,18 +283,12 @@ describe('on SNS', () => {
       chatTopics: [],
       firstWaitMs: 1,
     });
-    expect((await sink.publish('production', events)).size).toBe(10);
+    expect((await sink.publish('production', events, MACHINES)).size).toBe(10);
     faulty.destroy();
   });
 
-  it('leaves an entry that stays refused for the next pass, and out of the digest', async () => {
+  it('leaves an entry that stays refused for the next pass, and alerts people of it all the same', async () => {
     const { topicArn } = sns.createTopic('refused');
-    sns.createQueue('refused-people');
-    sns.subscribe({
-      topic: 'refused',
-      queue: 'refused-people',
-      attributes: { RawMessageDelivery: 'true', FilterPolicy: '{"kind":["digest"]}' },
-    });
     const events = Array.from({ length: 10 }, (_, index) => anEvent(`i${index}`));
     const faulty = refusing(events[4]?.id ?? '', 99);
     const sink = createSnsAlertSink({
@@ -269,12 +301,10 @@ describe('on SNS', () => {
       chatTopics: [],
       firstWaitMs: 1,
     });
-    const accepted = await sink.publish('production', events);
+    const accepted = await sink.publish('production', events, MACHINES);
     expect(accepted.size).toBe(9);
     expect(accepted.has(events[4]?.id ?? '')).toBe(false);
-    const digest = sns.inspectQueue('refused-people')?.messages.ready[0]?.body ?? '';
-    expect(digest).toContain('(i3)');
-    expect(digest).not.toContain('(i4)');
+    expect((await sink.publish('production', events, PEOPLE)).size).toBe(10);
     faulty.destroy();
   });
 
@@ -289,6 +319,7 @@ describe('on SNS', () => {
       panelOf: () => null,
       chatTopics: [],
     });
-    expect(await sink.publish('production', [anEvent('a')])).toEqual(new Set());
+    for (const audience of sink.audiences)
+      expect(await sink.publish('production', [anEvent('a')], audience)).toEqual(new Set());
   });
 });

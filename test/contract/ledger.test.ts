@@ -72,30 +72,23 @@ function richEntry(): Entry {
     reason: 'why',
     record,
   });
-  const circuit = {
-    state: 'open',
-    by: 'guard',
-    episode: NOON,
-    openedAt: NOON,
-    failedProbes: 2,
-    alertedAt: NOON,
-    reminders: 1,
-  } as const;
-  const { intent: _, ...settled } = anEntry({
-    circuit,
-    baseline: { count: 61, lastDeliveryAt: null, updatedAt: null },
-  });
+  const mark = { count: 61, lastDeliveryAt: null, changedAt: null, activatedAt: NOON };
+  const state = { name: 'open', by: 'guard', episode: NOON, openedAt: NOON, failedProbes: 2, mark } as const;
+  const notice = { since: NOON, lastAt: NOON, times: 1, errors: 61 };
   return anEntry({
-    told: { since: NOON, errors: 61, alerts: { 'integration.failing': { at: NOON, times: 1 } } },
-    activatedAt: NOON,
-    intent: {
-      decidedAt: NOON,
-      act: { status: 0, updatedAt: aRecord().updated_at },
-      events: [event],
-      owed: [event],
-      settled,
+    state: { name: 'closed', mark },
+    notices: { failing: notice, 'pause-failed': notice },
+    attempt: {
+      status: 0,
+      at: NOON,
+      updatedAt: aRecord().updated_at,
+      state,
+      notices: { stopped: notice },
+      alerts: [event],
       failedAt: null,
     },
+    outbox: [{ event, undelivered: ['people'], merged: { 'integration.paused': 2 } }],
+    lease: minutesAfter(NOON, 2),
   });
 }
 
@@ -131,26 +124,26 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
 
   it('keeps integrations, the project and other projects apart', async () => {
     await write('a', anEntry(), null);
-    await write('project', anEntry({ pausedByOperator: true }), null);
-    await ledger.write(project, { kind: 'project', entry: { ...BLANK_PROJECT_ENTRY, heldIds: ['a'] } }, null, null);
+    await write('project', anEntry({ ignoredUntil: NOON }), null);
+    await ledger.write(project, { kind: 'project', entry: { ...BLANK_PROJECT_ENTRY, held: ['a'] } }, null, null);
     await ledger.write(`${project}-other`, { kind: 'integration', id: 'b', entry: anEntry() }, null, null);
     const view = await ledger.read(project);
     expect([...view.integrations.keys()].sort()).toEqual(['a', 'project']);
-    expect(view.project?.entry.heldIds).toEqual(['a']);
+    expect(view.project?.entry.held).toEqual(['a']);
   });
 
   it('takes a write that names the version it read', async () => {
     const first = await write('a', anEntry(), null);
-    const second = await write('a', anEntry({ pausedByOperator: true }), first);
+    const second = await write('a', anEntry({ ignoredUntil: NOON }), first);
     expect(second).not.toBe(first);
-    expect((await ledger.read(project)).integrations.get('a')?.entry.pausedByOperator).toBe(true);
+    expect((await ledger.read(project)).integrations.get('a')?.entry.ignoredUntil).toBe(NOON);
   });
 
   it('refuses a write that names another version, and changes nothing', async () => {
     const first = await write('a', anEntry(), null);
-    await write('a', anEntry({ pausedByOperator: true }), first);
+    await write('a', anEntry({ ignoredUntil: NOON }), first);
     await expect(write('a', anEntry(), first)).rejects.toThrow(LostRaceError);
-    expect((await ledger.read(project)).integrations.get('a')?.entry.pausedByOperator).toBe(true);
+    expect((await ledger.read(project)).integrations.get('a')?.entry.ignoredUntil).toBe(NOON);
   });
 
   it('refuses a first write when there is an entry already', async () => {
@@ -173,7 +166,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     expect((await ledger.read(project)).integrations.get('a')?.expiresAt).toBe(minutesAfter(NOON, 10));
     clock.advance(1);
     expect((await ledger.read(project)).integrations.size).toBe(0);
-    await write('a', anEntry({ pausedByOperator: true }), null);
+    await write('a', anEntry({ ignoredUntil: NOON }), null);
     expect((await ledger.read(project)).integrations.size).toBe(1);
   });
 
@@ -376,7 +369,7 @@ describe('a ledger in DynamoDB', () => {
 
   it('reads on where a page of one megabyte ends', async () => {
     const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
-    const big = anEntry({ told: { since: NOON, errors: 1, alerts: {} }, activatedAt: 'x'.repeat(300_000) });
+    const big = anEntry({ ignoredUntil: 'x'.repeat(300_000) });
     for (const id of ['a', 'b', 'c', 'd', 'e'])
       await ledger.write('big', { kind: 'integration', id, entry: big }, null, null);
     expect((await ledger.read('big')).integrations.size).toBe(5);

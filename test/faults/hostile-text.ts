@@ -1,7 +1,7 @@
 import { formatList, formatPlan, formatReport } from '../../functions/cli/format.ts';
 import { planToJson, reportToJson } from '../../functions/cli/json.ts';
-import type { EventType, GuardEvent } from '../../functions/guard/model/entry.ts';
-import { makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
+import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import { EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
@@ -9,7 +9,8 @@ import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { safeText } from '../../functions/guard/text/sanitize.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
-import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/messages/digest.ts';
+import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
+import { digestAttributes, toDigest } from '../../functions/messages/digest.ts';
 import { renderPanel } from '../../functions/panel/page.ts';
 import { createView, USUAL_CHOICE } from '../../functions/panel/view.ts';
 import { aFailingRecord, NOON, PANEL } from '../support/builders.ts';
@@ -106,11 +107,12 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   const show = (place: string, text: string, options: Partial<Shown> = {}) =>
     shown.push({ place, text, lines: false, ascii: false, most: 40_000, ...options });
 
-  for (const type of Object.keys(SEVERITY) as EventType[]) {
+  for (const type of EVENT_TYPES) {
     const record = aFailingRecord(61, 48, { title, integration: title, last_error_message: message });
     const event = makeEvent({ type, project: 'production', time: NOON, episode: NOON, reason: message, record });
     const digest = toDigest([event], {
       project: 'production',
+      place: null,
       stack: 'IntegrationGuard',
       runbook: RUNBOOK,
       panel: PANEL,
@@ -135,7 +137,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
           record: aFailingRecord(61, 48, { title, integration: title, last_error_message: message }),
         }),
       ],
-      { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL },
+      { project: 'production', place: null, stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL },
     );
   show('json of a chat notification', JSON.stringify(notification(message)), { most: 6_000 });
 
@@ -164,7 +166,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
     });
   show('panel: HTML', toPage([], plan), { lines: true });
   const report = await runPass(ports, harness.project);
-  show('panel: HTML with its history', toPage(report.told, plan), { lines: true });
+  show('panel: HTML with its history', toPage(report.delivered, plan), { lines: true });
   show('terminal: run', formatReport(report, 120), { lines: true });
   show('--json of run', JSON.stringify(reportToJson(report)));
   show('ledger', JSON.stringify([harness.ledger.entry('production', 'x'), harness.ledger.projectEntry('production')]));

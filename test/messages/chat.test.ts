@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { type EventType, isAuditOnly, SEVERITY } from '../../functions/guard/model/event.ts';
+import { isAuditOnly } from '../../functions/guard/model/event.ts';
+import { EVENT_TYPES, type EventType } from '../../functions/guard/model/event-catalogue.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
 import { PANEL } from '../support/builders.ts';
@@ -33,12 +34,19 @@ const schema = z.strictObject({
     .optional(),
 });
 
-const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL };
+const CONTEXT = {
+  project: 'production',
+  place: 'account 123456789012, eu-west-1',
+  stack: 'IntegrationGuard',
+  runbook: RUNBOOK,
+  panel: PANEL,
+};
 
-const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isAuditOnly({ type }));
+/** Every type that alerts anybody. */
+const ALERTED = EVENT_TYPES.filter((type) => !isAuditOnly({ type }));
 
 describe('a chat notification', () => {
-  it.each(TOLD)('of %s fits the schema, and says what happened and how to undo it', (type) => {
+  it.each(ALERTED)('of %s fits the schema, and says what happened and how to undo it', (type) => {
     const notification = toChatNotification([anEvent(type)], CONTEXT);
     expect(schema.parse(notification)).toEqual(notification);
     const { title, description, nextSteps } = notification.content;
@@ -58,9 +66,11 @@ describe('a chat notification', () => {
   it('begins with the worst, and counts where names would be too many', () => {
     const events = Array.from({ length: 30 }, (_, index) => anEvent('integration.failing', { id: `i${index}` }));
     const { content } = toChatNotification([...events, anEvent('integration.paused', { id: 'worst' })], CONTEXT);
-    expect(content.title).toBe(':rotating_light: production: Amplitude iOS paused, 30 integrations failing');
+    expect(content.title).toBe(':rotating_light: production: Amplitude iOS paused, 30 Amplitude integrations failing');
     expect(content.description.indexOf('(worst)')).toBeLessThan(content.description.indexOf('(i0)'));
-    expect(content.description).toContain('… and 23 more events of this pass.');
+    expect(content.description).toContain(
+      '… and 23 more events. To see them all: `npx guard history --project production --stack IntegrationGuard`',
+    );
     expect(JSON.stringify(content).length).toBeLessThan(8_000);
   });
 
@@ -72,7 +82,7 @@ describe('a chat notification', () => {
     '<https://evil.example|click>',
     '[click](https://evil.example)',
     '*b* _i_ ~s~ `c`',
-  ])('makes %j of somebody else’s text neither a mention, nor a link, nor markup', (text) => {
+  ])('makes %j in untrusted text neither a mention, nor a link, nor markup', (text) => {
     const event = anEvent('integration.paused', { title: text, integration: text, last_error_message: text }, text);
     const { content, metadata } = toChatNotification([event], { ...CONTEXT, panel: null });
     const said = [content.title, content.description, ...content.nextSteps, metadata.summary].join('\n');
@@ -81,7 +91,7 @@ describe('a chat notification', () => {
       .replaceAll(':rotating_light:', '')
       .replace(/`npx guard [^`]*`/g, '');
     expect(ours).not.toMatch(/[<>@[\]*_~]/);
-    // Code is ours: two marks a line at most, around somebody else's text.
+    // Code is ours: two marks a line at most, around untrusted text or a command.
     for (const line of ours.split('\n')) expect(line.split('`').length).toBeLessThanOrEqual(3);
   });
 });

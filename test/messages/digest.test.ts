@@ -1,23 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type EventType, isAuditOnly, makeEvent, SEVERITY } from '../../functions/guard/model/event.ts';
+import { isAuditOnly, makeEvent } from '../../functions/guard/model/event.ts';
+import { EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
 import { RUNBOOK } from '../../functions/guard/settings/types.ts';
-import { digestAttributes, eventAttributes, toCloudEvent, toDigest } from '../../functions/messages/digest.ts';
+import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
+import { digestAttributes, toDigest } from '../../functions/messages/digest.ts';
 import { aFailingRecord, minutesAfter, NOON, PANEL } from '../support/builders.ts';
 import { anEvent } from './events.ts';
 
-/** Everything that is told to anybody. */
-const TOLD = (Object.keys(SEVERITY) as EventType[]).filter((type) => !isAuditOnly({ type }));
+/** Every type that alerts anybody. */
+const ALERTED = EVENT_TYPES.filter((type) => !isAuditOnly({ type }));
 
-const CONTEXT = { project: 'production', stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL };
+const CONTEXT = {
+  project: 'production',
+  place: 'account 123456789012, eu-west-1',
+  stack: 'IntegrationGuard',
+  runbook: RUNBOOK,
+  panel: PANEL,
+};
 
 describe('a digest', () => {
-  it.each(TOLD)('of %s says what happened, why, what it means and what to do', (type) => {
+  it.each(ALERTED)('of %s says what happened, why, what it means and what to do', (type) => {
     const { subject, text, sms } = toDigest([anEvent(type)], CONTEXT);
     expect(`Subject: ${subject}\n\n${text}\nSMS: ${sms}\n`).toMatchSnapshot();
   });
 
-  it.each(TOLD)('of %s sends its reader to a section of the runbook that is there', (type) => {
+  it.each(ALERTED)('of %s sends its reader to a section of the runbook that is there', (type) => {
     const { text } = toDigest([anEvent(type)], { ...CONTEXT, runbook: 'https://wiki.example.com/guard' });
     const [, section] = /Help: {3}https:\/\/wiki\.example\.com\/guard#(\S+)\n/.exec(text) ?? [];
     expect(readFileSync(RUNBOOK, 'utf8').split('\n')).toContain(`## ${section}`);
@@ -40,15 +48,15 @@ describe('a digest', () => {
   it('counts where names would be too many', () => {
     const events = Array.from({ length: 60 }, (_, index) => anEvent('integration.paused', { id: `i${index}` }));
     const digest = toDigest(events, CONTEXT);
-    expect(digest.subject).toBe('[production] 60 integrations paused');
+    expect(digest.subject).toBe('[production] 60 Amplitude integrations paused');
     expect(digest.text).toContain(
-      '… and 20 more events of this pass; `npx guard list --project production --stack IntegrationGuard` shows them all.',
+      '… and 20 more events. To see them all: npx guard history --project production --stack IntegrationGuard',
     );
   });
 
   it('has a subject of at most 100 printable ASCII characters and an SMS of one line of at most 140', () => {
     const hostile = { integration: `Äm\r\nBcc: x@example.com ${'ü'.repeat(200)}`, title: '\u001b[31m<b>“title”</b>' };
-    for (const type of Object.keys(SEVERITY) as EventType[]) {
+    for (const type of EVENT_TYPES) {
       const { subject, sms } = toDigest(
         [anEvent(type, hostile), anEvent('integration.failing', { ...hostile, id: 'b' })],
         CONTEXT,
@@ -58,7 +66,7 @@ describe('a digest', () => {
     }
   });
 
-  it('lets no text of others add lines of its own', () => {
+  it('lets untrusted text add no lines', () => {
     const digest = toDigest(
       [anEvent('integration.paused', { title: 'x"\n\nPAUSED: everything', last_error_message: 'a\nDo: run this' })],
       CONTEXT,
@@ -106,7 +114,7 @@ describe('an event for machines', () => {
   });
 
   it('has attributes that filter policies can look at, at most ten and none empty', () => {
-    for (const type of Object.keys(SEVERITY) as EventType[]) {
+    for (const type of EVENT_TYPES) {
       const attributes = eventAttributes(anEvent(type, { integration: '' }));
       expect(Object.keys(attributes).length).toBeLessThanOrEqual(10);
       for (const value of Object.values(attributes)) expect(value).not.toBe('');

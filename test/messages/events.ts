@@ -1,4 +1,5 @@
-import { type EventType, type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
 import { aFailingRecord, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type EventType, type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
+import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
 import { html } from '../../functions/panel/html.ts';
 import { parsePanelInput } from '../../functions/panel/input.ts';
 import { timelineOf } from '../../functions/panel/timeline.ts';
@@ -192,7 +193,7 @@ describe('a row of the panel', () => {
   it('says in words how it is and what the policy does next, and when', async () => {
     const rows = await rowsOf(await badDay());
     const said = Object.fromEntries(
-      Object.values(rows).map(({ id, state, outlook }) => [id, `${state.word}; the guard ${outlook.text}`]),
+      Object.values(rows).map(({ id, state, nextAction }) => [id, `${state.word}; the guard ${nextAction.text}`]),
     );
     expect(said).toMatchObject({
       'amp-android': 'delivering; the guard has nothing to do',
@@ -200,8 +201,8 @@ describe('a row of the panel', () => {
         'failing; the guard pauses it after 10 more failures, at 09:45 UTC at the earliest, unless a delivery succeeds',
       'seg-stripe': 'paused by the guard; the guard tries it again at 11:30 UTC',
       'braze-ios': 'suspended by Qonversion; the guard tries it again at 09:50 UTC',
-      'mix-ios': 'on trial; the guard ends trial 1 at the first delivery, or pauses it again after 3 more failures',
-      'hook-billing': 'unstable; the guard tells of it, and does not pause it',
+      'mix-ios': 'probing; the guard ends trial 1 at the first delivery, or pauses it again after 3 more failures',
+      'hook-billing': 'flapping; the guard tells of it, and does not pause it',
       'bq-export': 'paused by an operator; the guard leaves it paused',
       'ph-staging': 'draft; the guard leaves it paused',
       'slack-wins': 'failing, and ignored; the guard leaves it alone until 2026-11-25 09:15 UTC',
@@ -211,10 +212,10 @@ describe('a row of the panel', () => {
   it('tells the truth in advance: what it says happens when it says', async () => {
     const harness = await badDay();
     const { 'af-android': failing, 'braze-ios': suspended } = await rowsOf(harness);
-    expect(failing?.outlook.at).toBe('2026-11-24T09:45:00.000Z');
+    expect(failing?.nextAction.at).toBe('2026-11-24T09:45:00.000Z');
     await harness.run(5);
     expect(harness.world.get('af-android')?.active).toBe(0);
-    expect(suspended?.outlook.at).toBe('2026-11-24T09:50:00.000Z');
+    expect(suspended?.nextAction.at).toBe('2026-11-24T09:50:00.000Z');
     await harness.run(5);
     expect(harness.world.get('braze-ios')?.active).toBe(1);
   });
@@ -224,9 +225,9 @@ describe('a row of the panel', () => {
     addBusy(harness, 'amp-ios');
     harness.world.breakDown('amp-ios', 'HTTP 503');
     harness.world.advance(3);
-    expect((await rowsOf(harness))['amp-ios']?.outlook.text).toMatch(/^would pause it after 20 more failures/);
+    expect((await rowsOf(harness))['amp-ios']?.nextAction.text).toMatch(/^would pause it after 20 more failures/);
     harness.world.advance(60);
-    expect((await rowsOf(harness))['amp-ios']?.outlook.text).toBe('would pause it, but only observes');
+    expect((await rowsOf(harness))['amp-ios']?.nextAction.text).toBe('would pause it, but only observes');
   });
 
   it('has an operator’s pause and its end in its week, though nobody was told', async () => {

@@ -1,30 +1,7 @@
 import { createHash } from 'node:crypto';
-import { safeText } from '../text/sanitize.ts';
+import { safeText, shorten } from '../text/sanitize.ts';
+import { type Actor, describeType, type EventType, type Severity } from './event-catalogue.ts';
 import type { IntegrationRecord } from './integration.ts';
-
-export type Severity = 'info' | 'warning' | 'critical';
-
-export type EventType =
-  | 'integration.failing'
-  | 'integration.paused'
-  | 'integration.would-pause'
-  | 'integration.pause-failed'
-  | 'integration.activation-failed'
-  | 'integration.suspended'
-  | 'integration.reactivated'
-  | 'integration.probing'
-  | 'integration.recovered'
-  | 'integration.recovery-abandoned'
-  | 'integration.still-down'
-  | 'integration.flapping'
-  | 'integration.operator-paused'
-  | 'integration.operator-resumed'
-  | 'integration.exemption'
-  | 'guard.held'
-  | 'guard.backlog'
-  | 'guard.unreadable'
-  | 'guard.failing'
-  | 'guard.recovered';
 
 /** The numbers behind a decision. */
 export interface Figures {
@@ -55,56 +32,14 @@ export interface GuardEvent {
   readonly nextProbeAt: string | null;
 }
 
-/** How much each type of event asks of a person. */
-export const SEVERITY = {
-  'integration.failing': 'warning',
-  'integration.paused': 'critical',
-  'integration.would-pause': 'warning',
-  'integration.pause-failed': 'critical',
-  'integration.activation-failed': 'warning',
-  'integration.suspended': 'critical',
-  'integration.reactivated': 'info',
-  'integration.probing': 'info',
-  'integration.recovered': 'info',
-  'integration.recovery-abandoned': 'critical',
-  'integration.still-down': 'warning',
-  'integration.flapping': 'warning',
-  'integration.operator-paused': 'info',
-  'integration.operator-resumed': 'info',
-  'integration.exemption': 'info',
-  'guard.held': 'critical',
-  'guard.backlog': 'critical',
-  'guard.unreadable': 'warning',
-  'guard.failing': 'critical',
-  'guard.recovered': 'info',
-} as const satisfies Record<EventType, Severity>;
-
-export const LABEL = {} as Record<EventType, string>;
-
-/** Kept in the history and told to nobody: what an operator has done is no news to them (rule 5). */
-export function isAuditOnly(event: Pick<GuardEvent, 'type'>): boolean {
-  return KEPT_ONLY.has(event.type);
+/** Whether the event stands in the history only: what operators do is no news to them, so nobody is alerted. */
+export function isAuditOnly({ type }: Pick<GuardEvent, 'type'>): boolean {
+  return describeType(type).auditOnly;
 }
 
-const KEPT_ONLY: ReadonlySet<EventType> = new Set([
-  'integration.operator-paused',
-  'integration.operator-resumed',
-  'integration.exemption',
-]);
-
-/** Whose doing each thing is that happens to an integration; what is not listed is the guard's. */
-const ACTOR: { readonly [type in EventType]?: Actor } = {
-  'integration.suspended': 'Qonversion',
-  'integration.reactivated': 'operator',
-  'integration.operator-paused': 'operator',
-  'integration.operator-resumed': 'operator',
-  'integration.exemption': 'operator',
-};
-
-export type Actor = 'guard' | 'operator' | 'Qonversion';
-
-export function actorOf(event: Pick<GuardEvent, 'type'>): Actor {
-  return ACTOR[event.type] ?? 'guard';
+/** Who did what the event reports. */
+export function actorOf({ type }: Pick<GuardEvent, 'type'>): Actor {
+  return describeType(type).actor;
 }
 
 const RANK = { info: 0, warning: 1, critical: 2 } as const satisfies Record<Severity, number>;
@@ -123,9 +58,9 @@ export interface EventSeed {
   readonly type: EventType;
   readonly project: string;
   readonly time: string;
-  /** The stretch of trouble the event belongs to. */
+  /** The episode of one problem that the event belongs to. */
   readonly episode: string;
-  /** Tells apart events of one type within one episode: the number of the probe, of the reminder. */
+  /** Distinguishes events of one type within one episode: the number of the probe, of the reminder. */
   readonly ordinal?: number;
   readonly reason: string;
   readonly record?: IntegrationRecord;
@@ -137,25 +72,52 @@ export interface EventSeed {
 export function makeEvent(seed: EventSeed): GuardEvent {
   const record = seed.record ?? null;
   const identity = [seed.project, record?.id ?? '', seed.type, seed.episode, seed.ordinal ?? 0];
-  return {
+  return boundEvent({
     id: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
     type: seed.type,
-    severity: SEVERITY[seed.type],
+    severity: describeType(seed.type).severity,
     time: seed.time,
     project: seed.project,
     episode: seed.episode,
-    reason: safeText(seed.reason, 500),
-    record: record === null ? null : safeRecord(record),
+    reason: seed.reason,
+    record,
     figures: seed.figures ?? null,
     nextProbeAt: seed.nextProbeAt ?? null,
+  });
+}
+
+/** The event with every text in it safe and of limited length, times and ids included (law 5). Changes nothing the second time. */
+export function boundEvent(event: GuardEvent): GuardEvent {
+  const { record, figures } = event;
+  return {
+    ...event,
+    time: boundTime(event.time),
+    episode: boundTime(event.episode),
+    reason: safeText(event.reason, 500),
+    record: record === null ? null : boundRecord(record),
+    figures: figures === null ? null : { ...figures, failingSince: boundTime(figures.failingSince) },
+    nextProbeAt: event.nextProbeAt === null ? null : boundTime(event.nextProbeAt),
   };
 }
 
-function safeRecord(record: IntegrationRecord): IntegrationRecord {
+function boundRecord(record: IntegrationRecord): IntegrationRecord {
+  const { last_delivery_at, last_error_at, last_error_message } = record;
   return {
     ...record,
+    id: shorten(record.id, 256),
     title: safeText(record.title, 120),
     integration: safeText(record.integration, 60),
-    last_error_message: record.last_error_message === null ? null : safeText(record.last_error_message, 300),
+    created_at: boundTime(record.created_at),
+    updated_at: boundTime(record.updated_at),
+    last_delivery_at: last_delivery_at === null ? null : boundTime(last_delivery_at),
+    last_error_at: last_error_at === null ? null : boundTime(last_error_at),
+    last_error_message: last_error_message === null ? null : safeText(last_error_message, 300),
   };
+}
+
+/** ISO 8601 allows any number of digits after the second; milliseconds are enough. */
+function boundTime(moment: string): string {
+  if (moment.length <= 40) return moment;
+  const ms = Date.parse(moment);
+  return Number.isNaN(ms) ? shorten(moment, 40) : new Date(ms).toISOString();
 }

@@ -1,7 +1,8 @@
 import { plural } from '../text/sanitize.ts';
 import { describeMoment } from '../text/time.ts';
 import type { OutboxItem } from './entry.ts';
-import { type EventType, type GuardEvent, LABEL, makeEvent } from './event.ts';
+import { type GuardEvent, makeEvent } from './event.ts';
+import { describeType, type EventType } from './event-catalogue.ts';
 
 /** The alerts an entry still owes to an audience. */
 
@@ -38,7 +39,7 @@ function merge(items: readonly OutboxItem[]): OutboxItem {
       counts[type] = (counts[type] ?? 0) + count;
   }
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const list = Object.entries(counts).map(([type, count]) => `${count} × ${LABEL[type as EventType]}`);
+  const list = Object.entries(counts).map(([type, count]) => `${count} × ${describeType(type as EventType).label}`);
   const from = oldest.merged === null ? oldest.event.time : oldest.event.episode;
   const span = `from ${describeMoment(from, newest.event.time)} to ${describeMoment(newest.event.time, newest.event.time)}`;
   const { project, time, record } = newest.event;

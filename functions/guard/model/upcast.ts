@@ -16,7 +16,7 @@ import {
   type State,
   type StretchTopic,
 } from './entry.ts';
-import type { GuardEvent } from './event.ts';
+import { boundEvent, type GuardEvent } from './event.ts';
 import type { Status } from './integration.ts';
 
 /**
@@ -150,7 +150,8 @@ export function upcastProjectEntry(stored: unknown): ProjectEntry {
 /** @param stored an event of schema 1 */
 export function upcastEvent(stored: unknown): GuardEvent {
   const event = stored as GuardEvent;
-  return (event.type as string) === 'integration.unstable' ? { ...event, type: 'integration.flapping' } : event;
+  const renamed = (event.type as string) === 'integration.unstable';
+  return boundEvent(renamed ? { ...event, type: 'integration.flapping' } : event);
 }
 
 function owed(...alerts: readonly (readonly GuardEvent[])[]): readonly OutboxItem[] {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BLANK_PROJECT_ENTRY, type Notice, type ProjectEntry, type ProjectTopic } from '../model/entry.ts';
-import { type EventType, type GuardEvent, makeEvent } from '../model/event.ts';
+import { type GuardEvent, makeEvent } from '../model/event.ts';
+import type { EventType } from '../model/event-catalogue.ts';
 import type { Listing } from '../model/integration.ts';
 import { toOutbox } from '../model/outbox.ts';
 import { blastRadius, holdBack, isTrip, MAX_HELD } from '../policy/blast-radius.ts';

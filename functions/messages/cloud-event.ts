@@ -1,0 +1,75 @@
+import type { Figures, GuardEvent } from '../guard/model/event.ts';
+import { describeType, type EventType, type Severity } from '../guard/model/event-catalogue.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
+
+/** A CloudEvents 1.0 event in the JSON format: what a machine gets, one message per event. */
+export interface CloudEvent {
+  readonly specversion: '1.0';
+  /** Identifies the event together with `source`. A second copy has the same pair. */
+  readonly id: string;
+  readonly source: string;
+  readonly type: EventType;
+  /** The integration's id; left out for events about the guard itself. */
+  readonly subject?: string;
+  readonly time: string;
+  readonly datacontenttype: 'application/json';
+  readonly data: {
+    readonly severity: Severity;
+    readonly project: string;
+    /** The same for all events of one problem. */
+    readonly episode: string;
+    /** What an incident tool opens or closes; null when the event does neither. */
+    readonly incident: Incident | null;
+    readonly reason: string;
+    readonly integration: IntegrationRecord | null;
+    readonly figures: Figures | null;
+    readonly nextProbeAt: string | null;
+  };
+}
+
+export interface Incident {
+  /** The same for all events of one episode. */
+  readonly key: string;
+  readonly action: 'trigger' | 'resolve';
+  readonly severity: Severity;
+}
+
+export function toCloudEvent(event: GuardEvent): CloudEvent {
+  const { incident: action } = describeType(event.type);
+  return {
+    specversion: '1.0',
+    id: event.id,
+    source: `/integration-guard/${event.project}`,
+    type: event.type,
+    ...(event.record === null ? {} : { subject: event.record.id }),
+    time: event.time,
+    datacontenttype: 'application/json',
+    data: {
+      severity: event.severity,
+      project: event.project,
+      episode: event.episode,
+      incident: action === null ? null : { key: incidentKey(event), action, severity: event.severity },
+      reason: event.reason,
+      integration: event.record,
+      figures: event.figures,
+      nextProbeAt: event.nextProbeAt,
+    },
+  };
+}
+
+/** Names the incident that an event belongs to: one integration, or the guard, in one episode. */
+export function incidentKey({ project, record, episode }: GuardEvent): string {
+  return `${project}/${record?.id ?? 'guard'}/${episode}`;
+}
+
+/** Message attributes of one event, for filter policies. SNS refuses values that are empty. */
+export function eventAttributes(event: GuardEvent): Readonly<Record<string, string>> {
+  const { record } = event;
+  return {
+    kind: 'event',
+    type: event.type,
+    severity: event.severity,
+    project: event.project,
+    ...(record === null ? {} : { integration: record.integration || '-', target_platform: record.target_platform }),
+  };
+}

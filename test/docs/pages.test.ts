@@ -1,0 +1,25 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { isAuditOnly } from '../../functions/guard/model/event.ts';
+import { EVENT_TYPES, runbookSection } from '../../functions/guard/model/event-catalogue.ts';
+import { EVENTS_PAGE, eventsPage, RUNBOOK_PAGE, runbookPage } from './pages.ts';
+
+const STALE = 'is not what the catalogue of events makes; run: npm run docs';
+
+describe('the pages made from the catalogue of events', () => {
+  it('are up to date', () => {
+    const runbook = readFileSync(RUNBOOK_PAGE, 'utf8');
+    expect(
+      existsSync(EVENTS_PAGE) && readFileSync(EVENTS_PAGE, 'utf8') === eventsPage(),
+      `${EVENTS_PAGE} ${STALE}`,
+    ).toBe(true);
+    expect(runbook === runbookPage(runbook), `${RUNBOOK_PAGE} ${STALE}`).toBe(true);
+  });
+
+  it('have one section in the runbook for every type of event that alerts people', () => {
+    const headings = readFileSync(RUNBOOK_PAGE, 'utf8').match(/^## .*/gm) ?? [];
+    const alerting = EVENT_TYPES.filter((type) => !isAuditOnly({ type })).map((type) => `## ${runbookSection(type)}`);
+    expect(headings.filter((heading) => !heading.startsWith('## alarm-'))).toEqual(alerting);
+    expect(new Set(headings).size).toBe(headings.length);
+  });
+});

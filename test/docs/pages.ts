@@ -1,0 +1,135 @@
+import {
+  describeType,
+  EVENT_TYPES,
+  type EventDescription,
+  type EventSubject,
+  type EventType,
+  runbookSection,
+} from '../../functions/guard/model/event-catalogue.ts';
+import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
+import { anEvent } from '../messages/events.ts';
+
+/** The pages that are made from the catalogue of events. `npm run docs` writes them, a test compares them. */
+
+export const EVENTS_PAGE = 'docs/events.md';
+export const RUNBOOK_PAGE = 'docs/runbook.md';
+
+const BEGIN =
+  '<!-- From here to the next mark the text is generated from functions/guard/model/event-catalogue.ts: npm run docs -->';
+const END = '<!-- end of the generated text -->';
+
+/** docs/events.md: every type of event, and what a machine gets. */
+export function eventsPage(): string {
+  const example = anEvent('integration.paused');
+  return `<!-- Generated from functions/guard/model/event-catalogue.ts: npm run docs -->
+
+# Events
+
+The guard reports everything it does and finds as an event. Machines get one message per event, people get one digest per pass.
+Audit-only events stand in the history (\`npx guard history\`) and are sent to nobody. The [runbook](runbook.md) says what to do
+about each.
+
+| event | severity | actor | sent to | incident |
+| --- | --- | --- | --- | --- |
+${EVENT_TYPES.map(row).join('\n')}
+
+## The message for machines
+
+A [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md) event in JSON. Delivery is
+at least once: a second copy has the same \`source\` and \`id\`.
+
+\`\`\`json
+${JSON.stringify(toCloudEvent(example), null, 2)}
+\`\`\`
+
+| field | content |
+| --- | --- |
+| \`subject\` | id of the integration; missing when the event is about the project |
+| \`data.episode\` | the same for all events of one problem |
+| \`data.incident\` | \`{ key, action, severity }\`: open an incident on \`trigger\`, close it on \`resolve\`; \`null\`: do neither. The key is the same for all events of one episode |
+| \`data.reason\` | one sentence for people |
+| \`data.integration\` | the record as the API reports it, texts shortened and credentials removed; \`null\` when the event is about the project |
+| \`data.figures\` | the numbers behind the decision; \`null\` when there are none |
+| \`data.nextProbeAt\` | when the guard probes next; \`null\` when it does not |
+
+Message attributes, for filter policies:
+
+| attribute | value |
+| --- | --- |
+${Object.entries(eventAttributes(example))
+  .map(([name, value]) => `| \`${name}\` | ${ATTRIBUTES[name] ?? ''} For example \`${value}\`. |`)
+  .join('\n')}
+
+Digests have \`kind\` = \`digest\`, \`severity\` (of their worst event) and \`project\`.
+
+${EVENT_TYPES.map(eventSection).join('\n\n')}
+`;
+}
+
+const ATTRIBUTES: Readonly<Record<string, string>> = {
+  kind: '`event` for machines, `digest` for people.',
+  type: 'The type of the event.',
+  severity: '`info`, `warning` or `critical`.',
+  project: 'The name of the project.',
+  integration: 'The display title of the provider. Missing when the event is about the project.',
+  target_platform: '`iOS`, `Android` or `Stripe`. Missing when the event is about the project.',
+};
+
+function row(type: EventType): string {
+  const { severity, actor, auditOnly, incident } = describeType(type);
+  const sentTo = auditOnly ? 'nobody (audit-only)' : 'machines and people';
+  return `| [\`${type}\`](#${anchor(type)}) | ${severity} | ${actor} | ${sentTo} | ${incident ?? '–'} |`;
+}
+
+function eventSection(type: EventType): string {
+  const description = describeType(type);
+  const help = description.auditOnly ? '' : ` [Runbook](runbook.md#${runbookSection(type)}).`;
+  return `## ${type}\n\n${description.description} ${description.meaning(aboutAny(type))}${help}`;
+}
+
+/** As GitHub makes it from a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w -]/g, '')
+    .replaceAll(' ', '-');
+}
+
+/**
+ * docs/runbook.md with its sections about events as the catalogue has them.
+ * @param page the page as it is
+ * @throws when the page lacks the marks between which the sections stand
+ */
+export function runbookPage(page: string): string {
+  const begin = page.indexOf(BEGIN);
+  const end = page.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`${RUNBOOK_PAGE} lacks the lines "${BEGIN}" and "${END}"`);
+  const sections = EVENT_TYPES.filter((type) => !describeType(type).auditOnly).map(runbookText);
+  return `${page.slice(0, begin)}${BEGIN}\n\n${sections.join('\n\n')}\n\n${page.slice(end)}`;
+}
+
+function runbookText(type: EventType): string {
+  const { description, meaning, check, advice, background } = describeType(type);
+  const about = aboutAny(type);
+  return [
+    `## ${runbookSection(type)}`,
+    `**What happened.** ${description}`,
+    `**Means.** ${meaning(about)}`,
+    ...sentences('Check', check, about),
+    ...sentences('Do', advice ?? (() => 'Nothing.'), about),
+    ...(background === null ? [] : [background(about)]),
+  ].join('\n');
+}
+
+function sentences(title: string, text: EventDescription['check'], about: EventSubject): readonly string[] {
+  return text === null ? [] : [`**${title}.** ${text(about).replace(/[^.?!]$/, '$&.')}`];
+}
+
+function aboutAny(type: EventType): EventSubject {
+  return {
+    destination: type.startsWith('guard.') ? '' : 'the provider',
+    id: 'ID',
+    nextProbe: 'the time in the alert',
+    command: (words) => `\`npx guard ${words}\``,
+  };
+}
