@@ -115,12 +115,12 @@ export function describeFleetMachine(
               Type: 'Choice',
               ...JSONATA,
               Choices: [
-                { Condition: jsonata(`$type($states.input.failure) = 'string'`), Next: 'Not guarded, and told' },
+                { Condition: jsonata(`$type($states.input.failure) = 'string'`), Next: 'Not guarded, and announced' },
               ],
               Default: 'Guarded',
             },
             // So that the map run counts it.
-            'Not guarded, and told': {
+            'Not guarded, and announced': {
               Type: 'Fail',
               ...JSONATA,
               Error: 'PassFailed',

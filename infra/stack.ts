@@ -25,8 +25,8 @@ export class GuardStack extends Stack {
     if (settings.alerts.subscriptions.length === 0) {
       const hint = 'add at least one, for instance { "email": "you@example.com" }, or subscribe to the topics yourself';
       Annotations.of(this).addWarningV2(
-        'integration-guard:nobody-told',
-        `alerts.subscriptions is empty, so nobody will be told; ${hint}`,
+        'integration-guard:no-subscription',
+        `alerts.subscriptions is empty, so nobody gets an alert; ${hint}`,
       );
     }
 

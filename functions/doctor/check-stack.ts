@@ -62,10 +62,10 @@ const METRIC_DELAY_MINUTES = 5;
 
 async function checkSubscriptions(facts: StackFacts): Promise<readonly Finding[]> {
   const subscriptions = await facts.subscriptions();
-  const told = (topic: 'alerts' | 'alarms') =>
+  const subscribers = (topic: 'alerts' | 'alarms') =>
     subscriptions.filter((subscription) => subscription.topic === topic && subscription.confirmed).length;
   const pending = subscriptions.filter(({ confirmed }) => !confirmed);
-  const nobody = (['alerts', 'alarms'] as const).filter((topic) => told(topic) === 0);
+  const nobody = (['alerts', 'alarms'] as const).filter((topic) => subscribers(topic) === 0);
   return [
     ...pending.map(({ topic, protocol, endpoint }) =>
       problem(
@@ -75,13 +75,13 @@ async function checkSubscriptions(facts: StackFacts): Promise<readonly Finding[]
       ),
     ),
     ...nobody.map((topic) =>
-      warning('subscriptions', `nobody is told of ${topic}`, 'add a subscription to alerts.subscriptions, and deploy'),
+      warning('subscriptions', `nobody gets ${topic}`, 'add a subscription to alerts.subscriptions, and deploy'),
     ),
     ...(pending.length === 0 && nobody.length === 0
       ? [
           ok(
             'subscriptions',
-            `${plural(told('alerts'), 'subscriber')} of alerts, ${plural(told('alarms'), 'subscriber')} of alarms, all confirmed`,
+            `${plural(subscribers('alerts'), 'subscriber')} of alerts, ${plural(subscribers('alarms'), 'subscriber')} of alarms, all confirmed`,
           ),
         ]
       : []),

@@ -25,8 +25,8 @@ export interface FleetPassSummary extends PassSummary {
 }
 
 /** Nobody may know of it: the invocation fails, and an alarm tells. */
-export class PassUntoldError extends GuardError {
-  override readonly name = 'PassUntoldError';
+export class PassUndeliveredError extends GuardError {
+  override readonly name = 'PassUndeliveredError';
 }
 
 type FleetPass = (event: unknown, invocation: Invocation) => Promise<FleetPassSummary>;
@@ -53,7 +53,8 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
     const report = await runPass({ ...opened, clock, ledger, alerts }, project);
     publishPass(report, settings);
     const failure = report.ok ? null : describeFailure(report);
-    if (!report.settled) throw new PassUntoldError(`the pass over "${name}" failed, and not all is told: ${failure}`);
+    if (!report.settled)
+      throw new PassUndeliveredError(`the pass over "${name}" failed, and not every alert was delivered: ${failure}`);
     const summary = { ...summarize(report), failure };
     opened.log.info(failure === null ? 'pass done' : 'pass failed, and people know', { ...summary });
     return summary;

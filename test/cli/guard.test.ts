@@ -111,7 +111,7 @@ describe('guard run', () => {
       expect.objectContaining({
         project: 'production',
         integration: 'broken',
-        entry: expect.objectContaining({ circuit: expect.objectContaining({ state: 'open' }) }),
+        entry: expect.objectContaining({ state: expect.objectContaining({ name: 'open' }) }),
       }),
     );
   });

@@ -92,6 +92,17 @@ function richEntry(): Entry {
   });
 }
 
+/** Entries of version 1 that say nothing. */
+const V1_ENTRY = {
+  circuit: { state: 'closed' },
+  pausedByOperator: false,
+  baseline: { count: 0, lastDeliveryAt: null },
+  activatedAt: null,
+  told: null,
+  intent: null,
+};
+const V1_PROJECT_ENTRY = { failing: null, held: null, heldIds: [], unreadable: null, intent: null };
+
 /** Names that every plain object has a property of, and some that are numbers or words of a ledger's own. */
 const ODD_NAMES: readonly string[] = [
   ...Object.getOwnPropertyNames(Object.prototype),
@@ -279,10 +290,11 @@ describe('a ledger in a JSON file', () => {
     const path = join(folder, 'format-1.json');
     const ids = ['amp-ios', 'constructor', '__proto__'];
     const event = makeEvent({ type: 'guard.held', project: 'p', time: NOON, episode: NOON, reason: 'why' });
-    const stored = (version: number) => ({ entry: anEntry(), version, expiresAt: minutesAfter(NOON, 60) });
+    const stored = (version: number) => ({ entry: V1_ENTRY, version, expiresAt: minutesAfter(NOON, 60) });
+    const read = (version: number) => ({ ...stored(version), entry: anEntry() });
     const integrations = Object.fromEntries(ids.map((id, index) => [id, stored(index + 1)]));
     const first = {
-      project: { entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null },
+      project: { entry: V1_PROJECT_ENTRY, version: 7, expiresAt: null },
       integrations,
       history: [event],
     };
@@ -295,7 +307,7 @@ describe('a ledger in a JSON file', () => {
     const ledger = createFileLedger(path, clock);
     const view = await ledger.read('p');
     expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null });
-    expect([...view.integrations]).toEqual(ids.map((id, index) => [id, stored(index + 1)]));
+    expect([...view.integrations]).toEqual(ids.map((id, index) => [id, read(index + 1)]));
     expect([...(await ledger.read('__proto__')).integrations.keys()]).toEqual(['a']);
     expect(await ledger.history('p', NOON)).toEqual([event]);
 
@@ -343,11 +355,13 @@ describe('a ledger in DynamoDB', () => {
     const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
     const documents = DynamoDBDocumentClient.from(dynamo.client);
     const event = makeEvent({ type: 'guard.held', project: 'old', time: NOON, episode: NOON, reason: 'why' });
-    const put = async ({ schema: _, ...Item }: { readonly schema: number }) => {
+    const put = async ({ schema: _, ...Item }: { readonly schema: number; readonly entry?: unknown }) => {
       await documents.send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
     };
-    await put(toLedgerItem('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null));
-    await put(toLedgerItem('old', { kind: 'project', entry: BLANK_PROJECT_ENTRY }, 4, null));
+    const a = toLedgerItem('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null);
+    const project = toLedgerItem('old', { kind: 'project', entry: BLANK_PROJECT_ENTRY }, 4, null);
+    await put({ ...a, entry: V1_ENTRY });
+    await put({ ...project, entry: V1_PROJECT_ENTRY });
     await put(toHistoryItem('old', event));
     const view = await ledger.read('old');
     expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 4, expiresAt: null });

@@ -107,7 +107,7 @@ describe('the doctor', () => {
     [
       'alarms that nobody gets',
       { subscriptions: async () => [CONFIRMED] },
-      { level: 'warning', says: 'nobody is told of alarms' },
+      { level: 'warning', says: 'nobody gets alarms' },
     ],
     ['dead letters', { deadLetters: async () => 2 }, { level: 'warning', says: '2 messages could not be delivered' }],
     [

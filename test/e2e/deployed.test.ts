@@ -317,7 +317,7 @@ describe.sequential('`guard doctor` of the stack', () => {
     expect(of('ledger of production')).toMatchObject({ level: 'ok' });
     expect(of('last pass of production')).toMatchObject({ level: 'ok' });
     expect(of('policy of staging')).toMatchObject({ level: 'warning' });
-    expect(of('subscriptions')).toMatchObject({ level: 'warning', says: 'nobody is told of alarms' });
+    expect(of('subscriptions')).toMatchObject({ level: 'warning', says: 'nobody gets alarms' });
     expect(of('dead letters')).toMatchObject({ level: 'ok' });
     // Without metrics from logs some are on in the emulator; the doctor says which, and fails for them.
     const alarms = of('alarms');

@@ -107,7 +107,7 @@ describe.sequential('a run over the fleet', () => {
   });
 
   it('makes no error of the function, since people know', async () => {
-    expect(await deployment.cloud.log()).not.toContain('PassUntoldError');
+    expect(await deployment.cloud.log()).not.toContain('PassUndeliveredError');
   });
 
   it('is silent the second time, and writes nothing', async () => {

@@ -144,20 +144,20 @@ describe.sequential('the bundle, as CDK makes it', () => {
 
   it('pauses what fails, tells machines and people, and remembers', async () => {
     failSince(20);
-    expect(await pass()).toMatchObject({ done: 1, told: 1 });
+    expect(await pass()).toMatchObject({ done: 1, delivered: 1 });
     expect(sandbox.production.get('broken')?.active).toBe(0);
     expect(events().at(-1)).toMatchObject({ type: 'integration.paused' });
     expect(messages('digest').at(-1)).toContain(
       'npx guard resume broken --project production --stack IntegrationGuard',
     );
     expect(await ledgerEntry('integration#broken')).toMatchObject({
-      entry: { circuit: { state: 'open' }, intent: null },
+      entry: { state: { name: 'open' }, attempt: null, outbox: [] },
     });
   });
 
   it('changes nothing and tells nothing the second time, with one list and the key it has', async () => {
     const before = { events: events().length, requests: sandbox.requests.length, reads: secrets.reads() };
-    expect(await pass()).toMatchObject({ done: 0, told: 0 });
+    expect(await pass()).toMatchObject({ done: 0, delivered: 0 });
     expect({ events: events().length, requests: sandbox.requests.length, reads: secrets.reads() }).toEqual({
       ...before,
       requests: before.requests + 1,
@@ -178,7 +178,7 @@ describe.sequential('the bundle, as CDK makes it', () => {
     expect(page).toContain('All is well: 3 delivering');
     expect(page).toContain('ig-dark');
     expect(page).toContain(`endpoint="${ACT_FUNCTION_ARN}" confirmation=`);
-    expect(page).toContain('re-activated');
+    expect(page).toContain('resumed');
     expect(await panel.invoke({ describe: true })).toMatch(/^## Integration Guard/);
     expect(events()).toHaveLength(before);
   });
@@ -206,7 +206,7 @@ describe.sequential('the bundle, as CDK makes it', () => {
     expect(sandbox.production.get('good-2')?.active).toBe(0);
     expect(await pressed('resume')).toContain('good-2 is active again');
     expect(sandbox.production.get('good-2')?.active).toBe(1);
-    expect(await ledgerEntry('integration#good-2')).toMatchObject({ entry: { intent: null } });
+    expect(await ledgerEntry('integration#good-2')).toMatchObject({ entry: { attempt: null, outbox: [] } });
   });
 
   it('runs a pass for whoever presses that button, with its metrics', async () => {

@@ -127,7 +127,7 @@ describe.sequential('a pass over a project of the fleet', () => {
 
   it('asks for nothing but the list and the ledger when all is quiet and the key is known', async () => {
     const before = { requests: sandbox.requests.length, reads: secrets.reads(), looks: secrets.looks() };
-    expect(await pass.invoke({ project: 'acme' })).toMatchObject({ done: 0, told: 0, failure: null });
+    expect(await pass.invoke({ project: 'acme' })).toMatchObject({ done: 0, delivered: 0, failure: null });
     expect({ requests: sandbox.requests.length, reads: secrets.reads(), looks: secrets.looks() }).toEqual({
       ...before,
       requests: before.requests + 1,
@@ -155,8 +155,8 @@ describe.sequential('a pass over a project of the fleet', () => {
   it('is an error of the function when nobody could be told', async () => {
     secrets.set('customers/silent', 'sk_fake_of_nobody_at_all', { [PROJECT_TAG]: 'yes' });
     await expect(mute.invoke({ project: 'silent' })).rejects.toMatchObject({
-      name: 'PassUntoldError',
-      message: expect.stringContaining('not all is told: Qonversion refused the Secret Key'),
+      name: 'PassUndeliveredError',
+      message: expect.stringContaining('not every alert was delivered: Qonversion refused the Secret Key'),
     });
   });
 

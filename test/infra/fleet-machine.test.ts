@@ -136,7 +136,7 @@ describe('a pass of the fleet', () => {
     const ran = inner['Did it run?'];
     if (ran === undefined) throw new Error('there is a choice');
     const next = (failure: Value) => choose(ran, { states: { input: { project: 'a', failure } } });
-    expect(await next('the key was refused')).toBe('Not guarded, and told');
+    expect(await next('the key was refused')).toBe('Not guarded, and announced');
     expect(await next(null)).toBe('Guarded');
   });
 });

@@ -208,8 +208,10 @@ function stretchNotices({ since, errors, alerts }: NonNullable<V1Settled['told']
   );
 }
 
-function upcastTrouble(topic: string, trouble: V1Trouble | null): { readonly [topic: string]: Notice } {
-  return trouble === null ? {} : { [topic]: notice(trouble.since, trouble.alertedAt, trouble.reminders + 1) };
+function upcastTrouble(topic: string, trouble: V1Trouble | null | undefined): { readonly [topic: string]: Notice } {
+  return trouble === null || trouble === undefined
+    ? {}
+    : { [topic]: notice(trouble.since, trouble.alertedAt, trouble.reminders + 1) };
 }
 
 function notice(since: string, lastAt: string, times: number, errors = 0): Notice {
