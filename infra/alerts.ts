@@ -9,8 +9,8 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
 import { severitiesFrom } from '../functions/guard/model/event.ts';
+import { isChat } from '../functions/guard/settings/formats.ts';
 import type { Subscription as SubscriptionSettings } from '../functions/guard/settings/schema.ts';
-import { isChat } from '../functions/guard/settings/types.ts';
 
 export interface AlertsProps {
   /** Encrypts all topics. */

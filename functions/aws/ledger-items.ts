@@ -1,7 +1,7 @@
 import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
-import { LEDGER_SCHEMA, readStored, upcastEvent } from '../guard/model/upcast.ts';
 import { HISTORY_DAYS, type LedgerItem, type Versioned } from '../guard/ports.ts';
+import { LEDGER_SCHEMA, readStored, upcastEvent } from '../ledger/upcast.ts';
 
 /** The items of the ledger's table, as the document client takes and gives them. */
 

@@ -11,8 +11,8 @@ import pRetry from 'p-retry';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
 import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
-import { upcastEntry, upcastProjectEntry } from '../guard/model/upcast.ts';
 import type { Clock, Ledger, LedgerView, Versioned } from '../guard/ports.ts';
+import { upcastEntry, upcastProjectEntry } from '../ledger/upcast.ts';
 import {
   fromHistoryItem,
   fromLedgerItem,

@@ -1,6 +1,6 @@
 import type { Clock } from '../guard/ports.ts';
+import { scheduleMinutes } from '../guard/settings/formats.ts';
 import type { Settings } from '../guard/settings/schema.ts';
-import { scheduleMinutes } from '../guard/settings/types.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
 import { checkFleet } from './check-fleet.ts';

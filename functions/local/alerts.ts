@@ -1,5 +1,5 @@
 import { type AlertSink, PEOPLE } from '../guard/ports.ts';
-import { RUNBOOK } from '../guard/settings/types.ts';
+import { RUNBOOK } from '../guard/settings/formats.ts';
 import { toDigest } from '../messages/digest.ts';
 import type { MessageContext } from '../messages/wording.ts';
 

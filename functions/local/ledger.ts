@@ -6,7 +6,6 @@ import writeFileAtomic from 'write-file-atomic';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
 import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
-import { LEDGER_SCHEMA, readStored, upcastEntry, upcastEvent, upcastProjectEntry } from '../guard/model/upcast.ts';
 import {
   type Clock,
   HISTORY_DAYS,
@@ -16,6 +15,7 @@ import {
   type Versioned,
 } from '../guard/ports.ts';
 import { isLater, plusMinutes } from '../guard/text/time.ts';
+import { LEDGER_SCHEMA, readStored, upcastEntry, upcastEvent, upcastProjectEntry } from '../ledger/upcast.ts';
 import { type LedgerFile, parseLedgerFile, type StoredItem } from './ledger-file.ts';
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */

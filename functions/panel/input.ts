@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { OperatorCommand } from '../guard/policy/operator.ts';
-import { SECRET_NAME } from '../guard/settings/types.ts';
+import { SECRET_NAME } from '../guard/settings/formats.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
 

@@ -253,12 +253,12 @@ ${segments.map((segment) => bar(segment, now))}</svg>`;
 }
 
 /** The narrowest bar that can be seen, of 100. */
-const NARROWEST = 2;
+const MIN_WIDTH = 2;
 
 function bar({ phase, start, width, from }: Segment, now: string): Html {
   const { y, height } = SHAPE[phase];
   // A few minutes of a week would not be seen.
-  const wide = Math.max(NARROWEST, 100 * width);
+  const wide = Math.max(MIN_WIDTH, 100 * width);
   return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
 }
 

@@ -75,8 +75,8 @@ export interface PanelChoice {
 export const USUAL_CHOICE: PanelChoice = { find: '', show: 'all', sort: 'trouble' };
 
 /** More than a page of these nobody reads; the filter finds the rest. */
-const MOST_ROWS = 200;
-const MOST_HISTORY = 40;
+const MAX_ROWS = 200;
+const MAX_HISTORY = 40;
 
 export function createView(
   project: GuardedProject,
@@ -90,7 +90,7 @@ export function createView(
     return record === null ? [] : [toRow(project, plan, decision, record, byId.get(record.id) ?? [])];
   });
   const wanted = all.filter((row) => isWanted(row, choice)).sort(ORDER[choice.sort]);
-  const rows = wanted.slice(0, MOST_ROWS);
+  const rows = wanted.slice(0, MAX_ROWS);
   return {
     project: project.name,
     now: plan.now,
@@ -100,7 +100,7 @@ export function createView(
     hidden: all.length - rows.length,
     choice,
     history: history
-      .slice(-MOST_HISTORY)
+      .slice(-MAX_HISTORY)
       .reverse()
       .map((event) => toHistoryLine(event, plan.now)),
   };

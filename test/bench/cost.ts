@@ -1,5 +1,5 @@
 import { PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
-import { MOST_PROJECTS } from '../../functions/guard/settings/schema.ts';
+import { MAX_PROJECTS } from '../../functions/guard/settings/schema.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
 import type { FleetRunFigures } from './fleet-run.ts';
 
@@ -118,8 +118,8 @@ function costOfFleetStack(): number {
 
 /** What the stacks of so many listed projects cost beside the projects: keys, dashboards, and the alarms that projects share. */
 function costOfStacks(projects: number): number {
-  const stacks = Math.ceil(projects / MOST_PROJECTS);
-  const dashboards = Math.ceil(Math.min(projects, MOST_PROJECTS) / PROJECTS_PER_DASHBOARD);
+  const stacks = Math.ceil(projects / MAX_PROJECTS);
+  const dashboards = Math.ceil(Math.min(projects, MAX_PROJECTS) / PROJECTS_PER_DASHBOARD);
   return stacks * (PRICE.keyMonth + dashboards * PRICE.dashboardMonth + ALARMS_PER_STACK * PRICE.alarmMonth);
 }
 
@@ -170,7 +170,7 @@ ${parts.join('\n')}
 ## All of it, with listed projects
 
 With what stacks cost beside their projects: a KMS key, a dashboard for each ${PROJECTS_PER_DASHBOARD} projects (the account's first three with up to 50
-metrics each are free) and ${ALARMS_PER_STACK} alarms. A stack holds up to ${MOST_PROJECTS} projects, so a thousand are ${Math.ceil(1_000 / MOST_PROJECTS)} stacks.
+metrics each are free) and ${ALARMS_PER_STACK} alarms. A stack holds up to ${MAX_PROJECTS} projects, so a thousand are ${Math.ceil(1_000 / MAX_PROJECTS)} stacks.
 
 | projects | one pass per 1 min | 5 min | 15 min |
 | --- | --- | --- | --- |

@@ -3,7 +3,7 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { type PassReport, runPass } from '../../functions/guard/pass/run-pass.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import { aPolicy } from '../support/builders.ts';

@@ -7,7 +7,7 @@ import type { ChatTopic } from '../../functions/aws/environment.ts';
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
 import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
 import { type AlertSink, type Audience, MACHINES, PEOPLE } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import type { ChatNotification } from '../../functions/messages/chat.ts';
 import { CREDENTIALS, startSns } from '../support/aws-emulators.ts';

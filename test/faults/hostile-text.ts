@@ -5,7 +5,7 @@ import { EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { safeText } from '../../functions/guard/text/sanitize.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';

@@ -15,7 +15,7 @@ import {
   PEOPLE,
   type Ports,
 } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { CREDENTIALS, LEDGER_TABLE, startDynamo, startSns } from '../support/aws-emulators.ts';

@@ -5,7 +5,7 @@ import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag
 import { describe, expect, it } from 'vitest';
 import { FLEET_DIMENSION, METRIC } from '../../functions/aws/metrics.ts';
 import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 
 const KMS_KEY = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000001';

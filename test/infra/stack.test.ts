@@ -5,8 +5,8 @@ import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag
 import { describe, expect, it } from 'vitest';
 import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
 import { METRIC } from '../../functions/aws/metrics.ts';
-import { MOST_PROJECTS } from '../../functions/guard/settings/schema.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
+import { MAX_PROJECTS } from '../../functions/guard/settings/schema.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 
 const { stack } = createStack();
@@ -459,7 +459,7 @@ describe('a stack of projects with odd names', () => {
 });
 
 describe('a stack of as many projects as the settings take', () => {
-  const names = Array.from({ length: MOST_PROJECTS }, (_, index) => `project-with-a-long-name-${index}`);
+  const names = Array.from({ length: MAX_PROJECTS }, (_, index) => `project-with-a-long-name-${index}`);
   const many = createStack({
     projects: Object.fromEntries(names.map((name) => [name, { secretName: `qonversion/${name}` }])),
     alerts: { subscriptions: [] },
@@ -492,7 +492,7 @@ describe('a stack of as many projects as the settings take', () => {
       name: asText(Properties.DashboardName as Parameters<typeof asText>[0]),
       body: asText(Properties.DashboardBody as Parameters<typeof asText>[0]),
     }));
-    expect(bodies.length).toBe(Math.ceil(MOST_PROJECTS / PROJECTS_PER_DASHBOARD));
+    expect(bodies.length).toBe(Math.ceil(MAX_PROJECTS / PROJECTS_PER_DASHBOARD));
     for (const { body } of bodies) {
       const { widgets } = JSON.parse(body) as { widgets: readonly { properties: { alarms?: readonly unknown[] } }[] };
       expect(widgets.length).toBeLessThanOrEqual(500);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isAuditOnly, makeEvent } from '../../functions/guard/model/event.ts';
 import { EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
-import { RUNBOOK } from '../../functions/guard/settings/types.ts';
+import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
 import { digestAttributes, toDigest } from '../../functions/messages/digest.ts';
 import { aFailingRecord, minutesAfter, NOON, PANEL } from '../support/builders.ts';

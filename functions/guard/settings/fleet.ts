@@ -1,7 +1,7 @@
 import { GuardError } from '../errors.ts';
+import { SECRET_NAME } from './formats.ts';
 import { globMatcher } from './glob.ts';
 import type { FleetSettings, Policy } from './schema.ts';
-import { SECRET_NAME } from './types.ts';
 
 /** Projects that are not listed in the settings: every secret with a tag is one. */
 

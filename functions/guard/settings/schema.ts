@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
 import { redactCredentials } from '../text/sanitize.ts';
-import { isChat, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './types.ts';
+import { isChat, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './formats.ts';
 
 /**
  * The one schema of the settings: defaults, bounds and, in each message, what was expected. A message completes the
@@ -176,12 +176,12 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
  * What one stack has room for: CloudFormation takes a template of a megabyte (the dashboards are most of it) and 500 resources,
  * IAM 10,240 characters of a role's inline policies.
  */
-export const MOST_PROJECTS = 80;
+export const MAX_PROJECTS = 80;
 
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {
   const names = Object.keys(entries);
-  if (names.length > MOST_PROJECTS) {
-    const message = `at most ${MOST_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/scale.md)`;
+  if (names.length > MAX_PROJECTS) {
+    const message = `at most ${MAX_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/scale.md)`;
     context.addIssue({ code: 'custom', path: [], message, input: names.length });
   }
   const owners = new Map<string, string>();
@@ -218,7 +218,7 @@ const fleetPolicy = z
   .refine((entry) => entry.tag !== undefined || entry.match !== undefined, 'a tag, a match, or both');
 
 /** Lambda's own limit for an account is 1,000 at first, and everything else in the account shares it. */
-const MOST_AT_ONCE = 1_000;
+const MAX_AT_ONCE = 1_000;
 
 const fleetOfWholePolicies = z
   .strictObject({
@@ -231,7 +231,7 @@ const fleetOfWholePolicies = z
     secretKeyArn: ARN('kms', 'a KMS key').optional(),
     apiUrl: apiUrl.default(API_URL),
     /** Passes at once. */
-    concurrency: positive(MOST_AT_ONCE).default(20),
+    concurrency: positive(MAX_AT_ONCE).default(20),
     policy: policy.prefault({}),
     /** The first that fits applies; a secret's tag goes before names. None fits: `policy`, from which they differ. */
     policies: z.array(fleetPolicy, 'a list').max(100, 'at most 100 policies').default([]),
@@ -306,7 +306,7 @@ const subscription = z
     error: `exactly one of ${ENDPOINT_KINDS.join(', ')}`,
   });
 
-const MOST_CHATS = 8;
+const MAX_CHATS = 8;
 
 const settings = z
   .strictObject({
@@ -320,7 +320,7 @@ const settings = z
           .array(subscription, 'a list')
           .max(100, 'at most 100 subscriptions')
           // Their topics are named in the function's environment, which has room for no more.
-          .refine((entries) => entries.filter(isChat).length <= MOST_CHATS, `at most ${MOST_CHATS} chat channels`)
+          .refine((entries) => entries.filter(isChat).length <= MAX_CHATS, `at most ${MAX_CHATS} chat channels`)
           .default([]),
         /** Where alerts and alarms send their readers; the section follows after a "#". */
         runbookUrl: text(

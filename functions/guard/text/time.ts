@@ -26,11 +26,6 @@ export function latest(first: string, ...others: readonly (string | null)[]): st
   return others.reduce<string>((best, other) => (other !== null && isLater(other, best) ? other : best), first);
 }
 
-/** Whether people are to be reminded again of something they were last told of at `alertedAt`; 0 hours means never. */
-export function isReminderDue(alertedAt: string, remindEveryHours: number, now: string): boolean {
-  return remindEveryHours > 0 && Date.parse(now) - Date.parse(alertedAt) >= remindEveryHours * HOUR_MS;
-}
-
 /** "48 min", "3 h 20 min", "2 days": as short as a person would say it. */
 export function describeMinutes(minutes: number): string {
   if (minutes < 60) return `${minutes} min`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SettingsError } from '../../../functions/guard/errors.ts';
+import { RUNBOOK, scheduleMinutes } from '../../../functions/guard/settings/formats.ts';
 import { parseSettings } from '../../../functions/guard/settings/schema.ts';
-import { RUNBOOK, scheduleMinutes } from '../../../functions/guard/settings/types.ts';
 
 const project = (policy: unknown, rest: Record<string, unknown> = {}) => ({
   projects: { production: { secretName: 'qonversion/production', policy, ...rest } },

@@ -1,7 +1,4 @@
-import { LedgerUnavailableError } from '../errors.ts';
-import { PASS_TIME_LIMIT_SECONDS } from '../pass/time-budget.ts';
-import { fingerprint } from '../text/fingerprint.ts';
-import { plusMs } from '../text/time.ts';
+import { LedgerUnavailableError } from '../guard/errors.ts';
 import {
   type Attempt,
   type Entry,
@@ -15,9 +12,12 @@ import {
   type ProjectEntry,
   type State,
   type StretchTopic,
-} from './entry.ts';
-import { boundEvent, type GuardEvent } from './event.ts';
-import type { Status } from './integration.ts';
+} from '../guard/model/entry.ts';
+import { boundEvent, type GuardEvent } from '../guard/model/event.ts';
+import type { Status } from '../guard/model/integration.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../guard/pass/time-budget.ts';
+import { fingerprint } from '../guard/text/fingerprint.ts';
+import { plusMs } from '../guard/text/time.ts';
 
 /**
  * Ledgers of version 0.1 (items without `schema`), read as what they mean now. There an interrupted pass left an intent: the
