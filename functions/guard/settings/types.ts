@@ -1,18 +1,6 @@
 import { SettingsError } from '../errors.ts';
 import type { Policy, ProjectSettings } from './schema.ts';
 
-/** Settings as they are once `settings-schema.ts` has checked them; nothing here needs the schema itself. */
-
-export type {
-  FlappingPolicy,
-  FleetSettings,
-  Policy,
-  ProjectSettings,
-  Recovery,
-  Settings,
-  Subscription,
-} from './schema.ts';
-
 /** A project as the core sees it: the rest of its settings is for the doors. */
 export interface GuardedProject {
   readonly name: string;

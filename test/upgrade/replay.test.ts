@@ -1,0 +1,196 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDynamoLedger } from '../../functions/aws/ledger.ts';
+import { isAuditOnly } from '../../functions/guard/model/event.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
+import type { Clock, Ledger, LedgerItem, Ports } from '../../functions/guard/ports.ts';
+import { upcastEntry, upcastProjectEntry } from '../../functions/ledger/upcast.ts';
+import { createFileLedger } from '../../functions/local/ledger.ts';
+import type { World } from '../../functions/sandbox/world.ts';
+import { createBusyWorld, keyOf, playBusyDay } from '../faults/busy-day.ts';
+import { CRASH_PROJECT } from '../faults/crash.ts';
+import { LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
+import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
+import { type LedgersV1, type RecordedItem, type RecordedPass, readLedgersV1 } from './ledgers-v1.ts';
+
+/**
+ * The version before was stopped in the middle of a pass, wherever, and this one goes on with what it finds: nothing is lost,
+ * and nothing is announced twice.
+ */
+const recorded: LedgersV1 = await readLedgersV1();
+
+let dynamo: Awaited<ReturnType<typeof startDynamo>>;
+let folder: string;
+let count = 0;
+
+beforeAll(async () => {
+  dynamo = await startDynamo();
+  folder = await mkdtemp(join(tmpdir(), 'upgrade-'));
+});
+
+afterAll(async () => {
+  await dynamo.stop();
+  await rm(folder, { recursive: true });
+});
+
+/** The world of minute 0, once the guard of the version before has done in it what was recorded. */
+async function worldAtZero(): Promise<World> {
+  const world = createBusyWorld();
+  const zero = Date.parse(recorded.at);
+  await playBusyDay(world, async () => {
+    const minute = Math.round((world.now().getTime() - zero) / 60_000);
+    for (const [at, id, status] of recorded.eve.statusCalls) if (at === minute) world.setStatus(id, status);
+  });
+  return world;
+}
+
+/** A ledger of today over items as the version before has written them: without a schema. */
+const PLACES: readonly {
+  readonly name: string;
+  /** Every so many of the recorded points: files and tables take their time. */
+  readonly every: number;
+  readonly open: (items: readonly RecordedItem[], clock: Clock) => Promise<Ledger>;
+}[] = [
+  {
+    name: 'memory',
+    every: 1,
+    open: async (items, clock) => {
+      const ledger = createMemoryLedger(clock);
+      for (const { id, entry, expiresAt } of items) {
+        const item: LedgerItem =
+          id === null
+            ? { kind: 'project', entry: upcastProjectEntry(entry) }
+            : { kind: 'integration', id, entry: upcastEntry(entry) };
+        await ledger.write(recorded.project, item, null, expiresAt);
+      }
+      return ledger;
+    },
+  },
+  {
+    name: 'a file',
+    every: 9,
+    open: async (items, clock) => {
+      const path = join(folder, `ledger-${count}.json`);
+      const own = items.find(({ id }) => id === null);
+      const stored = ({ entry, version, expiresAt }: RecordedItem) => ({ entry, version, expiresAt });
+      const integrations = Object.fromEntries(
+        items.flatMap((item) => (item.id === null ? [] : [[item.id, stored(item)]])),
+      );
+      const project = { integrations, history: [], ...(own === undefined ? {} : { project: stored(own) }) };
+      await writeFile(path, JSON.stringify({ format: 1, projects: { [recorded.project]: project } }));
+      return createFileLedger(path, clock);
+    },
+  },
+  {
+    name: 'DynamoDB',
+    every: 9,
+    open: async (items, clock) => {
+      const partition = `upgrade-${count}`;
+      const documents = DynamoDBDocumentClient.from(dynamo.client);
+      for (const { id, entry, version, expiresAt } of items) {
+        const item = id === null ? 'project' : `integration#${id}`;
+        const expires = expiresAt === null ? {} : { expires_at: Math.ceil(Date.parse(expiresAt) / 1_000) };
+        const Item = { project: partition, item, version, entry, ...expires };
+        await documents.send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
+      }
+      const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
+      return {
+        read: () => ledger.read(partition),
+        write: (_project, ...rest) => ledger.write(partition, ...rest),
+        appendHistory: (_project, events) => ledger.appendHistory(partition, events),
+        history: (_project, since) => ledger.history(partition, since),
+      };
+    },
+  },
+];
+
+/** Everything a stopped pass of the version before had written down and not settled, by event id. */
+function unsettledOf(items: readonly RecordedItem[]): ReadonlySet<string> {
+  interface Intent {
+    readonly events: readonly { readonly id: string }[];
+    readonly owed?: readonly { readonly id: string }[];
+  }
+  const intents = items.flatMap(({ entry }) => (entry as { readonly intent: Intent | null }).intent ?? []);
+  return new Set(intents.flatMap(({ events, owed = [] }) => [...events, ...owed].map(({ id }) => id)));
+}
+
+async function goOn(point: RecordedPass, open: (typeof PLACES)[number]['open']): Promise<readonly string[]> {
+  count += 1;
+  const world = await worldAtZero();
+  for (const [id, status] of point.statusCalls) world.setStatus(id, status);
+  const clock = { now: () => world.now() };
+  const ledger = await open(point.items, clock);
+  const alerts = createMemoryAlerts();
+  const api = createWorldApi(world);
+  const ports: Ports = { api, ledger, alerts, clock, log: silentLog, remainingMs: () => 120_000 };
+  for (let passed = 5; passed <= recorded.reference.minutes; passed += 5) {
+    world.advance(5);
+    await runPass(ports, CRASH_PROJECT);
+  }
+
+  const wrong: string[] = [];
+  const ids = new Map<string, Set<string>>();
+  const note = (key: string, id: string) => ids.set(key, (ids.get(key) ?? new Set()).add(id));
+  for (const { key, id } of point.published) note(key, id);
+  for (const event of alerts.events()) note(keyOf(event), event.id);
+  for (const [key, expected] of Object.entries(recorded.reference.published)) {
+    const announced = ids.get(key)?.size ?? 0;
+    if (announced < expected.length) wrong.push(`lost: ${key}`);
+    if (announced > expected.length) wrong.push(`announced under another id: ${key}`);
+  }
+  const failed = /lost|refused/.test(point.name);
+  for (const key of ids.keys()) {
+    const expected = Object.hasOwn(recorded.reference.published, key) || (failed && key.includes('-failed '));
+    if (!expected) wrong.push(`announced what never happened: ${key}`);
+  }
+  const unsettled = unsettledOf(point.items);
+  const before = new Set(point.published.map(({ id }) => id));
+  const again = alerts.events().filter(({ id }) => before.has(id) && !unsettled.has(id));
+  for (const event of again) wrong.push(`announced again although it was settled: ${keyOf(event)}`);
+
+  const view = await ledger.read(recorded.project);
+  for (const [id, active] of Object.entries(recorded.reference.active)) {
+    if (world.get(id)?.active !== active) wrong.push(`${id} is ${world.get(id)?.active}, the policy wants ${active}`);
+  }
+  for (const [id, { entry }] of view.integrations) {
+    if (entry.attempt !== null || entry.outbox.length > 0) wrong.push(`not settled: ${id}`);
+    const state = entry.state.name === 'isolated' ? 'closed' : entry.state.name;
+    const expected = recorded.reference.circuits[id];
+    if (expected !== undefined && state !== expected)
+      wrong.push(`the ledger has ${id} ${state} instead of ${expected}`);
+  }
+  const { length: alertsBefore } = alerts.events();
+  const quiet = await runPass(ports, CRASH_PROJECT);
+  if (quiet.results.some(({ outcome }) => outcome !== 'quiet')) wrong.push('a pass with nothing to do was not quiet');
+  if (alerts.events().length > alertsBefore) wrong.push('a pass with nothing to do announced something');
+  const history = await ledger.history(recorded.project, recorded.at);
+  const kept = new Set([...point.history.map(({ id }) => id), ...history.map(({ id }) => id)]);
+  const missing = [...ids].filter(([, all]) => [...all].some((id) => !kept.has(id))).map(([key]) => key);
+  for (const key of missing) wrong.push(`not in the history: ${key}`);
+  if (history.some((event) => isAuditOnly(event) && ids.has(keyOf(event))))
+    wrong.push('an audit-only event was announced');
+  return wrong;
+}
+
+const POINTS = [...recorded.crashes, ...recorded.mishaps];
+
+describe('a ledger of the version before', () => {
+  it('is replayed in the world in which it was recorded', async () => {
+    expect((await worldAtZero()).list()).toEqual(recorded.eve.records);
+    expect(POINTS.length).toBeGreaterThan(50);
+  });
+
+  it.each(PLACES)(
+    'in $name is taken over without loss and without repetition, wherever its pass stopped',
+    async (place) => {
+      const wrong: string[] = [];
+      for (const point of POINTS.filter((_, index) => index % place.every === 0)) {
+        for (const sentence of await goOn(point, place.open)) wrong.push(`${point.name}: ${sentence}`);
+      }
+      expect(wrong).toEqual([]);
+    },
+  );
+});
