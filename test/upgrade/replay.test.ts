@@ -117,7 +117,10 @@ function unsettledOf(items: readonly RecordedItem[]): ReadonlySet<string> {
   return new Set(intents.flatMap(({ events, owed = [] }) => [...events, ...owed].map(({ id }) => id)));
 }
 
-async function goOn(point: RecordedPass, open: (typeof PLACES)[number]['open']): Promise<readonly string[]> {
+type Open = (typeof PLACES)[number]['open'];
+
+/** Passes of today, five minutes apart, over what a recorded pass has left. */
+async function runOn(point: RecordedPass, open: Open, minutes: number) {
   count += 1;
   const world = await worldAtZero();
   for (const [id, status] of point.statusCalls) world.setStatus(id, status);
@@ -126,10 +129,15 @@ async function goOn(point: RecordedPass, open: (typeof PLACES)[number]['open']):
   const alerts = createMemoryAlerts();
   const api = createWorldApi(world);
   const ports: Ports = { api, ledger, alerts, clock, log: silentLog, remainingMs: () => 120_000 };
-  for (let passed = 5; passed <= recorded.reference.minutes; passed += 5) {
+  for (let passed = 5; passed <= minutes; passed += 5) {
     world.advance(5);
     await runPass(ports, CRASH_PROJECT);
   }
+  return { world, ledger, alerts, ports };
+}
+
+async function goOn(point: RecordedPass, open: Open): Promise<readonly string[]> {
+  const { world, ledger, alerts, ports } = await runOn(point, open, recorded.reference.minutes);
 
   const wrong: string[] = [];
   const ids = new Map<string, Set<string>>();
@@ -181,6 +189,16 @@ describe('a ledger of the version before', () => {
   it('is replayed in the world in which it was recorded', async () => {
     expect((await worldAtZero()).list()).toEqual(recorded.eve.records);
     expect(POINTS.length).toBeGreaterThan(50);
+  });
+
+  it('is reminded of with ids of its own', async () => {
+    const [place] = PLACES;
+    const settled = recorded.crashes.at(-1);
+    if (place === undefined || settled === undefined) throw new Error('something was recorded');
+    const { alerts } = await runOn(settled, place.open, 65);
+    const reminders = [...settled.published, ...alerts.events().map((event) => ({ key: keyOf(event), id: event.id }))];
+    const ids = reminders.filter(({ key }) => key === 'integration.still-down reminds').map(({ id }) => id);
+    expect(new Set(ids).size).toBe(2);
   });
 
   it.each(PLACES)(
