@@ -7,12 +7,14 @@ import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Clock, Ledger, LedgerItem, Ports } from '../../functions/guard/ports.ts';
+import type { GuardedProject } from '../../functions/guard/settings/types.ts';
 import { upcastEntry, upcastProjectEntry } from '../../functions/ledger/upcast.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import type { World } from '../../functions/sandbox/world.ts';
-import { createBusyWorld, keyOf, playBusyDay } from '../faults/busy-day.ts';
+import { BUSY_POLICY, createBusyWorld, keyOf, playBusyDay } from '../faults/busy-day.ts';
 import { CRASH_PROJECT } from '../faults/crash.ts';
 import { LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
+import { aPolicy } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
 import { type LedgersV1, type RecordedItem, type RecordedPass, readLedgersV1 } from './ledgers-v1.ts';
 
@@ -120,7 +122,7 @@ function unsettledOf(items: readonly RecordedItem[]): ReadonlySet<string> {
 type Open = (typeof PLACES)[number]['open'];
 
 /** Passes of today, five minutes apart, over what a recorded pass has left. */
-async function runOn(point: RecordedPass, open: Open, minutes: number) {
+async function runOn(point: RecordedPass, open: Open, minutes: number, project: GuardedProject = CRASH_PROJECT) {
   count += 1;
   const world = await worldAtZero();
   for (const [id, status] of point.statusCalls) world.setStatus(id, status);
@@ -131,7 +133,7 @@ async function runOn(point: RecordedPass, open: Open, minutes: number) {
   const ports: Ports = { api, ledger, alerts, clock, log: silentLog, remainingMs: () => 120_000 };
   for (let passed = 5; passed <= minutes; passed += 5) {
     world.advance(5);
-    await runPass(ports, CRASH_PROJECT);
+    await runPass(ports, project);
   }
   return { world, ledger, alerts, ports };
 }
@@ -195,7 +197,9 @@ describe('a ledger of the version before', () => {
     const [place] = PLACES;
     const settled = recorded.crashes.at(-1);
     if (place === undefined || settled === undefined) throw new Error('something was recorded');
-    const { alerts } = await runOn(settled, place.open, 65);
+    // Without probes, which would come in between.
+    const manual = { ...CRASH_PROJECT, policy: aPolicy({ ...BUSY_POLICY, recovery: { mode: 'manual' } }) };
+    const { alerts } = await runOn(settled, place.open, 65, manual);
     const reminders = [...settled.published, ...alerts.events().map((event) => ({ key: keyOf(event), id: event.id }))];
     const ids = reminders.filter(({ key }) => key === 'integration.still-down reminds').map(({ id }) => id);
     expect(new Set(ids).size).toBe(2);
