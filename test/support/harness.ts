@@ -1,6 +1,6 @@
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { type PassOptions, type PassReport, planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
-import type { Ports } from '../../functions/guard/ports.ts';
+import type { Audience, Ports } from '../../functions/guard/ports.ts';
 import type { Policy } from '../../functions/guard/settings/schema.ts';
 import { type AddOptions, World, type WorldOptions } from '../../functions/sandbox/world.ts';
 import { aPolicy } from './builders.ts';
@@ -28,12 +28,20 @@ export interface Harness {
   run(minutes: number): Promise<void>;
 }
 
-export function createHarness(policy: Record<string, unknown> = {}, options: WorldOptions = {}): Harness {
+export interface HarnessOptions extends WorldOptions {
+  /** Left out: one audience that stands for all. */
+  readonly audiences?: readonly Audience[];
+}
+
+export function createHarness(
+  policy: Record<string, unknown> = {},
+  { audiences, ...options }: HarnessOptions = {},
+): Harness {
   const world = new World({ startAt: '2026-11-23T12:00:00Z', ...options });
   const clock = { now: () => world.now() };
   const api = createWorldApi(world);
   const ledger = createMemoryLedger(clock);
-  const alerts = createMemoryAlerts();
+  const alerts = createMemoryAlerts(audiences);
   const ports: Ports = { api, ledger, alerts, clock, log: silentLog, remainingMs: () => Number.POSITIVE_INFINITY };
   const project = { name: 'production', policy: aPolicy(policy) };
   const pass = (passOptions?: PassOptions) => runPass(ports, project, passOptions);

@@ -21,10 +21,6 @@ export class Deliveries {
     for (const id of eventIds) this.#accepted.set(id, (this.#accepted.get(id) ?? new Set()).add(audience));
   }
 
-  hasAccepted(eventId: string): boolean {
-    return this.#accepted.has(eventId);
-  }
-
   /** Who still owes an acceptance. An audience that is gone from the settings owes none. */
   undelivered({ event, undelivered }: OutboxItem): readonly string[] {
     const wanted = isAuditOnly(event) ? [HISTORY] : [HISTORY, ...this.#audiences];

@@ -153,9 +153,10 @@ async function begin<E extends Remembered>(
     );
   try {
     if (request === null && next.outbox.length === current.outbox.length) {
-      const somethingAccepted = current.outbox.some(({ event }) => deliveries.hasAccepted(event.id));
-      if (changed || somethingAccepted) await put(null);
-      const outcome = current.outbox.length === 0 ? 'noted' : entry.outbox.length === 0 ? 'done' : 'unsettled';
+      const { length } = current.outbox;
+      const delivered = entry.outbox.length < length || entry.outbox.some((item, place) => item !== next.outbox[place]);
+      if (changed || delivered) await put(null);
+      const outcome = length === 0 ? 'noted' : entry.outbox.length === 0 ? 'done' : 'unsettled';
       return { entry, version: null, outcome, problem: outcome === 'unsettled' ? UNDELIVERED : null };
     }
     const written = await put(leaseFrom(time.now()));

@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { GuardEvent } from '../../../functions/guard/model/event.ts';
+import { runPass } from '../../../functions/guard/pass/run-pass.ts';
+import { MACHINES, PEOPLE } from '../../../functions/guard/ports.ts';
+import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
+
+const CHANNEL = 'chat-ops';
+const AUDIENCES = [MACHINES, PEOPLE, CHANNEL];
+
+let harness: Harness;
+
+/** Every type that an audience has accepted, in order and as often as it was published. */
+function heardBy(audience: string): readonly string[] {
+  return harness.alerts.published.flatMap((call) => (call.audience === audience ? call.events.map(typeOf) : []));
+}
+
+const typeOf = ({ type }: GuardEvent) => type;
+
+async function historyTypes(): Promise<readonly string[]> {
+  return (await harness.ledger.history('production', '2026-01-01T00:00:00.000Z')).map(typeOf);
+}
+
+beforeEach(() => {
+  harness = createHarness({ remindEveryHours: 0, blastRadius: { percent: 100, floor: 10 } }, { audiences: AUDIENCES });
+  addBusy(harness, 'good');
+  addBusy(harness, 'broken');
+  addBusy(harness, 'later');
+  harness.world.advance(5);
+  harness.world.breakDown('broken', 'HTTP 503');
+  harness.world.advance(20);
+});
+
+describe('one audience that refuses', () => {
+  it.each(AUDIENCES)('never stops or repeats the others: %s', async (refusing) => {
+    harness.alerts.refuse((_, audience) => audience === refusing);
+    await harness.pass();
+    await harness.run(6 * 60);
+    for (const audience of AUDIENCES) {
+      expect(heardBy(audience)).toEqual(audience === refusing ? [] : ['integration.paused']);
+    }
+    expect(await historyTypes()).toEqual(['integration.paused']);
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({
+      attempt: null,
+      state: { name: 'open' },
+      outbox: [{ undelivered: [refusing] }],
+    });
+  });
+
+  it('makes the pass report that not everything is delivered', async () => {
+    harness.alerts.refuse((_, audience) => audience === CHANNEL);
+    const report = await harness.pass();
+    expect(report).toMatchObject({ ok: false, settled: false, delivered: [] });
+    expect(report.undelivered.map(typeOf)).toEqual(['integration.paused']);
+  });
+
+  it('gets what it has missed when it accepts again, and the others do not', async () => {
+    harness.alerts.refuse((_, audience) => audience === CHANNEL);
+    await harness.pass();
+    harness.world.breakDown('later', 'HTTP 500');
+    await harness.run(30);
+    harness.alerts.refuse(() => false);
+    await harness.run(10);
+    const all = ['integration.paused', 'integration.failing', 'integration.paused'];
+    for (const audience of AUDIENCES) expect(heardBy(audience)).toEqual(all);
+    expect(harness.ledger.entry('production', 'broken')?.outbox).toEqual([]);
+    const { writes } = harness.ledger.calls;
+    await harness.run(10);
+    expect(harness.ledger.calls.writes).toBe(writes);
+  });
+
+  it('costs no write while it goes on refusing', async () => {
+    harness.alerts.refuse((_, audience) => audience === CHANNEL);
+    await harness.pass();
+    const { writes } = harness.ledger.calls;
+    await harness.run(60);
+    expect(harness.ledger.calls.writes).toBe(writes);
+  });
+
+  it('owes nothing any more once it is gone from the settings', async () => {
+    harness.alerts.refuse((_, audience) => audience === CHANNEL);
+    await harness.pass();
+    const alerts = { ...harness.alerts, audiences: [MACHINES, PEOPLE] };
+    harness.world.advance(5);
+    const report = await runPass({ ...harness.ports, alerts }, harness.project);
+    expect(report.ok).toBe(true);
+    expect(harness.ledger.entry('production', 'broken')?.outbox).toEqual([]);
+  });
+});
+
+describe('a history that refuses', () => {
+  it('never stops or repeats the audiences, and gets what it has missed', async () => {
+    const ledger = { ...harness.ledger, appendHistory: () => Promise.reject(new Error('throttled')) };
+    for (let passes = 0; passes < 3; passes += 1) {
+      await runPass({ ...harness.ports, ledger }, harness.project);
+      harness.world.advance(5);
+    }
+    for (const audience of AUDIENCES) expect(heardBy(audience)).toEqual(['integration.paused']);
+    expect(await historyTypes()).toEqual([]);
+    await harness.pass();
+    for (const audience of AUDIENCES) expect(heardBy(audience)).toEqual(['integration.paused']);
+    expect(await historyTypes()).toEqual(['integration.paused']);
+  });
+});
