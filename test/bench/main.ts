@@ -101,7 +101,7 @@ function NOTES(): string {
   pass is one list and one query, at once, and no write; the count of requests is asserted in \`npm test\` as well.
 - **Busy pass.** Law 1 (intent, act, alert, settle) needs one round trip after the other for list, intents, pauses and settling at eight at a
   time, and for alerts in tens; the bound is their number times a round trip. The guard also lists a second time
-  ([decision 4](decisions/0004-who-has-something-to-write-lists-again.md)) and keeps the history, and sends four batches of alerts at once.
+  ([decision 4](decisions/0004-re-list-before-writing.md)) and keeps the history, and sends four batches of alerts at once.
 - **Cold start.** Both bundles are made by the same options. What the real one loads more is zod (mini) for the API's records, Powertools,
   picomatch, DynamoDB's document client, and our own code: some 17 ms on the machine above, 5 of them zod. The aim of 1.1 is **not met**; the
   way to it would be to check records by hand and to write logs and metrics ourselves. The real bundle loaded 998 kB before what a quiet pass
