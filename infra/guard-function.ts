@@ -8,7 +8,7 @@ import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
-import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/pass/time-budget.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/model/lease.ts';
 import type { Settings } from '../functions/guard/settings/schema.ts';
 
 export interface GuardFunctionProps {

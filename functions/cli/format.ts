@@ -36,6 +36,7 @@ const CALM: ReadonlySet<DecisionKind> = new Set([
   'operator-paused',
   'ignored',
   'under-way',
+  'unread',
   'gone',
 ]);
 

@@ -15,7 +15,7 @@ import {
 } from '../guard/model/entry.ts';
 import { boundEvent, type GuardEvent } from '../guard/model/event.ts';
 import type { Status } from '../guard/model/integration.ts';
-import { PASS_TIME_LIMIT_SECONDS } from '../guard/pass/time-budget.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { fingerprint } from '../guard/text/fingerprint.ts';
 import { plusMs } from '../guard/text/time.ts';
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { describeError } from '../guard/errors.ts';
 import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model/integration.ts';
-import { CLOCK_TOLERANCE_MS } from '../guard/pass/time-budget.ts';
+import { CLOCK_TOLERANCE_MS } from '../guard/model/lease.ts';
 import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
 import { safeText } from '../guard/text/sanitize.ts';
 import {

@@ -63,10 +63,26 @@ export function parseRecord(
   const parsed = z.safeParse(compiledRecord, body);
   if (parsed.success) {
     const { object: _object, url: _url, ...value } = parsed.data;
-    return { record: value };
+    return { record: withShortMoments(value) };
   }
   const id = identified.safeParse(body);
   return { invalid: { id: id.success ? id.data.id : null, problem: describe(parsed.error) } };
+}
+
+/** No moment that means anything is longer. */
+const MAX_MOMENT_LENGTH = 40;
+
+/** ISO 8601 allows any number of digits after the second, and moments go into the ledger: milliseconds are enough. */
+function withShortMoments(value: IntegrationRecord): IntegrationRecord {
+  const { created_at, updated_at, last_delivery_at, last_error_at } = value;
+  const moments = { created_at, updated_at, last_delivery_at, last_error_at };
+  const long = Object.entries(moments).filter(([, moment]) => moment !== null && moment.length > MAX_MOMENT_LENGTH);
+  if (long.length === 0) return value;
+  return { ...value, ...Object.fromEntries(long.map(([name, moment]) => [name, shortMoment(moment ?? '')])) };
+}
+
+function shortMoment(moment: string): string {
+  return new Date(moment.replace(/\.(\d{3})\d*/, '.$1')).toISOString();
 }
 
 /** The API's error envelope, or null when the body is something else. */

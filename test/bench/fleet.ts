@@ -1,4 +1,4 @@
-import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/pass/time-budget.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/model/lease.ts';
 import { type FleetSettings, parseSettings } from '../../functions/guard/settings/schema.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
 import { type FleetRunFigures, simulateRun } from './fleet-run.ts';

@@ -1,8 +1,8 @@
 import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import type { StatusAnswer } from '../../functions/guard/model/integration.ts';
+import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/model/lease.ts';
 import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
-import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/pass/time-budget.ts';
 import { type IntegrationsApi, type LedgerView, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import { OutOfTimeError } from '../../functions/qonversion/errors.ts';
 import { World } from '../../functions/sandbox/world.ts';

@@ -3,7 +3,7 @@ import { LedgerUnavailableError, LostRaceError } from '../../functions/guard/err
 import type { Entry, ProjectEntry } from '../../functions/guard/model/entry.ts';
 import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import type { StatusAnswer } from '../../functions/guard/model/integration.ts';
-import { CLOCK_TOLERANCE_MS } from '../../functions/guard/pass/time-budget.ts';
+import { CLOCK_TOLERANCE_MS } from '../../functions/guard/model/lease.ts';
 import {
   type AlertSink,
   type Audience,

@@ -1,13 +1,16 @@
 import { plural } from '../text/sanitize.ts';
 import { describeMoment } from '../text/time.ts';
 import type { OutboxItem } from './entry.ts';
-import { type GuardEvent, makeEvent } from './event.ts';
+import { type GuardEvent, isAuditOnly, makeEvent } from './event.ts';
 import { describeType, type EventType } from './event-catalogue.ts';
 
 /** The alerts an entry still owes to an audience. */
 
 /** DynamoDB takes items of 400 KB. An entry has little beside its outbox, and this leaves a wide margin. */
 export const MAX_OUTBOX_BYTES = 64 * 1_024;
+
+/** The history is an audience like any other; it is the only one of audit-only events. */
+export const HISTORY = 'history';
 
 export function toOutbox(events: readonly GuardEvent[]): readonly OutboxItem[] {
   return events.map((event) => ({ event, undelivered: null, merged: null }));
@@ -52,10 +55,10 @@ function merge(items: readonly OutboxItem[]): OutboxItem {
     reason: `${plural(total, 'alert')} ${span} could not be delivered and are merged into this one: ${list.join(', ')}`,
     ...(record === null ? {} : { record }),
   });
-  const owed = items.some(({ undelivered }) => undelivered === null)
-    ? null
-    : [...new Set(items.flatMap(({ undelivered }) => undelivered ?? []))];
-  return { event, undelivered: owed, merged: counts };
+  // Audit-only events are owed to the history alone, and so is what they are merged into.
+  const owedTo = items.map((item) => item.undelivered ?? (isAuditOnly(item.event) ? [HISTORY] : null));
+  const undelivered = owedTo.includes(null) ? null : [...new Set(owedTo.flatMap((audiences) => audiences ?? []))];
+  return { event, undelivered, merged: counts };
 }
 
 function bytesOf(value: unknown): number {

@@ -1,12 +1,10 @@
 import { describeError } from '../errors.ts';
 import type { OutboxItem } from '../model/entry.ts';
 import { type GuardEvent, isAuditOnly } from '../model/event.ts';
+import { HISTORY } from '../model/outbox.ts';
 import type { Ports } from '../ports.ts';
 
 /** Delivering outboxes: each audience by itself, so that one that refuses never stops or repeats another (law 7). */
-
-/** The history is an audience like any other; it is the only one of audit-only events. */
-const HISTORY = 'history';
 
 /** What audiences have accepted in this pass. */
 export class Deliveries {

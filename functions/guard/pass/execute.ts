@@ -3,6 +3,7 @@ import { describeError, LostRaceError } from '../errors.ts';
 import type { Attempt, Entry, OutboxItem, ProjectEntry, Remembered } from '../model/entry.ts';
 import { type GuardEvent, isAuditOnly } from '../model/event.ts';
 import type { StatusAnswer } from '../model/integration.ts';
+import { leaseFrom } from '../model/lease.ts';
 import { boundOutbox } from '../model/outbox.ts';
 import type { Decided, Decision } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
@@ -10,7 +11,7 @@ import { announceFailure, resolve } from '../policy/resolve.ts';
 import type { LedgerItem, Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { Deliveries, deliver } from './deliver.ts';
-import { leaseFrom, type PassTime, RESERVE_MS } from './time-budget.ts';
+import { type PassTime, RESERVE_MS } from './time-budget.ts';
 
 /** How many integrations are acted on at once. Kind to the API's rate limit, and a hundred pauses still take seconds. */
 const CONCURRENCY = 8;
@@ -140,22 +141,20 @@ async function begin<E extends Remembered>(
   toItem: ToItem<E>,
   request: Ask<E> | null,
 ): Promise<Begun<E>> {
-  if (ports.remainingMs() < RESERVE_MS) {
-    return { entry: current, version: null, outcome: 'not-started', problem: 'time ran out; the next pass goes on' };
-  }
-  const entry = { ...next, outbox: boundOutbox(deliveries.remaining(next.outbox)) };
-  const put = (lease: string | null) =>
-    ports.ledger.write(
-      project.name,
-      toItem({ ...entry, lease }),
-      known?.version ?? null,
-      entry.outbox.length === 0 ? expiresAt : null,
-    );
+  // With no time left nothing new is begun, but what was owed and is delivered by now has to be written down.
+  const late = ports.remainingMs() < RESERVE_MS;
+  const target = late ? current : next;
+  const entry = { ...target, outbox: boundOutbox(deliveries.remaining(target.outbox)) };
+  const put = (lease: string | null) => {
+    const expires = entry.outbox.length === 0 && !late ? expiresAt : null;
+    return ports.ledger.write(project.name, toItem({ ...entry, lease }), known?.version ?? null, expires);
+  };
   try {
-    if (request === null && next.outbox.length === current.outbox.length) {
+    if (late || (request === null && next.outbox.length === current.outbox.length)) {
       const { length } = current.outbox;
-      const delivered = entry.outbox.length < length || entry.outbox.some((item, place) => item !== next.outbox[place]);
-      if (changed || delivered) await put(null);
+      const less = entry.outbox.length < length || entry.outbox.some((item, place) => item !== current.outbox[place]);
+      if (less || (changed && !late)) await put(null);
+      if (late) return { entry, version: null, outcome: 'not-started', problem: 'time ran out; the next pass goes on' };
       const outcome = length === 0 ? 'noted' : entry.outbox.length === 0 ? 'done' : 'unsettled';
       return { entry, version: null, outcome, problem: outcome === 'unsettled' ? UNDELIVERED : null };
     }
@@ -216,17 +215,19 @@ async function finish<E extends Remembered>(
   if (begun.version === null) return begun;
   const outbox = boundOutbox(deliveries.remaining(begun.entry.outbox));
   let problem = outbox.length === 0 ? null : UNDELIVERED;
+  let written = true;
   try {
     const entry = { ...begun.entry, outbox, lease: null };
     await ports.ledger.write(project.name, toItem(entry), begun.version, outbox.length === 0 ? expiresAt : null);
   } catch (error) {
     // Another pass took it over meanwhile: it is theirs, and a copy of the alert bears the same id.
     if (!(error instanceof LostRaceError)) {
+      written = false;
       problem = describeError(error);
       ports.log.error('outcome not written; the next pass finds it out', { project: project.name, problem });
     }
   }
   if (problem === null) return begun;
-  const outcome = begun.outcome === 'failed' ? 'failed' : 'unsettled';
+  const outcome = begun.outcome === 'failed' && written ? 'failed' : 'unsettled';
   return { outcome, problem: begun.problem === null ? problem : `${begun.problem}; ${problem}` };
 }

@@ -3,9 +3,17 @@ import { BLANK_PROJECT_ENTRY, type Notice, type ProjectEntry, type ProjectTopic 
 import { type GuardEvent, makeEvent } from '../model/event.ts';
 import type { EventType } from '../model/event-catalogue.ts';
 import type { Listing } from '../model/integration.ts';
+import { isLeased } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
 import { blastRadius, holdBack, isTrip, MAX_HELD } from '../policy/blast-radius.ts';
-import { type Decided, type Decision, decide, decideGone } from '../policy/decide.ts';
+import {
+  type Decided,
+  type Decision,
+  type DecisionContext,
+  decide,
+  decideGone,
+  decideUnread,
+} from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
 import { showsChangeTimes } from '../policy/figures.ts';
 import { isDue, noticed } from '../policy/notices.ts';
@@ -13,7 +21,6 @@ import type { LedgerView, Versioned } from '../ports.ts';
 import type { Policy } from '../settings/schema.ts';
 import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
-import { isLeased } from './time-budget.ts';
 
 /** Everything one pass is going to do, as data. Computed before anything is touched. */
 export interface Plan {
@@ -60,7 +67,7 @@ export function makePlan(
   return {
     project,
     now,
-    decisions: [...decisions, ...goneDecisions(listing, view, context)],
+    decisions: [...decisions, ...decideAbsent(listing, view, context)],
     projectDecision: decideProject(project, policy, view.project, problems, now, overLimits),
     invalid,
     states,
@@ -73,15 +80,20 @@ export function isQuiet(plan: Plan): boolean {
   return plan.projectDecision.quiet && plan.decisions.every(({ quiet }) => quiet);
 }
 
-/** What to announce when a pass cannot run at all: the list is not to be had, so nothing is known of the rest. */
+/** What is to be done when a pass cannot list: the failure is announced, and what integrations owe is delivered. */
 export function planFailure(
   project: string,
   policy: Policy,
-  known: Versioned<ProjectEntry> | null,
+  view: LedgerView,
   reason: string,
   now: string,
-): Decided<ProjectEntry> {
-  return decideProject(project, policy, known, { failing: reason }, now);
+): Pick<Plan, 'decisions' | 'projectDecision'> {
+  const context = { project, now, changeTimesShown: false };
+  const unread = [...view.integrations].map(([id, known]) => decideUnread(id, known, context));
+  return {
+    decisions: unread.filter(({ quiet }) => !quiet),
+    projectDecision: decideProject(project, policy, view.project, { failing: reason }, now),
+  };
 }
 
 /**
@@ -97,15 +109,18 @@ function findOverLimits(wished: readonly Decision[], view: LedgerView): readonly
   return [...trips, ...suspended.map(({ id }) => id)];
 }
 
-function goneDecisions(
-  { records, invalid }: Listing,
-  view: LedgerView,
-  context: Parameters<typeof decideGone>[2],
-): readonly Decision[] {
+/** Decisions about entries of the ledger whose integrations were not read. */
+function decideAbsent({ records, invalid }: Listing, view: LedgerView, context: DecisionContext): readonly Decision[] {
+  const read = new Set(records.map(({ id }) => id));
   // A record whose id cannot be read may be any of those we miss, so none counts as gone.
-  if (invalid.some(({ id }) => id === null)) return [];
-  const present = new Set([...records, ...invalid].map(({ id }) => id));
-  return [...view.integrations].filter(([id]) => !present.has(id)).map(([id, known]) => decideGone(id, known, context));
+  const nameless = invalid.some(({ id }) => id === null);
+  const unreadable = new Set(invalid.map(({ id }) => id));
+  return [...view.integrations]
+    .filter(([id]) => !read.has(id))
+    .map(([id, known]) =>
+      nameless || unreadable.has(id) ? decideUnread(id, known, context) : decideGone(id, known, context),
+    )
+    .filter(({ kind, quiet }) => kind !== 'unread' || !quiet);
 }
 
 function unreadableReason({ invalid, records }: Listing): string | null {

@@ -62,8 +62,8 @@ export async function runPass(ports: Ports, project: GuardedProject, options: Pa
     const reason = describeError(error);
     ports.log.error('pass could not run', { project: project.name, reason });
     const time = createPassTime(ports, startedAt, 0);
-    const decision = planFailure(project.name, project.policy, view.value.project, reason, time.startedAt);
-    const execution = await execute(ports, project, [], decision, time);
+    const failed = planFailure(project.name, project.policy, view.value, reason, time.startedAt);
+    const execution = await execute(ports, project, failed.decisions, failed.projectDecision, time);
     return report(ports, project, startedAt, execution, { failure: reason, plan: null });
   }
 

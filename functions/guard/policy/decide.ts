@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { BLANK_ENTRY, type Entry } from '../model/entry.ts';
 import type { Figures, GuardEvent } from '../model/event.ts';
 import type { IntegrationRecord, Status } from '../model/integration.ts';
+import { isLeased } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
-import { isLeased } from '../pass/time-budget.ts';
 import type { Versioned } from '../ports.ts';
 import { plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
@@ -31,7 +31,7 @@ export interface Decided<E> {
 /** A decision as data: computed before anything is touched, executed by the pass. */
 export interface Decision extends Decided<Entry> {
   readonly id: string;
-  /** Null only for `gone`. */
+  /** Null for `gone`, `unread`, and for what another pass has under way of them. */
   readonly record: IntegrationRecord | null;
   readonly kind: DecisionKind;
   /** One sentence a person understands. */
@@ -108,11 +108,22 @@ export function decideGone(id: string, known: Versioned<Entry>, context: Decisio
   return conclude(id, null, known, current, verdict, context.now);
 }
 
+/** An entry whose integration cannot be read now: nothing is concluded, but what it owes is delivered. */
+export function decideUnread(id: string, known: Versioned<Entry>, { now }: DecisionContext): Decision {
+  if (isLeased(known.entry.lease, now)) return underWay(id, null, known);
+  const owes = known.entry.outbox.length > 0;
+  return { ...untouched(id, null, known), kind: 'unread', reason: 'its record could not be read', quiet: !owes };
+}
+
 function underWay(id: string, record: IntegrationRecord | null, known: Known): Decision {
-  const entry = known?.entry ?? BLANK_ENTRY;
   const reason = 'another pass is at work on it; left to that pass';
-  const untouched = { known, current: entry, next: entry, expiresAt: known?.expiresAt ?? null };
-  return { id, record, kind: 'under-way', reason, figures: null, ...untouched, changed: false, quiet: true };
+  return { ...untouched(id, record, known), kind: 'under-way', reason };
+}
+
+function untouched(id: string, record: IntegrationRecord | null, known: Known): Omit<Decision, 'kind' | 'reason'> {
+  const entry = known?.entry ?? BLANK_ENTRY;
+  const expiresAt = known?.expiresAt ?? null;
+  return { id, record, figures: null, known, current: entry, next: entry, expiresAt, changed: false, quiet: true };
 }
 
 function conclude(
@@ -129,9 +140,9 @@ function conclude(
       ? verdict.next.attempt
       : { ...request, at: now, updatedAt: record.updated_at, failedAt: null };
   // The healthy majority keeps the very object it was.
-  const untouched = alerts.length === 0 && request === undefined && verdict.next.lease === null;
+  const asBefore = alerts.length === 0 && request === undefined && verdict.next.lease === null;
   const outbox = [...current.outbox, ...toOutbox(alerts)];
-  const next = untouched ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
+  const next = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
   return weigh({ id, record, kind, reason, figures, known, current, next }, now);
 }
 

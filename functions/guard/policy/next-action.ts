@@ -21,6 +21,7 @@ export function nextAction(decision: Decision, policy: EffectivePolicy, now: str
   switch (decision.kind) {
     case 'healthy':
     case 'gone':
+    case 'unread':
       return NOTHING_TO_DO;
     case 'watch':
     case 'warn':

@@ -1,8 +1,8 @@
 import { type Attempt, afresh, type Entry, type Mark } from '../model/entry.ts';
 import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
+import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
-import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../pass/time-budget.ts';
 import { safeText } from '../text/sanitize.ts';
 import { isLater } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';

@@ -36,6 +36,8 @@ export type DecisionKind =
   | 'ignored'
   /** Another pass is at work on it. */
   | 'under-way'
+  /** Its record, or the whole list, could not be read. */
+  | 'unread'
   /** What an operator asked for through the guard. */
   | 'operator-pause'
   | 'operator-resume'

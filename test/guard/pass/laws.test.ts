@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LedgerUnavailableError, LostRaceError } from '../../../functions/guard/errors.ts';
 import { type Attempt, BLANK_ENTRY, type Entry, isSettled } from '../../../functions/guard/model/entry.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../../functions/guard/model/lease.ts';
 import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
-import { PASS_TIME_LIMIT_SECONDS, RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
+import { RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { IntegrationsApi, Ledger, Ports } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { LedgerUnavailableError } from '../../../functions/guard/errors.ts';
+import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
+import { runPass } from '../../../functions/guard/pass/run-pass.ts';
+import { RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
+import type { Ledger } from '../../../functions/guard/ports.ts';
+import { KeyRefusedError, RequestRefusedError } from '../../../functions/qonversion/errors.ts';
+import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
+
+/** A pass has paused an integration, and nobody has accepted the alert yet. */
+async function harnessThatOwes(): Promise<Harness> {
+  const harness = createHarness();
+  addBusy(harness, 'good');
+  addBusy(harness, 'broken');
+  harness.world.advance(5);
+  harness.world.breakDown('broken', 'HTTP 503');
+  harness.world.advance(20);
+  harness.alerts.refuse(() => true);
+  await harness.pass();
+  harness.alerts.refuse(() => false);
+  harness.world.advance(5);
+  return harness;
+}
+
+describe('an alert that is owed', () => {
+  it('is delivered by a pass that cannot list: the key was revoked, say', async () => {
+    const harness = await harnessThatOwes();
+    harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
+    const report = await harness.pass();
+    expect([...harness.alerts.types()].sort()).toEqual(['guard.failing', 'integration.paused']);
+    expect(report).toMatchObject({ ok: false, settled: true });
+    expect(harness.ledger.entry('production', 'broken')?.outbox).toEqual([]);
+  });
+
+  it('keeps a pass that cannot list from being settled while it is refused', async () => {
+    const harness = await harnessThatOwes();
+    harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
+    harness.alerts.refuse(({ type }) => type === 'integration.paused');
+    expect(await harness.pass()).toMatchObject({ ok: false, settled: false });
+  });
+
+  it.each([
+    ['its own record', 'broken', { delivery_error_count: -1 }],
+    ['a record without a readable id', 'good', { id: '../etc' }],
+  ])('is delivered while %s cannot be read', async (_name, id, fields) => {
+    const harness = await harnessThatOwes();
+    harness.world.patch(id, fields);
+    await harness.pass();
+    expect(harness.alerts.types()).toContain('integration.paused');
+    expect(harness.ledger.entry('production', 'broken')).toMatchObject({ outbox: [], state: { name: 'open' } });
+  });
+
+  it('is delivered once by a pass that has no time for anything else', async () => {
+    const harness = await harnessThatOwes();
+    const report = await runPass({ ...harness.ports, remainingMs: () => RESERVE_MS - 1 }, harness.project);
+    expect(resultOf(report, 'broken')?.outcome).toBe('not-started');
+    await harness.run(10);
+    expect(harness.alerts.types()).toEqual(['integration.paused']);
+  });
+
+  it('to the history alone never becomes an alert to people, however much there is of it', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'mine');
+    const ledger: Ledger = { ...harness.ledger, appendHistory: () => Promise.reject(new Error('throttled')) };
+    for (let times = 0; times < 200; times += 1) {
+      harness.world.advance(1);
+      await runOperatorCommand({ ...harness.ports, ledger }, harness.project, 'mine', { ignoreForMinutes: 60 });
+    }
+    await harness.run(10);
+    expect(harness.alerts.types()).toEqual([]);
+    const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(history.map(({ type }) => type)).toContain('guard.backlog');
+  });
+});
+
+describe('a request that failed', () => {
+  it('is not settled when its outcome cannot be written', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'broken');
+    harness.world.advance(5);
+    harness.world.breakDown('broken', 'HTTP 503');
+    harness.world.advance(20);
+    harness.api.failStatus(new RequestRefusedError('Qonversion refused the request (403)'), 'refused');
+    let writes = 0;
+    const ledger: Ledger = {
+      ...harness.ledger,
+      write: (...args) => {
+        writes += 1;
+        if (writes > 1) throw new LedgerUnavailableError('throttled');
+        return harness.ledger.write(...args);
+      },
+    };
+    const report = await runPass({ ...harness.ports, ledger }, harness.project);
+    expect(resultOf(report, 'broken')?.outcome).toBe('unsettled');
+    expect(report).toMatchObject({ ok: false, settled: false });
+  });
+});
+
+describe('a timestamp with hundreds of thousands of digits', () => {
+  it.each(['last_delivery_at', 'last_error_at', 'created_at', 'updated_at'])(
+    'in %s never keeps it from being paused',
+    async (field) => {
+      const harness = createHarness();
+      addBusy(harness, 'broken');
+      harness.world.advance(5);
+      harness.world.breakDown('broken', 'HTTP 503');
+      harness.world.advance(20);
+      const moment = harness.world.get('broken')?.[field as 'created_at'] ?? '';
+      harness.world.patch('broken', { [field]: moment.replace('Z', `.${'1'.repeat(500_000)}Z`) });
+      const report = await harness.pass();
+      expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
+      expect(harness.alerts.types()).toEqual(['integration.paused']);
+    },
+  );
+});
