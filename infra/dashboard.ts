@@ -203,10 +203,10 @@ export class GuardDashboard extends Construct {
   }
 
   private circuits(shown: Shown): GraphWidget {
-    return this.graph(`${shown.title}: trips, trials, recoveries`, THIRD, {
+    return this.graph(`${shown.title}: trips, probes, recoveries`, THIRD, {
       left: [
         this.metric(shown, METRIC.trips, 'trips', 'Sum').with({ color: '#d62728' }),
-        this.metric(shown, METRIC.probes, 'trials', 'Sum').with({ color: '#1f77b4' }),
+        this.metric(shown, METRIC.probes, 'probes', 'Sum').with({ color: '#1f77b4' }),
         this.metric(shown, METRIC.recoveries, 'recoveries', 'Sum').with({ color: '#2ca02c' }),
         this.level(shown, METRIC.held, 'held back', '#ff7f0e'),
         this.metric(shown, METRIC.actsFailed, 'refused by Qonversion', 'Sum').with({ color: '#9467bd' }),

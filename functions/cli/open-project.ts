@@ -201,7 +201,7 @@ function createApi(apiUrl: string, key: KeySource, remainingMs: () => number) {
   });
 }
 
-/** The same limit as the function's: other passes take an older intent for an interrupted one (law 2). */
+/** The same limit as the function's: other passes take over a lease that has run out (law 2). */
 function createTimeLimit(): () => number {
   const end = systemClock.now().getTime() + PASS_TIME_LIMIT_SECONDS * 1_000;
   return () => end - systemClock.now().getTime();

@@ -14,7 +14,9 @@ const run = promisify(execFile);
 export const ACCOUNT = '000000000000';
 export const REGION = 'us-east-1';
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+/** The folder of this checkout. */
+export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+
 const NODE_PROGRAMS = join(PROJECT, 'node_modules', '.bin');
 const SUPERVISOR = fileURLToPath(new URL('./supervise.ts', import.meta.url));
 
@@ -27,17 +29,31 @@ export interface Cloud {
   readonly environment: Readonly<Record<string, string>>;
   /** What the deployed functions have called so far. */
   readonly calls: Recorder['calls'];
+  /** Loses calls of the deployed functions on their way. */
+  readonly cutOff: Recorder['cutOff'];
   /** The emulator's log: the only trace of a mail or an SMS. */
   log(): Promise<string>;
-  /** Runs the project's own CDK, as `npx cdk …` does. */
-  cdk(args: readonly string[], settingsFile: string): Promise<{ readonly code: number; readonly output: string }>;
-  /** Runs the project's own `guard …`. */
-  guard(args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
+  /**
+   * Runs the project's own CDK, as `npx cdk …` does.
+   * @param app the folder of the app, @default this checkout
+   */
+  cdk(args: readonly string[], settingsFile: string, app?: string): Promise<ProgramResult>;
+  /**
+   * Runs the project's own `guard …`.
+   * @param app the folder of the app, @default this checkout
+   */
+  guard(args: readonly string[], app?: string): Promise<ProgramResult>;
   /** The template that the last `cdk` call synthesized. */
   template(stack: string): string;
   /** A Python program of the virtual environment. */
-  python(program: string, args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
+  python(program: string, args: readonly string[]): Promise<ProgramResult>;
   stop(): Promise<void>;
+}
+
+export interface ProgramResult {
+  readonly code: number;
+  /** What it wrote to standard output, then what it wrote to standard error. */
+  readonly output: string;
 }
 
 export async function startCloud(): Promise<Cloud> {
@@ -72,8 +88,8 @@ export async function startCloud(): Promise<Cloud> {
     CDK_DISABLE_CLI_TELEMETRY: 'true',
     NO_COLOR: '1',
   };
-  const program = (file: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
-    run(file, args, { cwd: PROJECT, env: { ...environment, ...more }, maxBuffer: 64 * 1024 * 1024 }).then(
+  const program = (file: string, args: readonly string[], cwd = PROJECT, more: Readonly<Record<string, string>> = {}) =>
+    run(file, args, { cwd, env: { ...environment, ...more }, maxBuffer: 64 * 1024 * 1024 }).then(
       ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
       (error: { code?: number; stdout?: string; stderr?: string }) => ({
         code: typeof error.code === 'number' ? error.code : 1,
@@ -85,12 +101,13 @@ export async function startCloud(): Promise<Cloud> {
     folder,
     environment,
     calls: recorder.calls,
+    cutOff: recorder.cutOff,
     log: async () => Buffer.concat(lines).toString('utf8'),
-    cdk: (args, settingsFile) =>
-      program(join(NODE_PROGRAMS, 'cdk'), [...args, '--output', join(folder, 'cdk.out')], {
+    cdk: (args, settingsFile, app) =>
+      program(join(NODE_PROGRAMS, 'cdk'), [...args, '--output', join(folder, 'cdk.out')], app, {
         GUARD_SETTINGS: settingsFile,
       }),
-    guard: (args) => program(join(NODE_PROGRAMS, 'node'), ['functions/cli/guard.ts', ...args]),
+    guard: (args, app) => program(join(NODE_PROGRAMS, 'node'), ['functions/cli/guard.ts', ...args], app),
     template: (stack) => join(folder, 'cdk.out', `${stack}.template.json`),
     python: (name, args) => program(join(programs, name), args),
     stop,

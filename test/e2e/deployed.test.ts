@@ -137,8 +137,9 @@ describe.sequential('then, the secret is filled and an integration fails', () =>
 
   it('the ledger holds the open circuit, settled', async () => {
     const entry = await ledgerEntry('broken');
-    expect(entry).toContain('"state":{"S":"open"}');
-    expect(entry).toContain('"intent":{"NULL":true}');
+    expect(entry).toContain('"name":{"S":"open"}');
+    expect(entry).toContain('"attempt":{"NULL":true}');
+    expect(entry).toContain('"outbox":{"L":[]}');
   });
 
   it('mail and SMS get the digests of both, each once', async () => {
@@ -232,7 +233,7 @@ describe.sequential('in operation', () => {
     expect(await must(deployment.cloud.guard(['list', ...where]))).toMatch(/broken\s+Amplitude iOS/);
     expect(await must(deployment.cloud.guard(['pause', 'good-2', ...where]))).toContain('good-2 is paused');
     expect(deployment.sandbox.production.get('good-2')?.active).toBe(0);
-    expect(await ledgerEntry('good-2')).toContain('"pausedByOperator":{"BOOL":true}');
+    expect(await ledgerEntry('good-2')).toContain('"name":{"S":"isolated"}');
     expect(await must(deployment.cloud.guard(['resume', 'good-2', ...where]))).toContain('good-2 is active again');
     const several = await deployment.cloud.guard(['plan', '--stack', STACK]);
     expect(several).toMatchObject({
@@ -274,7 +275,7 @@ describe.sequential('the control panel', () => {
     const press = (action: string) => act({ project: 'production', action, id: 'good-2' });
     expect(await press('pause')).toContain('good-2 is paused');
     expect(deployment.sandbox.production.get('good-2')?.active).toBe(0);
-    expect(await ledgerEntry('good-2')).toContain('"pausedByOperator":{"BOOL":true}');
+    expect(await ledgerEntry('good-2')).toContain('"name":{"S":"isolated"}');
     expect(await press('resume')).toContain('good-2 is active again');
     expect(deployment.sandbox.production.get('good-2')?.active).toBe(1);
     expect(await act({ project: 'production', action: 'run' })).toContain('The pass is done');

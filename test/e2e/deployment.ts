@@ -16,13 +16,15 @@ import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type Sandbox, type SandboxOptions, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
-import { ACCOUNT, type Cloud, REGION, startCloud } from './cloud.ts';
+import { ACCOUNT, type Cloud, PROJECT, type ProgramResult, REGION, startCloud } from './cloud.ts';
 
 export const STACK = 'IntegrationGuard';
 
 /** The unchanged app, deployed into the local cloud, with a sandbox for its API and queues to listen at. */
 export interface Deployment {
   readonly cloud: Cloud;
+  /** The folder of the app that was deployed. */
+  readonly app: string;
   readonly sandbox: Sandbox;
   readonly settingsFile: string;
   /** Queue that the settings subscribe: one CloudEvent per event. */
@@ -79,7 +81,11 @@ export const TWO_PROJECTS: Watched = {
   }),
 };
 
-export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deployment> {
+/** @param prepareApp puts the app to deploy into a folder that goes when the cloud goes, @default this checkout */
+export async function deploy(
+  watched: Watched = TWO_PROJECTS,
+  prepareApp: (folder: string) => Promise<string> = async () => PROJECT,
+): Promise<Deployment> {
   const cloud = await startCloud();
   const settingsFile = join(cloud.folder, 'test-settings.json');
   const sandbox = await startSandbox(watched.worlds(new Date().toISOString()));
@@ -132,8 +138,9 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
         }),
       );
     await writeSettings();
-    await must(cloud.cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], settingsFile));
-    await must(cloud.cdk(['deploy', '--require-approval', 'never'], settingsFile));
+    const app = await prepareApp(join(cloud.folder, 'app'));
+    await must(cloud.cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], settingsFile, app));
+    await must(cloud.cdk(['deploy', '--require-approval', 'never'], settingsFile, app));
 
     const outputs = async () => {
       const { Stacks } = await clients.cloudformation.send(new DescribeStacksCommand({ StackName: STACK }));
@@ -174,6 +181,7 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
     );
     return {
       cloud,
+      app,
       sandbox,
       settingsFile,
       eventsQueue,
@@ -193,7 +201,7 @@ export async function deploy(watched: Watched = TWO_PROJECTS): Promise<Deploymen
 }
 
 /** @throws with everything the program printed when it failed */
-export async function must(result: Promise<{ readonly code: number; readonly output: string }>): Promise<string> {
+export async function must(result: Promise<ProgramResult>): Promise<string> {
   const { code, output } = await result;
   if (code !== 0) throw new Error(`exit code ${code}:\n${output}`);
   return output;

@@ -11,18 +11,26 @@ export interface RecordedCall {
 
 export interface Recorder {
   readonly url: string;
+  /** Every call that has reached the emulator. */
   readonly calls: readonly RecordedCall[];
+  /** From now on the calls for which this is true meet a reset connection; null: none. */
+  cutOff(isLost: ((call: RecordedCall) => boolean) | null): void;
   close(): Promise<void>;
 }
 
 /** A proxy between the deployed functions and the emulator that writes down every AWS call they make. */
 export async function startRecorder(target: URL): Promise<Recorder> {
   const calls: RecordedCall[] = [];
+  let isLost: ((call: RecordedCall) => boolean) | null = null;
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     const call = describeCall(incoming.headers, body.toString('utf8'));
+    if (call !== null && isLost?.(call) === true) {
+      incoming.socket.resetAndDestroy();
+      return;
+    }
     if (call !== null) calls.push(call);
     const upstream = forward(
       {
@@ -44,6 +52,9 @@ export async function startRecorder(target: URL): Promise<Recorder> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    cutOff: (condition) => {
+      isLost = condition;
+    },
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));

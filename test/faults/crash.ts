@@ -19,7 +19,7 @@ import { createMemoryPlace, type Opened, openPlaces, type Place, type Told } fro
 
 export const CRASH_PROJECT = { name: BUSY_PROJECT, policy: aPolicy(BUSY_POLICY) };
 
-/** How long after minute 0 the stories are compared. Long enough for two passes to mend, too short for new trials. */
+/** How long after minute 0 the stories are compared. Long enough for two passes to repair, too short for new probes. */
 const HORIZON_MINUTES = 30;
 
 /** The moment before the pass at minute 0: what every story begins from. */

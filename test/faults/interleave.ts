@@ -152,9 +152,14 @@ function isOutOfOrder(before: Step, step: Step): boolean {
 /**
  * Every schedule once, depth first: replays a prefix of choices, then takes the first of each, until none is left.
  * @param run plays one, and tells whether to the end
+ * @param enough whether to stop before all have been played
  * @returns how many were played to the end
  */
-export async function everySchedule(run: (choose: Choose) => Promise<boolean>, limit: number): Promise<number> {
+export async function everySchedule(
+  run: (choose: Choose) => Promise<boolean>,
+  limit: number,
+  enough: () => boolean = () => false,
+): Promise<number> {
   let prefix: number[] = [];
   let played = 0;
   for (let schedules = 1; ; schedules += 1) {
@@ -167,6 +172,7 @@ export async function everySchedule(run: (choose: Choose) => Promise<boolean>, l
       return choice;
     });
     if (toTheEnd) played += 1;
+    if (enough()) return played;
     let depth = counts.length - 1;
     while (depth >= 0 && (taken[depth] ?? 0) + 1 >= (counts[depth] ?? 0)) depth -= 1;
     if (depth < 0) return played;

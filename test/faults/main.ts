@@ -10,9 +10,9 @@ import { raceEverywhere } from './races.ts';
 
 /**
  * All that is done to the guard, and a table of what came of it:
- * `node test/faults/main.ts [--size quick|full|soak] [--only NAME] [--json]`. Exits with 1 when a law was broken.
+ * `node test/faults/main.ts [--size quick|full|soak] [--only NAME] [--first] [--json]`. Exits with 1 when a law was broken.
  */
-const HARNESSES: Readonly<Record<string, (size: Size) => Promise<readonly Finding[]>>> = {
+const HARNESSES: Readonly<Record<string, (size: Size, first: boolean) => Promise<readonly Finding[]>>> = {
   crash: crashEverywhere,
   kill: killEverywhere,
   races: raceEverywhere,
@@ -27,6 +27,8 @@ const { values } = parseArgs({
   options: {
     size: { type: 'string', default: 'full' },
     only: { type: 'string' },
+    /** The first violation is enough. */
+    first: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -43,7 +45,7 @@ const say = (text: string) => {
 const findings: Finding[] = [];
 for (const [name, run] of chosen) {
   const begun = performance.now();
-  const found = await run(size);
+  const found = await run(size, values.first);
   findings.push(...found);
   for (const { harness, unit, tried, violations } of found) {
     say(`${harness}: ${tried.toLocaleString('en-US')} ${unit}, ${violations.length} violations`);

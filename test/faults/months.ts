@@ -76,7 +76,7 @@ export interface Months {
   /** Passes in which the blast radius held all pauses back. */
   readonly held: number;
   readonly suspensions: number;
-  readonly trials: number;
+  readonly probes: number;
   readonly operatorActs: number;
   readonly alerts: number;
   readonly alertsLost: number;
@@ -441,7 +441,7 @@ class Living {
     const done = this.#switches.slice(from);
     const did = (id: string, to: number) => done.some((item) => item.id === id && item.to === to);
     for (const id of due.pause) if (!did(id, 0)) this.#miss('was to be paused and was not', id);
-    for (const id of due.probe) if (!did(id, 1)) this.#miss('was due for a trial and got none', id);
+    for (const id of due.probe) if (!did(id, 1)) this.#miss('was due for a probe and got none', id);
     for (const { id, to } of done) {
       if (to === 0 && due.held && !due.pause.has(id)) this.#say('was paused although the blast radius held', id);
       if (to === 0) this.#noteTimeToPause(id, at);
@@ -482,7 +482,7 @@ class Living {
     this.#trouble = null;
     // Oftener when something is due: a pass that has nothing to do has nothing to lose.
     if (!this.#random.oneIn(this.#overSince.size > 0 ? 4 : 60)) return null;
-    const kind = this.#random.pick(DISTURBANCES);
+    const kind = this.#random.pick(this.#overSince.size > 0 ? WHILE_ACTING : DISTURBANCES);
     const many = kind === 'killed' || kind === 'in doubt' || kind === 'refused' ? 1 : 30;
     this.#trouble = { kind, left: this.#random.below(many) };
     if (kind === 'unreachable' || kind === 'key rotated') this.#failingTroubles += 1;
@@ -646,7 +646,7 @@ class Living {
       const unconfirmed = events.filter(({ reason }) => reason.includes('may not have taken effect')).length;
       this.#atLeast(id, 'pauses', stops, by('guard', 0));
       this.#atMost(id, 'pauses', stops - unconfirmed, by('guard', 0));
-      this.#compare(id, 'trials', by('guard', 1), count('integration.probing'));
+      this.#compare(id, 'probes', by('guard', 1), count('integration.probing'));
       this.#atMost(id, 'suspensions', count('integration.suspended'), by('worker', 2));
       this.#atLeast(id, 're-activations', count('integration.reactivated'), this.#reactivated.get(id) ?? 0);
       this.#atMost(id, 're-activations', count('integration.reactivated'), by('operator', 1) + by('operator', 0));
@@ -727,7 +727,7 @@ class Living {
       slowestMinutes: slowest,
       held: this.#counts.held,
       suspensions: switched('worker', 2),
-      trials: switched('guard', 1),
+      probes: switched('guard', 1),
       operatorActs,
       alerts: distinct,
       alertsLost: this.#lost,
@@ -756,6 +756,17 @@ const DISTURBANCES = [
 ] as const;
 
 type Disturbance = (typeof DISTURBANCES)[number];
+
+/** What can go wrong when something is to be done: the same, but more often what strikes an act and its alert. */
+const WHILE_ACTING = [
+  ...DISTURBANCES,
+  'killed',
+  'no alerts',
+  'one audience refuses',
+  'in doubt',
+  'in doubt',
+  'refused',
+] as const;
 
 function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): IntegrationRecord {
   return record;
@@ -796,8 +807,8 @@ export async function simulateMonths(size: Size): Promise<readonly Finding[]> {
         "operators' acts": total('operatorActs'),
         'operators overridden': total('overridden'),
         'suspensions by Qonversion': total('suspensions'),
-        trials: total('trials'),
-        'alerts told': total('alerts'),
+        probes: total('probes'),
+        'alerts published': total('alerts'),
         'alerts lost': total('alertsLost'),
         'copies under the same id': total('copies'),
         'events withheld by pauses': total('withheld'),

@@ -41,7 +41,7 @@ function edit(text: string, [from, to]: readonly [string, string]): string {
 }
 
 function runHarness(folder: string, harness: string): Promise<readonly Finding[]> {
-  const args = ['test/faults/main.ts', '--size', 'quick', '--only', harness, '--json'];
+  const args = ['test/faults/main.ts', '--size', 'quick', '--only', harness, '--first', '--json'];
   const options = { cwd: folder, timeout: 120_000, maxBuffer: 256 * 1024 * 1024 };
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, options, (_error, stdout, stderr) => {

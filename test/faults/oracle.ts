@@ -57,10 +57,10 @@ interface Known {
   /** When it was stopped, and when that was first to be seen. */
   stoppedAt: number;
   openedAt: number;
-  failedTrials: number;
+  failedProbeCount: number;
   /** As many at least: fewer when only some pass that was disturbed can have seen an operator's re-activation. */
-  leastTrials: number;
-  /** An operator has had a hand in it since the guard stopped it: no trial any more. */
+  leastProbeCount: number;
+  /** An operator has had a hand in it since the guard stopped it: no probe any more. */
   handed: boolean;
   lastStatus: number;
 }
@@ -92,8 +92,8 @@ export class Oracle {
       circuit: 'closed',
       stoppedAt: 0,
       openedAt: 0,
-      failedTrials: 0,
-      leastTrials: 0,
+      failedProbeCount: 0,
+      leastProbeCount: 0,
       handed: false,
       lastStatus: record.active,
     });
@@ -123,14 +123,14 @@ export class Oracle {
 
   #stopped(record: SandboxRecord, known: Known, by: Actor, at: number): void {
     if (by !== 'operator') {
-      // A trial that ends so has failed, unless a delivery had ended it before.
-      const onTrial = known.circuit === 'half-open' && !known.handed && !deliveredSince(record, known.seen);
-      if (onTrial) {
-        known.failedTrials += 1;
-        known.leastTrials += 1;
+      // A probe that ends so has failed, unless a delivery had ended it before.
+      const probing = known.circuit === 'half-open' && !known.handed && !deliveredSince(record, known.seen);
+      if (probing) {
+        known.failedProbeCount += 1;
+        known.leastProbeCount += 1;
       } else {
-        if (known.circuit !== 'open') known.failedTrials = 0;
-        if (known.circuit !== 'open' || known.handed) known.leastTrials = 0;
+        if (known.circuit !== 'open') known.failedProbeCount = 0;
+        if (known.circuit !== 'open' || known.handed) known.leastProbeCount = 0;
       }
     }
     if (by === 'guard') {
@@ -164,14 +164,14 @@ export class Oracle {
     if (record.active === 1) {
       if (known.stoppedBy === 'operator') return 'operator overridden: it was paused by an operator';
       if (limits.probe === null) return 're-activated although recovery is manual';
-      if (at + SECONDS_MS < known.stoppedAt + cooldownMs(limits.probe, known.leastTrials))
+      if (at + SECONDS_MS < known.stoppedAt + cooldownMs(limits.probe, known.leastProbeCount))
         return 're-activated before the cooldown was over';
       return null;
     }
     const failed = freshFailures(record, activation);
     const minutes = (at - failingSince(record, activation)) / MINUTE_MS;
-    const onTrial = activation?.by === 'guard';
-    const allowed = onTrial
+    const probing = activation?.by === 'guard';
+    const allowed = probing
       ? failed >= (limits.probe?.probeErrors ?? limits.errorThreshold)
       : failed >= limits.errorThreshold && minutes >= limits.failingForMinutes;
     if (allowed) return null;
@@ -202,7 +202,7 @@ export class Oracle {
   /** A pass that runs undisturbed is about to look: what it will see, and what it has to do. */
   beforePass(records: readonly SandboxRecord[], at: number): Due {
     const pause = new Set<string>();
-    const trials = new Set<string>();
+    const failedProbes = new Set<string>();
     const probe = new Set<string>();
     for (const record of records) {
       const known = this.#of(record.id);
@@ -213,16 +213,16 @@ export class Oracle {
       const { probe: recovery } = known.limits;
       if (record.active === 1 && known.circuit === 'closed' && isOver(record, known, at)) pause.add(record.id);
       if (record.active === 1 && known.circuit === 'half-open' && recovery !== null) {
-        if (freshFailures(record, known.seen) >= recovery.probeErrors) trials.add(record.id);
+        if (freshFailures(record, known.seen) >= recovery.probeErrors) failedProbes.add(record.id);
       }
       if (
         record.active !== 1 &&
         known.circuit === 'open' &&
         recovery !== null &&
-        known.failedTrials < recovery.maxAttempts
+        known.failedProbeCount < recovery.maxAttempts
       ) {
         if (known.handed) known.circuit = known.stoppedBy === 'worker' ? 'open' : 'closed';
-        else if (at - SECONDS_MS >= known.openedAt + cooldownMs(recovery, known.failedTrials)) probe.add(record.id);
+        else if (at - SECONDS_MS >= known.openedAt + cooldownMs(recovery, known.failedProbeCount)) probe.add(record.id);
       }
     }
     const active = records.filter((record) => record.active === 1).length;
@@ -230,7 +230,7 @@ export class Oracle {
     const suspended = records.filter((record) => record.active === 2 && this.#heldIds.has(record.id));
     const held = pause.size > 0 && pause.size + suspended.length > allowed;
     this.#heldIds = held ? new Set([...this.#heldIds, ...pause, ...suspended.map(({ id }) => id)]) : new Set();
-    return { pause: held ? trials : new Set([...pause, ...trials]), probe, held };
+    return { pause: held ? failedProbes : new Set([...pause, ...failedProbes]), probe, held };
   }
 
   #seeActive(record: SandboxRecord, known: Known, at: number): void {
@@ -290,6 +290,6 @@ function failingSince(record: SandboxRecord, activation: Activation | null): num
 }
 
 /** Rule 7. */
-function cooldownMs(probe: NonNullable<Limits['probe']>, failedTrials: number): number {
-  return Math.min(probe.cooldownMinutes * probe.backoff ** failedTrials, probe.maxCooldownMinutes) * MINUTE_MS;
+function cooldownMs(probe: NonNullable<Limits['probe']>, failedProbeCount: number): number {
+  return Math.min(probe.cooldownMinutes * probe.backoff ** failedProbeCount, probe.maxCooldownMinutes) * MINUTE_MS;
 }

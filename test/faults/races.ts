@@ -24,7 +24,7 @@ const CHANNEL = 'chat-1';
 const THRESHOLD = 50;
 const FAILING_FOR_MINUTES = 15;
 
-/** A trial is due as soon as the next pass runs: what is wrongly taken for ours is wrongly re-activated at once. */
+/** A probe is due as soon as the next pass runs: what is wrongly taken for ours is wrongly resumed at once. */
 const HASTY = {
   recovery: { ...PROBE_RECOVERY, cooldownMinutes: 1, maxCooldownMinutes: 1, maxAttempts: 9 },
   blastRadius: { percent: 100, floor: 100 },
@@ -374,7 +374,7 @@ export async function endingsOf(
 }
 
 /**
- * A pass died that had written its intent, and an operator acted within the time which that pass had: nothing in the record
+ * A pass died that had written its attempt, and an operator acted within the time which that pass had: nothing in the record
  * tells whose doing it was, and with `probe` the guard takes it for its own. See docs/faults.md.
  */
 function undecidable(race: Race): boolean {
@@ -425,22 +425,27 @@ async function smallCases(): Promise<readonly Case[]> {
   );
 }
 
-export async function raceEverywhere(size: Size): Promise<readonly Finding[]> {
+/** @param first whether the first violation is enough: a mutation needs no more */
+export async function raceEverywhere(size: Size, first = false): Promise<readonly Finding[]> {
   const cases = await smallCases();
   const violations: string[] = [];
+  const enough = () => first && violations.length > 0;
   let tried = 0;
   for (const item of cases) {
-    if (isTooMuch(item, size)) continue;
-    tried += await everySchedule(async (choose) => {
-      const { toTheEnd, wrong } = await run(item, choose, true);
-      violations.push(...wrong);
-      return toTheEnd;
-    }, 10_000_000);
+    if (isTooMuch(item, size) || enough()) continue;
+    tried += await everySchedule(
+      async (choose) => {
+        const { toTheEnd, wrong } = await run(item, choose, true);
+        violations.push(...wrong);
+        return toTheEnd;
+      },
+      10_000_000,
+      enough,
+    );
   }
-  return [
-    { harness: 'races, every order of small cases', unit: 'interleavings', tried, violations },
-    await raceAtRandom(size === 'quick' ? 500 : 10_000, cases),
-  ];
+  const everyOrder = { harness: 'races, every order of small cases', unit: 'interleavings', tried, violations };
+  if (enough()) return [everyOrder];
+  return [everyOrder, await raceAtRandom(size === 'quick' ? 500 : 10_000, cases)];
 }
 
 /** Three actors have a hundred times as many orders as two, and each happening ten times as many as none. */

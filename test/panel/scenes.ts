@@ -61,7 +61,7 @@ export function badDay(): Promise<Harness> {
     breaks(95, 'seg-stripe', 'HTTP 401 {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
     breaks(150, 'braze-ios', 'HTTP 410 Gone'),
     breaks(10, 'af-android', 'HTTP 429 Too Many Requests'),
-    // Paused, and since its trial began there has been nothing to deliver.
+    // Paused, and since its probe began there has been nothing to deliver.
     breaks(95, 'mix-ios', 'timeout after 10 s'),
     {
       ago: 40,

@@ -51,7 +51,7 @@ export interface HalfOpenState extends Outage {
 /** Our breaker over one integration: delivering, held off by an operator (rule 6), stopped, or delivering as a probe. */
 export type State = ClosedState | IsolatedState | OpenState | HalfOpenState;
 
-/** Something people were told once and are reminded of later. */
+/** An alert that people got once and are reminded of later. */
 export interface Notice {
   /** Names the episode. */
   readonly since: string;

@@ -320,7 +320,7 @@ export const EVENT_CATALOGUE = {
     auditOnly: false,
     label: 'older alerts merged',
     description:
-      'Alerts could not be delivered for so long that the ledger has no room for more of them. The older ones of one integration are merged into this one.',
+      'Alerts could not be delivered for so long that the ledger has no room for more of them. The older ones of one integration, or of the project, are merged into this one.',
     quotesLastError: false,
     incident: null,
     phases: null,
@@ -329,7 +329,7 @@ export const EVENT_CATALOGUE = {
       'Why alerts were refused: the topic and its encryption key, a deleted chat channel, the log of the pass.',
     advice: ({ command }) => `Read what happened, and whether it is over: ${command('history --since 7d')}`,
     background: () =>
-      'Each integration keeps up to 64 KiB of alerts that an audience has not accepted. Newer alerts are kept whole.',
+      'Each integration, and the project, keeps up to 64 KiB of alerts that an audience has not accepted. Newer alerts are kept whole.',
   },
   'guard.unreadable': {
     severity: 'warning',

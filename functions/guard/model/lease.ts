@@ -5,7 +5,7 @@ import { plusMs } from '../text/time.ts';
 /** The longest a pass may run: the function's timeout, and the length of a lease (law 2). */
 export const PASS_TIME_LIMIT_SECONDS = 120;
 
-/** Moments closer together than this are not told apart: the API's times are whole seconds, and answers take time. */
+/** Moments closer together than this count as the same: the API's times are whole seconds, and answers take time. */
 export const CLOCK_TOLERANCE_MS = 5_000;
 
 /** The lease of a pass that begins its work now. */

@@ -1,7 +1,7 @@
 import type { Notice, Notices, StretchTopic } from '../model/entry.ts';
 import { HOUR_MS } from '../text/time.ts';
 
-/** "Told once, remind later", for everything people hear of more than once. */
+/** "Announced once, reminded of later", for everything people hear of more than once. */
 
 /**
  * Whether people are to hear of it now.
@@ -12,17 +12,17 @@ export function isDue(notice: Notice | undefined, now: string, remindEveryHours:
   return remindEveryHours > 0 && Date.parse(now) - Date.parse(notice.lastAt) >= remindEveryHours * HOUR_MS;
 }
 
-/** The notice once people have been told (again). Its `times - 1` is the ordinal of the event. */
+/** The notice once it has been announced (again). Its `times - 1` is the ordinal of the event. */
 export function noticed(notice: Notice | undefined, since: string, now: string, errors = 0): Notice {
   return { since: notice?.since ?? since, lastAt: now, times: (notice?.times ?? 0) + 1, errors };
 }
 
 const STRETCH_TOPICS: readonly StretchTopic[] = ['failing', 'would-pause', 'pause-failed', 'activation-failed'];
 
-/** What people were told about the current stretch of failures, as one: the episode and the last count; null: nothing. */
+/** What was announced about the current stretch of failures, as one notice: the episode and the last count; null: nothing. */
 export function stretchNotice(notices: Notices): Notice | null {
-  const told = STRETCH_TOPICS.flatMap((topic) => notices[topic] ?? []);
-  return told.length === 0 ? null : told.reduce((last, next) => (next.lastAt > last.lastAt ? next : last));
+  const given = STRETCH_TOPICS.flatMap((topic) => notices[topic] ?? []);
+  return given.length === 0 ? null : given.reduce((last, next) => (next.lastAt > last.lastAt ? next : last));
 }
 
 /** The notices once the stretch of failures is over. */

@@ -35,9 +35,9 @@ export function judgeClosed(situation: Situation): Verdict {
   }
   if (overWarning) {
     const warning = warningReason(figures, policy, now);
-    const told = noticeOnce(situation, entry, 'failing', figures, warning);
-    const kind = told.alerts.length > 0 ? 'warn' : 'watch';
-    return { kind, reason: warning, figures, alerts: [...alerts, ...told.alerts], next: told.entry };
+    const announced = noticeOnce(situation, entry, 'failing', figures, warning);
+    const kind = announced.alerts.length > 0 ? 'warn' : 'watch';
+    return { kind, reason: warning, figures, alerts: [...alerts, ...announced.alerts], next: announced.entry };
   }
   if (watched.reason !== null) {
     return { kind: watched.alerts.length > 0 ? 'warn' : 'watch', reason, figures, alerts, next: entry };
@@ -66,8 +66,8 @@ function pause(situation: Situation, entry: Entry, figures: Figures, reason: str
 /** What a pause would be, in observe mode: announced once per stretch of failures. */
 export function wouldPause(situation: Situation, entry: Entry, figures: Figures, reason: string): Verdict {
   const observed = `${reason}; observe mode, so nothing was changed`;
-  const told = noticeOnce(situation, entry, 'would-pause', figures, observed);
-  return { kind: 'would-pause', reason, figures, alerts: told.alerts, next: told.entry };
+  const announced = noticeOnce(situation, entry, 'would-pause', figures, observed);
+  return { kind: 'would-pause', reason, figures, alerts: announced.alerts, next: announced.entry };
 }
 
 /** The mark as it counts now: a delivery ends it, a change that no pass has seen renews it. */
@@ -132,22 +132,22 @@ function watchFlapping(situation: Situation): Watched & { readonly reason: strin
 
   const reason = `both failures and deliveries in ${countBoth(flapping)} of the last ${WINDOW} passes; each delivery resets the count, so it stays below every threshold`;
   if (!isDue(notice, now, policy.remindEveryHours)) return { entry: sampled, alerts: [], reason };
-  const told = noticed(notice, flapping.since, now);
-  const seed = { episode: told.since, ordinal: told.times - 1, reason, figures };
+  const announced = noticed(notice, flapping.since, now);
+  const seed = { episode: announced.since, ordinal: announced.times - 1, reason, figures };
   return {
-    entry: { ...sampled, notices: { ...notices, flapping: told } },
+    entry: { ...sampled, notices: { ...notices, flapping: announced } },
     alerts: policy.flapping === 'pause' ? [] : [eventOf(situation, { ...seed, type: 'integration.flapping' })],
     reason,
   };
 }
 
-/** When people were told of a stretch of failures and a delivery has succeeded since, they hear that it is over. */
+/** When a stretch of failures was announced and a delivery has succeeded since, people hear that it is over. */
 function endStretch(situation: Situation, entry: Entry): Watched {
   const { record, policy, now } = situation;
-  const told = stretchNotice(entry.notices);
+  const announced = stretchNotice(entry.notices);
   // While it fails and delivers by turns, each turn would be an alert.
-  if (told === null || alternates(entry.flapping)) return { entry, alerts: [] };
-  if (!isLater(record.last_delivery_at, told.since) && record.delivery_error_count >= told.errors) {
+  if (announced === null || alternates(entry.flapping)) return { entry, alerts: [] };
+  if (!isLater(record.last_delivery_at, announced.since) && record.delivery_error_count >= announced.errors) {
     return { entry, alerts: [] };
   }
   const { figures } = assess(record, entry.state.mark, policy, now);
@@ -155,7 +155,7 @@ function endStretch(situation: Situation, entry: Entry): Watched {
   const reason = `delivering again: a delivery succeeded${at}`;
   return {
     entry: { ...entry, notices: withoutStretch(entry.notices) },
-    alerts: [eventOf(situation, { type: 'integration.recovered', episode: told.since, reason, figures })],
+    alerts: [eventOf(situation, { type: 'integration.recovered', episode: announced.since, reason, figures })],
   };
 }
 

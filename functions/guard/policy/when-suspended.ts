@@ -44,13 +44,14 @@ function suspend(situation: Situation, next: OpenState, prefix = ''): Verdict {
   const failures = `${plural(figures.freshErrors, 'failure')} since ${describeMoment(figures.failingSince, now)}`;
   const reason = `${prefix}Qonversion's delivery worker suspended it after ${failures}`;
   const seed = { episode: next.episode, ordinal: next.failedProbes, reason, figures };
-  const told = entry.notices.stopped;
   return {
     kind: 'suspended',
     reason,
     figures,
     alerts: [eventOf(situation, { ...seed, type: 'integration.suspended', nextProbeAt: retryAt(situation, next) })],
-    next: afresh(entry, next, { stopped: { ...noticed(undefined, next.episode, now), times: told?.times ?? 1 } }),
+    next: afresh(entry, next, {
+      stopped: { ...noticed(undefined, next.episode, now), times: entry.notices.stopped?.times ?? 1 },
+    }),
   };
 }
 

@@ -24,9 +24,9 @@ const manualRecovery = z.strictObject({ mode: z.literal('manual') });
 const probeRecovery = z
   .strictObject({
     mode: z.literal('probe'),
-    /** Minutes a circuit stays open before the first trial. */
+    /** Minutes a circuit stays open before the first probe. */
     cooldownMinutes: positive(MINUTES_A_MONTH).default(60),
-    /** The cooldown is multiplied by this after each failed trial … */
+    /** The cooldown is multiplied by this after each failed probe … */
     backoff: z
       .number('a number from 1 to 10')
       .min(1, 'a number from 1 to 10')
@@ -36,7 +36,7 @@ const probeRecovery = z
     maxCooldownMinutes: positive(MINUTES_A_MONTH).default(1_440),
     /** Trials before the guard gives up. */
     maxAttempts: positive(100).default(5),
-    /** Fresh errors that end a trial. */
+    /** Fresh errors that end a probe. */
     probeErrors: positive().default(3),
   })
   .refine((recovery) => recovery.maxCooldownMinutes >= recovery.cooldownMinutes, {
@@ -158,7 +158,7 @@ const project = z
       context.addIssue({
         code: 'custom',
         path: ['secretKeyArn'],
-        message: 'nothing unless secretArn is given',
+        message: 'only allowed together with secretArn',
         input: entry.secretKeyArn,
       });
     }

@@ -267,7 +267,7 @@ describe('law 3: a quiet pass writes nothing', () => {
     expect(report.results.every(({ outcome }) => outcome === 'quiet')).toBe(true);
   });
 
-  it('holds while circuits are open and on trial too', async () => {
+  it('holds while circuits are open and probing too', async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     const writes = harness.ledger.calls.writes;

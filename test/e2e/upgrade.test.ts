@@ -1,0 +1,322 @@
+import { paginateListStackResources, type StackResourceSummary } from '@aws-sdk/client-cloudformation';
+import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import { GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Entry } from '../../functions/guard/model/entry.ts';
+import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
+import { World } from '../../functions/sandbox/world.ts';
+import { type Deployment, deploy, must, STACK, type Watched } from './deployment.ts';
+import { checkOutVersionBefore } from './version-before.ts';
+
+/**
+ * A stack deployed with the version before, with open circuits and interrupted passes, is updated to this version and goes on.
+ * Passes take their time from the sandbox, whose clock stands still until a step moves it. The steps build on one another.
+ */
+
+const PROJECT_NAME = 'production';
+const SECRET = 'qonversion/production';
+
+/** The integrations, by what the version before leaves of them. */
+const HEALTHY = 'healthy';
+const PAUSED = 'paused-by-guard';
+const WARNED = 'warned';
+const OPERATORS = 'paused-by-operator';
+/** Its pause never reached Qonversion. */
+const UNREACHED = 'unreached';
+/** It was paused, and its alert was not accepted. */
+const UNANNOUNCED = 'unannounced';
+
+/** Recovery is manual but for what the operator pauses: a probe would be due as soon as the guard took that pause for its own. */
+const ONE_PROJECT: Watched = {
+  worlds: (startAt) => ({ production: new World({ startAt }) }),
+  secrets: [],
+  settings: ({ apiUrl }) => {
+    const overrides = [{ match: { id: OPERATORS }, recovery: { mode: 'probe', cooldownMinutes: 1 } }];
+    return { projects: { [PROJECT_NAME]: { secretName: SECRET, apiUrl, policy: { overrides } } } };
+  },
+};
+
+interface Announced {
+  readonly type: string;
+  readonly id: string;
+  /** The integration; undefined for the guard itself. */
+  readonly subject?: string;
+}
+
+interface Item {
+  readonly schema?: number;
+  readonly version: number;
+  readonly entry: unknown;
+}
+
+let deployment: Deployment;
+let world: World;
+let table: DynamoDBDocumentClient;
+const announced: Announced[] = [];
+const digests: string[] = [];
+/** Ids of the alerts that the version before still has to publish, by integration. */
+const owed = new Map<string, string>();
+
+beforeAll(async () => {
+  deployment = await deploy(ONE_PROJECT, checkOutVersionBefore);
+  world = deployment.sandbox.production;
+  table = DynamoDBDocumentClient.from(deployment.clients.dynamodb);
+});
+
+afterAll(async () => {
+  await deployment?.stop();
+});
+
+async function listen(): Promise<void> {
+  const { eventsQueue, digestsQueue, receive } = deployment;
+  announced.push(...(await receive(eventsQueue)).map((body) => JSON.parse(body) as Announced));
+  digests.push(...(await receive(digestsQueue)));
+}
+
+/** Alerts about an integration, in the order they came. */
+const alertsOf = (id: string) => announced.filter(({ subject }) => subject === id).map(({ type }) => type);
+
+async function pass(): Promise<{ readonly error: string | undefined; readonly body: unknown }> {
+  const answer = await deployment.invoke('PassFunctionName', { project: PROJECT_NAME });
+  await listen();
+  return answer;
+}
+
+/** A pass that must succeed. */
+async function passOrThrow(): Promise<void> {
+  const { error, body } = await pass();
+  if (error !== undefined) throw new Error(`the pass failed: ${JSON.stringify(body)}`);
+}
+
+function failOverLimits(id: string): void {
+  world.patch(id, {
+    delivery_error_count: 61,
+    last_delivery_at: new Date(world.now().getTime() - 20 * 60_000).toISOString(),
+    last_error_message: 'HTTP 401',
+  });
+}
+
+async function query(partition: string): Promise<readonly Record<string, unknown>[]> {
+  const { Items = [] } = await table.send(
+    new QueryCommand({
+      TableName: (await deployment.outputs()).LedgerTableName,
+      KeyConditionExpression: '#project = :project',
+      ExpressionAttributeNames: { '#project': 'project' },
+      ExpressionAttributeValues: { ':project': partition },
+      ConsistentRead: true,
+    }),
+  );
+  return Items;
+}
+
+async function itemOf(id: string): Promise<Item> {
+  const item = (await query(PROJECT_NAME)).find((each) => each.item === `integration#${id}`);
+  if (item === undefined) throw new Error(`the ledger has no item of ${id}`);
+  return item as unknown as Item;
+}
+
+/** What the history holds about integrations: "type integration", sorted. */
+async function history(): Promise<readonly string[]> {
+  const events = (await query(`${PROJECT_NAME}#history`)).map(
+    ({ event }) => event as { readonly type: string; readonly record: { readonly id: string } | null },
+  );
+  return events.flatMap(({ type, record }) => (record === null ? [] : [`${type} ${record.id}`])).sort();
+}
+
+const writes = () =>
+  deployment.cloud.calls.filter(({ action }) => /^dynamodb:(Put|BatchWrite|Update|Delete)/.test(action)).length;
+
+async function resources(): Promise<readonly StackResourceSummary[]> {
+  const found: StackResourceSummary[] = [];
+  const { cloudformation: client } = deployment.clients;
+  for await (const page of paginateListStackResources({ client }, { StackName: STACK })) {
+    found.push(...(page.StackResourceSummaries ?? []));
+  }
+  return found;
+}
+
+/** Physical ids of the resources that hold data or are known elsewhere, by type and logical id. */
+async function physicalIds(): Promise<Readonly<Record<string, string>>> {
+  const types = /^AWS::(DynamoDB::Table|SNS::Topic|SecretsManager::Secret|KMS::Key|SQS::Queue|Lambda::Function)$/;
+  const named = (await resources()).filter(({ ResourceType = '' }) => types.test(ResourceType));
+  return Object.fromEntries(
+    named.map(({ ResourceType, LogicalResourceId, PhysicalResourceId = '' }) => [
+      `${ResourceType} ${LogicalResourceId}`,
+      PhysicalResourceId,
+    ]),
+  );
+}
+
+const passCode = async () => {
+  const { PassFunctionName: FunctionName } = await deployment.outputs();
+  return (await deployment.clients.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).CodeSha256;
+};
+
+describe.sequential('the version before', () => {
+  it('pauses an integration, warns about another, and lets an operator pause a third', async () => {
+    await deployment.clients.secrets.send(
+      new PutSecretValueCommand({ SecretId: SECRET, SecretString: PRODUCTION_KEY }),
+    );
+    for (const id of [HEALTHY, PAUSED, WARNED, OPERATORS, UNREACHED, UNANNOUNCED]) world.add({ id, active: 1 });
+    world.advance(1);
+    failOverLimits(PAUSED);
+    world.patch(WARNED, { delivery_error_count: 30, last_delivery_at: world.now().toISOString() });
+    await passOrThrow();
+    const pause = ['pause', OPERATORS, '--stack', STACK, '--project', PROJECT_NAME];
+    expect(await must(deployment.cloud.guard(pause, deployment.app))).toContain(`${OPERATORS} is paused`);
+
+    expect(alertsOf(PAUSED)).toEqual(['integration.paused']);
+    expect(alertsOf(WARNED)).toEqual(['integration.failing']);
+    expect(await itemOf(PAUSED)).toMatchObject({ entry: { circuit: { state: 'open' }, intent: null } });
+    expect(await itemOf(WARNED)).toMatchObject({
+      entry: { told: { alerts: { 'integration.failing': { times: 1 } } } },
+    });
+    expect(await itemOf(OPERATORS)).toMatchObject({ entry: { pausedByOperator: true, intent: null } });
+    for (const item of await query(PROJECT_NAME)) expect(item).not.toHaveProperty('schema');
+  });
+
+  it('dies before its request to pause another has reached Qonversion', async () => {
+    world.advance(1);
+    failOverLimits(UNREACHED);
+    const isAsked = () =>
+      deployment.sandbox.requests.some(({ method, path }) => method === 'POST' && path.includes(UNREACHED));
+    deployment.sandbox.faults.add({ fault: { kind: 'reset' }, method: 'POST', path: UNREACHED });
+    // From this request on the pass reaches neither Qonversion nor AWS, as if its process had died.
+    deployment.cloud.cutOff(isAsked);
+    expect(await pass()).toMatchObject({ error: 'Unhandled' });
+    deployment.cloud.cutOff(null);
+    deployment.sandbox.faults.clear();
+
+    expect(isAsked()).toBe(true);
+    expect(world.get(UNREACHED)?.active).toBe(1);
+    owed.set(UNREACHED, await firstIntended(UNREACHED));
+  });
+
+  it('pauses one more, and its alert is not accepted', async () => {
+    failOverLimits(UNANNOUNCED);
+    deployment.cloud.cutOff(({ action }) => action.startsWith('sns:'));
+    expect(await pass()).toMatchObject({ error: 'Unhandled' });
+    deployment.cloud.cutOff(null);
+
+    expect(world.get(UNANNOUNCED)?.active).toBe(0);
+    owed.set(UNANNOUNCED, await firstIntended(UNANNOUNCED));
+    expect([...alertsOf(UNREACHED), ...alertsOf(UNANNOUNCED)]).toEqual([]);
+  });
+
+  /** The id of the alert in an intent of version 0.1 that no pass has settled. */
+  async function firstIntended(id: string): Promise<string> {
+    const item = await itemOf(id);
+    expect(item).not.toHaveProperty('schema');
+    expect(item).toMatchObject({
+      entry: {
+        circuit: { state: 'closed' },
+        intent: { act: { status: 0 }, events: [{ type: 'integration.paused' }], failedAt: null },
+      },
+    });
+    const { intent } = item.entry as { readonly intent: { readonly events: readonly [{ readonly id: string }] } };
+    return intent.events[0].id;
+  }
+});
+
+describe.sequential('the update to this version', () => {
+  it('keeps table, topics, keys, queues, secret and functions, and replaces the code', async () => {
+    const before = { ids: await physicalIds(), outputs: await deployment.outputs(), code: await passCode() };
+    expect(Object.keys(before.ids).length).toBeGreaterThanOrEqual(8);
+    await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
+
+    expect(await physicalIds()).toEqual(before.ids);
+    expect(await deployment.outputs()).toEqual(before.outputs);
+    expect(await passCode()).not.toBe(before.code);
+    const { SecretString } = await deployment.clients.secrets.send(new GetSecretValueCommand({ SecretId: SECRET }));
+    expect(SecretString).toBe(PRODUCTION_KEY);
+  });
+});
+
+describe.sequential('this version', () => {
+  it('reads the ledger of the version before, and leaves interrupted work to the pass that may still be running', async () => {
+    const before = { writes: writes(), alerts: announced.length };
+    await passOrThrow();
+    const plan = JSON.parse(
+      await must(deployment.cloud.guard(['plan', '--json', '--stack', STACK, '--project', PROJECT_NAME])),
+    ) as { readonly decisions: readonly { readonly id: string; readonly kind: string }[] };
+    expect(Object.fromEntries(plan.decisions.map(({ id, kind }) => [id, kind]))).toEqual({
+      [HEALTHY]: 'healthy',
+      [PAUSED]: 'open',
+      [WARNED]: 'watch',
+      [OPERATORS]: 'operator-paused',
+      [UNREACHED]: 'under-way',
+      [UNANNOUNCED]: 'under-way',
+    });
+    expect({ writes: writes(), alerts: announced.length }).toEqual(before);
+  });
+
+  it('on its schedule delivers the owed alert and carries out the pause that never reached Qonversion', async () => {
+    // Past the time that a pass may take: none of the version before can still be running.
+    world.advance(3);
+    await deployment.untilScheduled('both pauses and their alerts, settled in the ledger', async () => {
+      const items = await Promise.all([...owed.keys()].map(itemOf));
+      return items.every(({ entry }) => {
+        const { attempt, outbox, lease } = entry as Partial<Entry>;
+        return attempt === null && outbox?.length === 0 && lease === null;
+      });
+    });
+    await passOrThrow();
+
+    for (const [id, eventId] of owed) {
+      expect(announced.filter(({ subject }) => subject === id)).toMatchObject([
+        { type: 'integration.paused', id: eventId },
+      ]);
+      expect(world.get(id)?.active).toBe(0);
+      expect(await itemOf(id)).toMatchObject({
+        schema: 2,
+        entry: { state: { name: 'open', by: 'guard' }, attempt: null, outbox: [], lease: null },
+      });
+    }
+    for (const id of owed.keys()) expect(digests.filter((text) => text.includes(id))).toHaveLength(1);
+  });
+
+  it("announces nothing again, and leaves the operator's pause alone", async () => {
+    expect(alertsOf(PAUSED)).toEqual(['integration.paused']);
+    expect(alertsOf(WARNED)).toEqual(['integration.failing']);
+    expect(alertsOf(OPERATORS)).toEqual([]);
+    expect(Object.fromEntries(world.list().map(({ id, active }) => [id, active]))).toEqual({
+      [HEALTHY]: 1,
+      [PAUSED]: 0,
+      [WARNED]: 1,
+      [OPERATORS]: 0,
+      [UNREACHED]: 0,
+      [UNANNOUNCED]: 0,
+    });
+  });
+
+  it('is quiet from then on', async () => {
+    const before = { writes: writes(), alerts: announced.length, digests: digests.length };
+    await passOrThrow();
+    await passOrThrow();
+    expect({ writes: writes(), alerts: announced.length, digests: digests.length }).toEqual(before);
+  });
+
+  it('accepts that an operator resumes an integration that the version before paused', async () => {
+    world.advance(1);
+    world.setStatus(PAUSED, 1);
+    await passOrThrow();
+    await passOrThrow();
+    expect(alertsOf(PAUSED)).toEqual(['integration.paused', 'integration.reactivated']);
+    expect(world.get(PAUSED)?.active).toBe(1);
+    expect(await itemOf(PAUSED)).toMatchObject({ schema: 2, entry: { state: { name: 'closed' }, outbox: [] } });
+  });
+
+  it('has everything in the history once', async () => {
+    expect(await history()).toEqual(
+      [
+        `integration.failing ${WARNED}`,
+        `integration.operator-paused ${OPERATORS}`,
+        `integration.paused ${PAUSED}`,
+        `integration.paused ${UNANNOUNCED}`,
+        `integration.paused ${UNREACHED}`,
+        `integration.reactivated ${PAUSED}`,
+      ].sort(),
+    );
+  });
+});
