@@ -9,7 +9,7 @@ import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
 import { createCrashGate, gated } from './effects.ts';
 import type { Finding, Size } from './finding.ts';
-import { type Actor, type Limits, Oracle } from './oracle.ts';
+import { type Actor, type Due, type Limits, Oracle } from './oracle.ts';
 import { createRandom, type Random } from './random.ts';
 
 /**
@@ -428,13 +428,18 @@ class Living {
     this.#heard = events.length;
   }
 
-  async #undisturbedPass(): Promise<void> {
-    const at = this.#now();
-    const records = this.#world.list();
-    const due = this.#oracle.beforePass(records, at);
+  /** What a pass sees that can list, read and write; whether it can act or be heard does not matter. */
+  #look(records: readonly SandboxRecord[], at: number): Due {
     for (const { id, active } of records) {
       if (active === 1 && this.#awaited.delete(id)) this.#reactivated.set(id, (this.#reactivated.get(id) ?? 0) + 1);
     }
+    return this.#oracle.beforePass(records, at);
+  }
+
+  async #undisturbedPass(): Promise<void> {
+    const at = this.#now();
+    const records = this.#world.list();
+    const due = this.#look(records, at);
     const from = this.#switches.length;
     await runPass(this.#ports(), this.#project);
     this.#failingNow = false;
@@ -522,13 +527,14 @@ class Living {
         this.#ledger.failWith(null);
         return;
       case 'no alerts':
+        // What is due is done all the same.
         this.#alerts.refuse(() => true);
-        await runPass(ports, this.#project);
+        await this.#undisturbedPass();
         this.#alerts.refuse(() => false);
         return;
       case 'one audience refuses':
         this.#alerts.refuse((_, audience) => audience === CHANNEL);
-        await runPass(ports, this.#project);
+        await this.#undisturbedPass();
         this.#alerts.refuse(() => false);
         return;
       case 'in doubt':
@@ -538,6 +544,7 @@ class Living {
           const error = new UnavailableError('the answer was lost');
           return { outcome: kind === 'refused' ? 'refused' : 'unknown', error };
         };
+        this.#look(this.#world.list(), this.#now());
         await runPass({ ...ports, api: { ...ports.api, setStatus } }, this.#project);
       }
     }
@@ -774,7 +781,7 @@ function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): Int
 
 /** How much life a size is worth: seeds, integrations and days, each lived with either kind of recovery. */
 const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> = {
-  quick: [{ seed: 1, integrations: 40, days: 12 }],
+  quick: [{ seed: 4, integrations: 40, days: 12 }],
   full: [
     { seed: 1, integrations: 300, days: 30 },
     ...[2, 3, 4, 5, 6].map((seed) => ({ seed, integrations: 40, days: 40 })),

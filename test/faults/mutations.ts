@@ -15,9 +15,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 1',
     breaks: 'Qonversion is touched without a word in the ledger',
     file: 'functions/guard/pass/execute.ts',
-    edits: [
-      ['const written = await put(leaseFrom(time.now()));', 'const written = (known?.version ?? null) as number;'],
-    ],
+    edits: [['const written = await put(leaseFrom(time.now()));', 'const written = known?.version ?? 0;']],
     harness: 'crash',
   },
   {
@@ -104,7 +102,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 2',
     breaks: 'a lease is taken over while its pass may still run',
-    file: 'functions/guard/pass/time-budget.ts',
+    file: 'functions/guard/model/lease.ts',
     edits: [['return leftMs > 0 &&', 'return leftMs > 1e12 &&']],
     harness: 'races',
   },
@@ -194,8 +192,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'functions/guard/pass/run-pass.ts',
     edits: [
       [
-        'execute(ports, project, [], decision, time)',
-        'execute(ports, project, [], { ...decision, quiet: true }, time)',
+        'execute(ports, project, failed.decisions, failed.projectDecision, time)',
+        'execute(ports, project, failed.decisions, null, time)',
       ],
     ],
     harness: 'months',

@@ -114,6 +114,8 @@ export class Oracle {
     known.activation = { at, count: record.delivery_error_count, by };
     if (by === 'guard') {
       known.circuit = 'half-open';
+      // A probe begins anew, whatever an operator did that only a disturbed pass has seen.
+      known.handed = false;
       known.seen = known.activation;
     } else if (known.circuit !== 'closed') {
       known.handed = true;
