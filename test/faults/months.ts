@@ -781,7 +781,8 @@ function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): Int
 
 /** How much life a size is worth: seeds, integrations and days, each lived with either kind of recovery. */
 const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> = {
-  quick: [{ seed: 4, integrations: 40, days: 12 }],
+  // Between them they see each kind of disturbance strike an act, and the blast radius hold.
+  quick: [4, 6].map((seed) => ({ seed, integrations: 40, days: 12 })),
   full: [
     { seed: 1, integrations: 300, days: 30 },
     ...[2, 3, 4, 5, 6].map((seed) => ({ seed, integrations: 40, days: 40 })),
