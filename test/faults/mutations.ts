@@ -15,7 +15,13 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 1',
     breaks: 'Qonversion is touched without a word in the ledger',
     file: 'functions/guard/pass/execute.ts',
-    edits: [['const written = await put(leaseFrom(time.now()));', 'const written = known?.version ?? 0;']],
+    edits: [
+      ['    const written = await put(leaseFrom(time.now()));\n', ''],
+      [
+        'await request(entry);\n    return { ...asked',
+        'await request(entry);\n    const written = await put(leaseFrom(time.now()));\n    return { ...asked',
+      ],
+    ],
     harness: 'crash',
   },
   {
