@@ -18,7 +18,7 @@ export interface Mark {
 export type OpenedBy = 'guard' | 'qonversion';
 
 /** What an open or half-open circuit carries through a whole outage. */
-export interface Outage {
+interface Outage {
   readonly by: OpenedBy;
   /** Names the outage in event ids: the moment its failures began. */
   readonly episode: string;

@@ -69,11 +69,21 @@ const nextProbe: Sentences = (subject) =>
     ? 'The guard will not resume it.'
     : `At ${subject.nextProbe} the guard probes whether it works again.`;
 
-export const EVENT_CATALOGUE = {
+/** What most types have; the catalogue names the exceptions. */
+const USUAL = {
+  auditOnly: false,
+  quotesLastError: false,
+  incident: null,
+  phases: null,
+  check: null,
+  advice: null,
+  background: null,
+} as const;
+
+const EVENT_CATALOGUE = {
   'integration.failing': {
     severity: 'warning',
     actor: 'guard',
-    auditOnly: false,
     label: 'failing',
     description:
       'Deliveries keep failing. The early warning (`warnThreshold`) is reached, the limits for a pause are not.',
@@ -89,7 +99,6 @@ export const EVENT_CATALOGUE = {
   'integration.paused': {
     severity: 'critical',
     actor: 'guard',
-    auditOnly: false,
     label: 'paused',
     description: 'The limits for a pause were reached, so the guard paused the integration.',
     quotesLastError: true,
@@ -105,7 +114,6 @@ export const EVENT_CATALOGUE = {
   'integration.would-pause': {
     severity: 'warning',
     actor: 'guard',
-    auditOnly: false,
     label: 'would be paused',
     description: 'The limits for a pause were reached. In observe mode the guard only reports it.',
     quotesLastError: true,
@@ -121,7 +129,6 @@ export const EVENT_CATALOGUE = {
   'integration.pause-failed': {
     severity: 'critical',
     actor: 'guard',
-    auditOnly: false,
     label: 'could not be paused',
     description:
       'The guard tried to pause the integration. Qonversion refused, did not answer, or returned another state.',
@@ -131,27 +138,21 @@ export const EVENT_CATALOGUE = {
     meaning: () => 'It may still be active, and its deliveries may still fail. The guard tries again in every pass.',
     check: REFUSAL,
     advice: ({ id, command }) => `Fix what the reason names. To pause it now: ${command(`pause ${id}`)}`,
-    background: null,
   },
   'integration.activation-failed': {
     severity: 'warning',
     actor: 'guard',
-    auditOnly: false,
     label: 'could not be resumed',
     description: 'A probe was due, but Qonversion did not resume the integration.',
-    quotesLastError: false,
     incident: 'trigger',
-    phases: null,
     meaning: ({ destination }) =>
       `It stays stopped: no events are sent to ${destination}. The guard tries again in every pass.`,
     check: REFUSAL,
     advice: ({ id, command }) => `Fix what the reason names. To resume it now: ${command(`resume ${id}`)}`,
-    background: null,
   },
   'integration.suspended': {
     severity: 'critical',
     actor: 'Qonversion',
-    auditOnly: false,
     label: 'suspended by Qonversion',
     description: "Qonversion's delivery worker suspended the integration (`active` 2).",
     quotesLastError: true,
@@ -166,51 +167,38 @@ export const EVENT_CATALOGUE = {
   'integration.reactivated': {
     severity: 'info',
     actor: 'operator',
-    auditOnly: false,
     label: 'resumed by an operator',
     description: 'An operator resumed an integration that the guard or Qonversion had stopped.',
-    quotesLastError: false,
     incident: 'resolve',
     phases: { before: 'paused', after: 'delivering' },
     meaning: ({ destination }) =>
       `Events are sent to ${destination} again. The guard leaves it on and counts failures from now on.`,
     check: () => 'Did your team resume it? If not, another person has access to the project.',
     advice: pauseAgain,
-    background: null,
   },
   'integration.probing': {
     severity: 'info',
     actor: 'guard',
-    auditOnly: false,
     label: 'probing',
     description: 'The cooldown is over. The guard resumed the integration to see whether deliveries succeed.',
-    quotesLastError: false,
-    incident: null,
     phases: { before: 'paused', after: 'probing' },
     meaning: ({ destination }) =>
       `Events are sent to ${destination} again as a probe. Successful deliveries end the outage. Failures stop it again, for longer.`,
-    check: null,
     advice: pauseAgain,
-    background: null,
   },
   'integration.recovered': {
     severity: 'info',
     actor: 'guard',
-    auditOnly: false,
     label: 'recovered',
     description: 'Deliveries succeed again.',
-    quotesLastError: false,
     incident: 'resolve',
     phases: { before: 'failing', after: 'delivering' },
     meaning: ({ destination }) => `Events arrive at ${destination} again.`,
-    check: null,
-    advice: null,
     background: () => 'Events from a pause are not delivered later. If you need them, export them from Qonversion.',
   },
   'integration.recovery-abandoned': {
     severity: 'critical',
     actor: 'guard',
-    auditOnly: false,
     label: 'recovery abandoned',
     description:
       'All probes failed, or an operator changed the integration while the guard had paused it. The guard probes no more.',
@@ -226,12 +214,10 @@ export const EVENT_CATALOGUE = {
   'integration.still-down': {
     severity: 'warning',
     actor: 'guard',
-    auditOnly: false,
     label: 'still down',
     description: 'A reminder: the integration is still stopped.',
     quotesLastError: true,
     incident: 'trigger',
-    phases: null,
     meaning: (subject) =>
       `No events are sent to ${subject.destination}. Events from the pause are not delivered later. ${nextProbe(subject)}`,
     check: LAST_ERROR,
@@ -242,7 +228,6 @@ export const EVENT_CATALOGUE = {
   'integration.flapping': {
     severity: 'warning',
     actor: 'guard',
-    auditOnly: false,
     label: 'flapping',
     description: 'Deliveries fail and succeed by turns. Each success resets the count, so no threshold is reached.',
     quotesLastError: true,
@@ -261,13 +246,9 @@ export const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'paused by an operator',
     description: 'An operator paused the integration, or it was never started.',
-    quotesLastError: false,
-    incident: null,
     phases: { before: 'delivering', after: 'operator' },
     meaning: ({ destination }) => `No events are sent to ${destination}. The guard never resumes it.`,
-    check: null,
     advice: ({ id, command }) => `To resume it: ${command(`resume ${id}`)}`,
-    background: null,
   },
   'integration.operator-resumed': {
     severity: 'info',
@@ -275,13 +256,9 @@ export const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'resumed by an operator',
     description: 'An operator resumed an integration that an operator had paused, or started a new one.',
-    quotesLastError: false,
-    incident: null,
     phases: { before: 'operator', after: 'delivering' },
     meaning: ({ destination }) => `Events are sent to ${destination} again. The guard counts failures from now on.`,
-    check: null,
     advice: pauseAgain,
-    background: null,
   },
   'integration.exemption': {
     severity: 'info',
@@ -289,41 +266,28 @@ export const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'ignored or unignored',
     description: 'An operator had the guard ignore the integration for some time, or ended that.',
-    quotesLastError: false,
-    incident: null,
-    phases: null,
     meaning: () => 'While an integration is ignored, the guard neither pauses it nor sends alerts about it.',
-    check: null,
     advice: ({ id, command }) => `Nothing. To have it guarded again: ${command(`ignore ${id} --off`)}`,
-    background: null,
   },
   'guard.held': {
     severity: 'critical',
     actor: 'guard',
-    auditOnly: false,
     label: 'pauses held back',
     description:
       'More integrations reached the limits in one pass than the blast radius allows, so the guard paused none of them.',
-    quotesLastError: false,
     incident: 'trigger',
-    phases: null,
     meaning: () =>
       'So many failures at once usually have one cause, so the guard paused nothing. Events are still sent, but they do not arrive.',
     check: ({ command }) =>
       `What they share: a provider, a network, an error (${command('plan')}). Does Qonversion's status page report an incident?`,
     advice: ({ command }) => `Fix the common cause. If you want all of them paused: ${command('run --force')}`,
-    background: null,
   },
   'guard.backlog': {
     severity: 'critical',
     actor: 'guard',
-    auditOnly: false,
     label: 'older alerts merged',
     description:
       'Alerts could not be delivered for so long that the ledger has no room for more of them. The older ones of one integration, or of the project, are merged into this one.',
-    quotesLastError: false,
-    incident: null,
-    phases: null,
     meaning: () => 'The alerts named here arrive only now, and as a summary. The history has each of them.',
     check: () =>
       'Why alerts were refused: the topic and its encryption key, a deleted chat channel, the log of the pass.',
@@ -334,26 +298,19 @@ export const EVENT_CATALOGUE = {
   'guard.unreadable': {
     severity: 'warning',
     actor: 'guard',
-    auditOnly: false,
     label: 'records unreadable',
     description: 'Some records do not look as the API documents them.',
-    quotesLastError: false,
     incident: 'trigger',
-    phases: null,
     meaning: () => 'The guard skips these records. It guards all other integrations as usual.',
     check: ({ command }) => `Which field of which record: ${command('list --json')}, under "invalid".`,
     advice: () => 'Update the guard. If that does not help, report the record to Qonversion.',
-    background: null,
   },
   'guard.failing': {
     severity: 'critical',
     actor: 'guard',
-    auditOnly: false,
     label: 'the guard cannot run',
     description: 'Passes cannot run.',
-    quotesLastError: false,
     incident: 'trigger',
-    phases: null,
     meaning: () => 'The guard watches no integration of this project until this is fixed.',
     check: () =>
       'The reason in the alert. Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. Could not be reached, or 5xx: Qonversion or the network. Ledger: DynamoDB.',
@@ -364,18 +321,12 @@ export const EVENT_CATALOGUE = {
   'guard.recovered': {
     severity: 'info',
     actor: 'guard',
-    auditOnly: false,
     label: 'the guard runs again',
     description: 'Passes run again after `guard.failing`.',
-    quotesLastError: false,
     incident: 'resolve',
-    phases: null,
     meaning: () => 'The guard watches all integrations of this project again.',
-    check: null,
-    advice: null,
-    background: null,
   },
-} as const satisfies Readonly<Record<string, EventDescription>>;
+} as const satisfies Readonly<Record<string, Omit<EventDescription, keyof typeof USUAL> & Partial<EventDescription>>>;
 
 export type EventType = keyof typeof EVENT_CATALOGUE;
 
@@ -383,7 +334,7 @@ export type EventType = keyof typeof EVENT_CATALOGUE;
 export const EVENT_TYPES = Object.keys(EVENT_CATALOGUE) as readonly EventType[];
 
 export function describeType(type: EventType): EventDescription {
-  return EVENT_CATALOGUE[type];
+  return { ...USUAL, ...EVENT_CATALOGUE[type] };
 }
 
 /** The section of the runbook about a type of event. */

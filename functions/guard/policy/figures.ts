@@ -18,7 +18,7 @@ export function failingSince(record: IntegrationRecord, mark: Mark): string {
 }
 
 /** What rules 1 and 2 make of one record. */
-export interface Assessment {
+interface Assessment {
   readonly figures: Figures;
   /** Both limits are reached. */
   readonly overLimits: boolean;

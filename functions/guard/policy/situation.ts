@@ -58,7 +58,7 @@ export interface Situation {
 }
 
 /** What to ask of Qonversion, and what becomes of the entry once that has taken effect. */
-export interface Request {
+interface Request {
   readonly status: Status;
   readonly state: State;
   readonly notices: Notices;
