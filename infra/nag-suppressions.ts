@@ -52,7 +52,7 @@ const ACKNOWLEDGED: readonly Acknowledgement[] = [
     on: (resource) => resource instanceof CfnFunction || resource instanceof CfnEventInvokeConfig,
     ids: ['NIST.800.53.R5-LambdaDLQ', 'Serverless-LambdaDLQ', 'Serverless-LambdaAsyncFailureDestination'],
     reason:
-      'A failed pass is not replayed: its input is a project name, the next schedule evaluates the present state, intents in the ledger carry over what was begun, and an alarm tells of the error. What Scheduler could not deliver goes to the dead-letter queue.',
+      'A failed pass is not replayed: its input is a project name, the next schedule evaluates the present state, attempts and outboxes in the ledger carry over what was begun, and an alarm fires. What Scheduler could not deliver goes to the dead-letter queue.',
   },
   {
     on: (resource) => resource instanceof CfnFunction,

@@ -49,11 +49,11 @@ describe('what a pass asks for', () => {
     const many = await countPass({ integrations: 2_000, failing: 100 });
     expect(many).toEqual(few);
     expect(few).toMatchObject({
-      // The second look of whoever has something to write.
+      // A pass that has something to write lists again.
       lists: 2,
       statuses: 100,
       queries: 1,
-      // An intent and its settling each, and the history 25 at a time.
+      // An attempt and its outcome each, and the history 25 at a time.
       writes: 204,
       // Events in tens, and one digest.
       publishes: 11,

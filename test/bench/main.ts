@@ -99,7 +99,7 @@ function NOTES(): string {
 
 - **Quiet pass.** The bound is a bare \`fetch\` and \`JSON.parse\` of the same list beside one query of the SDK, whichever takes longer. A quiet
   pass is one list and one query, at once, and no write; the count of requests is asserted in \`npm test\` as well.
-- **Busy pass.** Law 1 (intent, act, alert, settle) needs one round trip after the other for list, intents, pauses and settling at eight at a
+- **Busy pass.** Law 1 (write the attempt, ask, publish, write the outcome) needs one round trip after the other for list, attempts, pauses and outcomes at eight at a
   time, and for alerts in tens; the bound is their number times a round trip. The guard also lists a second time
   ([decision 4](decisions/0004-re-list-before-writing.md)) and keeps the history, and sends four batches of alerts at once.
 - **Cold start.** Both bundles are made by the same options. What the real one loads more is zod (mini) for the API's records, Powertools,

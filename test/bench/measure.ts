@@ -125,7 +125,7 @@ const BUSY = { integrations: 1_000, failing: 100 } as const;
 const AT_ONCE = 8;
 const BATCH = 10;
 
-/** Law 1 in order takes so many round trips one after the other, whatever the code: list, intents, acts, alerts, settling. */
+/** Law 1 in order takes so many round trips one after the other, whatever the code: list, attempts, requests, alerts, outcomes. */
 const BUSY_ROUNDS =
   1 + 2 * Math.ceil(BUSY.failing / AT_ONCE) + Math.ceil(BUSY.failing / BATCH) + 1 + Math.ceil(BUSY.failing / AT_ONCE);
 

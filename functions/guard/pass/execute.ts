@@ -103,7 +103,8 @@ export async function execute(
     }),
     delivered: events.filter((item) => isDelivered(item) && !isAuditOnly(item.event)).map(({ event }) => event),
     undelivered: events.filter((item) => !isDelivered(item)).map(({ event }) => event),
-    projectProblem: projectFinished?.problem ?? null,
+    // Another pass that was faster says the same about the project.
+    projectProblem: projectFinished?.outcome === 'lost-race' ? null : (projectFinished?.problem ?? null),
   };
 }
 
@@ -120,7 +121,7 @@ function beginOne(writer: Writer, decision: Decision): Promise<Begun<Entry>> {
   const attempt = next.attempt && { ...next.attempt, at: writer.time.now() };
   const request = attempt === null || decision.record === null ? null : ask(writer, decision, attempt);
   const stamped = request === null ? decision : { ...decision, next: { ...next, attempt } };
-  return begin(writer, stamped, itemOf(decision), request);
+  return begin(writer, stamped, itemOf(decision), request, writer.ports.remainingMs() < RESERVE_MS);
 }
 
 type ToItem<E> = (entry: E) => LedgerItem;
@@ -134,15 +135,17 @@ const projectItem: ToItem<ProjectEntry> = (entry) => ({ kind: 'project', entry }
 /** Asks Qonversion for what was written down, and says what became of it. */
 type Ask<E> = (entry: E) => Promise<Pick<Begun<E>, 'entry' | 'outcome' | 'problem'>>;
 
-/** Steps 1 and 2: puts what is going to happen under a lease, then asks for it. */
+/**
+ * Steps 1 and 2: puts what is going to happen under a lease, then asks for it.
+ * @param late whether there is no time left to begin anything new; what was owed and is delivered by now is written down
+ */
 async function begin<E extends Remembered>(
   { ports, project, time, deliveries }: Writer,
   { known, current, next, expiresAt, changed }: Decided<E>,
   toItem: ToItem<E>,
   request: Ask<E> | null,
+  late = false,
 ): Promise<Begun<E>> {
-  // With no time left nothing new is begun, but what was owed and is delivered by now has to be written down.
-  const late = ports.remainingMs() < RESERVE_MS;
   const target = late ? current : next;
   const entry = { ...target, outbox: boundOutbox(deliveries.remaining(target.outbox)) };
   const put = (lease: string | null) => {
@@ -165,7 +168,9 @@ async function begin<E extends Remembered>(
     const lost = error instanceof LostRaceError;
     const problem = lost ? 'another pass was faster and has this one' : describeError(error);
     const outcome = lost ? 'lost-race' : 'ledger-failed';
-    ports.log.warn('decision not executed', { project: project.name, item: toItem(entry).kind, outcome, problem });
+    const item = toItem(entry);
+    const what = item.kind === 'project' ? 'the project' : item.id;
+    ports.log.warn('decision not executed', { project: project.name, item: what, outcome, problem });
     return { entry: current, version: null, outcome, problem };
   }
 }

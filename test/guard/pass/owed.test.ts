@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { LedgerUnavailableError } from '../../../functions/guard/errors.ts';
 import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
-import { RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
+import { ALERT_RESERVE_MS, RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { Ledger } from '../../../functions/guard/ports.ts';
-import { KeyRefusedError, RequestRefusedError } from '../../../functions/qonversion/errors.ts';
+import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
 
 /** A pass has paused an integration, and nobody has accepted the alert yet. */
@@ -70,6 +70,31 @@ describe('an alert that is owed', () => {
     expect(harness.alerts.types()).toEqual([]);
     const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
     expect(history.map(({ type }) => type)).toContain('guard.backlog');
+  });
+});
+
+describe('a pass that could not list until its time was nearly over', () => {
+  it('announces it all the same', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'good');
+    harness.api.failList(new UnavailableError('Qonversion could not be reached: no answer within 10000 ms'));
+    const report = await runPass({ ...harness.ports, remainingMs: () => ALERT_RESERVE_MS }, harness.project);
+    expect(harness.alerts.types()).toEqual(['guard.failing']);
+    expect(report).toMatchObject({ ok: false, settled: true });
+  });
+});
+
+describe('two passes that both have something to say about the project', () => {
+  it('are both well: one of them says it', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'bad');
+    harness.world.patch('bad', { delivery_error_count: -1 });
+    const reports = await Promise.all([harness.pass(), harness.pass()]);
+    expect(reports.map(({ ok, failure }) => [ok, failure])).toEqual([
+      [true, null],
+      [true, null],
+    ]);
+    expect(harness.alerts.types()).toEqual(['guard.unreadable']);
   });
 });
 
