@@ -53,9 +53,13 @@ export class Interleaving {
   readonly trace: string[] = [];
   #running = 0;
 
-  gate(actor: string): Gate {
+  /** @param free effects that take place at once, so that there are fewer orders */
+  gate(actor: string, free: readonly string[] = []): Gate {
     return {
-      before: (effect) => new Promise<void>((go) => this.#waiting.push({ actor, effect, go })),
+      before: (effect) =>
+        free.includes(effect)
+          ? Promise.resolve()
+          : new Promise<void>((go) => this.#waiting.push({ actor, effect, go })),
       // What follows the answer is the next effect's "before"; in between nothing can happen that matters.
       after: () => (this.#dead.has(actor) ? new Promise<never>(() => undefined) : Promise.resolve()),
     };

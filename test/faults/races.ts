@@ -97,6 +97,7 @@ class Race {
   readonly deleted = new Set<string>();
   readonly policy;
   readonly startedAt: number;
+  free: readonly string[] = [];
   killed = false;
   /** One pass and nobody else: nothing may be said twice. */
   alone = false;
@@ -150,12 +151,12 @@ class Race {
   }
 
   startPass(actor: string): void {
-    const ports = gated(this.#ports(actor, 'guard'), this.interleaving.gate(actor));
+    const ports = gated(this.#ports(actor, 'guard'), this.interleaving.gate(actor, this.free));
     this.interleaving.start(runPass(ports, { name: NAME, policy: this.policy }));
   }
 
   startOperate(actor: string, id: string, status: 0 | 1): void {
-    const ports = gated(this.#ports(actor, 'operator'), this.interleaving.gate(actor));
+    const ports = gated(this.#ports(actor, 'operator'), this.interleaving.gate(actor, this.free));
     const order = status === 0 ? 'pause' : 'resume';
     this.interleaving.start(runOperatorCommand(ports, { name: NAME, policy: this.policy }, id, order));
   }
@@ -324,10 +325,11 @@ interface Played {
   readonly ending: string;
 }
 
-async function run(item: Case, choose: Choose, distinctOnly: boolean): Promise<Played> {
+async function run(item: Case, choose: Choose, distinctOnly: boolean, free: readonly string[] = []): Promise<Played> {
   // Orders of several audiences differ in nothing unless one of them refuses, and would be many.
   const several = !distinctOnly || item.happenings.includes('a channel refuses');
   const race = new Race(item.beginning.world.clone(), item.policy, several ? [PEOPLE, CHANNEL] : [PEOPLE]);
+  race.free = free;
   await fill(race.ledger, NAME, item.beginning.view);
   const [id] = item.beginning.ids;
   if (id === undefined) throw new Error('a race needs an integration');
@@ -345,6 +347,8 @@ async function run(item: Case, choose: Choose, distinctOnly: boolean): Promise<P
   );
   if (!toTheEnd) return { toTheEnd, wrong: [], ending: '' };
   const ending = describeEnding(race, id);
+  // Who compares endings does not need the story after them.
+  if (free.length > 0) return { toTheEnd, wrong: [], ending };
   await race.goOn(20);
   const wrong = await judge(race, item.beginning.ids);
   const about = `${item.beginning.name}: ${race.interleaving.trace.join(' ')}`;
@@ -366,7 +370,8 @@ export async function endingsOf(
   const item: Case = { beginning, policy: HASTY, happenings: ['operator pauses'], actors: ['A', 'B'] };
   const endings = new Set<string>();
   const played = await everySchedule(async (choose) => {
-    const { toTheEnd, ending } = await run(item, choose, distinctOnly);
+    // An append to the history commutes with everything else; with it there would be a hundred times as many orders.
+    const { toTheEnd, ending } = await run(item, choose, distinctOnly, ['ledger.appendHistory']);
     if (toTheEnd) endings.add(ending);
     return toTheEnd;
   }, 1_000_000);
