@@ -223,8 +223,11 @@ export class Oracle {
         recovery !== null &&
         known.failedProbeCount < recovery.maxAttempts
       ) {
-        if (known.handed) known.circuit = known.stoppedBy === 'worker' ? 'open' : 'closed';
-        else if (at - SECONDS_MS >= known.openedAt + cooldownMs(recovery, known.failedProbeCount)) probe.add(record.id);
+        // Whose pause it is comes up when a probe is due: until then it stays stopped either way.
+        if (at - SECONDS_MS >= known.openedAt + cooldownMs(recovery, known.failedProbeCount)) {
+          if (!known.handed) probe.add(record.id);
+          else if (known.stoppedBy !== 'worker') known.circuit = 'closed';
+        }
       }
     }
     const active = records.filter((record) => record.active === 1).length;
