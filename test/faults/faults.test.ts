@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { liveInChaos } from './chaos.ts';
 import { crashEverywhere } from './crash.ts';
 import type { Finding, Size } from './finding.ts';
 import { faceHostility } from './hostile.ts';
@@ -14,6 +15,7 @@ const HARNESSES: readonly (readonly [string, (size: Size) => Promise<readonly Fi
   ['is killed at any effect, in process', crashEverywhere],
   ['is killed at any effect, by SIGKILL', killEverywhere],
   ['runs several times at once, with operators in between', raceEverywhere],
+  ['sees anything happen next', liveInChaos],
   ['faces a hostile API', faceHostility],
   ['shows hostile text', showHostileText],
   ['lives for days', simulateMonths],

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { table } from '../../functions/cli/format.ts';
+import { liveInChaos } from './chaos.ts';
 import { crashEverywhere } from './crash.ts';
 import type { Finding, Size } from './finding.ts';
 import { faceHostility } from './hostile.ts';
@@ -16,6 +17,7 @@ const HARNESSES: Readonly<Record<string, (size: Size, first: boolean) => Promise
   crash: crashEverywhere,
   kill: killEverywhere,
   races: raceEverywhere,
+  chaos: liveInChaos,
   hostile: faceHostility,
   text: showHostileText,
   months: simulateMonths,

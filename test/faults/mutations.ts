@@ -7,7 +7,7 @@ export interface Mutation {
   /** Each stands exactly once in the file; a mutation that does not fit any more has to be written anew. */
   readonly edits: readonly (readonly [from: string, to: string])[];
   /** Which harness has to object. */
-  readonly harness: 'crash' | 'kill' | 'races' | 'hostile' | 'text' | 'months';
+  readonly harness: 'crash' | 'kill' | 'races' | 'chaos' | 'hostile' | 'text' | 'months';
 }
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -47,6 +47,27 @@ export const MUTATIONS: readonly Mutation[] = [
       ],
     ],
     harness: 'races',
+  },
+  {
+    law: 'law 1',
+    breaks: 'a probe that an operator has ended is not announced',
+    file: 'functions/guard/policy/resolve.ts',
+    edits: [['leaveToOperator(withAlerts(entry, alerts), attempt', 'leaveToOperator(entry, attempt']],
+    harness: 'chaos',
+  },
+  {
+    law: 'law 1',
+    breaks: 'two outages without a delivery in between have the same episode',
+    file: 'functions/guard/policy/when-suspended.ts',
+    edits: [["entry.state.name === 'isolated' ? now : figures.failingSince", 'figures.failingSince']],
+    harness: 'chaos',
+  },
+  {
+    law: 'law 1',
+    breaks: 'an operator who resumes what is active already ends nothing',
+    file: 'functions/guard/policy/operator.ts',
+    edits: [["record.active === 1 && state.name === 'closed'", 'record.active === 1']],
+    harness: 'chaos',
   },
   {
     law: 'law 1',

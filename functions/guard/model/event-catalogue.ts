@@ -288,7 +288,8 @@ const EVENT_CATALOGUE = {
     label: 'older alerts merged',
     description:
       'Alerts could not be delivered for so long that the ledger has no room for more of them. The older ones of one integration, or of the project, are merged into this one.',
-    meaning: () => 'The alerts named here arrive only now, and as a summary. The history has each of them.',
+    meaning: () =>
+      'The alerts named here arrive only now, and as a summary. The history has each of them, unless it could not be written either.',
     check: () =>
       'Why alerts were refused: the topic and its encryption key, a deleted chat channel, the log of the pass.',
     advice: ({ command }) => `Read what happened, and whether it is over: ${command('history --since 7d')}`,

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BLANK_ENTRY, type Entry } from '../model/entry.ts';
 import type { Figures, GuardEvent } from '../model/event.ts';
 import type { IntegrationRecord, Status } from '../model/integration.ts';
-import { isLeased } from '../model/lease.ts';
+import { isLeased, withoutFuture } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
 import type { Versioned } from '../ports.ts';
 import { plusMinutes } from '../text/time.ts';
@@ -89,7 +89,7 @@ function decideBy(
   context: DecisionContext,
 ): Decision {
   const { project, now } = context;
-  const stored = known?.entry ?? BLANK_ENTRY;
+  const stored = withoutFuture(known?.entry ?? BLANK_ENTRY, now);
   if (isLeased(stored.lease, now)) return underWay(record.id, record, known);
 
   const current = resolve(stored, { kind: 'listed', record }, context);

@@ -9,7 +9,9 @@ import { HOUR_MS } from '../text/time.ts';
  */
 export function isDue(notice: Notice | undefined, now: string, remindEveryHours: number): boolean {
   if (notice === undefined) return true;
-  return remindEveryHours > 0 && Date.parse(now) - Date.parse(notice.lastAt) >= remindEveryHours * HOUR_MS;
+  // A notice from far ahead is from a clock that was wrong.
+  const apart = Math.abs(Date.parse(now) - Date.parse(notice.lastAt));
+  return remindEveryHours > 0 && apart >= remindEveryHours * HOUR_MS;
 }
 
 /** The notice once it has been announced (again). Its `times - 1` is the ordinal of the event. */

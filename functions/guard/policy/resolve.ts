@@ -56,27 +56,45 @@ function compareWithList(
 ): Entry {
   const changed = isLater(record.updated_at, attempt.updatedAt);
   const mark = restamped(attempt.state.mark, record);
-  if (record.active === attempt.status) {
-    const ours = !changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record);
-    return ours ? tookEffect(entry, attempt, mark, attempt.alerts) : attributeToOperator(entry, attempt, record);
-  }
+  if (
+    record.active === attempt.status &&
+    (!changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record))
+  )
+    return tookEffect(entry, attempt, mark, attempt.alerts);
   if (!changed) return { ...entry, attempt: null };
-  if (attempt.status === 0) {
-    // Paused and changed since, or never paused: which of the two cannot be known, so the alert says so. If it is active, the
-    // table then finds an open circuit, and an operator who resumed it is not fought.
-    const alerts = attempt.alerts.map(unconfirmed);
-    return record.active === 1
-      ? tookEffect(entry, attempt, attempt.state.mark, alerts)
-      : { ...withAlerts(entry, alerts), attempt: null };
+  // Somebody has changed it since. Whether the attempt took effect before that cannot be known, so its alerts say so.
+  const alerts = attempt.alerts.map(unconfirmed);
+  switch (record.active) {
+    case 0:
+      return attempt.status === 0
+        ? attributeToOperator(entry, attempt, record)
+        : { ...leaveToOperator(withAlerts(entry, alerts), attempt, record, { project, now }), attempt: null };
+    case 1:
+      // The table finds an open circuit: resumed by an operator, who is not fought.
+      return attempt.status === 0
+        ? tookEffect(entry, attempt, attempt.state.mark, alerts)
+        : { ...withAlerts(entry, alerts), attempt: null };
+    case 2:
+      // A probe that the worker has ended.
+      return attempt.status === 1
+        ? tookEffect(entry, attempt, attempt.state.mark, alerts)
+        : { ...withAlerts(entry, alerts), attempt: null };
   }
-  // Suspended again: the probe took place and failed.
-  if (record.active === 2) return tookEffect(entry, attempt, attempt.state.mark, attempt.alerts);
-  // Paused and changed while we were resuming it: an operator's pause always wins (rule 8).
+}
+
+/** Paused while we may have been resuming it: an operator's pause always wins (rule 8). */
+function leaveToOperator(
+  entry: Entry,
+  attempt: Attempt,
+  record: IntegrationRecord,
+  { project, now }: { project: string; now: string },
+): Entry {
   const { state } = entry;
+  if (isOperatorCommand(attempt)) return entry;
   const episode = state.name === 'open' || state.name === 'half-open' ? state.episode : attempt.at;
   const seed = { project, time: now, episode, ordinal: -1, reason: ABANDONED_TO_OPERATOR, record };
   const event = makeEvent({ ...seed, type: 'integration.recovery-abandoned' });
-  return { ...withAlerts(afresh(entry, { name: 'closed', mark: state.mark }), [event]), attempt: null };
+  return withAlerts(afresh(entry, { name: 'closed', mark: state.mark }), [event]);
 }
 
 function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly GuardEvent[]): Entry {
@@ -85,11 +103,11 @@ function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly
 }
 
 /**
- * The state we were going to ask for is there, and an operator may have set it: their choice, which is never undone (rules 5
- * and 6). A pause is announced all the same, for ours may have come before theirs.
+ * The state we asked for is there, and an operator may have set it: their choice, which is never undone (rules 5 and 6). A
+ * pause is announced all the same, for ours may have come before theirs.
  */
 function attributeToOperator(entry: Entry, attempt: Attempt, record: IntegrationRecord): Entry {
-  // The table finds it active with the circuit open: resumed by an operator.
+  // It was active when we asked. The table finds the circuit open: resumed by an operator.
   if (attempt.status === 1) return { ...entry, attempt: null };
   const mark = restamped({ ...attempt.state.mark, count: record.delivery_error_count }, record);
   const isolated = afresh(entry, { name: 'isolated', mark: { ...mark, activatedAt: null } });

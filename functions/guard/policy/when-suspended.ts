@@ -13,7 +13,9 @@ import { givenUpReason } from './when-half-open.ts';
 export function suspended(situation: Situation): Verdict {
   const { record, entry, policy, now } = situation;
   const { figures } = assess(record, entry.state.mark, policy, now);
-  return suspend(situation, trip('qonversion', figures.failingSince, now, markNow(situation)));
+  // The last delivery may name an episode already that an operator's pause has ended.
+  const episode = entry.state.name === 'isolated' ? now : figures.failingSince;
+  return suspend(situation, trip('qonversion', episode, now, markNow(situation)));
 }
 
 /** Suspended although we had paused it: the same outage, but Qonversion holds it now. */

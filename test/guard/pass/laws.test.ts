@@ -343,6 +343,37 @@ describe('a clock that is not the API’s', () => {
     expect(harness.alerts.types()).toEqual(['integration.paused']);
     expect(isSettled(entryOf(harness, 'broken'))).toBe(true);
   });
+
+  describe('and was a year ahead for one pass', () => {
+    const aYearAhead = (harness: Harness) => ({
+      ...harness.ports,
+      clock: { now: () => new Date(harness.world.now().getTime() + 365 * 24 * 60 * 60_000) },
+    });
+
+    it.each([
+      ['probe', { recovery: PROBE_RECOVERY }, 'integration.probing'],
+      ['reminder', { recovery: { mode: 'manual' } }, 'integration.still-down'],
+    ])('puts off no %s', async (_what, policy, expected) => {
+      const harness = failingHarness(policy);
+      await runPass(aYearAhead(harness), harness.project);
+      expect(harness.alerts.types()).toEqual(['integration.paused']);
+      await harness.run(25 * 60);
+      expect(harness.alerts.types()).toContain(expected);
+    });
+
+    it('puts off no pause', async () => {
+      const harness = failingHarness();
+      await harness.pass();
+      harness.world.advance(5);
+      harness.world.setStatus('broken', 1);
+      harness.world.advance(1);
+      await runPass(aYearAhead(harness), harness.project);
+      expect(harness.alerts.types()).toEqual(['integration.paused', 'integration.reactivated']);
+      await harness.run(30);
+      expect(harness.alerts.types()).toContain('integration.failing');
+      expect(harness.alerts.types().at(-1)).toBe('integration.paused');
+    });
+  });
 });
 
 describe('law 6: absolute states, within the time there is', () => {

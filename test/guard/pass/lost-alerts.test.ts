@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
+import { PROBE_RECOVERY } from '../../support/builders.ts';
 import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
+import { unreachable } from '../../support/memory-ports.ts';
 
 /** A pause whose alert nobody accepted, before the next pass runs. */
 async function pausedUnheard(): Promise<Harness> {
@@ -47,5 +50,93 @@ describe('a pause alert that was refused is delivered later, in the mail and in 
     const { alerts, history } = await afterwards(harness);
     expect(alerts).toEqual(['integration.paused']);
     expect(history).toEqual(['integration.paused']);
+  });
+});
+
+/** A probe was asked for, and no answer came. */
+async function probeInDoubt(): Promise<Harness> {
+  const harness = createHarness({ recovery: PROBE_RECOVERY });
+  addBusy(harness, 'good');
+  addBusy(harness, 'broken');
+  harness.world.advance(5);
+  harness.world.breakDown('broken', 'HTTP 503');
+  harness.world.advance(20);
+  await harness.pass();
+  harness.world.advance(PROBE_RECOVERY.cooldownMinutes + 1);
+  harness.api.failStatus(unreachable());
+  await harness.pass();
+  harness.api.failStatus(null);
+  harness.world.advance(5);
+  return harness;
+}
+
+const IN_DOUBT = 'may not have taken effect';
+
+function said(harness: Harness, type: string): string | undefined {
+  return harness.alerts.events().find((event) => event.type === type)?.reason;
+}
+
+describe('a probe of which nobody knows whether it took place is announced as just that', () => {
+  it('when an operator has paused the integration since', async () => {
+    const harness = await probeInDoubt();
+    harness.world.setStatus('broken', 1);
+    harness.world.advance(5);
+    harness.world.setStatus('broken', 0);
+    await harness.pass();
+    expect(said(harness, 'integration.probing')).toContain(IN_DOUBT);
+    expect(harness.alerts.types().at(-1)).toBe('integration.recovery-abandoned');
+  });
+
+  it('when an operator has resumed it since', async () => {
+    const harness = await probeInDoubt();
+    harness.world.setStatus('broken', 1);
+    await harness.pass();
+    expect(said(harness, 'integration.probing')).toContain(IN_DOUBT);
+    expect(harness.alerts.types().at(-1)).toBe('integration.reactivated');
+  });
+
+  it("when Qonversion's worker has suspended it since", async () => {
+    const harness = await probeInDoubt();
+    harness.world.setStatus('broken', 1);
+    harness.world.advance(5);
+    harness.world.suspend('broken');
+    await harness.pass();
+    expect(said(harness, 'integration.probing')).toContain(IN_DOUBT);
+  });
+});
+
+describe('whoever resumes through the guard what is active already', () => {
+  it.each(['open', 'half-open'])('ends the episode of a circuit that is %s', async (circuit) => {
+    const harness = createHarness({ recovery: PROBE_RECOVERY });
+    addBusy(harness, 'good');
+    addBusy(harness, 'broken');
+    harness.world.advance(5);
+    harness.world.breakDown('broken', 'HTTP 503');
+    harness.world.advance(20);
+    await harness.pass();
+    harness.world.advance(PROBE_RECOVERY.cooldownMinutes + 1);
+    if (circuit === 'open') harness.world.setStatus('broken', 1);
+    else await harness.pass();
+    expect(harness.ledger.entry('production', 'broken')?.state.name).toBe(circuit);
+    await runOperatorCommand(harness.ports, harness.project, 'broken', 'resume');
+    expect(harness.alerts.types().at(-1)).toBe('integration.reactivated');
+  });
+
+  it("has the end of an operator's own pause recorded", async () => {
+    const harness = createHarness();
+    addBusy(harness, 'good');
+    await runOperatorCommand(harness.ports, harness.project, 'good', 'pause');
+    harness.world.advance(5);
+    harness.world.setStatus('good', 1);
+    await runOperatorCommand(harness.ports, harness.project, 'good', 'resume');
+    const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+    expect(history.map(({ type }) => type)).toEqual(['integration.operator-paused', 'integration.reactivated']);
+  });
+
+  it('is told nothing new of what the guard knows to be active', async () => {
+    const harness = createHarness();
+    addBusy(harness, 'good');
+    await runOperatorCommand(harness.ports, harness.project, 'good', 'resume');
+    expect(harness.alerts.types()).toEqual([]);
   });
 });

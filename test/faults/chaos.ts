@@ -1,0 +1,425 @@
+import { type GuardEvent, isAuditOnly } from '../../functions/guard/model/event.ts';
+import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/model/lease.ts';
+import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
+import { runPass } from '../../functions/guard/pass/run-pass.ts';
+import type { OperatorCommand } from '../../functions/guard/policy/operator.ts';
+import { type IntegrationsApi, type Ledger, MACHINES, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
+import { UnavailableError } from '../../functions/qonversion/errors.ts';
+import { World } from '../../functions/sandbox/world.ts';
+import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
+import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
+import { createCrashGate, type Gate, gated, MOMENTS, OPEN_GATE } from './effects.ts';
+import type { Finding, Size } from './finding.ts';
+import { createRandom, type Random } from './random.ts';
+
+/**
+ * Hours in which anything may happen next: a pass, a pass that dies at any effect, two passes at once, an answer that is
+ * lost, a list that lacks a record, an audience or the history that refuses, an operator in the dashboard or at the guard,
+ * a worker that suspends, a provider that breaks or is mended. Then calm, and everything that was told is held against what
+ * was done. The months know what is due; this knows nothing but the order of things, so the order may be any.
+ */
+
+const NAME = 'production';
+const AUDIENCES = [MACHINES, PEOPLE, 'chat-1'];
+const STEPS = 60;
+const CALM_PASSES = 30;
+const ERROR_THRESHOLD = 50;
+const FAILING_FOR_MINUTES = 15;
+
+/** Whose act it was cannot be known when somebody acts within the time of a pass that died (docs/faults.md). */
+const UNDECIDABLE_MS = (PASS_TIME_LIMIT_SECONDS + 15) * 1_000;
+
+/** Hasty and short of patience, so that an hour holds every kind of ending. */
+const RECOVERY = {
+  ...PROBE_RECOVERY,
+  cooldownMinutes: 20,
+  backoff: 2,
+  maxCooldownMinutes: 60,
+  maxAttempts: 2,
+  probeErrors: 3,
+};
+
+interface Switch {
+  readonly id: string;
+  readonly by: 'guard' | 'operator' | 'worker';
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
+  /** The counter then. */
+  readonly count: number;
+}
+
+class Chaos {
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #world = new World({ startAt: '2026-11-23T12:00:00Z', suspendAfterErrors: 400, suspendAfterMinutes: 60 });
+  readonly #api = createWorldApi(this.#world);
+  readonly #clock = { now: () => this.#world.now() };
+  readonly #ledger = createMemoryLedger(this.#clock);
+  readonly #alerts = createMemoryAlerts(AUDIENCES);
+  readonly #project;
+  readonly #switches: Switch[] = [];
+  readonly #active = new Map<string, number>();
+  readonly #told: string[] = [];
+  readonly #violations: string[] = [];
+  #historyRefuses = false;
+  #undecidableUntil = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#random = createRandom(seed);
+    const recovery = this.#random.oneIn(3) ? { mode: 'manual' as const } : RECOVERY;
+    const policy = aPolicy({
+      recovery,
+      blastRadius: { percent: 100, floor: 10 },
+      remindEveryHours: 2,
+      flapping: 'off',
+    });
+    this.#project = { name: NAME, policy };
+    for (const id of ['a', 'b', 'c', 'well']) this.#add(id);
+    // Its failure moves its last error and not its last change: so a change of the others is known to be one.
+    this.#advance(8);
+    this.#world.breakDown('well', 'HTTP 503');
+    this.#advance(1);
+    this.#world.mend('well');
+  }
+
+  async live(): Promise<readonly string[]> {
+    for (let step = 0; step < STEPS; step += 1) {
+      this.#advance(this.#random.pick([0.2, 1, 2.5, 3, 5, 5, 5]));
+      await this.#step();
+    }
+    this.#note('calm');
+    this.#refuse([], false);
+    for (const { id } of this.#world.list()) this.#world.mend(id);
+    for (let pass = 0; pass < CALM_PASSES; pass += 1) {
+      this.#advance(5);
+      await this.#pass();
+    }
+    await this.#judge();
+    return this.#violations;
+  }
+
+  #add(id: string): void {
+    this.#world.add({ id, title: id, active: 1, eventsPerMinute: 10 });
+    this.#active.set(id, 1);
+  }
+
+  // ---- What may happen ----------------------------------------------------------------------------------------------
+
+  async #step(): Promise<void> {
+    const random = this.#random;
+    const id = random.pick(this.#world.list().map((record) => record.id));
+    const what = random.below(100);
+    if (what < 24) return this.#pass();
+    if (what < 36) return this.#killedPass();
+    if (what < 42) return this.#twoPasses();
+    if (what < 46) return this.#passWhoseListIs('unreachable', id);
+    if (what < 50) return this.#passWhoseListIs('without', id);
+    if (what < 53) return this.#passWhoseListIs('unreadable for', id);
+    if (what < 58) return this.#passWithout(random.pick(['effect', 'answer', 'permission']));
+    if (what < 61) return this.#passWhoseWriteFails(random.below(6));
+    if (what < 67) {
+      const refusing = AUDIENCES.filter(() => random.oneIn(2));
+      return this.#refuse(refusing, random.oneIn(3));
+    }
+    if (what < 71) return this.#refuse([], false);
+    if (what < 78) return this.#dashboard(id, random.pick([0, 1]));
+    if (what < 82) return this.#command(id, random.pick<OperatorCommand>(['pause', 'resume']), OPEN_GATE);
+    if (what < 84) return this.#killedCommand(id, random.pick<OperatorCommand>(['pause', 'resume']));
+    if (what < 85) return this.#delete(id);
+    if (what < 87) return this.#suspend(id);
+    if (id === 'well') return;
+    this.#note(what < 97 ? `${id} breaks down` : `${id} is mended`);
+    if (what < 97) this.#world.breakDown(id, 'HTTP 503');
+    else this.#world.mend(id);
+  }
+
+  #advance(minutes: number): void {
+    this.#world.advance(minutes);
+    this.#noticeSwitches('worker');
+  }
+
+  #ports(changes: Partial<Ports> = {}): Ports {
+    const ledger: Ledger = {
+      ...this.#ledger,
+      appendHistory: (project, events) =>
+        this.#historyRefuses
+          ? Promise.reject(new UnavailableError('the history is throttled'))
+          : this.#ledger.appendHistory(project, events),
+    };
+    const remainingMs = () => Number.POSITIVE_INFINITY;
+    return {
+      api: this.#setting('guard'),
+      ledger,
+      alerts: this.#alerts,
+      clock: this.#clock,
+      log: silentLog,
+      remainingMs,
+      ...changes,
+    };
+  }
+
+  /** The API, with a note of who changed what. */
+  #setting(by: 'guard' | 'operator', answer?: 'effect' | 'answer' | 'permission'): IntegrationsApi {
+    return {
+      ...this.#api,
+      setStatus: async (id, status) => {
+        const error = new UnavailableError('no answer');
+        if (answer === 'permission') return { outcome: 'refused', error };
+        if (answer === 'effect') return { outcome: 'unknown', error };
+        const result = await this.#api.setStatus(id, status);
+        this.#noticeSwitches(by);
+        return answer === 'answer' ? { outcome: 'unknown', error } : result;
+      },
+    };
+  }
+
+  async #pass(changes: Partial<Ports> = {}, gate: Gate = OPEN_GATE): Promise<void> {
+    this.#note('pass');
+    await runPass(gated(this.#ports(changes), gate), this.#project).catch((error: unknown) =>
+      this.#say(`a pass threw: ${error}`),
+    );
+  }
+
+  async #killedPass(): Promise<void> {
+    const gate = createCrashGate(this.#random.below(16), this.#random.pick(MOMENTS));
+    await Promise.race([this.#pass({}, gate), gate.died]);
+    this.#note(`killed at ${gate.effects.at(-1)}`);
+    this.#undecidableUntil = this.#world.now().getTime() + UNDECIDABLE_MS;
+  }
+
+  async #twoPasses(): Promise<void> {
+    const dawdle = async () => {
+      for (let ticks = this.#random.below(8); ticks > 0; ticks -= 1) await Promise.resolve();
+    };
+    const slow: Gate = { before: dawdle, after: dawdle };
+    await Promise.all([this.#pass({}, slow), this.#pass({}, slow)]);
+  }
+
+  async #passWhoseListIs(how: 'unreachable' | 'without' | 'unreadable for', id: string): Promise<void> {
+    this.#note(`the list is ${how} ${id}`);
+    const list: IntegrationsApi['list'] = async () => {
+      if (how === 'unreachable') throw new UnavailableError('Qonversion could not be reached');
+      const listed = await this.#api.list();
+      const records = listed.records.filter((record) => record.id !== id);
+      return how === 'without'
+        ? { ...listed, records }
+        : { ...listed, records, invalid: [{ id, problem: 'active is 7' }] };
+    };
+    await this.#pass({ api: { ...this.#setting('guard'), list } });
+  }
+
+  async #passWithout(what: 'effect' | 'answer' | 'permission'): Promise<void> {
+    this.#note(`requests without ${what}`);
+    await this.#pass({ api: this.#setting('guard', what) });
+    if (what !== 'permission') this.#undecidableUntil = this.#world.now().getTime() + UNDECIDABLE_MS;
+  }
+
+  async #passWhoseWriteFails(n: number): Promise<void> {
+    this.#note(`write ${n} fails`);
+    let left = n;
+    const { ledger } = this.#ports();
+    const write: Ledger['write'] = (...args) => {
+      left -= 1;
+      return left === -1 ? Promise.reject(new UnavailableError('throttled')) : ledger.write(...args);
+    };
+    await this.#pass({ ledger: { ...ledger, write } });
+    this.#undecidableUntil = this.#world.now().getTime() + UNDECIDABLE_MS;
+  }
+
+  #refuse(audiences: readonly string[], history: boolean): void {
+    this.#note(`refusing: ${[...audiences, ...(history ? ['history'] : [])].join(', ') || 'nobody'}`);
+    this.#historyRefuses = history;
+    this.#alerts.refuse((_, audience) => audiences.includes(audience));
+  }
+
+  #dashboard(id: string, status: 0 | 1): void {
+    if (this.#isUndecidable() || this.#world.get(id)?.active === status) return;
+    this.#world.setStatus(id, status);
+    this.#noticeSwitches('operator');
+  }
+
+  async #command(id: string, command: OperatorCommand, gate: Gate): Promise<void> {
+    if (this.#isUndecidable()) return;
+    this.#note(`the guard is asked to ${command} ${id}`);
+    const ports = gated(this.#ports({ api: this.#setting('operator') }), gate);
+    await runOperatorCommand(ports, this.#project, id, command).catch(() => undefined);
+  }
+
+  async #killedCommand(id: string, command: OperatorCommand): Promise<void> {
+    const gate = createCrashGate(this.#random.below(8), this.#random.pick(MOMENTS));
+    await Promise.race([this.#command(id, command, gate), gate.died]);
+    this.#undecidableUntil = this.#world.now().getTime() + UNDECIDABLE_MS;
+  }
+
+  #suspend(id: string): void {
+    if (this.#world.get(id)?.active !== 1) return;
+    this.#world.suspend(id);
+    this.#noticeSwitches('worker');
+  }
+
+  #delete(id: string): void {
+    if (id === 'well') return;
+    this.#note(`${id} is deleted`);
+    this.#world.delete(id);
+  }
+
+  #isUndecidable(): boolean {
+    return this.#world.now().getTime() < this.#undecidableUntil;
+  }
+
+  // ---- What was done, and what came of it ---------------------------------------------------------------------------
+
+  #noticeSwitches(by: Switch['by']): void {
+    const at = this.#world.now().getTime();
+    for (const record of this.#world.list()) {
+      const { id, active: to, delivery_error_count: count } = record;
+      const from = this.#active.get(id);
+      if (from === undefined || from === to) continue;
+      this.#active.set(id, to);
+      this.#note(`${by} sets ${id} ${from} → ${to}`);
+      const before = this.#switches.findLast((item) => item.id === id && (to === 1 ? item.to !== 1 : item.to === 1));
+      this.#switches.push({ id, by, from, to, at, count });
+      if (by !== 'guard' || before?.by !== 'operator') continue;
+      if (to === 1) this.#say(`${id}: resumed what an operator had paused`);
+      const delivered = record.last_delivery_at !== null && Date.parse(record.last_delivery_at) > before.at;
+      const fresh = delivered || count < before.count ? count : count - before.count;
+      const minutes = (at - Math.max(before.at, Date.parse(record.last_delivery_at ?? record.created_at))) / 60_000;
+      if (to === 0 && (fresh < ERROR_THRESHOLD || minutes < FAILING_FOR_MINUTES - 0.5)) {
+        this.#say(`${id}: paused ${fresh} failures and ${minutes.toFixed(1)} min after an operator resumed it`);
+      }
+    }
+  }
+
+  async #judge(): Promise<void> {
+    await this.#judgeRest();
+    const heard = AUDIENCES.map((audience) => ({
+      audience,
+      events: byId(this.#alerts.published.flatMap((call) => (call.audience === audience ? call.events : []))),
+    }));
+    const history = byId(await this.#ledger.history(NAME, '2026-01-01T00:00:00Z'));
+    const told = byId([...heard.flatMap(({ events }) => [...events.values()]), ...history.values()]);
+    for (const [id, event] of told) {
+      if (event.reason.startsWith('the ledger')) continue;
+      if (!history.has(id)) this.#say(`${about(event)} is not in the history`);
+      if (isAuditOnly(event)) continue;
+      for (const { audience, events } of heard) {
+        if (!events.has(id)) this.#say(`${about(event)} never reached ${audience}`);
+      }
+    }
+    for (const id of this.#active.keys()) {
+      const events = [...told.values()].filter(({ record }) => record?.id === id);
+      this.#judgeCounts(id, events);
+      this.#judgeLastWord(id, events);
+    }
+  }
+
+  async #judgeRest(): Promise<void> {
+    const [writes, requests] = [this.#ledger.calls.writes, this.#api.traffic.requests];
+    await this.#pass();
+    if (this.#ledger.calls.writes > writes || this.#api.traffic.requests > requests + 1)
+      this.#say('a pass with nothing to do wrote or asked more than the list');
+    for (const { id } of this.#world.list()) {
+      const entry = this.#ledger.entry(NAME, id);
+      if (entry !== undefined && (entry.attempt !== null || entry.outbox.length > 0)) this.#say(`${id}: never settled`);
+    }
+  }
+
+  #judgeCounts(id: string, events: readonly GuardEvent[]): void {
+    const done = (by: Switch['by'], to: number) =>
+      this.#switches.filter((item) => item.id === id && item.by === by && item.to === to).length;
+    // The last failed probe ends in a pause too, unless the worker ended it or an operator took over.
+    const pauses = events.filter(
+      ({ type, reason, record }) =>
+        type === 'integration.paused' ||
+        (type.endsWith('abandoned') && record?.active === 0 && !reason.includes('until an operator')),
+    );
+    const probes = events.filter(({ type }) => type === 'integration.probing');
+    const suspensions = events.filter(({ type }) => type === 'integration.suspended');
+    const compare = (what: string, told: readonly GuardEvent[], happened: number) => {
+      const sure = told.filter((event) => !isInDoubt(event));
+      if (told.length < happened) this.#say(`${id}: ${happened} ${what}, ${told.length} of them told`);
+      if (sure.length > happened) this.#say(`${id}: ${happened} ${what}, and ${sure.length} told`);
+    };
+    compare('pauses', pauses, done('guard', 0));
+    compare('probes', probes, done('guard', 1));
+    if (suspensions.length > done('worker', 2)) this.#say(`${id}: a suspension that never was`);
+  }
+
+  /** Whoever reads the last alert about an integration knows how it is. */
+  #judgeLastWord(id: string, events: readonly GuardEvent[]): void {
+    if (this.#world.get(id)?.active !== 1) return;
+    const last = events
+      .filter((event) => ENDINGS.has(event.type) || (LAST_WORDS.has(event.type) && !isInDoubt(event)))
+      .toSorted((left, right) => Date.parse(left.time) - Date.parse(right.time))
+      .at(-1);
+    if (last !== undefined && !ENDINGS.has(last.type))
+      this.#say(`${id} is active, and the last word is ${about(last)}`);
+  }
+
+  #note(what: string): void {
+    this.#told.push(`${this.#world.now().toISOString().slice(11, 19)} ${what}`);
+  }
+
+  #say(what: string): void {
+    this.#violations.push(`chaos, seed ${this.#seed}: ${what}`);
+  }
+
+  /** What happened, step by step, for whoever looks for the fault. */
+  story(): string {
+    const told = this.#alerts.published.flatMap(({ audience, events }) =>
+      events.map((event) => `${audience} heard ${about(event)}: ${event.reason}`),
+    );
+    return [...this.#told, ...told].join('\n');
+  }
+}
+
+const ENDINGS: ReadonlySet<string> = new Set([
+  'integration.reactivated',
+  'integration.recovered',
+  'integration.operator-resumed',
+]);
+
+const LAST_WORDS: ReadonlySet<string> = new Set([
+  ...ENDINGS,
+  'integration.paused',
+  'integration.suspended',
+  'integration.probing',
+  'integration.recovery-abandoned',
+  'integration.operator-paused',
+]);
+
+/** Told although nobody knows whether it happened, and it says so. */
+function isInDoubt({ reason }: GuardEvent): boolean {
+  return /may not have taken effect|left to the operator/.test(reason);
+}
+
+function about({ type, record, time }: GuardEvent): string {
+  return `${type} of ${record?.id ?? 'the guard'} at ${time.slice(11, 19)}`;
+}
+
+function byId(events: readonly GuardEvent[]): ReadonlyMap<string, GuardEvent> {
+  return new Map(events.map((event) => [event.id, event]));
+}
+
+const SEEDS: Readonly<Record<Size, number>> = { quick: 200, full: 3_000, soak: 100_000 };
+
+/** @param first whether the first violation is enough */
+export async function liveInChaos(size: Size, first = false): Promise<readonly Finding[]> {
+  const violations: string[] = [];
+  let tried = 0;
+  for (let seed = 1; seed <= SEEDS[size] && !(first && violations.length > 0); seed += 1) {
+    violations.push(...(await new Chaos(seed).live()));
+    tried += 1;
+  }
+  return [{ harness: 'chaos', unit: 'lives', tried, violations }];
+}
+
+/** One life, to be replayed. @returns what went wrong, and what happened */
+export async function liveOnce(
+  seed: number,
+): Promise<{ readonly violations: readonly string[]; readonly story: string }> {
+  const chaos = new Chaos(seed);
+  return { violations: await chaos.live(), story: chaos.story() };
+}
