@@ -96,7 +96,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
-        "    case 'refused':\n      return { ...entry, attempt: null };",
+        "    case 'refused':\n      return withoutAttempt(entry);",
         "    case 'refused':\n      return tookEffect(entry, attempt, attempt.state.mark, attempt.alerts);",
       ],
     ],

@@ -34,7 +34,7 @@ export function resolve(entry: Entry, finding: Finding, { project, now }: { proj
         ? tookEffect(entry, attempt, exactMark(attempt, finding.record, now), attempt.alerts)
         : attributeToOperator(entry, attempt, finding.record);
     case 'refused':
-      return { ...entry, attempt: null };
+      return withoutAttempt(entry);
     case 'unknown':
       return { ...entry, attempt: { ...attempt, failedAt: now } };
     case 'gone':
@@ -54,32 +54,34 @@ function compareWithList(
   record: IntegrationRecord,
   { project, now }: { project: string; now: string },
 ): Entry {
+  const { status } = attempt;
+  const { mark } = attempt.state;
   const changed = isLater(record.updated_at, attempt.updatedAt);
-  const mark = restamped(attempt.state.mark, record);
-  if (
-    record.active === attempt.status &&
-    (!changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record))
-  )
-    return tookEffect(entry, attempt, mark, attempt.alerts);
-  if (!changed) return { ...entry, attempt: null };
+  const canBeOurs = !changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record);
+  if (record.active === status && canBeOurs) return tookEffect(entry, attempt, restamped(mark, record), attempt.alerts);
+  if (!changed) return withoutAttempt(entry);
   // Somebody has changed it since. Whether the attempt took effect before that cannot be known, so its alerts say so.
   const alerts = attempt.alerts.map(unconfirmed);
   switch (record.active) {
     case 0:
-      return attempt.status === 0
+      return status === 0
         ? attributeToOperator(entry, attempt, record)
-        : { ...leaveToOperator(withAlerts(entry, alerts), attempt, record, { project, now }), attempt: null };
+        : leaveToOperator(withAlerts(entry, alerts), attempt, record, { project, now });
     case 1:
-      // The table finds an open circuit: resumed by an operator, who is not fought.
-      return attempt.status === 0
-        ? tookEffect(entry, attempt, attempt.state.mark, alerts)
-        : { ...withAlerts(entry, alerts), attempt: null };
+      // The table finds an open circuit, and an operator who resumed it is not fought.
+      return status === 0 ? tookEffect(entry, attempt, mark, alerts) : withoutAttempt(entry, alerts);
     case 2:
-      // A probe that the worker has ended.
-      return attempt.status === 1
-        ? tookEffect(entry, attempt, attempt.state.mark, alerts)
-        : { ...withAlerts(entry, alerts), attempt: null };
+      // If there was a probe, the worker has ended it.
+      return status === 1 ? tookEffect(entry, attempt, mark, alerts) : withoutAttempt(entry, alerts);
   }
+}
+
+function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly GuardEvent[]): Entry {
+  return withoutAttempt(afresh(entry, { ...attempt.state, mark }, attempt.notices), alerts);
+}
+
+function withoutAttempt(entry: Entry, alerts: readonly GuardEvent[] = []): Entry {
+  return { ...withAlerts(entry, alerts), attempt: null };
 }
 
 /** Paused while we may have been resuming it: an operator's pause always wins (rule 8). */
@@ -90,16 +92,11 @@ function leaveToOperator(
   { project, now }: { project: string; now: string },
 ): Entry {
   const { state } = entry;
-  if (isOperatorCommand(attempt)) return entry;
+  if (isOperatorCommand(attempt)) return withoutAttempt(entry);
   const episode = state.name === 'open' || state.name === 'half-open' ? state.episode : attempt.at;
   const seed = { project, time: now, episode, ordinal: -1, reason: ABANDONED_TO_OPERATOR, record };
   const event = makeEvent({ ...seed, type: 'integration.recovery-abandoned' });
-  return withAlerts(afresh(entry, { name: 'closed', mark: state.mark }), [event]);
-}
-
-function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly GuardEvent[]): Entry {
-  const next = afresh(entry, { ...attempt.state, mark }, attempt.notices);
-  return { ...withAlerts(next, alerts), attempt: null };
+  return withoutAttempt(afresh(entry, { name: 'closed', mark: state.mark }), [event]);
 }
 
 /**
@@ -108,10 +105,10 @@ function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly
  */
 function attributeToOperator(entry: Entry, attempt: Attempt, record: IntegrationRecord): Entry {
   // It was active when we asked. The table finds the circuit open: resumed by an operator.
-  if (attempt.status === 1) return { ...entry, attempt: null };
+  if (attempt.status === 1) return withoutAttempt(entry);
   const mark = restamped({ ...attempt.state.mark, count: record.delivery_error_count }, record);
   const isolated = afresh(entry, { name: 'isolated', mark: { ...mark, activatedAt: null } });
-  return { ...withAlerts(isolated, attempt.alerts.map(leftToOperator)), attempt: null };
+  return withoutAttempt(isolated, attempt.alerts.map(leftToOperator));
 }
 
 /** An operator's own command through the guard: no matter who was faster, it is what they want. */
