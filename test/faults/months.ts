@@ -138,6 +138,8 @@ class Living {
   /** Operators' re-activations that some undisturbed pass must have seen, by integration. */
   readonly #reactivated = new Map<string, number>();
   readonly #awaited = new Map<string, number>();
+  /** Integrations that an operator resumed through the guard, perhaps while they were active: once for each time. */
+  readonly #resumed: string[] = [];
   /** Paused through the guard by an operator, whoever had stopped it before. */
   readonly #operatorsOwn = new Set<string>();
   /** Without a ledger machines hear it from every pass, under one id an hour. */
@@ -309,6 +311,7 @@ class Living {
     if (record !== undefined) this.#oracle.throughGuard(record, this.#now());
     this.#awaited.delete(id);
     if (status === 0) this.#operatorsOwn.add(id);
+    else this.#resumed.push(id);
   }
 
   #repair(id: string): void {
@@ -656,7 +659,9 @@ class Living {
       this.#compare(id, 'probes', by('guard', 1), count('integration.probing'));
       this.#atMost(id, 'suspensions', count('integration.suspended'), by('worker', 2));
       this.#atLeast(id, 're-activations', count('integration.reactivated'), this.#reactivated.get(id) ?? 0);
-      this.#atMost(id, 're-activations', count('integration.reactivated'), by('operator', 1) + by('operator', 0));
+      const resumed = this.#resumed.filter((item) => item === id).length;
+      const causes = by('operator', 1) + by('operator', 0) + resumed;
+      this.#atMost(id, 're-activations', count('integration.reactivated'), causes);
       this.#judgeReminders(id, switches, events);
     }
     for (const id of this.#flaky) {
