@@ -34,7 +34,7 @@ export const MUTATIONS: readonly Mutation[] = [
         '  const outbox = begun.entry.outbox.slice(0, 0);',
       ],
     ],
-    harness: 'crash',
+    harness: 'chaos',
   },
   {
     law: 'law 1',
@@ -88,7 +88,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'an attempt whose outcome is unknown is forgotten',
     file: 'functions/guard/policy/resolve.ts',
     edits: [['return { ...entry, attempt: { ...attempt, failedAt: now } };', 'return { ...entry, attempt: null };']],
-    harness: 'months',
+    harness: 'chaos',
   },
   {
     law: 'law 1',
@@ -100,7 +100,7 @@ export const MUTATIONS: readonly Mutation[] = [
         "    case 'refused':\n      return tookEffect(entry, attempt, attempt.state.mark, attempt.alerts);",
       ],
     ],
-    harness: 'months',
+    harness: 'chaos',
   },
   {
     law: 'law 1',
@@ -145,7 +145,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'a quiet pass writes',
     file: 'functions/guard/policy/decide.ts',
     edits: [['  const changed = differs || expiryMoves;', '  const changed = differs || !expiryMoves;']],
-    harness: 'crash',
+    harness: 'chaos',
   },
   {
     law: 'law 7',
@@ -269,7 +269,7 @@ export const MUTATIONS: readonly Mutation[] = [
       ],
       ['import type { Active }', "import { BLANK_ENTRY, NO_MARK } from '../model/entry.ts';\nimport type { Active }"],
     ],
-    harness: 'months',
+    harness: 'chaos',
   },
   {
     law: 'rule 5',
@@ -300,7 +300,7 @@ export const MUTATIONS: readonly Mutation[] = [
         '0: isolate, 1: reactivated, 2: (situation) => suspended({ ...situation, record: { ...situation.record, last_delivery_at: situation.now } })',
       ],
     ],
-    harness: 'months',
+    harness: 'chaos',
   },
   {
     law: 'rule 8',
@@ -319,7 +319,7 @@ export const MUTATIONS: readonly Mutation[] = [
         '  void leaveToOperator;',
       ],
     ],
-    harness: 'races',
+    harness: 'chaos',
   },
   {
     law: 'rule 11',
