@@ -13,10 +13,10 @@ import type { Finding, Size } from './finding.ts';
 import { createRandom, type Random } from './random.ts';
 
 /**
- * Hours in which anything may happen next: a pass, a pass that dies at any effect, two passes at once, an answer that is
- * lost, a list that lacks a record, an audience or the history that refuses, an operator in the dashboard or at the guard,
- * a worker that suspends, a provider that breaks or is mended. Then calm, and everything that was told is held against what
- * was done. The months know what is due; this knows nothing but the order of things, so the order may be any.
+ * A few hours in which anything may happen next: a pass, a pass that dies at any effect, two passes at once, an answer that
+ * is lost, a list that lacks a record, an audience or the history that refuses, an operator in the dashboard or at the
+ * guard, a suspension, an outage, a repair. Then everything is calm, and the alerts are compared with what was done. The
+ * months know what is due in each pass; chaos knows only what was done, so it may choose any order.
  */
 
 const NAME = 'production';
@@ -26,10 +26,10 @@ const CALM_PASSES = 30;
 const ERROR_THRESHOLD = 50;
 const FAILING_FOR_MINUTES = 15;
 
-/** Whose act it was cannot be known when somebody acts within the time of a pass that died (docs/faults.md). */
+/** The record does not show who changed it within the time of a pass that died, so operators wait (docs/faults.md). */
 const UNDECIDABLE_MS = (PASS_TIME_LIMIT_SECONDS + 15) * 1_000;
 
-/** Hasty and short of patience, so that an hour holds every kind of ending. */
+/** Short enough for every kind of ending within the hours. */
 const RECOVERY = {
   ...PROBE_RECOVERY,
   cooldownMinutes: 20,
@@ -60,7 +60,7 @@ class Chaos {
   readonly #project;
   readonly #switches: Switch[] = [];
   readonly #active = new Map<string, number>();
-  readonly #told: string[] = [];
+  readonly #notes: string[] = [];
   readonly #violations: string[] = [];
   #historyRefuses = false;
   #undecidableUntil = 0;
@@ -77,7 +77,7 @@ class Chaos {
     });
     this.#project = { name: NAME, policy };
     for (const id of ['a', 'b', 'c', 'well']) this.#add(id);
-    // Its failure moves its last error and not its last change: so a change of the others is known to be one.
+    // A failure that moves `last_error_at` and not `updated_at` shows that `updated_at` is the time of a change.
     this.#advance(8);
     this.#world.breakDown('well', 'HTTP 503');
     this.#advance(1);
@@ -130,7 +130,7 @@ class Chaos {
     if (what < 85) return this.#delete(id);
     if (what < 87) return this.#suspend(id);
     if (id === 'well') return;
-    this.#note(what < 97 ? `${id} breaks down` : `${id} is mended`);
+    this.#note(what < 97 ? `${id} breaks down` : `${id} is repaired`);
     if (what < 97) this.#world.breakDown(id, 'HTTP 503');
     else this.#world.mend(id);
   }
@@ -299,8 +299,8 @@ class Chaos {
       events: byId(this.#alerts.published.flatMap((call) => (call.audience === audience ? call.events : []))),
     }));
     const history = byId(await this.#ledger.history(NAME, '2026-01-01T00:00:00Z'));
-    const told = byId([...heard.flatMap(({ events }) => [...events.values()]), ...history.values()]);
-    for (const [id, event] of told) {
+    const all = byId([...heard.flatMap(({ events }) => [...events.values()]), ...history.values()]);
+    for (const [id, event] of all) {
       if (event.reason.startsWith('the ledger')) continue;
       if (!history.has(id)) this.#say(`${about(event)} is not in the history`);
       if (isAuditOnly(event)) continue;
@@ -309,7 +309,7 @@ class Chaos {
       }
     }
     for (const id of this.#active.keys()) {
-      const events = [...told.values()].filter(({ record }) => record?.id === id);
+      const events = [...all.values()].filter(({ record }) => record?.id === id);
       this.#judgeCounts(id, events);
       this.#judgeLastWord(id, events);
     }
@@ -337,17 +337,17 @@ class Chaos {
     );
     const probes = events.filter(({ type }) => type === 'integration.probing');
     const suspensions = events.filter(({ type }) => type === 'integration.suspended');
-    const compare = (what: string, told: readonly GuardEvent[], happened: number) => {
-      const sure = told.filter((event) => !isInDoubt(event));
-      if (told.length < happened) this.#say(`${id}: ${happened} ${what}, ${told.length} of them told`);
-      if (sure.length > happened) this.#say(`${id}: ${happened} ${what}, and ${sure.length} told`);
+    const compare = (what: string, announced: readonly GuardEvent[], happened: number) => {
+      const sure = announced.filter((event) => !isInDoubt(event));
+      if (announced.length < happened) this.#say(`${id}: ${happened} ${what}, ${announced.length} of them announced`);
+      if (sure.length > happened) this.#say(`${id}: ${happened} ${what}, and ${sure.length} announced`);
     };
     compare('pauses', pauses, done('guard', 0));
     compare('probes', probes, done('guard', 1));
     if (suspensions.length > done('worker', 2)) this.#say(`${id}: a suspension that never was`);
   }
 
-  /** Whoever reads the last alert about an integration knows how it is. */
+  /** The last alert about an integration says how it is. */
   #judgeLastWord(id: string, events: readonly GuardEvent[]): void {
     if (this.#world.get(id)?.active !== 1) return;
     const last = events
@@ -359,19 +359,19 @@ class Chaos {
   }
 
   #note(what: string): void {
-    this.#told.push(`${this.#world.now().toISOString().slice(11, 19)} ${what}`);
+    this.#notes.push(`${this.#world.now().toISOString().slice(11, 19)} ${what}`);
   }
 
   #say(what: string): void {
     this.#violations.push(`chaos, seed ${this.#seed}: ${what}`);
   }
 
-  /** What happened, step by step, for whoever looks for the fault. */
+  /** What happened, step by step, to find the fault with. */
   story(): string {
-    const told = this.#alerts.published.flatMap(({ audience, events }) =>
+    const alerts = this.#alerts.published.flatMap(({ audience, events }) =>
       events.map((event) => `${audience} heard ${about(event)}: ${event.reason}`),
     );
-    return [...this.#told, ...told].join('\n');
+    return [...this.#notes, ...alerts].join('\n');
   }
 }
 
@@ -390,7 +390,7 @@ const LAST_WORDS: ReadonlySet<string> = new Set([
   'integration.operator-paused',
 ]);
 
-/** Told although nobody knows whether it happened, and it says so. */
+/** The alert says that it may not have happened. */
 function isInDoubt({ reason }: GuardEvent): boolean {
   return /may not have taken effect|left to the operator/.test(reason);
 }

@@ -95,7 +95,7 @@ function switched(situation: Situation, command: 'pause' | 'resume'): Verdict {
       status,
       state: { name: pause ? 'isolated' : 'closed', mark: markNow(situation, !pause) },
       notices: {},
-      // Whoever resumes what is known to be active changes nothing.
+      // Resuming what is known to be active changes nothing.
       alerts: !pause && record.active === 1 && state.name === 'closed' ? [] : [event],
     },
   };

@@ -60,7 +60,7 @@ function compareWithList(
   const canBeOurs = !changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record);
   if (record.active === status && canBeOurs) return tookEffect(entry, attempt, restamped(mark, record), attempt.alerts);
   if (!changed) return withoutAttempt(entry);
-  // Somebody has changed it since. Whether the attempt took effect before that cannot be known, so its alerts say so.
+  // The record has changed since. Whether the attempt took effect before that cannot be known, so its alerts say so.
   const alerts = attempt.alerts.map(unconfirmed);
   switch (record.active) {
     case 0:

@@ -105,7 +105,7 @@ describe('a probe of which nobody knows whether it took place is announced as ju
   });
 });
 
-describe('whoever resumes through the guard what is active already', () => {
+describe('an operator who resumes through the guard what is active already', () => {
   it.each(['open', 'half-open'])('ends the episode of a circuit that is %s', async (circuit) => {
     const harness = createHarness({ recovery: PROBE_RECOVERY });
     addBusy(harness, 'good');
@@ -133,7 +133,7 @@ describe('whoever resumes through the guard what is active already', () => {
     expect(history.map(({ type }) => type)).toEqual(['integration.operator-paused', 'integration.reactivated']);
   });
 
-  it('is told nothing new of what the guard knows to be active', async () => {
+  it('hears nothing new about what the guard knows to be active', async () => {
     const harness = createHarness();
     addBusy(harness, 'good');
     await runOperatorCommand(harness.ports, harness.project, 'good', 'resume');
