@@ -1,0 +1,230 @@
+import type { Active, IntegrationRecord, TargetPlatform } from '../../guard/model/integration.ts';
+import { Stream, streamKey } from './chance.ts';
+import { Traffic } from './traffic.ts';
+import type { Trouble } from './troubles.ts';
+
+/** Qonversion's delivery of one integration's events: attempts, retries, and the record that the API shows of them. */
+
+/** Minutes between the attempts to deliver an event. After the last one it is lost. */
+export const RETRY_AFTER = [1, 5, 15, 60, 240] as const;
+
+const ATTEMPTS = RETRY_AFTER.length + 1;
+/** Longer than the longest wait, and a power of two. */
+const RING = 256;
+
+/** The worker suspends an integration that has delivered nothing for so long, after so many failures. */
+const SUSPEND_AFTER_MINUTES = 5 * 24 * 60;
+const SUSPEND_AFTER_ERRORS = 1_000;
+
+/** What became of the events of one integration. */
+export interface Tally {
+  delivered: number;
+  /** Every attempt failed. */
+  failed: number;
+  /** Not sent, because it was stopped by the guard. */
+  withheld: number;
+  /** Of those, as many as would have failed all the same. */
+  doomed: number;
+  /** Not sent, because Qonversion or an operator had stopped it. */
+  withheldByOthers: number;
+}
+
+export interface DeliveryOptions {
+  readonly seed: number;
+  readonly id: string;
+  readonly provider: string;
+  readonly platform: TargetPlatform;
+  readonly troubles: readonly Trouble[];
+  /** Whether `delivery_error_count` counts every failed attempt or only the first of each event: the API does not say. */
+  readonly counts: 'attempts' | 'events';
+  readonly stamp: (minute: number) => string;
+}
+
+export class Delivery {
+  readonly id: string;
+  readonly provider: string;
+  readonly traffic: Traffic;
+  readonly tally: Tally = { delivered: 0, failed: 0, withheld: 0, doomed: 0, withheldByOthers: 0 };
+  readonly #options: DeliveryOptions;
+  readonly #key: number;
+  /** Events due for their next attempt, by minute and by the attempts they have had. */
+  readonly #due = new Float64Array(RING * ATTEMPTS);
+  /** Troubles that a person has ended. */
+  readonly #repaired = new Map<Trouble, number>();
+  #waiting = 0;
+  /** Troubles before this one are over for good. */
+  #firstTrouble = 0;
+  #failingSince: number | null = null;
+  #record: IntegrationRecord;
+  /** Who stopped it; null while it is active. */
+  stoppedBy: 'guard' | 'operator' | 'worker' | null = null;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.provider = options.provider;
+    this.#key = streamKey(options.seed, options.id, 'outcomes');
+    this.traffic = new Traffic(options.seed, options.id);
+    this.#record = {
+      id: options.id,
+      title: `${options.provider} ${options.id}`,
+      integration: options.provider,
+      target_platform: options.platform,
+      active: 1,
+      created_at: options.stamp(-90 * 24 * 60),
+      updated_at: options.stamp(-60 * 24 * 60),
+      // It has been delivering for months.
+      last_delivery_at: options.stamp(-1),
+      last_error_at: null,
+      last_error_message: null,
+      delivery_error_count: 0,
+    };
+  }
+
+  /** As the API shows it now. A record that has not changed is the same object. */
+  get record(): IntegrationRecord {
+    return this.#record;
+  }
+
+  setActive(active: Active, by: 'guard' | 'operator' | 'worker', minute: number): boolean {
+    if (this.#record.active === active) return false;
+    this.stoppedBy = active === 1 ? null : by;
+    this.#record = { ...this.#record, active, updated_at: this.#options.stamp(minute) };
+    return true;
+  }
+
+  /** A person repairs what a person can repair. */
+  repair(minute: number): void {
+    for (const trouble of this.#options.troubles)
+      if (trouble.kind === 'break' && trouble.from <= minute) this.#repaired.set(trouble, minute);
+  }
+
+  /** The part of deliveries that fails in that minute, if nobody does anything until then. */
+  failingShare(minute: number): number {
+    return 1 - this.#workingShare(minute).share;
+  }
+
+  /** What is wrong in that minute. */
+  troublesAt(minute: number): readonly Trouble[] {
+    return this.#options.troubles.filter((trouble) => this.#isOn(trouble, minute));
+  }
+
+  #isOn(trouble: Trouble, minute: number): boolean {
+    if (trouble.from > minute || minute >= Math.min(trouble.to, this.#repaired.get(trouble) ?? Infinity)) return false;
+    return trouble.kind !== 'rate-limit' || this.traffic.load(minute) > 1.5;
+  }
+
+  #workingShare(minute: number): { readonly share: number; readonly message: string | null } {
+    const { troubles } = this.#options;
+    let share = 1;
+    let message: string | null = null;
+    for (let index = this.#firstTrouble; index < troubles.length; index += 1) {
+      const trouble = troubles[index];
+      if (trouble === undefined || trouble.from > minute) break;
+      if (!this.#isOn(trouble, minute)) continue;
+      share *= 1 - trouble.share;
+      message = trouble.message;
+    }
+    return { share, message };
+  }
+
+  /** Lets the events of one minute happen. */
+  flow(minute: number): void {
+    while ((this.#options.troubles[this.#firstTrouble]?.to ?? Infinity) <= minute) this.#firstTrouble += 1;
+    const fresh = this.traffic.events(minute);
+    const slot = (minute % RING) * ATTEMPTS;
+    if (fresh === 0 && this.#waiting === 0) return;
+    if (this.#record.active !== 1) {
+      this.#withhold(fresh, slot, minute);
+      return;
+    }
+    const { share, message } = this.#workingShare(minute);
+    const stream = new Stream(this.#key, minute * 1_024);
+    let tried = 0;
+    let failed = 0;
+    let counted = 0;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const events = attempt === 0 ? fresh : (this.#due[slot + attempt] ?? 0);
+      if (events === 0) continue;
+      if (attempt > 0) this.#take(slot + attempt, events);
+      const lost = stream.binomial(events, 1 - share);
+      tried += events;
+      failed += lost;
+      if (attempt === 0 || this.#options.counts === 'attempts') counted += lost;
+      this.tally.delivered += events - lost;
+      this.#retry(lost, attempt, minute);
+    }
+    if (tried > 0) this.#note(minute, tried, failed, counted, message, stream);
+  }
+
+  #take(index: number, events: number): void {
+    this.#due[index] = 0;
+    this.#waiting -= events;
+  }
+
+  #retry(events: number, attempt: number, minute: number): void {
+    const wait = RETRY_AFTER[attempt];
+    if (wait === undefined) {
+      this.tally.failed += events;
+      return;
+    }
+    const index = ((minute + wait) % RING) * ATTEMPTS + attempt + 1;
+    this.#due[index] = (this.#due[index] ?? 0) + events;
+    this.#waiting += events;
+  }
+
+  #withhold(fresh: number, slot: number, minute: number): void {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const events = attempt === 0 ? fresh : (this.#due[slot + attempt] ?? 0);
+      if (events === 0) continue;
+      if (attempt > 0) this.#take(slot + attempt, events);
+      if (this.stoppedBy !== 'guard') {
+        this.tally.withheldByOthers += events;
+        continue;
+      }
+      this.tally.withheld += events;
+      this.tally.doomed += events * this.#chanceThatAllFail(attempt, minute);
+    }
+  }
+
+  /** Of this attempt and those that would have followed it. */
+  #chanceThatAllFail(attempt: number, minute: number): number {
+    let chance = this.failingShare(minute);
+    let at = minute;
+    for (const wait of RETRY_AFTER.slice(attempt)) {
+      if (chance === 0) return 0;
+      at += wait;
+      chance *= this.failingShare(at);
+    }
+    return chance;
+  }
+
+  #note(minute: number, tried: number, failed: number, counted: number, message: string | null, stream: Stream): void {
+    const { stamp } = this.#options;
+    const before = this.#record;
+    if (failed === 0) {
+      this.#failingSince = null;
+      this.#record = { ...before, last_delivery_at: stamp(minute), delivery_error_count: 0 };
+      return;
+    }
+    const error = { last_error_at: stamp(minute), last_error_message: message };
+    if (failed < tried) {
+      this.#failingSince = null;
+      // In any order: failures after the last success are the new count.
+      const trailing = Math.min(counted, trailingFailures(tried, failed, stream));
+      this.#record = { ...before, ...error, last_delivery_at: stamp(minute), delivery_error_count: trailing };
+      return;
+    }
+    this.#failingSince ??= minute;
+    this.#record = { ...before, ...error, delivery_error_count: before.delivery_error_count + counted };
+    const suspends = minute - this.#failingSince >= SUSPEND_AFTER_MINUTES;
+    if (suspends && this.#record.delivery_error_count >= SUSPEND_AFTER_ERRORS) this.setActive(2, 'worker', minute);
+  }
+}
+
+/** How many of the attempts at the end have failed, when so many of all have, in a random order. */
+function trailingFailures(tried: number, failed: number, stream: Stream): number {
+  let trailing = 0;
+  while (trailing < failed && stream.next() * (tried - trailing) < failed - trailing) trailing += 1;
+  return trailing;
+}

@@ -1,0 +1,171 @@
+import { Stream, streamKey } from './chance.ts';
+import { DAY_MINUTES } from './traffic.ts';
+
+/**
+ * What goes wrong in the world, written from what providers publish about their incidents and not from the rules of any
+ * guard: outages of minutes to days with slow recoveries, part of the traffic failing, endpoints that fail and work by turns,
+ * rate limits, credentials that expire, and trouble at Qonversion.
+ */
+
+export type TroubleKind =
+  /** A whole provider, or one platform of it. */
+  | 'provider'
+  /** One customer's endpoint, for minutes. */
+  | 'short'
+  /** Some of one integration's events, for hours. */
+  | 'partial'
+  /** Down and up by turns, for hours. */
+  | 'flapping'
+  /** A few failures all the time. */
+  | 'chronic'
+  /** The provider refuses some of the events at the busiest hours. */
+  | 'rate-limit'
+  /** Qonversion, or the network between: nearly everything fails. */
+  | 'qonversion'
+  /** A revoked key, an endpoint that has moved: it stays until a person repairs it. */
+  | 'break';
+
+export interface Trouble {
+  readonly kind: TroubleKind;
+  /** Minutes since the beginning of the world; `to` is infinite for a break. */
+  readonly from: number;
+  readonly to: number;
+  /** The part of deliveries that fails, 0 to 1. */
+  readonly share: number;
+  readonly message: string;
+}
+
+/** What is needed of an integration to know which troubles are its own. */
+export interface Victim {
+  readonly id: string;
+  readonly provider: string;
+  readonly platform: string;
+}
+
+/** Customers' own endpoints: they share no outage. */
+export const OWN_ENDPOINT = 'Webhooks';
+
+/** Mean days between two outages of one provider. */
+const PROVIDER_OUTAGE_DAYS = 20;
+const QONVERSION_OUTAGE_DAYS = 30;
+/** Mean days of one integration until it breaks, and until a part of its events fails for hours. */
+const BREAK_DAYS = 130;
+const PARTIAL_DAYS = 45;
+const SHORT_DAYS = { own: 8, shared: 40 } as const;
+
+/** Everything that happens to the integrations within so many minutes, in the order of beginning. */
+export function troublesOf(
+  seed: number,
+  victims: readonly Victim[],
+  minutes: number,
+): ReadonlyMap<string, readonly Trouble[]> {
+  const shared = [...providerOutages(seed, victims, minutes), ...qonversionOutages(seed, minutes)];
+  return new Map(
+    victims.map((victim) => {
+      const struck = shared.flatMap(({ strikes, ...trouble }) => (strikes(victim) ? [trouble] : []));
+      const all = [...struck, ...ownTroubles(seed, victim, minutes)];
+      return [victim.id, all.sort((left, right) => left.from - right.from)];
+    }),
+  );
+}
+
+interface SharedTrouble extends Trouble {
+  readonly strikes: (victim: Victim) => boolean;
+}
+
+function providerOutages(seed: number, victims: readonly Victim[], minutes: number): readonly SharedTrouble[] {
+  const providers = [...new Set(victims.map(({ provider }) => provider))].filter((name) => name !== OWN_ENDPOINT);
+  return providers.flatMap((provider) => {
+    const stream = new Stream(streamKey(seed, provider, 'outages'));
+    return moments(stream, PROVIDER_OUTAGE_DAYS, minutes).flatMap((from): readonly SharedTrouble[] => {
+      const length = stream.logNormal(35, 1.3);
+      const platform = stream.with(0.35) ? stream.pick(['iOS', 'Android', 'Stripe']) : null;
+      const share = stream.with(0.55) ? 1 : stream.between(0.3, 0.97);
+      const message = stream.pick(['HTTP 503 Service Unavailable', 'HTTP 500', 'connect ETIMEDOUT', 'HTTP 502']);
+      const strikes = (victim: Victim) =>
+        victim.provider === provider && (platform === null || victim.platform === platform);
+      const outage = { kind: 'provider', message, strikes } as const;
+      const steps = stream.with(0.3) ? [1, 0.6, 0.35, 0.15] : [1];
+      // A slow recovery takes as long as half of the outage, and fewer events fail in each of its steps.
+      return steps.map((part, index) => {
+        const begin = index === 0 ? from : from + length + ((index - 1) * length) / 6;
+        const end = index === 0 ? from + length : begin + length / 6;
+        return { ...outage, from: begin, to: end, share: share * part };
+      });
+    });
+  });
+}
+
+function qonversionOutages(seed: number, minutes: number): readonly SharedTrouble[] {
+  const stream = new Stream(streamKey(seed, 'qonversion'));
+  return moments(stream, QONVERSION_OUTAGE_DAYS, minutes).map((from, index) => {
+    const key = streamKey(seed, 'struck', index);
+    return {
+      kind: 'qonversion',
+      from,
+      to: from + stream.logNormal(20, 0.8),
+      share: 1,
+      message: 'getaddrinfo EAI_AGAIN',
+      strikes: ({ id }) => new Stream(streamKey(key, id)).with(0.85),
+    };
+  });
+}
+
+function ownTroubles(seed: number, { id, provider }: Victim, minutes: number): readonly Trouble[] {
+  const stream = (what: string) => new Stream(streamKey(seed, id, what));
+  const troubles: Trouble[] = [];
+
+  const short = stream('short');
+  const shortDays = provider === OWN_ENDPOINT ? SHORT_DAYS.own : SHORT_DAYS.shared;
+  for (const from of moments(short, shortDays, minutes)) {
+    const to = from + short.logNormal(8, 1);
+    troubles.push({ kind: 'short', from, to, share: 1, message: 'HTTP 503 Service Unavailable' });
+  }
+
+  const partial = stream('partial');
+  for (const from of moments(partial, PARTIAL_DAYS, minutes)) {
+    const to = from + partial.logNormal(120, 1.2);
+    troubles.push({ kind: 'partial', from, to, share: partial.between(0.01, 0.99), message: 'HTTP 422' });
+  }
+
+  const flapping = stream('flapping');
+  for (const start of flapping.oneIn(25) ? moments(flapping, 12, minutes) : []) {
+    const end = start + flapping.between(6, 48) * 60;
+    const period = flapping.between(15, 90);
+    const down = period * flapping.between(0.3, 0.93);
+    for (let from = start; from < end; from += period)
+      troubles.push({ kind: 'flapping', from, to: from + down, share: 1, message: 'socket hang up' });
+  }
+
+  const chronic = stream('chronic');
+  if (chronic.oneIn(10)) {
+    const share = chronic.between(0.002, 0.03);
+    troubles.push({ kind: 'chronic', from: 0, to: minutes, share, message: 'HTTP 400 unknown product' });
+  }
+
+  const limited = stream('rate-limit');
+  if (limited.oneIn(25)) {
+    const share = limited.between(0.05, 0.5);
+    troubles.push({ kind: 'rate-limit', from: 0, to: minutes, share, message: 'HTTP 429 Too Many Requests' });
+  }
+
+  const broken = stream('break');
+  for (const from of moments(broken, BREAK_DAYS, minutes).slice(0, 1)) {
+    const share = broken.with(0.85) ? 1 : broken.between(0.8, 0.98);
+    const message = broken.pick(['HTTP 401 Unauthorized', 'HTTP 403 Forbidden', 'HTTP 404 Not Found', 'HTTP 410 Gone']);
+    troubles.push({ kind: 'break', from, to: Number.POSITIVE_INFINITY, share, message });
+  }
+  return troubles;
+}
+
+/** Moments of a Poisson process, in minutes. */
+function moments(stream: Stream, meanDays: number, minutes: number): readonly number[] {
+  const found: number[] = [];
+  for (
+    let at = stream.exponential(meanDays * DAY_MINUTES);
+    at < minutes;
+    at += stream.exponential(meanDays * DAY_MINUTES)
+  )
+    found.push(at);
+  return found;
+}
