@@ -11,7 +11,8 @@ import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts'
 import type { DecisionKind } from '../guard/policy/situation.ts';
 import type { Policy } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
-import { describeMinutes, describeMoment } from '../guard/text/time.ts';
+import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
+import type { Gap } from './gaps.ts';
 import type { ProjectList } from './projects.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
@@ -107,6 +108,20 @@ export function formatHistory(events: readonly GuardEvent[], now: string, width:
     event.reason,
   ]);
   return table(['TIME', 'WHO', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 4);
+}
+
+/** When nothing was forwarded, oldest first. */
+export function formatGaps(gaps: readonly Gap[], now: string, width: number): string {
+  if (gaps.length === 0) return 'No integration was stopped in this time.';
+  const rows = gaps.map(({ id, record, from, to, by }) => [
+    `${id}\n${nameOf(record)}`,
+    describeMoment(from, now),
+    to === null ? paint('red', 'still stopped') : describeMoment(to, now),
+    describeMinutes(minutesBetween(from, to ?? now)),
+    by,
+  ]);
+  const hint = 'Events from these times are not delivered later. Fill them in from an export of Qonversion.';
+  return `${table(['INTEGRATION', 'FROM', 'TO', 'LASTED', 'STOPPED BY'], rows, width, 0)}\n${hint}`;
 }
 
 const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;

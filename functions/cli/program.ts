@@ -10,7 +10,16 @@ import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
 import { toCloudEvent } from '../messages/cloud-event.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
-import { formatFindings, formatHistory, formatList, formatPlan, formatProjects, formatReport } from './format.ts';
+import {
+  formatFindings,
+  formatGaps,
+  formatHistory,
+  formatList,
+  formatPlan,
+  formatProjects,
+  formatReport,
+} from './format.ts';
+import { gapsOf, toCsv } from './gaps.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
 import { type OpenedProject, openProject, readCliEnvironment, runDoctor } from './open-project.ts';
 import { listProjects } from './projects.ts';
@@ -53,6 +62,7 @@ Examples:
   npx guard resume gNl6hyM6 --stack IntegrationGuard
   npx guard ignore gNl6hyM6 --for 12h   maintenance at the provider
   npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
+  npx guard gaps --since 30d --csv      when events were not forwarded, to fill them in from an export
   npx guard projects --stack IntegrationGuard
                                         which projects there are, a fleet's included
   npx guard doctor --stack IntegrationGuard
@@ -276,6 +286,28 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         () => formatHistory(events, now.toISOString(), terminal.columns),
       );
     });
+
+  command('gaps', 'when events were not forwarded, to fill them in from an export', 'gaps gNl6hyM6 --since 30d --csv')
+    .argument('[id]', 'id of an integration; left out: the whole project', parseId)
+    .addOption(durationOption('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, '30d'))
+    .addOption(new Option('--csv', 'print lines of id,from,to,by').conflicts('json'))
+    .action(
+      async (id: string | undefined, options: SharedOptions & { readonly since: number; readonly csv?: boolean }) => {
+        const { events, project, now } = await working(options, 'reading the ledger', async () => {
+          const { ports, project } = await open(options);
+          const now = ports.clock.now();
+          // A gap may have begun long before.
+          const events = await ports.ledger.history(project.name, plusMs(now, -HISTORY_DAYS * 24 * 60 * 60_000));
+          return { events, project: project.name, now };
+        });
+        const since = plusMs(now, -options.since);
+        const gaps = gapsOf(events).filter((gap) => (id ?? gap.id) === gap.id && (gap.to === null || gap.to >= since));
+        const toJson = () => ({ project, gaps: gaps.map(({ record: _, ...gap }) => gap) });
+        print(terminal, options, toJson, () =>
+          options.csv === true ? toCsv(gaps) : formatGaps(gaps, now.toISOString(), terminal.columns),
+        );
+      },
+    );
 
   command(
     'doctor',

@@ -330,6 +330,30 @@ describe('guard ignore', () => {
   });
 });
 
+describe('guard gaps', () => {
+  it('shows when nothing was forwarded and who stopped it, also as CSV and JSON', async () => {
+    expect((await guard('gaps')).out).toContain('No integration was stopped in this time.');
+    breakDown();
+    await guard('run');
+    await guard('pause good-1');
+    const { code, out } = await guard('gaps');
+    expect(code).toBe(0);
+    expect(out).toMatch(/broken +\d\d:\d\d UTC +still stopped +0 min +guard/);
+    expect(out).toMatch(/good-1 +\d\d:\d\d UTC +still stopped +0 min +operator/);
+    expect(out).toContain('Fill them in from an export');
+    await guard('resume good-1');
+    const lines = (await guard('gaps good-1 --csv')).out.trim().split('\n');
+    expect(lines).toEqual(['id,from,to,by', expect.stringMatching(/^good-1,\d{4}-[^,]+Z,\d{4}-[^,]+Z,operator$/)]);
+    const { gaps, project } = JSON.parse((await guard('gaps broken --json')).out);
+    expect(project).toBe('production');
+    expect(gaps).toEqual([{ id: 'broken', from: expect.any(String), to: null, by: 'guard' }]);
+  });
+
+  it('refuses --csv together with --json', async () => {
+    expect(await guard('gaps --csv --json')).toMatchObject({ code: 2, err: expect.stringContaining('cannot be used') });
+  });
+});
+
 describe('guard history', () => {
   it('shows what was done, by whom and why', async () => {
     breakDown();
@@ -366,6 +390,7 @@ describe('guard --help', () => {
       'pause',
       'resume',
       'history',
+      'gaps',
       'ignore',
       'QONVERSION_SECRET_KEY',
       'GUARD_SETTINGS',
@@ -541,7 +566,7 @@ describe('the program as it is started', () => {
 });
 
 describe('the help', () => {
-  it.each(['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'doctor'])(
+  it.each(['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'gaps', 'doctor'])(
     'of %s has an example',
     async (name) => {
       const { code, out } = await guard(`${name} --help`);

@@ -32,6 +32,7 @@ const SESSION: readonly Step[] = [
   { says: 'It is over sooner than thought.', runs: 'guard ignore hook-crm --off' },
   { says: 'What was done in the last hours, by whom and why.', runs: 'guard history --since 3h' },
   { says: 'The same of one integration.', runs: 'guard history af-ios' },
+  { says: 'When its events were not forwarded.', runs: 'guard gaps --since 30d' },
   { says: 'For scripts: one JSON document, and exit codes.', runs: 'guard history slack-wins --json' },
   { says: 'An id that does not exist.', runs: 'guard pause nobody' },
   { says: 'Completions; what the shell asks for when TAB is pressed.', runs: 'guard complete -- hi' },
