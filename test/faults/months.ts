@@ -653,10 +653,12 @@ class Living {
         ({ type, record }) => type.endsWith('abandoned') && record?.active === 2,
       ).length;
       const stops = count('integration.paused', 'integration.recovery-abandoned') - handed - givenUpBySuspension;
-      const unconfirmed = events.filter(({ reason }) => reason.includes('may not have taken effect')).length;
+      const inDoubt = events.filter(({ reason }) => reason.includes('may not have taken effect'));
+      const probesInDoubt = inDoubt.filter(({ type }) => type === 'integration.probing').length;
       this.#atLeast(id, 'pauses', stops, by('guard', 0));
-      this.#atMost(id, 'pauses', stops - unconfirmed, by('guard', 0));
-      this.#compare(id, 'probes', by('guard', 1), count('integration.probing'));
+      this.#atMost(id, 'pauses', stops - (inDoubt.length - probesInDoubt), by('guard', 0));
+      this.#atLeast(id, 'probes', count('integration.probing'), by('guard', 1));
+      this.#atMost(id, 'probes', count('integration.probing') - probesInDoubt, by('guard', 1));
       this.#atMost(id, 'suspensions', count('integration.suspended'), by('worker', 2));
       this.#atLeast(id, 're-activations', count('integration.reactivated'), this.#reactivated.get(id) ?? 0);
       const resumed = this.#resumed.filter((item) => item === id).length;
@@ -697,11 +699,6 @@ class Living {
       ).length;
       this.#atMost(id, `reminders in ${hours.toFixed(0)} h`, reminders, Math.floor(hours / REMIND_EVERY_HOURS));
     }
-  }
-
-  #compare(id: string, what: string, happened: number, told: number): void {
-    this.#atLeast(id, what, told, happened);
-    this.#atMost(id, what, told, happened);
   }
 
   #atLeast(id: string, what: string, told: number, least: number): void {

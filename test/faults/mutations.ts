@@ -64,6 +64,20 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 1',
+    breaks: 'two failures in one outage have the same id',
+    file: 'functions/guard/policy/resolve.ts',
+    edits: [["ordinal: opened === ''", "ordinal: opened !== 'never'"]],
+    harness: 'chaos',
+  },
+  {
+    law: 'law 1',
+    breaks: 'an outage ends without a word while it is ignored',
+    file: 'functions/guard/policy/operator.ts',
+    edits: [['return { ...verdict, alerts: [event], next: afresh(entry', 'return { ...verdict, next: afresh(entry']],
+    harness: 'chaos',
+  },
+  {
+    law: 'law 1',
     breaks: 'an operator who resumes what is active already ends nothing',
     file: 'functions/guard/policy/operator.ts',
     edits: [["record.active === 1 && state.name === 'closed'", 'record.active === 1']],
@@ -108,8 +122,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
-        ': { ...withAlerts(entry, attempt.alerts.map(unconfirmed)), attempt: { ...attempt, alerts: [] } };',
-        ': { ...withAlerts(entry, attempt.alerts.map(unconfirmed)), attempt: null };',
+        ': { ...withAlerts(entry, attempt.alerts.map(unseen)), attempt: { ...attempt, alerts: [] } };',
+        ': { ...withAlerts(entry, attempt.alerts.map(unseen)), attempt: null };',
       ],
     ],
     harness: 'crash',

@@ -61,11 +61,20 @@ export interface EventSeed {
   /** The episode of one problem that the event belongs to. */
   readonly episode: string;
   /** Distinguishes events of one type within one episode: the number of the probe, of the reminder. */
-  readonly ordinal?: number;
+  readonly ordinal?: number | string;
   readonly reason: string;
   readonly record?: IntegrationRecord;
   readonly figures?: Figures;
   readonly nextProbeAt?: string | null;
+}
+
+/** The same event, of which it is not known whether it happened: what is certain later is another one. */
+export function doubtful(event: GuardEvent, reason: string): GuardEvent {
+  return { ...event, id: toId([event.id, 'doubtful']), reason, nextProbeAt: null };
+}
+
+function toId(identity: readonly (string | number)[]): string {
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32);
 }
 
 /** Makes the event, its text safe to keep and to send, its id the same for the same thing in the same episode (law 1). */
@@ -73,7 +82,7 @@ export function makeEvent(seed: EventSeed): GuardEvent {
   const record = seed.record ?? null;
   const identity = [seed.project, record?.id ?? '', seed.type, seed.episode, seed.ordinal ?? 0];
   return boundEvent({
-    id: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
+    id: toId(identity),
     type: seed.type,
     severity: describeType(seed.type).severity,
     time: seed.time,

@@ -11,9 +11,9 @@ export function blastRadius(policy: Policy, activeCount: number): number {
   return Math.max(policy.blastRadius.floor, Math.floor((policy.blastRadius.percent * activeCount) / 100));
 }
 
-/** Closed → open by us. The end of a failed probe stops no more than was stopped before, so it does not count. */
+/** A pause of what was delivering. The end of a failed probe stops no more than was stopped before, so it does not count. */
 export function isTrip({ kind, current }: Decision): boolean {
-  return kind === 'pause' && current.state.name === 'closed';
+  return kind === 'pause' && current.state.name !== 'half-open';
 }
 
 /** The same decision without its trip. */

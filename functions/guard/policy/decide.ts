@@ -5,7 +5,7 @@ import type { IntegrationRecord, Status } from '../model/integration.ts';
 import { isLeased, withoutFuture } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
 import type { Versioned } from '../ports.ts';
-import { plusMinutes } from '../text/time.ts';
+import { minutesBetween, plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { commanded, type OperatorCommand } from './operator.ts';
 import { resolve } from './resolve.ts';
@@ -108,11 +108,21 @@ export function decideGone(id: string, known: Versioned<Entry>, context: Decisio
   return conclude(id, null, known, current, verdict, context.now);
 }
 
-/** An entry whose integration cannot be read now: nothing is concluded, but what it owes is delivered. */
-export function decideUnread(id: string, known: Versioned<Entry>, { now }: DecisionContext): Decision {
-  if (isLeased(known.entry.lease, now)) return underWay(id, null, known);
-  const owes = known.entry.outbox.length > 0;
-  return { ...untouched(id, null, known), kind: 'unread', reason: 'its record could not be read', quiet: !owes };
+/** After so many minutes an attempt is announced although nobody can see what became of it. */
+const UNSEEN_MINUTES = 60;
+
+/**
+ * An entry whose integration cannot be read now: nothing is concluded, but what it owes is delivered. An attempt that was
+ * interrupted is announced after an hour all the same.
+ */
+export function decideUnread(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
+  const { now } = context;
+  const { entry } = known;
+  if (isLeased(entry.lease, now)) return underWay(id, null, known);
+  const unseen = entry.attempt !== null && minutesBetween(entry.attempt.at, now) >= UNSEEN_MINUTES;
+  const current = unseen ? resolve(entry, { kind: 'gone' }, context) : entry;
+  const verdict: Verdict = { kind: 'unread', reason: 'its record could not be read', next: current };
+  return conclude(id, null, known, current, verdict, now);
 }
 
 function underWay(id: string, record: IntegrationRecord | null, known: Known): Decision {
@@ -158,7 +168,8 @@ export function weigh(draft: Omit<Decision, 'expiresAt' | 'changed' | 'quiet'>, 
   if (known === null && !differs) return { ...draft, expiresAt: null, changed: false, quiet: true };
   const days = kind === 'gone' ? KEEP_GONE_DAYS : same(withoutOutbox(next), BLANK_ENTRY) ? KEEP_BLANK_DAYS : null;
   const expires = known?.expiresAt ?? null;
-  const expiresAt = days === null ? null : (expires ?? plusMinutes(now, days * 24 * 60));
+  // Of what could not be read nothing is concluded.
+  const expiresAt = kind === 'unread' ? expires : days === null ? null : (expires ?? plusMinutes(now, days * 24 * 60));
   const expiryMoves = known !== null && next.outbox.length === 0 && (expiresAt === null) !== (expires === null);
   const changed = differs || expiryMoves;
   return { ...draft, expiresAt, changed, quiet: !changed && current.outbox.length === 0 };

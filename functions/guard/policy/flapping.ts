@@ -17,6 +17,9 @@ export const CALM_PASSES = 6;
 /** A failure that is no older begins the watching: an older one was over before. */
 const FRESH_MINUTES = 15;
 
+/** Without a pass for so long, what the passes before saw says nothing about now. */
+const UNSEEN_MINUTES = 180;
+
 /** In a pass since the one before: failures and deliveries, failures alone, no failure. */
 const BOTH = 'x';
 const FAILED = 'e';
@@ -36,7 +39,7 @@ export function sampleFlapping(
   if (lastErrorAt === null || lastDeliveryAt === null || minutesBetween(lastDeliveryAt, now) >= outageMinutes)
     return null;
   const seen = { seenAt: now, lastErrorAt, lastDeliveryAt };
-  if (flapping === null) {
+  if (flapping === null || minutesBetween(flapping.seenAt, now) > UNSEEN_MINUTES) {
     const fresh = minutesBetween(lastErrorAt, now) < FRESH_MINUTES;
     return fresh ? { ...seen, since: now, marks: '' } : null;
   }

@@ -42,17 +42,25 @@ export function operatorResumed(situation: Situation): Verdict {
   return { ...verdict, alerts: [event, ...(verdict.alerts ?? [])] };
 }
 
-/** Never acted on, no alerts; but activations are remembered, so that failures count anew on the day it is guarded again. */
+/**
+ * Never acted on, no alerts; but what operators do stands in the history, and activations are remembered, so that failures
+ * count anew on the day it is guarded again. A probe is judged then.
+ */
 export function whenIgnored(situation: Situation, reason: string): Verdict {
   const { record, entry } = situation;
   const { state } = entry;
   const verdict = { kind: 'ignored', reason } as const;
-  if (record.active === 1 && state.name !== 'closed') {
+  if (record.active === 1 && (state.name === 'open' || state.name === 'isolated')) {
     const mark = state.name === 'isolated' ? { ...state.mark, activatedAt: situation.now } : markNow(situation, true);
-    return { ...verdict, next: afresh(entry, { name: 'closed', mark }) };
+    const event = auditEvent(situation, 'integration.operator-resumed', `an operator resumed it; ${reason}`);
+    return { ...verdict, alerts: [event], next: afresh(entry, { name: 'closed', mark }) };
   }
-  if (record.active === 0 && state.name !== 'open') return { ...verdict, next: isolatedEntry(situation) };
-  return { ...verdict, next: entry };
+  if (record.active === 0 && (state.name === 'closed' || state.name === 'half-open')) {
+    const event = auditEvent(situation, 'integration.operator-paused', `an operator paused it; ${reason}`);
+    return { ...verdict, alerts: [event], next: isolatedEntry(situation) };
+  }
+  // What its passes saw before says nothing about how it is afterwards.
+  return { ...verdict, next: entry.flapping === null ? entry : { ...entry, flapping: null } };
 }
 
 /** What an operator asked for through the guard, so that the ledger knows whose choice it was. */
@@ -84,6 +92,8 @@ function switched(situation: Situation, command: 'pause' | 'resume'): Verdict {
   const event = eventOf(situation, {
     type: pause ? 'integration.operator-paused' : 'integration.reactivated',
     episode,
+    // Failures count from here on, so this moment may name the next outage as well.
+    ordinal: `command ${now}`,
     reason,
     record: { ...record, active: status },
   });
@@ -108,5 +118,5 @@ function auditEvent(
   reason: string,
 ): GuardEvent {
   const time = changedAt === null ? now : new Date(changedAt).toISOString();
-  return makeEvent({ type, project, time, episode: record.updated_at, reason, record });
+  return makeEvent({ type, project, time, episode: changedAt ?? now, reason, record });
 }

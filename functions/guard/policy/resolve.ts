@@ -1,5 +1,5 @@
 import { type Attempt, afresh, type Entry, type Mark } from '../model/entry.ts';
-import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
+import { doubtful, type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
 import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
@@ -14,7 +14,7 @@ import { ABANDONED_TO_OPERATOR } from './when-open.ts';
 export type Finding =
   | { readonly kind: 'set' | 'already' | 'listed'; readonly record: IntegrationRecord }
   | { readonly kind: 'refused' | 'unknown' }
-  /** The list has no such integration any more. */
+  /** Its record is not in the list, or has been unreadable for long. */
   | { readonly kind: 'gone' };
 
 /**
@@ -41,7 +41,7 @@ export function resolve(entry: Entry, finding: Finding, { project, now }: { proj
       // It stays written down: a list that has lost an integration may have it again.
       return attempt.alerts.length === 0
         ? entry
-        : { ...withAlerts(entry, attempt.alerts.map(unconfirmed)), attempt: { ...attempt, alerts: [] } };
+        : { ...withAlerts(entry, attempt.alerts.map(unseen)), attempt: { ...attempt, alerts: [] } };
     case 'listed':
       return compareWithList(entry, attempt, finding.record, { project, now });
   }
@@ -143,20 +143,24 @@ function withAlerts(entry: Entry, alerts: readonly GuardEvent[]): Entry {
   return { ...entry, outbox: [...entry.outbox, ...toOutbox(alerts)] };
 }
 
-/** The alert of a pause that may not have taken place. */
+/** The alert of a pause or a probe that may not have taken place. */
 function unconfirmed(event: GuardEvent): GuardEvent {
-  return qualified(
-    event,
-    'the pass was interrupted and the integration has changed since, so this may not have taken effect',
-  );
+  return inDoubt(event, 'the pass was interrupted and the integration has changed since');
+}
+
+/** The alert of an attempt on a record that cannot be seen. */
+function unseen(event: GuardEvent): GuardEvent {
+  return inDoubt(event, 'the pass was interrupted and the record cannot be seen');
+}
+
+/** An alert of its own: the record may come back as it was, and then the attempt is made again and announced for certain. */
+function inDoubt(event: GuardEvent, why: string): GuardEvent {
+  return doubtful(event, safeText(`${event.reason}; ${why}, so this may not have taken effect`, 500));
 }
 
 /** The alert of a pause that the guard leaves to an operator: the same episode, and no probe to come. */
 function leftToOperator(event: GuardEvent): GuardEvent {
-  return qualified(event, 'an operator changed it at the same time, so it is left to the operator');
-}
-
-function qualified(event: GuardEvent, remark: string): GuardEvent {
+  const remark = 'an operator changed it at the same time, so it is left to the operator';
   return { ...event, reason: safeText(`${event.reason}; ${remark}`, 500), nextProbeAt: null };
 }
 
@@ -183,6 +187,8 @@ export function announceFailure(
   const known = entry.notices[topic];
   if (!isDue(known, now, policy.remindEveryHours)) return entry;
   const { state } = entry;
+  // A stop or a probe that succeeds ends the notice, and the outage goes on: the next failure in it is another one.
+  const opened = state.name === 'open' || state.name === 'half-open' ? `${state.openedAt} ` : '';
   const began = state.name === 'open' || state.name === 'half-open' ? state.episode : (figures?.failingSince ?? now);
   const since = stretchNotice(entry.notices)?.since ?? began;
   const notice = noticed(known, since, now, record.delivery_error_count);
@@ -191,7 +197,7 @@ export function announceFailure(
     project,
     time: now,
     episode: notice.since,
-    ordinal: notice.times - 1,
+    ordinal: opened === '' ? notice.times - 1 : `${opened}${notice.times - 1}`,
     reason: `${problem}; ${reason}`,
     record,
     ...(figures === null ? {} : { figures }),

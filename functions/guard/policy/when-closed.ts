@@ -24,7 +24,7 @@ export function judgeClosed(situation: Situation): Verdict {
   const watched = watchFlapping(situation);
   const stretch = endStretch(situation, watched.entry);
   const { entry } = stretch;
-  const alerts = stretch.alerts.length > 0 ? stretch.alerts : watched.alerts;
+  const alerts = [...stretch.alerts, ...watched.alerts];
   const { figures, overLimits, overWarning } = assess(record, entry.state.mark, policy, now);
   const reason = watched.reason ?? closedReason(figures, now);
 
@@ -90,6 +90,9 @@ function sameOr(mark: Mark, fresh: Mark): Mark {
     : fresh;
 }
 
+/** A change within so many minutes may be a repair, however short the limit of minutes is. */
+const RECENT_CHANGE_MINUTES = 15;
+
 /**
  * Whether an operator has changed a failing integration since its failures began to be counted, unseen by any pass: paused,
  * fixed and resumed it between two passes, perhaps. Failures from before say nothing about what it is now. Without a note of
@@ -100,7 +103,7 @@ function changedUnseen(situation: Situation): boolean {
   const { mark } = entry.state;
   if (mark.changedAt !== null) return changedSinceMark(situation);
   if (!isLater(changedAt, latest(record.last_delivery_at ?? record.created_at, mark.activatedAt))) return false;
-  return minutesBetween(record.updated_at, now) < policy.failingForMinutes;
+  return minutesBetween(record.updated_at, now) < Math.max(policy.failingForMinutes, RECENT_CHANGE_MINUTES);
 }
 
 interface Watched {
@@ -110,13 +113,14 @@ interface Watched {
 
 /** Rule 9. `reason` says so while it flaps. */
 function watchFlapping(situation: Situation): Watched & { readonly reason: string | null } {
-  const { record, entry, policy, now } = situation;
+  const { record, changedAt, entry, policy, now } = situation;
   const { flapping: known, notices } = entry;
   const { flapping: notice, ...otherNotices } = notices;
   if (policy.flapping === 'off') {
     return { entry: { ...entry, flapping: null, notices: otherNotices }, alerts: [], reason: null };
   }
-  const flapping = sampleFlapping(record, known, now, policy.failingForMinutes);
+  const changed = known !== null && changedAt !== null && isLater(changedAt, known.seenAt);
+  const flapping = sampleFlapping(record, changed ? null : known, now, policy.failingForMinutes);
   const { figures } = assess(record, entry.state.mark, policy, now);
   if (flapping === null) {
     if (known === null && notice === undefined) return { entry, alerts: [], reason: null };

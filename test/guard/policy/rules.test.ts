@@ -620,9 +620,18 @@ describe('an ignored integration', () => {
       const record = aFailingRecord(600, 300, { active });
       const decisions = [firstPass(record, { policy }), nextPass(pausedBefore(), record, { policy })];
       for (const decision of [...decisions, nextPass(probing(), record, { policy })]) {
-        expect([asks(decision), types(decision)]).toEqual(['nothing', []]);
+        expect(asks(decision)).toBe('nothing');
+        expect(alerts(decision).filter((event) => !isAuditOnly(event))).toEqual([]);
       }
     }
+  });
+
+  it('has what operators do in its history all the same', () => {
+    const resumed = nextPass(pausedBefore(), aFailingRecord(60, 30), { policy });
+    expect(types(resumed)).toEqual(['integration.operator-resumed']);
+    const paused = nextPass(resumed, aFailingRecord(60, 30, { active: 0 }), { policy });
+    expect(types(paused)).toEqual(['integration.operator-paused']);
+    expect(types(nextPass(paused, aFailingRecord(60, 30, { active: 0 }), { policy }))).toEqual([]);
   });
 
   it('starts afresh when it is guarded again after an operator has resumed it', () => {
