@@ -1,9 +1,9 @@
 /**
- * Chance that does not depend on what was drawn before: a number is named by a stream and a position. The traffic of an
- * integration is therefore the same under every policy, whatever a policy does to the other integrations.
+ * Random numbers that do not depend on those drawn before: a stream and a position name each of them. An integration
+ * therefore has the same traffic under every policy.
  */
 
-/** The key of a stream, from whatever names it (FNV-1a). */
+/** The key of the stream with these names (FNV-1a). */
 export function streamKey(...names: readonly (string | number)[]): number {
   let hash = 0x811c9dc5;
   for (const character of names.join('\u0000')) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);

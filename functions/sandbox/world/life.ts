@@ -14,7 +14,7 @@ import type { Trouble } from './troubles.ts';
 /** Minutes between passes: the default of the settings. */
 const INTERVAL_MINUTES = 5;
 
-/** A pause of what heals within so many minutes by itself was not worth it. */
+/** A pause of what works again within so many minutes without a person was not worth it. */
 const HEALS_WITHIN_MINUTES = 60;
 
 /** Outages of many at once. */
@@ -82,6 +82,8 @@ class Living {
     readonly healsIn: number;
     readonly shared: boolean;
   }[] = [];
+  /** Every true break, by integration. */
+  readonly #breaks: readonly (readonly [id: string, trouble: Trouble])[];
   /** When a true break was no more: repaired by a person. */
   readonly #repaired = new Map<string, number>();
   readonly #counts = { writes: 0, requests: 0, passes: 0, minutesInVain: 0 };
@@ -90,6 +92,9 @@ class Living {
   constructor(options: WorldOptions, policy: Policy) {
     this.#world = new RealisticWorld(options);
     this.#people = new People(this.#world);
+    this.#breaks = [...this.#world.troubles].flatMap(([id, troubles]) =>
+      troubles.flatMap((trouble) => (trouble.kind === 'break' ? [[id, trouble] as const] : [])),
+    );
     this.#project = { name: 'production', policy };
     this.#mails = Array.from({ length: options.days }, () => 0);
     this.#ports = this.#createPorts();
@@ -167,27 +172,18 @@ class Living {
       if (delivery.stoppedBy !== 'guard') this.#stopped.delete(id);
       else if (delivery.failingShare(this.#world.minute) < 0.5) this.#counts.minutesInVain += 1;
     }
-    for (const [id, trouble] of this.#breaks()) {
+    for (const [id, trouble] of this.#breaks) {
       if (trouble.from > this.#world.minute || this.#repaired.has(id)) continue;
       if (!this.#world.get(id).troublesAt(this.#world.minute).includes(trouble))
         this.#repaired.set(id, this.#world.minute);
     }
   }
 
-  #breaksById: readonly (readonly [string, Trouble])[] | null = null;
-
-  #breaks(): readonly (readonly [string, Trouble])[] {
-    this.#breaksById ??= [...this.#world.troubles].flatMap(([id, troubles]) =>
-      troubles.flatMap((trouble) => (trouble.kind === 'break' ? [[id, trouble] as const] : [])),
-    );
-    return this.#breaksById;
-  }
-
   #sum(): Life {
     const { days } = this.#world.options;
     const tallies = [...this.#world.deliveries.values()].map(({ tally }) => tally);
     const total = (field: keyof (typeof tallies)[number]) => tallies.reduce((sum, tally) => sum + tally[field], 0);
-    const toPause = this.#breaks().filter(([id, { from }]) => {
+    const toPause = this.#breaks.filter(([id, { from }]) => {
       const until = this.#repaired.get(id) ?? days * DAY_MINUTES;
       return this.#world.get(id).traffic.eventsPerDay > 100 && until - from >= DAY_MINUTES;
     });
@@ -218,7 +214,7 @@ class Living {
 
   #firstAlerts(): Life['firstAlertHours'] {
     const hours: Record<TrafficClass, number[]> = { 'below 1': [], '1 to 10': [], '10 to 100': [], 'above 100': [] };
-    for (const [id, { from }] of this.#breaks()) {
+    for (const [id, { from }] of this.#breaks) {
       const first = this.#alerts.find((alert) => alert.id === id && alert.minute >= from);
       const { eventsPerDay } = this.#world.get(id).traffic;
       hours[classOf(eventsPerDay)].push(first === undefined ? Number.POSITIVE_INFINITY : (first.minute - from) / 60);

@@ -13,16 +13,7 @@ import { type Life, live } from './life.ts';
  */
 const USAGE = 'expected whole numbers above 0 for --days, --integrations and --seeds (separated by commas)';
 
-const { values } = parseArgs({
-  options: {
-    days: { type: 'string', default: '30' },
-    integrations: { type: 'string', default: '200' },
-    seeds: { type: 'string', default: '1,2,3' },
-    policy: { type: 'string', multiple: true, default: [] },
-    json: { type: 'boolean', default: false },
-  },
-});
-
+const values = readOptions();
 const days = Number(values.days);
 const integrations = Number(values.integrations);
 const seeds = values.seeds.split(',').map(Number);
@@ -47,6 +38,22 @@ if (values.json) {
   const rows = labels.map((label, index) => [label, ...columns.map(({ figures }) => figures[index]?.text ?? '')]);
   const head = [`${integrations} INTEGRATIONS, PER 30 DAYS`, ...columns.map(({ name }) => name.toUpperCase())];
   console.log(table(head, rows, 120, 0));
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        days: { type: 'string', default: '30' },
+        integrations: { type: 'string', default: '200' },
+        seeds: { type: 'string', default: '1,2,3' },
+        policy: { type: 'string', multiple: true, default: [] },
+        json: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
 }
 
 async function liveAll(policy: Policy): Promise<readonly Life[]> {

@@ -9,9 +9,9 @@ import { DAY_MINUTES } from './traffic.ts';
 const MORNING = 8 * 60;
 const EVENING = 20 * 60;
 
-/** Minutes, median, until somebody who is at work has read an alert and acted. */
+/** Minutes, median, until a person at work has read an alert and acted. */
 const RESPONSE_MINUTES = 45;
-/** The part of alerts at night and on weekends that wakes somebody. */
+/** The part of alerts at night and on weekends that wake a person. */
 const WAKES = 0.1;
 /** When a stopped integration still fails: minutes until the next look. */
 const LOOK_AGAIN_MINUTES = 120;
@@ -30,7 +30,7 @@ const ANSWERED: ReadonlySet<EventType> = new Set<EventType>([
 export class People {
   readonly #world: RealisticWorld;
   readonly #stream: Stream;
-  /** When somebody looks at an integration, in minutes of the world. */
+  /** When a person looks at an integration, in minutes of the world. */
   readonly #agenda = new Map<string, number>();
 
   constructor(world: RealisticWorld) {

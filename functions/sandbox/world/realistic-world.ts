@@ -5,7 +5,7 @@ import { OWN_ENDPOINT, type Trouble, troublesOf } from './troubles.ts';
 
 /**
  * One Qonversion project in a realistic world, minute by minute, and the truth about it. The same seed gives the same
- * traffic and the same troubles, whatever a guard does.
+ * traffic and the same troubles under every policy.
  */
 
 export interface WorldOptions {

@@ -1,4 +1,4 @@
-import { Stream, streamKey } from './chance.ts';
+import { chanceAt, Stream, streamKey } from './chance.ts';
 
 /** How many subscription events an integration has to forward, minute by minute. */
 
@@ -49,9 +49,9 @@ export class Traffic {
   events(minute: number): number {
     const expected = this.#expected(minute);
     if (expected === 0) return 0;
-    // Most minutes of most integrations are empty, and one draw shows it.
-    if (expected < 0.05 && chanceOfNone(this.#key, minute) < 1 - expected) return 0;
-    return expected < 0.05 ? 1 : new Stream(this.#key, minute * 64).poisson(expected);
+    // Most minutes of most integrations are empty, and one draw shows it; two events in one of them would be one in a thousand.
+    if (expected < 0.05) return chanceAt(this.#key, minute * 64) < expected ? 1 : 0;
+    return new Stream(this.#key, minute * 64).poisson(expected);
   }
 
   /** How busy the minute is against the average minute of a working day. */
@@ -63,8 +63,4 @@ export class Traffic {
     const weekend = minute % (7 * DAY_MINUTES) >= 5 * DAY_MINUTES ? this.#weekend : 1;
     return (this.#day[minute % DAY_MINUTES] ?? 0) * weekend;
   }
-}
-
-function chanceOfNone(key: number, minute: number): number {
-  return new Stream(key, minute * 64).next();
 }
