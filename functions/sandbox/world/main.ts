@@ -4,7 +4,7 @@ import { table } from '../../cli/format.ts';
 import { SettingsError } from '../../guard/errors.ts';
 import { type Policy, parseSettings } from '../../guard/settings/schema.ts';
 import { figuresOf, type Lives } from './figures.ts';
-import { type Life, live } from './life.ts';
+import { liveAll } from './parallel.ts';
 
 /**
  * Policies side by side in the same realistic worlds:
@@ -23,12 +23,18 @@ const policies = [
   { name: 'defaults', policy: {} },
   ...(await Promise.all(values.policy.map(async (file) => ({ name: file, policy: await readPolicy(file) })))),
 ];
-const compared: Lives[] = [];
-for (const { name, policy } of policies) {
-  const enforced = await liveAll(parsePolicy(name, { ...policy, mode: 'enforce' }));
-  const observed = await liveAll(parsePolicy(name, { ...policy, mode: 'observe' }));
-  compared.push({ name, enforced, observed });
-}
+const tasks = policies.flatMap(({ name, policy }) =>
+  (['enforce', 'observe'] as const).flatMap((mode) => {
+    const parsed = parsePolicy(name, { ...policy, mode });
+    return seeds.map((seed) => ({ options: { seed, integrations, days }, policy: parsed }));
+  }),
+);
+const lives = await liveAll(tasks);
+const compared = policies.map(({ name }, index): Lives => {
+  const from = 2 * index * seeds.length;
+  const enforced = lives.slice(from, from + seeds.length);
+  return { name, enforced, observed: lives.slice(from + seeds.length, from + 2 * seeds.length) };
+});
 
 const columns = compared.map((lives) => ({ name: lives.name, figures: figuresOf(lives) }));
 if (values.json) {
@@ -54,12 +60,6 @@ function readOptions() {
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
-}
-
-async function liveAll(policy: Policy): Promise<readonly Life[]> {
-  const lives: Life[] = [];
-  for (const seed of seeds) lives.push(await live({ seed, integrations, days }, policy));
-  return lives;
 }
 
 async function readPolicy(file: string): Promise<object> {

@@ -1,0 +1,32 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Policy } from '../../guard/settings/schema.ts';
+import type { Life } from './life.ts';
+import type { WorldOptions } from './realistic-world.ts';
+
+/** Lives side by side, one per core. */
+
+export interface Task {
+  readonly options: WorldOptions;
+  readonly policy: Policy;
+}
+
+/** @returns what came of each, in the order of the tasks */
+export async function liveAll(tasks: readonly Task[]): Promise<readonly Life[]> {
+  const lives: Life[] = [];
+  const waiting = [...tasks.entries()];
+  const takeTurns = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      lives[next[0]] = await liveApart(next[1]);
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), tasks.length) }, takeTurns));
+  return lives;
+}
+
+function liveApart(task: Task): Promise<Life> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}
