@@ -69,6 +69,20 @@ export function addBusy(harness: Harness, id: string, options: AddOptions = {}):
   return id;
 }
 
+/** A harness with an integration, 'broken', that is due to be paused in the next pass, and with others that are well. */
+export function createFailingHarness(
+  policy: Record<string, unknown> = {},
+  options: HarnessOptions = {},
+  others: readonly string[] = ['good'],
+): Harness {
+  const harness = createHarness(policy, options);
+  for (const id of [...others, 'broken']) addBusy(harness, id);
+  harness.world.advance(5);
+  harness.world.breakDown('broken', 'HTTP 503');
+  harness.world.advance(20);
+  return harness;
+}
+
 /** What the pass did with one integration: its decision's kind and outcome. */
 export function resultOf(
   report: PassReport,

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { GuardEvent } from '../../../functions/guard/model/event.ts';
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
 import { MACHINES, PEOPLE } from '../../../functions/guard/ports.ts';
-import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
+import { addBusy, createFailingHarness, type Harness } from '../../support/harness.ts';
 
 const CHANNEL = 'chat-ops';
 const AUDIENCES = [MACHINES, PEOPLE, CHANNEL];
@@ -21,13 +21,9 @@ async function historyTypes(): Promise<readonly string[]> {
 }
 
 beforeEach(() => {
-  harness = createHarness({ remindEveryHours: 0, blastRadius: { percent: 100, floor: 10 } }, { audiences: AUDIENCES });
-  addBusy(harness, 'good');
-  addBusy(harness, 'broken');
+  const policy = { remindEveryHours: 0, blastRadius: { percent: 100, floor: 10 } };
+  harness = createFailingHarness(policy, { audiences: AUDIENCES });
   addBusy(harness, 'later');
-  harness.world.advance(5);
-  harness.world.breakDown('broken', 'HTTP 503');
-  harness.world.advance(20);
 });
 
 describe('one audience that refuses', () => {

@@ -8,20 +8,11 @@ import { RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { IntegrationsApi, Ledger, Ports } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
-import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
+import { addBusy, createFailingHarness, createHarness, type Harness, resultOf } from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
 /** Two healthy integrations and one that is due to be paused. */
-function failingHarness(policy: Record<string, unknown> = {}): Harness {
-  const harness = createHarness(policy);
-  addBusy(harness, 'good-1');
-  addBusy(harness, 'good-2');
-  addBusy(harness, 'broken');
-  harness.world.advance(5);
-  harness.world.breakDown('broken', 'HTTP 503');
-  harness.world.advance(20);
-  return harness;
-}
+const failingHarness = (policy: Record<string, unknown> = {}) => createFailingHarness(policy, {}, ['good-1', 'good-2']);
 
 /** What the ledger says of an integration that the guard has paused, with nothing left to do. */
 const SETTLED_OPEN = { attempt: null, outbox: [], lease: null, state: { name: 'open' } };

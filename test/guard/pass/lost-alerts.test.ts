@@ -1,17 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { runOperatorCommand } from '../../../functions/guard/pass/operator-command.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
-import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
+import { addBusy, createFailingHarness, createHarness, type Harness } from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
 /** A pause whose alert nobody accepted, before the next pass runs. */
 async function pausedUnheard(): Promise<Harness> {
-  const harness = createHarness({ recovery: { mode: 'manual' } });
-  addBusy(harness, 'good');
-  addBusy(harness, 'broken');
-  harness.world.advance(5);
-  harness.world.breakDown('broken', 'HTTP 503');
-  harness.world.advance(20);
+  const harness = createFailingHarness({ recovery: { mode: 'manual' } });
   harness.alerts.refuse(() => true);
   await harness.pass();
   expect(harness.world.get('broken')?.active).toBe(0);
@@ -55,12 +50,7 @@ describe('a pause alert that was refused is delivered later, in the mail and in 
 
 /** A probe was asked for, and no answer came. */
 async function probeInDoubt(): Promise<Harness> {
-  const harness = createHarness({ recovery: PROBE_RECOVERY });
-  addBusy(harness, 'good');
-  addBusy(harness, 'broken');
-  harness.world.advance(5);
-  harness.world.breakDown('broken', 'HTTP 503');
-  harness.world.advance(20);
+  const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
   await harness.pass();
   harness.world.advance(PROBE_RECOVERY.cooldownMinutes + 1);
   harness.api.failStatus(unreachable());
@@ -107,12 +97,7 @@ describe('a probe of which nobody knows whether it took place is announced as ju
 
 describe('an operator who resumes through the guard what is active already', () => {
   it.each(['open', 'half-open'])('ends the episode of a circuit that is %s', async (circuit) => {
-    const harness = createHarness({ recovery: PROBE_RECOVERY });
-    addBusy(harness, 'good');
-    addBusy(harness, 'broken');
-    harness.world.advance(5);
-    harness.world.breakDown('broken', 'HTTP 503');
-    harness.world.advance(20);
+    const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     harness.world.advance(PROBE_RECOVERY.cooldownMinutes + 1);
     if (circuit === 'open') harness.world.setStatus('broken', 1);

@@ -4,28 +4,17 @@ import { runOperatorCommand } from '../../../functions/guard/pass/operator-comma
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
 import { UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
-import { addBusy, createHarness, type Harness, type HarnessOptions } from '../../support/harness.ts';
+import { addBusy, createFailingHarness, createHarness, type Harness } from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
 /** Whole outages, with what goes wrong on the way: what people and the history know of them afterwards. */
-
-/** 'broken' is due to be paused in the next pass. */
-function failingHarness(policy: Record<string, unknown> = {}, options: HarnessOptions = {}): Harness {
-  const harness = createHarness(policy, options);
-  addBusy(harness, 'good');
-  addBusy(harness, 'broken');
-  harness.world.advance(5);
-  harness.world.breakDown('broken', 'HTTP 503');
-  harness.world.advance(20);
-  return harness;
-}
 
 const history = (harness: Harness) => harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
 const typesOf = (events: readonly GuardEvent[]) => events.map(({ type }) => type.replace('integration.', ''));
 
 describe('two failures in one outage', () => {
   it('are two alerts, at an audience that refused meanwhile too', async () => {
-    const harness = failingHarness({ recovery: PROBE_RECOVERY }, { audiences: ['machines', 'people'] });
+    const harness = createFailingHarness({ recovery: PROBE_RECOVERY }, { audiences: ['machines', 'people'] });
     harness.alerts.refuse((_, audience) => audience === 'people');
     const refusedPass = async () => {
       harness.api.failStatus(new UnavailableError('refused'), 'refused');
@@ -53,7 +42,7 @@ describe('two failures in one outage', () => {
 
 describe('two outages', () => {
   it('end in two alerts, although an operator began the second by resuming it through the guard', async () => {
-    const harness = failingHarness();
+    const harness = createFailingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'broken', 'pause');
     harness.world.advance(5);
     await runOperatorCommand(harness.ports, harness.project, 'broken', 'resume');
@@ -69,7 +58,7 @@ describe('two outages', () => {
 
 describe('an interrupted pause whose record cannot be seen any more', () => {
   it.each(['unreadable', 'unreachable'])('is announced within hours while it is %s', async (how) => {
-    const harness = failingHarness();
+    const harness = createFailingHarness();
     // The answer is lost, and so is the alert of the failure.
     harness.alerts.refuse(() => true);
     harness.api.failStatus(unreachable());
@@ -97,7 +86,7 @@ describe('an interrupted pause whose record cannot be seen any more', () => {
 
 describe('an outage that ends while the guard ignores the integration', () => {
   it('ends in the history', async () => {
-    const harness = failingHarness();
+    const harness = createFailingHarness();
     await harness.pass();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
     harness.world.setStatus('broken', 1);
@@ -107,7 +96,7 @@ describe('an outage that ends while the guard ignores the integration', () => {
   });
 
   it('of a probe is announced when the exemption is over', async () => {
-    const harness = failingHarness({ recovery: PROBE_RECOVERY });
+    const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     harness.world.advance(PROBE_RECOVERY.cooldownMinutes);
     await harness.pass();

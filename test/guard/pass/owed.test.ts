@@ -5,16 +5,11 @@ import { runPass } from '../../../functions/guard/pass/run-pass.ts';
 import { ALERT_RESERVE_MS, RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { Ledger } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
-import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
+import { addBusy, createFailingHarness, createHarness, type Harness, resultOf } from '../../support/harness.ts';
 
 /** A pass has paused an integration, and nobody has accepted the alert yet. */
 async function harnessThatOwes(): Promise<Harness> {
-  const harness = createHarness();
-  addBusy(harness, 'good');
-  addBusy(harness, 'broken');
-  harness.world.advance(5);
-  harness.world.breakDown('broken', 'HTTP 503');
-  harness.world.advance(20);
+  const harness = createFailingHarness();
   harness.alerts.refuse(() => true);
   await harness.pass();
   harness.alerts.refuse(() => false);
