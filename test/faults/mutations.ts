@@ -57,13 +57,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 1',
-    breaks: 'two outages without a delivery in between have the same episode',
-    file: 'functions/guard/policy/when-suspended.ts',
-    edits: [["entry.state.name === 'isolated' ? now : figures.failingSince", 'figures.failingSince']],
-    harness: 'chaos',
-  },
-  {
-    law: 'law 1',
     breaks: 'two failures in one outage have the same id',
     file: 'functions/guard/policy/resolve.ts',
     edits: [["ordinal: opened === ''", "ordinal: opened !== 'never'"]],

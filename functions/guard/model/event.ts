@@ -68,21 +68,12 @@ export interface EventSeed {
   readonly nextProbeAt?: string | null;
 }
 
-/** The same event, of which it is not known whether it happened: what is certain later is another one. */
-export function doubtful(event: GuardEvent, reason: string): GuardEvent {
-  return { ...event, id: toId([event.id, 'doubtful']), reason, nextProbeAt: null };
-}
-
-function toId(identity: readonly (string | number)[]): string {
-  return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32);
-}
-
 /** Makes the event, its text safe to keep and to send, its id the same for the same thing in the same episode (law 1). */
 export function makeEvent(seed: EventSeed): GuardEvent {
   const record = seed.record ?? null;
   const identity = [seed.project, record?.id ?? '', seed.type, seed.episode, seed.ordinal ?? 0];
   return boundEvent({
-    id: toId(identity),
+    id: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
     type: seed.type,
     severity: describeType(seed.type).severity,
     time: seed.time,

@@ -1,5 +1,5 @@
 import { type Attempt, afresh, type Entry, type Mark } from '../model/entry.ts';
-import { doubtful, type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
+import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
 import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
@@ -145,22 +145,23 @@ function withAlerts(entry: Entry, alerts: readonly GuardEvent[]): Entry {
 
 /** The alert of a pause or a probe that may not have taken place. */
 function unconfirmed(event: GuardEvent): GuardEvent {
-  return inDoubt(event, 'the pass was interrupted and the integration has changed since');
+  return qualified(
+    event,
+    'the pass was interrupted and the integration has changed since, so this may not have taken effect',
+  );
 }
 
 /** The alert of an attempt on a record that cannot be seen. */
 function unseen(event: GuardEvent): GuardEvent {
-  return inDoubt(event, 'the pass was interrupted and the record cannot be seen');
-}
-
-/** An alert of its own: the record may come back as it was, and then the attempt is made again and announced for certain. */
-function inDoubt(event: GuardEvent, why: string): GuardEvent {
-  return doubtful(event, safeText(`${event.reason}; ${why}, so this may not have taken effect`, 500));
+  return qualified(event, 'the pass was interrupted and the record cannot be seen, so this may not have taken effect');
 }
 
 /** The alert of a pause that the guard leaves to an operator: the same episode, and no probe to come. */
 function leftToOperator(event: GuardEvent): GuardEvent {
-  const remark = 'an operator changed it at the same time, so it is left to the operator';
+  return qualified(event, 'an operator changed it at the same time, so it is left to the operator');
+}
+
+function qualified(event: GuardEvent, remark: string): GuardEvent {
   return { ...event, reason: safeText(`${event.reason}; ${remark}`, 500), nextProbeAt: null };
 }
 

@@ -56,6 +56,23 @@ describe('two outages', () => {
   });
 });
 
+describe('a suspension after an operator paused a failing integration', () => {
+  it('is an outage of its own, although nothing was delivered in between', async () => {
+    const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
+    await harness.pass();
+    harness.world.advance(PROBE_RECOVERY.cooldownMinutes);
+    await harness.pass();
+    await runOperatorCommand(harness.ports, harness.project, 'broken', 'pause');
+    harness.world.advance(5);
+    harness.world.setStatus('broken', 1);
+    harness.world.suspend('broken');
+    await harness.run(PROBE_RECOVERY.cooldownMinutes + 5);
+    const probes = harness.alerts.events().filter(({ type }) => type === 'integration.probing');
+    expect(probes).toHaveLength(2);
+    expect(new Set(probes.map(({ id }) => id)).size).toBe(2);
+  });
+});
+
 describe('an interrupted pause whose record cannot be seen any more', () => {
   it.each(['unreadable', 'unreachable'])('is announced within hours while it is %s', async (how) => {
     const harness = createFailingHarness();
