@@ -349,7 +349,8 @@ class Chaos {
       // What a pass found out and could not write down before it died, the next pass finds out again.
       const again = /-(failed|abandoned)$/.test(event.type) && minutesApart(known.time, event.time) < 30;
       // An attempt that is announced in doubt may be made again, and then it is certain.
-      if (known.time === event.time || again || isInDoubt(known) || event.reason.startsWith('the ledger')) continue;
+      const inDoubt = isInDoubt(known) || isInDoubt(event);
+      if (known.time === event.time || again || inDoubt || event.reason.startsWith('the ledger')) continue;
       this.#say(`${about(event)} has the id of another at ${known.time.slice(11, 19)}`);
     }
   }
