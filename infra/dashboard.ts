@@ -155,6 +155,7 @@ export class GuardDashboard extends Construct {
         this.level(shown, METRIC.paused, 'paused'),
         this.level(shown, METRIC.suspended, 'suspended by Qonversion'),
         this.level(shown, METRIC.held, 'pauses held back'),
+        this.level(shown, METRIC.sharedOutages, 'shared outages'),
         this.level(shown, METRIC.invalidRecords, 'unreadable'),
         this.metric(shown, METRIC.alertsUndelivered, 'alerts not accepted', 'Sum'),
       ],

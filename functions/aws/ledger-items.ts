@@ -1,7 +1,7 @@
 import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
 import { HISTORY_DAYS, type LedgerItem, type Versioned } from '../guard/ports.ts';
-import { LEDGER_SCHEMA, readStored, upcastEvent } from '../ledger/upcast.ts';
+import { EVENT, LEDGER_SCHEMA, readStored, type Upcast } from '../ledger/upcast.ts';
 
 /** The items of the ledger's table, as the document client takes and gives them. */
 
@@ -31,10 +31,7 @@ export function toHistoryItem(project: string, event: GuardEvent) {
 }
 
 /** @throws LedgerUnavailableError when a newer version of the guard wrote it */
-export function fromLedgerItem<E extends Entry | ProjectEntry>(
-  item: Item,
-  upcast: (stored: unknown) => E,
-): Versioned<E> {
+export function fromLedgerItem<E extends Entry | ProjectEntry>(item: Item, upcast: Upcast<E>): Versioned<E> {
   return {
     entry: readStored(item.entry, item.schema, upcast),
     version: item.version as number,
@@ -44,7 +41,7 @@ export function fromLedgerItem<E extends Entry | ProjectEntry>(
 
 /** @throws LedgerUnavailableError when a newer version of the guard wrote it */
 export function fromHistoryItem(item: Item): GuardEvent {
-  return readStored(item.event, item.schema, upcastEvent);
+  return readStored(item.event, item.schema, EVENT);
 }
 
 /** The id of an item's integration; null for the project's own item. */

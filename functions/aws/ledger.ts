@@ -12,7 +12,7 @@ import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from
 import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
 import type { Clock, Ledger, LedgerView, Versioned } from '../guard/ports.ts';
-import { upcastEntry, upcastProjectEntry } from '../ledger/upcast.ts';
+import { ENTRY, PROJECT_ENTRY } from '../ledger/upcast.ts';
 import {
   fromHistoryItem,
   fromLedgerItem,
@@ -50,8 +50,8 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
             // TTL deletes within days, not at the second.
             if (typeof item.expires_at === 'number' && item.expires_at <= epochSeconds()) continue;
             const id = integrationIdOf(item);
-            if (id === null) projectEntry = fromLedgerItem(item, upcastProjectEntry);
-            else integrations.set(id, fromLedgerItem(item, upcastEntry));
+            if (id === null) projectEntry = fromLedgerItem(item, PROJECT_ENTRY);
+            else integrations.set(id, fromLedgerItem(item, ENTRY));
           }
         }
       } catch (error) {

@@ -20,6 +20,7 @@ export const METRIC = {
   probes: 'Probes',
   recoveries: 'Recoveries',
   held: 'TripsHeld',
+  sharedOutages: 'SharedOutages',
   actsFailed: 'ActsFailed',
   invalidRecords: 'InvalidRecords',
   notStarted: 'DecisionsNotStarted',
@@ -76,6 +77,7 @@ function recordPass(metrics: Metrics, report: PassReport): void {
   rarely(METRIC.probes, kinds('probe'));
   rarely(METRIC.recoveries, kinds('recovered'));
   rarely(METRIC.held, report.plan.blastRadius.held ? report.plan.blastRadius.wanted : 0);
+  rarely(METRIC.sharedOutages, report.plan.outages.length);
   rarely(METRIC.actsFailed, report.results.filter(({ outcome }) => outcome === 'failed').length);
   rarely(METRIC.notStarted, report.results.filter(({ outcome }) => outcome === 'not-started').length);
   rarely(METRIC.invalidRecords, report.plan.invalid.length);

@@ -8,12 +8,15 @@ import type { Outcome, Result } from '../guard/pass/execute.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
 import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
+import { describeOutage } from '../guard/policy/provider-outage.ts';
 import type { DecisionKind } from '../guard/policy/situation.ts';
 import type { Policy } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
 import type { Gap } from './gaps.ts';
+import type { HistoryFacts } from './history-facts.ts';
 import type { ProjectList } from './projects.ts';
+import type { Simulation } from './simulate.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
 
@@ -36,6 +39,7 @@ const CALM: ReadonlySet<DecisionKind> = new Set([
   'probing',
   'operator-paused',
   'ignored',
+  'shared-outage',
   'under-way',
   'unread',
   'gone',
@@ -46,6 +50,7 @@ const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
   'would-pause': 'yellow',
   warn: 'yellow',
   held: 'magenta',
+  'shared-outage': 'magenta',
   suspended: 'red',
   probe: 'cyan',
   recovered: 'green',
@@ -55,15 +60,17 @@ const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
 /** All integrations of a project with what the guard thinks of each. */
 export function formatList(plan: Plan, width: number): string {
   const records = plan.decisions.filter(({ record }) => record !== null);
-  if (records.length === 0) return 'This project has no integrations.';
+  if (records.length === 0) return [...remarksOn(plan), 'This project has no integrations.'].join('\n');
   const rows = records.map((decision) => [...recordCells(decision, plan.now), describeKind(decision.kind)]);
-  return table(['ID', 'INTEGRATION', 'TITLE', 'STATE', 'FRESH ERRORS', 'LAST DELIVERY', 'GUARD'], rows, width, 2);
+  const head = ['ID', 'INTEGRATION', 'TITLE', 'STATE', 'FRESH ERRORS', 'LAST DELIVERY', 'GUARD'];
+  return [...remarksOn(plan), table(head, rows, width, 2)].join('\n');
 }
 
 /** What a pass would do now, the calm majority as one line. */
 export function formatPlan(plan: Plan, width: number): string {
   const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
   const lines = [
+    ...remarksOn(plan),
     plan.blastRadius.held
       ? paint(
           'magenta',
@@ -76,6 +83,22 @@ export function formatPlan(plan: Plan, width: number): string {
     summarizePlan(plan),
   ];
   return lines.filter((line) => line !== '').join('\n');
+}
+
+/** What concerns the project as a whole: outages that integrations share, and a list that is suspicious. */
+function remarksOn({ outages, projectDecision, now }: Plan): readonly string[] {
+  const { 'list-suspicious': suspicious } = projectDecision.next.notices;
+  return [
+    ...outages.map((outage) => paint('magenta', `${describeOutage(outage, now)}.`)),
+    ...(suspicious === undefined
+      ? []
+      : [
+          paint(
+            'red',
+            `The list of integrations is suspicious since ${describeMoment(suspicious.since, now)}: nothing is concluded from it.`,
+          ),
+        ]),
+  ];
 }
 
 /** What a pass has done. */
@@ -103,7 +126,7 @@ export function formatHistory(events: readonly GuardEvent[], now: string, width:
   const rows = events.map((event) => [
     describeMoment(event.time, now),
     actorOf(event),
-    event.record === null ? 'the project' : `${event.record.id}\n${nameOf(event.record)}`,
+    event.record === null ? (event.provider ?? 'the project') : `${event.record.id}\n${nameOf(event.record)}`,
     paint(SEVERITY_STYLE[event.severity], describeType(event.type).label),
     event.reason,
   ]);
@@ -122,6 +145,48 @@ export function formatGaps(gaps: readonly Gap[], now: string, width: number): st
   ]);
   const hint = 'Events from these times are not delivered later. Fill them in from an export of Qonversion.';
   return `${table(['INTEGRATION', 'FROM', 'TO', 'LASTED', 'STOPPED BY'], rows, width, 0)}\n${hint}`;
+}
+
+/** The simulated figures of the settings side by side, and below them the real ones from the history. */
+export function formatSimulation(simulation: Simulation, width: number): string {
+  const { project, size, intervalMinutes, policies, inFact, notes } = simulation;
+  const { integrations, days, seeds } = size;
+  const labels = policies[0]?.figures.map(({ label }) => label) ?? [];
+  const rows = labels.map((label, index) => [label, ...policies.map(({ figures }) => figures[index]?.text ?? '')]);
+  const head = ['per 30 days', ...policies.map(({ name }) => name)].map((title) => title.toUpperCase());
+  return [
+    `${project}, simulated: ${plural(integrations, 'integration')}, ${plural(days, 'day')}, ${plural(seeds.length, 'world')} (seed ${seeds.join(', ')}), a pass every ${describeMinutes(intervalMinutes)}.`,
+    table(head, rows, width, 0),
+    'Traffic, outages and repairs are invented. Compare the columns, and do not expect these numbers of your project.',
+    ...notes,
+    ...(inFact === null ? [] : ['', formatFacts(inFact, width)]),
+  ].join('\n');
+}
+
+/** Counts of fewer days say nothing about a month. */
+const MIN_DAYS_FOR_RATES = 7;
+
+function formatFacts({ days, pauses, recoveries, hoursStopped, alertsPerDay }: HistoryFacts, width: number): string {
+  const isLongEnough = days >= MIN_DAYS_FOR_RATES;
+  const counted = (label: string, count: number, digits: number) => [
+    label,
+    count.toFixed(digits),
+    ...(isLongEnough ? [((count * 30) / days).toFixed(1)] : []),
+  ];
+  const rows = [
+    counted('pauses', pauses, 0),
+    counted('recoveries of a pause', recoveries, 0),
+    counted('hours stopped by the guard', hoursStopped.guard, 1),
+    ['alerts a day, mean', alertsPerDay.toFixed(1), ...(isLongEnough ? [''] : [])],
+  ];
+  const head = [
+    `IN FACT, LAST ${plural(days, 'day').toUpperCase()}`,
+    'IN ALL',
+    ...(isLongEnough ? ['PER 30 DAYS'] : []),
+  ];
+  const limit =
+    "The history holds the guard's own events. It does not hold the records that other settings would have judged.";
+  return `${table(head, rows, width, 0)}\n${limit}`;
 }
 
 const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;

@@ -50,6 +50,7 @@ export function planToJson(plan: Plan) {
       .map(toCloudEvent),
     counts: { ...plan.states, ...countKinds(plan.decisions), invalid: plan.invalid.length },
     blastRadius: plan.blastRadius,
+    outages: plan.outages,
     invalid: plan.invalid,
   };
 }
@@ -75,6 +76,7 @@ export function reportToJson(report: PassReport) {
       invalid: report.plan?.invalid.length ?? 0,
     },
     blastRadius: report.plan?.blastRadius ?? null,
+    outages: report.plan?.outages ?? [],
     invalid: report.plan?.invalid ?? [],
     traffic: report.traffic,
   };

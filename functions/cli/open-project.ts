@@ -11,7 +11,8 @@ import type { Finding } from '../doctor/finding.ts';
 import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
-import type { AlertSink, Clock, Log, Ports } from '../guard/ports.ts';
+import type { AlertSink, Clock, Ledger, Log, Ports } from '../guard/ports.ts';
+import { scheduleMinutes } from '../guard/settings/formats.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
@@ -125,6 +126,61 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
       remainingMs,
     },
   };
+}
+
+/** A project's settings and history, opened without its key. */
+export interface SettingsAndHistory {
+  readonly project: GuardedProject;
+  /** Minutes between passes, by the schedule. */
+  readonly intervalMinutes: number;
+  readonly ledger: Pick<Ledger, 'history'>;
+  readonly clock: Clock;
+  /** How many integrations the project has; null when there is no key, or no answer within a few seconds. */
+  readonly countIntegrations: () => Promise<number | null>;
+}
+
+/** Opens what is there without a key: of this machine without any network, of a deployed stack with AWS alone. */
+export async function openSettingsAndHistory(
+  environment: CliEnvironment,
+  options: Pick<OpenOptions, 'project' | 'stack'>,
+): Promise<SettingsAndHistory> {
+  const stackName = options.stack ?? environment.stack;
+  if (stackName === undefined) {
+    const settings = readSettingsFile(environment.settingsFile);
+    const { name, policy, apiUrl } = selectLocalProject(settings, options.project, environment.settingsFile);
+    return {
+      project: { name, policy },
+      intervalMinutes: scheduleMinutes(settings.schedule) ?? 5,
+      ledger: createFileLedger(environment.ledgerFile, systemClock),
+      clock: systemClock,
+      countIntegrations: () => countIntegrations(apiUrl, environmentKey(environment)),
+    };
+  }
+  const stack = await findStack(stackName);
+  const secrets = new SecretsManagerClient();
+  const { name, policy, apiUrl, secretId } = await selectDeployedProject(stack, options.project, secrets, systemClock);
+  return {
+    project: { name, policy },
+    intervalMinutes: scheduleMinutes(stack.settings.schedule) ?? 5,
+    ledger: createDynamoLedger(new DynamoDBClient(), stack.output('LedgerTableName'), systemClock),
+    clock: systemClock,
+    countIntegrations: () => countIntegrations(apiUrl, createSecretKeySource(secrets, secretId, systemClock)),
+  };
+}
+
+/** The number is a convenience, so it is not worth a longer wait or a complaint. */
+const COUNT_LIMIT_MS = 4_000;
+
+async function countIntegrations(apiUrl: string, key: KeySource): Promise<number | null> {
+  const end = systemClock.now().getTime() + COUNT_LIMIT_MS;
+  const remainingMs = () => end - systemClock.now().getTime();
+  try {
+    const api = createQonversionClient({ apiUrl, key, clock: systemClock, remainingMs, retries: 0 });
+    const { records, invalid } = await api.list();
+    return records.length + invalid.length;
+  } catch {
+    return null;
+  }
 }
 
 /** Has the doctor look at this machine's guard, or at a deployed stack. Without --project at every project there is a key for. */

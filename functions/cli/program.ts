@@ -18,11 +18,19 @@ import {
   formatPlan,
   formatProjects,
   formatReport,
+  formatSimulation,
 } from './format.ts';
 import { gapsOf, toCsv } from './gaps.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
-import { type OpenedProject, openProject, readCliEnvironment, runDoctor } from './open-project.ts';
+import {
+  type OpenedProject,
+  openProject,
+  openSettingsAndHistory,
+  readCliEnvironment,
+  runDoctor,
+} from './open-project.ts';
 import { listProjects } from './projects.ts';
+import type { SimulationSize } from './simulate.ts';
 
 /** The `guard` command line: the second door to the same core. */
 
@@ -63,6 +71,7 @@ Examples:
   npx guard ignore gNl6hyM6 --for 12h   maintenance at the provider
   npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
   npx guard gaps --since 30d --csv      when events were not forwarded, to fill them in from an export
+  npx guard simulate --days 30          your settings in a simulated month, beside the defaults
   npx guard projects --stack IntegrationGuard
                                         which projects there are, a fleet's included
   npx guard doctor --stack IntegrationGuard
@@ -309,6 +318,29 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       },
     );
 
+  command('simulate', 'run these settings through a simulated month, beside the defaults', 'simulate --days 30')
+    .addOption(new Option('--days <number>', 'days to simulate (default: 30)').argParser(parseDays))
+    .addOption(
+      new Option(
+        '--integrations <number>',
+        "how many (default: the project's own number with its key, else 12)",
+      ).argParser(parseIntegrations),
+    )
+    .addOption(new Option('--seeds <numbers>', 'one world for each (default: 1,2,3)').argParser(parseSeeds))
+    .action(async (options: SharedOptions & Partial<SimulationSize>) => {
+      const simulation = await working(options, 'simulating', async () => {
+        const opened = await openSettingsAndHistory(readCliEnvironment(terminal.variables), options);
+        // Loaded only where it is asked for.
+        return (await import('./simulate.ts')).simulate(opened, options);
+      });
+      print(
+        terminal,
+        options,
+        () => simulation,
+        () => formatSimulation(simulation, terminal.columns),
+      );
+    });
+
   command(
     'doctor',
     'check everything the guard needs, and say what to do about it',
@@ -395,6 +427,29 @@ function parsePace(value: string): number {
   if (!Number.isInteger(pace) || pace < 0 || pace > 10_000)
     throw new InvalidArgumentError('Give 0 to 10000 milliseconds.');
   return pace;
+}
+
+function parseDays(value: string): number {
+  return parseWhole(value, 365);
+}
+
+function parseIntegrations(value: string): number {
+  return parseWhole(value, 10_000);
+}
+
+function parseWhole(value: string, largest: number): number {
+  const number = /^\d+$/.test(value) ? Number(value) : 0;
+  if (number < 1 || number > largest)
+    throw new InvalidArgumentError(`Give a whole number from 1 to ${largest.toLocaleString('en-US')}.`);
+  return number;
+}
+
+/** "1,2,3": each names a world of its own. */
+function parseSeeds(value: string): readonly number[] {
+  const seeds = value.split(',').map((seed) => (/^\d{1,9}$/.test(seed) ? Number(seed) : 0));
+  if (seeds.length > 100 || seeds.includes(0) || new Set(seeds).size < seeds.length)
+    throw new InvalidArgumentError('Give whole numbers above 0 such as 1,2,3, each of them once and at most 100.');
+  return seeds;
 }
 
 function logOf(terminal: Terminal, options: SharedOptions): Log {

@@ -47,7 +47,7 @@ export async function checkProject(
         )
       : ok(
           of('policy'),
-          `pauses at ${plural(policy.errorThreshold, 'failure')} and ${describeMinutes(policy.failingForMinutes)} without a delivery`,
+          `pauses at ${plural(policy.errorThreshold, 'failure')} over ${describeMinutes(policy.failingForMinutes)} without a delivery`,
         ),
   );
   return findings;
@@ -80,7 +80,7 @@ async function checkApi(
       findings.push(
         warning(
           of('clock'),
-          `this machine and Qonversion are ${describeMinutes(Math.round(Math.abs(clockAheadMs) / 60_000))} apart; the guard counts minutes on Qonversion's`,
+          `this machine and Qonversion are ${describeMinutes(Math.round(Math.abs(clockAheadMs) / 60_000))} apart; the guard counts by Qonversion's clock, or by the one that makes less time pass when they are further apart than half an hour`,
           "set this machine's clock",
         ),
       );

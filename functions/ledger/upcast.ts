@@ -1,8 +1,9 @@
 import { LedgerUnavailableError } from '../guard/errors.ts';
 import {
   type Attempt,
+  BLANK_PROJECT_ENTRY,
   type Entry,
-  type Flapping,
+  type Listed,
   type Mark,
   NO_MARK,
   type Notice,
@@ -20,21 +21,29 @@ import { fingerprint } from '../guard/text/fingerprint.ts';
 import { plusMs } from '../guard/text/time.ts';
 
 /**
- * Ledgers of version 0.1 (items without `schema`), read as what they mean now. There an interrupted pass left an intent: the
- * entry as it was, the entry as it was going to be, and the alerts of both. Now the first is the entry, the second its
- * attempt, and the alerts are in the outbox.
+ * Ledgers of earlier versions, read as what they mean now. Items of version 0.1 have no `schema`. There an interrupted pass left
+ * an intent: the entry as it was, the entry as it was going to be, and the alerts of both. Now the first is the entry, the second
+ * its attempt, and the alerts are in the outbox. Schema 2 had the first form of the rules: no failure span, flapping counted by
+ * passes, a probe that the first delivery ended.
  */
 
-/** The shape of what is stored now. Items of version 0.1 carry no number. */
-export const LEDGER_SCHEMA = 2;
+/** The shape of what is stored now. */
+export const LEDGER_SCHEMA = 3;
+
+/** What can be stored: each is read by a function of its own, once for each schema it has had. */
+export interface Upcast<T> {
+  readonly 1: (stored: unknown) => T;
+  readonly 2: (stored: unknown) => T;
+}
 
 /**
  * A stored item in today's shape.
  * @param schema the number stored with it; undefined when there was none
  * @throws LedgerUnavailableError when a newer version has stored it: this one would misread it
  */
-export function readStored<T>(stored: unknown, schema: unknown, upcast: (stored: unknown) => T): T {
-  if (schema === undefined || schema === 1) return upcast(stored);
+export function readStored<T>(stored: unknown, schema: unknown, upcast: Upcast<T>): T {
+  if (schema === undefined || schema === 1) return upcast[1](stored);
+  if (schema === 2) return upcast[2](stored);
   // Only the guard writes a ledger, so an item is what the guard put there.
   if (schema === LEDGER_SCHEMA) return stored as T;
   throw new LedgerUnavailableError(
@@ -73,7 +82,12 @@ interface V1Settled {
     readonly alerts: { readonly [type: string]: { readonly at: string; readonly times: number } | undefined };
   } | null;
   readonly ignoredUntil?: string | null;
-  readonly flaps?: (Flapping & { readonly told: { readonly at: string; readonly times: number } | null }) | null;
+  readonly flaps?: (V1Flapping & { readonly told: { readonly at: string; readonly times: number } | null }) | null;
+}
+
+/** Of the flapping watch only when it began has a meaning now. */
+interface V1Flapping {
+  readonly since: string;
 }
 
 interface V1Entry extends V1Settled {
@@ -108,8 +122,52 @@ interface V1ProjectEntry extends V1SettledProject {
   } | null;
 }
 
+/** An earlier version has looked at the project, and did not note what it had. */
+const LOOKED: Listed = { count: 0, sample: [] };
+
+/** Entries of integrations. */
+export const ENTRY: Upcast<Entry> = { 1: upcastEntry, 2: upcastEntry2 };
+/** The project's own entry. */
+export const PROJECT_ENTRY: Upcast<ProjectEntry> = {
+  1: upcastProjectEntry,
+  2: upcastProjectEntry2,
+};
+/** Events of the history. */
+export const EVENT: Upcast<GuardEvent> = { 1: upcastEvent, 2: upcastEvent };
+
+/** @param stored a project's entry of schema 2 */
+function upcastProjectEntry2(stored: unknown): ProjectEntry {
+  const entry = stored as ProjectEntry;
+  const outbox = entry.outbox.map((item) => ({ ...item, event: upcastEvent(item.event) }));
+  return { ...BLANK_PROJECT_ENTRY, ...entry, listed: LOOKED, outbox };
+}
+
+/** @param stored an integration's entry of schema 2 */
+function upcastEntry2(stored: unknown): Entry {
+  const entry = stored as Entry;
+  const { attempt } = entry;
+  return {
+    ...entry,
+    state: upcastState2(entry.state),
+    stretch: null,
+    flapping: null,
+    attempt:
+      attempt === null
+        ? null
+        : { ...attempt, state: upcastState2(attempt.state), alerts: attempt.alerts.map(upcastEvent) },
+    outbox: entry.outbox.map((item) => ({ ...item, event: upcastEvent(item.event) })),
+  };
+}
+
+function upcastState2(state: State): State {
+  if (state.name === 'open') return { ...state, stoppedAt: state.stoppedAt ?? state.openedAt };
+  return state.name === 'half-open'
+    ? { ...state, stoppedAt: state.stoppedAt ?? state.openedAt, delivering: state.delivering ?? null }
+    : state;
+}
+
 /** @param stored an integration's entry of schema 1 */
-export function upcastEntry(stored: unknown): Entry {
+function upcastEntry(stored: unknown): Entry {
   const entry = stored as V1Entry;
   const { intent } = entry;
   if (intent === null) return { ...upcastSettled(entry), attempt: null, outbox: [], lease: null };
@@ -131,11 +189,13 @@ export function upcastEntry(stored: unknown): Entry {
 }
 
 /** @param stored a project's entry of schema 1 */
-export function upcastProjectEntry(stored: unknown): ProjectEntry {
+function upcastProjectEntry(stored: unknown): ProjectEntry {
   const entry = stored as V1ProjectEntry;
   const { intent } = entry;
   const { failing, held, heldIds, unreadable } = intent?.settled ?? entry;
   return {
+    ...BLANK_PROJECT_ENTRY,
+    listed: LOOKED,
     notices: {
       ...upcastTrouble('failing', failing),
       ...upcastTrouble('held', held),
@@ -147,9 +207,9 @@ export function upcastProjectEntry(stored: unknown): ProjectEntry {
   };
 }
 
-/** @param stored an event of schema 1 */
-export function upcastEvent(stored: unknown): GuardEvent {
-  const event = stored as GuardEvent;
+/** @param stored an event of schema 1 or 2 */
+function upcastEvent(stored: unknown): GuardEvent {
+  const event = { ...(stored as GuardEvent), provider: (stored as Partial<GuardEvent>).provider ?? null };
   const renamed = (event.type as string) === 'integration.unstable';
   return boundEvent(renamed ? { ...event, type: 'integration.flapping' } : event);
 }
@@ -165,10 +225,10 @@ function leaseOf({ decidedAt }: { readonly decidedAt: string }): string {
 
 function upcastSettled(settled: V1Settled): Omit<Entry, 'attempt' | 'outbox' | 'lease'> {
   const { circuit, told, flaps = null, ignoredUntil = null } = settled;
-  const flapping = flaps === null ? null : withoutTold(flaps);
   return {
     state: upcastState(settled),
-    flapping,
+    stretch: null,
+    flapping: null,
     notices: {
       ...(circuit.state === 'closed' ? {} : { stopped: stoppedNotice(circuit) }),
       ...(told === null ? {} : stretchNotices(told)),
@@ -183,10 +243,10 @@ function upcastState(settled: V1Settled): State {
   const { circuit, pausedByOperator } = settled;
   if (circuit.state === 'closed') return { name: pausedByOperator ? 'isolated' : 'closed', mark };
   const { by, episode, openedAt, failedProbes } = circuit;
-  const outage = { by, episode, openedAt, failedProbes, mark };
+  const outage = { by, episode, stoppedAt: openedAt, openedAt, failedProbes, mark };
   return circuit.state === 'open'
     ? { name: 'open', ...outage }
-    : { name: 'half-open', ...outage, probedAt: circuit.probedAt };
+    : { name: 'half-open', ...outage, probedAt: circuit.probedAt, delivering: null };
 }
 
 function upcastMark({ baseline, activatedAt }: V1Settled): Mark {
@@ -216,8 +276,4 @@ function upcastTrouble(topic: string, trouble: V1Trouble | null | undefined): { 
 
 function notice(since: string, lastAt: string, times: number, errors = 0): Notice {
   return { since, lastAt, times, errors };
-}
-
-function withoutTold({ since, seenAt, lastErrorAt, lastDeliveryAt, marks }: Flapping): Flapping {
-  return { since, seenAt, lastErrorAt, lastDeliveryAt, marks };
 }

@@ -15,7 +15,7 @@ import {
   type Versioned,
 } from '../guard/ports.ts';
 import { isLater, plusMinutes } from '../guard/text/time.ts';
-import { LEDGER_SCHEMA, readStored, upcastEntry, upcastEvent, upcastProjectEntry } from '../ledger/upcast.ts';
+import { ENTRY, EVENT, LEDGER_SCHEMA, PROJECT_ENTRY, readStored, type Upcast } from '../ledger/upcast.ts';
 import { type LedgerFile, parseLedgerFile, type StoredItem } from './ledger-file.ts';
 
 /** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
@@ -29,8 +29,8 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
       const integrations = new Map<string, Versioned<Entry>>();
       for (const item of (await readLedgerFile(path)).items) {
         if (item.project !== project || isExpired(item, clock.now())) continue;
-        if (item.integration === null) projectEntry = toVersioned(item, upcastProjectEntry);
-        else integrations.set(item.integration, toVersioned(item, upcastEntry));
+        if (item.integration === null) projectEntry = toVersioned(item, PROJECT_ENTRY);
+        else integrations.set(item.integration, toVersioned(item, ENTRY));
       }
       return { project: projectEntry, integrations };
     },
@@ -63,7 +63,7 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
       const { history } = await readLedgerFile(path);
       return history
         .filter((item) => item.project === project && isStillKept(item.event) && !isLater(since, item.event.time))
-        .map(({ schema, event }) => readStored(event, schema, upcastEvent));
+        .map(({ schema, event }) => readStored(event, schema, EVENT));
     },
   };
 
@@ -83,7 +83,7 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
   }
 }
 
-function toVersioned<Entry>(item: StoredItem, upcast: (stored: unknown) => Entry): Versioned<Entry> {
+function toVersioned<Entry>(item: StoredItem, upcast: Upcast<Entry>): Versioned<Entry> {
   const { version, expiresAt } = item;
   return { entry: readStored(item.entry, item.schema, upcast), version, expiresAt };
 }

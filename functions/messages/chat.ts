@@ -110,7 +110,7 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
   return [
     several
       ? `${heading}: ${plain(namesOf(events))}`
-      : `${heading}${first.record === null ? '' : `: ${nameOf(first)}`}`,
+      : `${heading}${first.record === null && first.provider === null ? '' : `: ${nameOf(first)}`}`,
     ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event)] : reasonsOf(event))),
     `Means: ${meaning(subject)}`,
     ...(check === null ? [] : [`Check: ${check(subject)}`]),
@@ -118,8 +118,10 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
   ].join('\n');
 }
 
-function nameOf({ record }: GuardEvent): string {
-  return record === null ? 'the project' : `${plain(shortName(record))} ${quoted(record.title)} (${record.id})`;
+function nameOf({ record, provider }: GuardEvent): string {
+  return record === null
+    ? plain(provider ?? 'the project')
+    : `${plain(shortName(record))} ${quoted(record.title)} (${record.id})`;
 }
 
 function reasonsOf(event: GuardEvent): readonly string[] {

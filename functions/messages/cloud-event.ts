@@ -22,6 +22,8 @@ export interface CloudEvent {
     readonly incident: Incident | null;
     readonly reason: string;
     readonly integration: IntegrationRecord | null;
+    /** The provider's display title; null for events about the guard or the whole project. */
+    readonly provider: string | null;
     readonly figures: Figures | null;
     readonly nextProbeAt: string | null;
   };
@@ -51,15 +53,17 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
       incident: action === null ? null : { key: incidentKey(event), action, severity: event.severity },
       reason: event.reason,
       integration: event.record,
+      provider: event.record?.integration ?? event.provider,
       figures: event.figures,
       nextProbeAt: event.nextProbeAt,
     },
   };
 }
 
-/** Names the incident that an event belongs to: one integration, or the guard, in one episode. */
-export function incidentKey({ project, record, episode }: GuardEvent): string {
-  return `${project}/${record?.id ?? 'guard'}/${episode}`;
+/** Names the incident that an event belongs to: one integration, provider, or the guard, in one episode. */
+export function incidentKey({ project, record, provider, episode }: GuardEvent): string {
+  const about = record?.id ?? (provider === null ? 'guard' : `provider:${provider}`);
+  return `${project}/${about}/${episode}`;
 }
 
 /** Message attributes of one event, for filter policies. SNS refuses values that are empty. */
@@ -70,6 +74,7 @@ export function eventAttributes(event: GuardEvent): Readonly<Record<string, stri
     type: event.type,
     severity: event.severity,
     project: event.project,
+    ...(event.provider === null ? {} : { integration: event.provider || '-' }),
     ...(record === null ? {} : { integration: record.integration || '-', target_platform: record.target_platform }),
   };
 }

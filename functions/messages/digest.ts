@@ -96,7 +96,7 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
   return [
     several
       ? `${label.toUpperCase()}: ${namesOf(events)}`
-      : `${label.toUpperCase()}${first.record === null ? '' : `: ${nameOf(first)}`}`,
+      : `${label.toUpperCase()}${first.record === null && first.provider === null ? '' : `: ${nameOf(first)}`}`,
     ...events.flatMap((event) => (several ? [`- ${nameOf(event)}`, ...reasonsOf(event)] : reasonsOf(event))),
     `  Means:  ${meaning(subject)}`,
     ...(check === null ? [] : [`  Check:  ${check(subject)}`]),
@@ -105,8 +105,8 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
   ].join('\n');
 }
 
-function nameOf({ record }: GuardEvent): string {
-  return record === null ? 'the project' : `${shortName(record)} "${record.title}" (${record.id})`;
+function nameOf({ record, provider }: GuardEvent): string {
+  return record === null ? (provider ?? 'the project') : `${shortName(record)} "${record.title}" (${record.id})`;
 }
 
 function reasonsOf(event: GuardEvent): readonly string[] {

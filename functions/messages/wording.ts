@@ -43,6 +43,7 @@ export function subjectOf({ first, events }: EventGroup, context: MessageContext
   const records = events.flatMap(({ record }) => (record === null ? [] : [record]));
   const platforms = [...new Set(records.map(({ target_platform }) => target_platform))];
   return {
+    provider: first.record?.integration ?? first.provider ?? '',
     destination: first.record === null ? '' : `${first.record.integration} (${platforms.join(', ')})`,
     id: events.length === 1 ? (first.record?.id ?? '') : 'ID',
     nextProbe: first.nextProbeAt === null ? null : describeMoment(first.nextProbeAt, first.time),
@@ -86,6 +87,8 @@ function failuresOf(event: GuardEvent | undefined): string {
 
 /** "Amplitude iOS and Amplitude Android", or how many when those are too many names; nothing for events about the project. */
 export function namesOf(events: readonly GuardEvent[]): string {
+  const providers = events.flatMap(({ record, provider }) => (record === null && provider !== null ? [provider] : []));
+  if (providers.length > 0) return providers.join(' and ');
   const records = events.flatMap(({ record }) => (record === null ? [] : [record]));
   if (records.length <= 2) return records.map(shortName).join(' and ');
   const [provider, ...others] = new Set(records.map(({ integration }) => integration));

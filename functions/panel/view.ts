@@ -6,6 +6,7 @@ import type { Decision } from '../guard/policy/decide.ts';
 import { effectivePolicy } from '../guard/policy/effective-policy.ts';
 import { isFlapping } from '../guard/policy/flapping.ts';
 import { type NextAction, nextAction } from '../guard/policy/next-action.ts';
+import { describeOutage } from '../guard/policy/provider-outage.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
@@ -158,6 +159,7 @@ function stateOf(
         return { level: 'off', word: 'failing, and ignored', phase: 'failing' };
       if (kind === 'probing') return { level: 'info', word: 'probing', phase: 'probing' };
       if (isFlapping(next.flapping)) return { level: 'warning', word: 'flapping', phase: 'failing' };
+      if (kind === 'shared-outage') return { level: 'warning', word: 'failing together with others', phase: 'failing' };
       if (figures !== null && figures.freshErrors > 0 && kind !== 'recovered')
         return { level: 'warning', word: 'failing', phase: 'failing' };
       return { level: 'good', word: 'delivering', phase: 'delivering' };
@@ -211,19 +213,30 @@ function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'
     probing > 0 ? `${probing} probing` : '',
     plan.invalid.length > 0 ? `${plan.invalid.length} unreadable` : '',
   ].filter((part) => part !== '');
-  if (parts.length === 0 && !plan.blastRadius.held) {
+  if (parts.length === 0 && !plan.blastRadius.held && plan.outages.length === 0) {
     return { level: 'good', text: rows.length === 0 ? 'No integrations yet' : `All is well: ${on} delivering` };
   }
-  const level = stopped > 0 || plan.blastRadius.held ? 'bad' : failing + plan.invalid.length > 0 ? 'warning' : 'info';
+  const level =
+    stopped > 0 || plan.blastRadius.held || plan.outages.length > 0
+      ? 'bad'
+      : failing + plan.invalid.length > 0
+        ? 'warning'
+        : 'info';
   const well = count('good');
   return { level, text: [...parts, well > 0 ? `${well} delivering` : ''].filter((part) => part !== '').join(', ') };
 }
 
 function troublesOf({ policy }: GuardedProject, plan: Plan): readonly string[] {
   const { held, wanted, allowed } = plan.blastRadius;
-  const { failing } = plan.projectDecision.current.notices;
+  const { failing, 'list-suspicious': suspicious } = plan.projectDecision.current.notices;
   const [unreadable] = plan.invalid;
   return [
+    ...plan.outages.map((outage) => `${describeOutage(outage, plan.now)}.`),
+    ...(suspicious === undefined
+      ? []
+      : [
+          `The list of integrations is suspicious since ${describeMoment(suspicious.since, plan.now)}: nothing is concluded from it. Does the secret hold the key of another project?`,
+        ]),
     ...(held
       ? [
           `${plural(wanted, 'integration')} over the limits at once, and at most ${allowed} may be paused in one pass: none is paused. Look for what they share. If pausing them all is right, run the guard with --force.`,
@@ -245,7 +258,10 @@ function toHistoryLine(event: GuardEvent, now: string): HistoryLine {
     at: describeMoment(event.time, now),
     who: actorOf(event),
     id: record?.id ?? '',
-    name: record === null ? 'the project' : safeText(`${record.integration} ${record.target_platform}`, 80),
+    name:
+      record === null
+        ? (event.provider ?? 'the project')
+        : safeText(`${record.integration} ${record.target_platform}`, 80),
     what: describeType(event.type).label,
     severity: event.severity,
     why: safeText(event.reason, 300),

@@ -105,7 +105,8 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
         return await askForStatus(id, status, sent);
       } catch (error) {
         if (!(error instanceof Error)) throw error;
-        return { outcome: sent.mayHaveTakenEffect ? 'unknown' : 'refused', error };
+        if (sent.mayHaveTakenEffect) return { outcome: 'unknown', error };
+        return { outcome: error instanceof KeyRefusedError ? 'key-refused' : 'refused', error };
       }
     },
   };
@@ -260,11 +261,7 @@ async function attemptOnce(options: QonversionClientOptions, request: ApiRequest
   }
 }
 
-/** Further apart than this is no clock that drifts but a wrong header, a cached answer say; then ours is as good. */
-const MAX_SKEW_MS = 30 * 60 * 1_000;
-
-function describeSkew(aheadMs: number): number | null {
-  if (Math.abs(aheadMs) > MAX_SKEW_MS) return null;
+function describeSkew(aheadMs: number): number {
   // Whole seconds and the way explain that much.
   return Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS ? 0 : aheadMs;
 }

@@ -34,17 +34,15 @@ export interface DemoOptions {
 
 const PROJECT = 'demo';
 const MINUTES_PER_PASS = 5;
-const AFTERNOON_MINUTES = 5 * 60;
+const AFTERNOON_MINUTES = 400;
 
 const SETTINGS = {
   projects: {
     [PROJECT]: {
       secretName: 'qonversion/demo',
       policy: {
-        errorThreshold: 50,
-        failingForMinutes: 15,
-        blastRadius: { percent: 50, floor: 3 },
-        recovery: { mode: 'probe', cooldownMinutes: 60 },
+        // The project has two integrations of each provider.
+        providerOutage: { minimum: 2 },
         // A long leash, so that Qonversion's own worker gets there first.
         overrides: [{ match: { integration: 'Braze' }, errorThreshold: 1_000 }],
       },
@@ -88,23 +86,34 @@ const STORY: readonly Beat[] = [
     does: breaks(['amp-ios', 'amp-android'], 'HTTP 503 Service Unavailable'),
   },
   {
-    minute: 22,
+    minute: 31,
+    says: 'The billing webhook begins to drop four of five events.',
+    does: (world) => world.setFlaky('hook-billing', 0.8, 'HTTP 502 Bad Gateway'),
+  },
+  { minute: 53, says: 'Amplitude is back. No event was withheld.', does: mends(['amp-ios', 'amp-android']) },
+  {
+    minute: 61,
     says: 'The CRM webhook begins to refuse its token.',
     does: breaks(['hook-crm'], 'HTTP 401: {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
   },
   {
-    minute: 46,
+    minute: 76,
     says: 'Mixpanel answers with time-outs; just a blip.',
     does: breaks(['mix-ios'], 'timeout after 10 s'),
   },
-  { minute: 54, says: 'Mixpanel is back. The guard has alerted nobody.', does: mends(['mix-ios']) },
+  { minute: 84, says: 'Mixpanel is back. The guard has alerted nobody.', does: mends(['mix-ios']) },
   {
-    minute: 58,
+    minute: 92,
     says: "Braze's endpoint moves away; the settings give Braze a long leash.",
     does: breaks(['braze-ios'], 'HTTP 410 Gone'),
   },
   {
-    minute: 81,
+    minute: 113,
+    says: 'The billing webhook is repaired.',
+    does: (world) => world.setFlaky('hook-billing', 0),
+  },
+  {
+    minute: 152,
     says: 'An operator renews the CRM token and re-activates the webhook in the Qonversion dashboard. Its error count stays where it was.',
     does: (world) => {
       world.mend('hook-crm');
@@ -113,21 +122,23 @@ const STORY: readonly Beat[] = [
     },
   },
   {
-    minute: 104,
+    minute: 171,
     says: 'The CRM webhook gets its first event since, and delivers it.',
     does: (world) => world.setTraffic('hook-crm', 3),
   },
+  { minute: 206, says: 'Braze has its new endpoint.', does: mends(['braze-ios']) },
   {
-    minute: 121,
-    says: 'Amplitude is back, and Braze has its new endpoint.',
-    does: mends(['amp-ios', 'amp-android', 'braze-ios']),
+    minute: 213,
+    says: 'AppsFlyer refuses the events of the Android app.',
+    does: breaks(['af-android'], 'HTTP 403 Forbidden'),
   },
+  { minute: 288, says: 'AppsFlyer accepts them again.', does: mends(['af-android']) },
   {
-    minute: 196,
+    minute: 316,
     says: 'DNS fails somewhere on the way: seven integrations fail at once.',
     does: breaks(COMMON_OUTAGE, 'getaddrinfo EAI_AGAIN'),
   },
-  { minute: 217, says: 'DNS is back, and so are all seven.', does: mends(COMMON_OUTAGE) },
+  { minute: 347, says: 'DNS is back, and so are all seven.', does: mends(COMMON_OUTAGE) },
 ];
 
 /** Everything that happened, for `--json` and the closing table. */
@@ -143,7 +154,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const startAt = options.keep
     ? new Date(Date.now() - AFTERNOON_MINUTES * 60_000).toISOString()
     : '2026-11-23T13:00:00Z';
-  const world = new World({ startAt, suspendAfterErrors: 100, suspendAfterMinutes: 25 });
+  const world = new World({ startAt, suspendAfterErrors: 200, suspendAfterMinutes: 90 });
   populate(world);
   const sandbox = await startSandbox({ production: world });
   const played = await play(sandbox, folder, options);
@@ -238,9 +249,9 @@ function groupEvents(told: readonly GuardEvent[]) {
     const [first] = events;
     if (first === undefined) return [];
     const ids = events.flatMap(({ record }) => (record === null ? [] : [record.id]));
-    const where = ids.length === 0 ? '' : `${ids.join(', ')} `;
+    const where = ids.length === 0 ? `${first.provider ?? ''} `.trimStart() : `${ids.join(', ')} `;
     const others = events.length === 1 ? '' : ` + ${events.length - 1} more`;
-    const short = `${first.record?.id ?? 'the project'}${others}`;
+    const short = `${first.record?.id ?? first.provider ?? 'the project'}${others}`;
     return [{ time: first.time, type: first.type, severity: first.severity, where, short, why: first.reason }];
   });
 }
@@ -252,7 +263,7 @@ function introduction(world: World): string {
   return [
     paint('bold', 'Integration Guard: an afternoon on this machine'),
     `A sandbox of the Qonversion API with ${plural(world.list().length, 'integration')} (${active} active), and the real guard, looking every five minutes.`,
-    'It pauses what has 50 failures and no delivery for 15 minutes, and tries again after an hour.',
+    'It pauses what has 50 failures over an hour and no delivery, and probes whether it works again.',
     '',
     `${clockTime(world)}   All is well.`,
   ].join('\n');

@@ -1,4 +1,5 @@
 import { findProvider, type TargetPlatform } from './catalog.ts';
+import { chanceAt, streamKey } from './world/chance.ts';
 
 /**
  * One Qonversion project as the API would show it, with a virtual clock: traffic flows, providers break and mend, and
@@ -232,21 +233,20 @@ export class World {
       return;
     }
     const failure = this.#answerOf(pipe);
-    const failed = failure === null ? Math.floor(events * (pipe.flaky?.share ?? 0)) : events;
+    const { failed, inARow } = failure === null ? failuresOf(pipe, events) : { failed: events, inARow: events };
     pipe.tally.delivered += events - failed;
     pipe.tally.failed += failed;
-    // Within a minute what succeeds comes first.
     if (failed < events) {
       pipe.failingSince = null;
       record.last_delivery_at = this.#stamp();
       record.delivery_error_count = 0;
     }
     if (failed === 0) return;
-    pipe.failingSince ??= this.#now;
-    record.delivery_error_count += failed;
+    if (inARow > 0) pipe.failingSince ??= this.#now;
+    record.delivery_error_count += inARow;
     record.last_error_at = this.#stamp();
     record.last_error_message = failure ?? pipe.flaky?.message ?? null;
-    const longEnough = this.#now - pipe.failingSince >= this.#suspendAfterMinutes * MINUTE_MS;
+    const longEnough = this.#now - (pipe.failingSince ?? this.#now) >= this.#suspendAfterMinutes * MINUTE_MS;
     if (longEnough && record.delivery_error_count >= this.#suspendAfterErrors) {
       this.suspend(record.id);
     }
@@ -280,4 +280,22 @@ export class World {
       this.#created += 1;
     }
   }
+}
+
+/** How many of the next events fail while the provider is up, and how many of those come after the last that succeeds. */
+function failuresOf(
+  { record, flaky, tally }: Pipe,
+  events: number,
+): { readonly failed: number; readonly inARow: number } {
+  if (flaky === null) return { failed: 0, inARow: 0 };
+  const key = streamKey(record.id);
+  const before = tally.delivered + tally.failed;
+  let failed = 0;
+  let inARow = 0;
+  for (let event = 0; event < events; event += 1) {
+    const fails = chanceAt(key, before + event) < flaky.share;
+    failed += fails ? 1 : 0;
+    inARow = fails ? inARow + 1 : 0;
+  }
+  return { failed, inARow };
 }

@@ -33,7 +33,7 @@ export function createSubject(origin: string, maxBodyBytes?: number): Subject {
     panelOf: () => null,
     chatTopics: [],
   });
-  const policy = aPolicy({ blastRadius: { percent: 100, floor: 0 } });
+  const policy = aPolicy({ blastRadius: { percent: 100, floor: 0 }, providerOutage: 'off' });
   return {
     pass: () => {
       const api = createQonversionClient({

@@ -49,6 +49,8 @@ const counts: Counts = {
 };
 let scene: Scene = { integrations: 0, failing: 0, latencyMs: 0, perSecond: null };
 let list = '';
+/** Projects' own items, once a pass has written them. A pass over failing integrations is always the first look. */
+const projectItems = new Map<string, unknown>();
 let answered: number[] = [];
 
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
@@ -66,7 +68,7 @@ function record(index: number, active: 0 | 1): Record<string, unknown> {
     active,
     created_at: '2026-02-26T16:03:09Z',
     updated_at: '2026-02-26T16:03:09Z',
-    last_delivery_at: minutesAgo(failing ? 40 : 1),
+    last_delivery_at: minutesAgo(failing ? 90 : 1),
     last_error_at: failing ? minutesAgo(1) : null,
     last_error_message: failing ? 'HTTP 503 Service Unavailable' : null,
     delivery_error_count: failing ? 80 : 0,
@@ -98,7 +100,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     const { status } = JSON.parse(body) as { status: 0 | 1 };
     return json(response, JSON.stringify({ ...record(index, status), updated_at: new Date().toISOString() }));
   }
-  if (typeof target === 'string') return json(response, answerJson(target.split('.').at(-1) ?? ''));
+  if (typeof target === 'string') return json(response, answerJson(target.split('.').at(-1) ?? '', body));
   counts.publishes += 1;
   response.writeHead(200, { 'content-type': 'text/xml' });
   response.end(answerSns(new URLSearchParams(body)));
@@ -113,11 +115,18 @@ function isTooMuch(now: number): boolean {
   return false;
 }
 
-function answerJson(action: string): string {
+function itemsOf(query: string): readonly unknown[] {
+  const { ExpressionAttributeValues } = JSON.parse(query) as {
+    ExpressionAttributeValues: Record<string, { S?: string }>;
+  };
+  return Object.values(ExpressionAttributeValues).flatMap(({ S = '' }) => projectItems.get(S) ?? []);
+}
+
+function answerJson(action: string, body: string): string {
   switch (action) {
     case 'Query':
       counts.queries += 1;
-      return '{"Items":[],"Count":0,"ScannedCount":0}';
+      return JSON.stringify({ Items: scene.failing > 0 ? [] : itemsOf(body) });
     case 'GetSecretValue':
       counts.secrets += 1;
       return '{"SecretString":"sk_fake_bench_0123456789"}';
@@ -127,6 +136,12 @@ function answerJson(action: string): string {
     case 'BatchWriteItem':
       counts.writes += 1;
       return '{"UnprocessedItems":{}}';
+    case 'PutItem': {
+      counts.writes += 1;
+      const { Item } = JSON.parse(body) as { Item: { project: { S: string }; item: { S: string } } };
+      if (Item.item.S === 'project') projectItems.set(Item.project.S, Item);
+      return '{}';
+    }
     default:
       counts.writes += 1;
       return '{}';

@@ -8,6 +8,7 @@ import { formatProjects } from '../../functions/cli/format.ts';
 import { main } from '../../functions/cli/program.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
+import { World } from '../../functions/sandbox/world.ts';
 import { runKey } from '../support/run-key.ts';
 
 let sandbox: Sandbox;
@@ -16,7 +17,8 @@ let settingsFile: string;
 let ledgerFile: string;
 
 beforeEach(async () => {
-  sandbox = await startSandbox();
+  // The guard's clock is real here.
+  sandbox = await startSandbox({ production: new World({ startAt: new Date().toISOString() }) });
   sandbox.regenerateKey(runKey());
   for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
   folder = await mkdtemp(join(tmpdir(), 'guard-cli-'));
@@ -34,8 +36,7 @@ async function writeSettings(policy: Record<string, unknown>, more: Record<strin
   );
 }
 
-/** The guard's clock is real here, so the world is moved to now. */
-function breakDown(errors = 61, minutes = 20): void {
+function breakDown(errors = 61, minutes = 90): void {
   const lastDelivery = new Date(Date.now() - minutes * 60_000).toISOString();
   sandbox.production.patch('broken', {
     delivery_error_count: errors,
@@ -78,7 +79,7 @@ describe('guard plan', () => {
     breakDown();
     const { code, out } = await guard('plan');
     expect(code).toBe(0);
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+61 failures since/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+61 failures and/);
     expect(out).toContain('production: 3 active, 0 paused, 0 suspended.');
     expect(states().broken).toBe(1);
     expect(existsSync(ledgerFile)).toBe(false);
@@ -133,7 +134,7 @@ describe('guard run', () => {
         id: 'broken',
         kind: 'pause',
         outcome: 'done',
-        reason: expect.stringContaining('61 failures since'),
+        reason: expect.stringContaining('61 failures and'),
       }),
     );
   });
@@ -159,7 +160,7 @@ describe('guard run', () => {
 
 describe('guard list', () => {
   it('shows every integration, its state, its errors against the threshold and what the guard thinks', async () => {
-    breakDown(30, 3);
+    breakDown(30, 45);
     const { out } = await guard('list');
     expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+GUARD/);
     expect(out).toMatch(/broken\s+Amplitude iOS\s+Amplitude iOS\s+active\s+30 of 50\s+.*warn/);
@@ -315,6 +316,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
 
 describe('guard ignore', () => {
   it('leaves an integration alone for a while, and says how to undo it', async () => {
+    await writeSettings({ failingForMinutes: 0 });
     breakDown();
     const { code, out } = await guard('ignore broken --for 12h');
     expect(code).toBe(0);
@@ -360,7 +362,7 @@ describe('guard history', () => {
     await guard('run');
     await guard('pause good-1');
     const { out } = await guard('history');
-    expect(out).toMatch(/guard +broken +paused +\d+ failures since/);
+    expect(out).toMatch(/guard +broken +paused +\d+ failures and/);
     expect(out).toMatch(/operator +good-1 +paused by an operator +an operator paused/);
     const one = JSON.parse((await guard('history good-1 --since 1h --json')).out);
     expect(one.events).toMatchObject([{ by: 'operator', type: 'integration.operator-paused', subject: 'good-1' }]);
@@ -391,6 +393,7 @@ describe('guard --help', () => {
       'resume',
       'history',
       'gaps',
+      'simulate',
       'ignore',
       'QONVERSION_SECRET_KEY',
       'GUARD_SETTINGS',
@@ -406,11 +409,12 @@ describe('guard demo', () => {
     const { code, out } = await guard('demo --json --pace 0');
     const story = JSON.parse(out);
     expect(code).toBe(0);
-    expect(story.passes).toBe(60);
+    expect(story.passes).toBe(80);
     const types = new Set(story.events.map(({ type }: { type: string }) => type));
-    for (const type of ['failing', 'paused', 'suspended', 'reactivated', 'probing', 'recovered'])
+    for (const type of ['failing', 'flapping', 'paused', 'suspended', 'reactivated', 'recovered'])
       expect(types).toContain(`integration.${type}`);
-    expect(types).toContain('guard.held');
+    for (const type of ['provider.down', 'provider.recovered', 'guard.common-cause', 'guard.common-cause-ended'])
+      expect(types).toContain(type);
     expect(story.mails.length).toBeGreaterThan(5);
     // Everything is well in the end, and the blip never cost a pause.
     expect(
@@ -419,14 +423,14 @@ describe('guard demo', () => {
     const touched = story.events
       .filter(({ type }: { type: string }) => type === 'integration.paused')
       .map(({ subject }: { subject: string }) => subject);
-    expect(new Set(touched)).toEqual(new Set(['amp-ios', 'amp-android', 'hook-crm']));
+    expect(new Set(touched)).toEqual(new Set(['hook-crm', 'af-android']));
   });
 
   it('tells it on the terminal: happenings, mails, and a closing table', async () => {
     const { out } = await guard('demo --pace 0');
     expect(out).toContain('13:08   Amplitude goes down, for both platforms.');
-    expect(out).toContain('Guard: amp-ios, amp-android paused.');
-    expect(out).toContain('│ Subject: [demo] Amplitude iOS and Amplitude Android paused');
+    expect(out).toContain('Guard: Amplitude down.');
+    expect(out).toContain('│ Subject: [demo] Amplitude down');
     expect(out).toContain('What happened, and why');
   });
 });
@@ -451,7 +455,7 @@ describe('guard projects', () => {
     await writeSettings({ mode: 'observe', errorThreshold: 20 }, { staging: { secretName: 'y' } });
     const { code, out } = await guard('projects');
     expect(code).toBe(0);
-    expect(out).toMatch(/production\s+x\s+observe, 20 failures, 15 min\s+listed/);
+    expect(out).toMatch(/production\s+x\s+observe, 20 failures, 1 h\s+listed/);
     expect(out).toMatch(/staging\s+y\s+enforce, 50 failures/);
     expect(out.trim().split('\n').at(-1)).toBe('2 projects.');
   });
@@ -485,7 +489,7 @@ describe('guard projects', () => {
     ];
     const text = formatProjects({ projects, fleet: 'looked at' }, 120);
     expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
-    expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 15 min\s+tag gentle/);
+    expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 1 h\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);
     expect(text.split('\n').at(-1)).toBe('3 projects (1 listed, 2 of the fleet). 2 secrets to look at.');
@@ -566,7 +570,7 @@ describe('the program as it is started', () => {
 });
 
 describe('the help', () => {
-  it.each(['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'gaps', 'doctor'])(
+  it.each(['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'gaps', 'simulate', 'doctor'])(
     'of %s has an example',
     async (name) => {
       const { code, out } = await guard(`${name} --help`);

@@ -1,5 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +15,8 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../../functions/cli/guard.ts', import.meta.url));
 const COLUMNS = '112';
 
+const NEW_LEDGER = join(await mkdtemp(join(tmpdir(), 'integration-guard-')), 'new-ledger.json');
+
 type Step = { readonly says: string; readonly runs: string };
 
 const SESSION: readonly Step[] = [
@@ -20,19 +25,29 @@ const SESSION: readonly Step[] = [
   { says: 'Which projects there are; with `--stack NAME` those of its fleet as well.', runs: 'guard projects' },
   { says: 'Every integration, and what the guard thinks of each.', runs: 'guard list' },
   {
-    says: 'A provider has failed for a while (the sandbox is told so).',
+    says: 'A provider has failed for a while (this tells the sandbox so).',
     runs: `sandbox patch {"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z","last_error_message":"HTTP 500"}}`,
   },
-  { says: 'What a pass would do; touches nothing.', runs: 'guard plan' },
-  { says: 'One pass: it pauses and tells.', runs: 'guard run' },
-  { says: 'Undo it. The command stands in the mail.', runs: 'guard resume af-ios --project demo' },
+  {
+    says: 'What a pass would do; it touches nothing. The first look at a project, here with a new ledger, goes by what the records say.',
+    runs: `GUARD_LEDGER=${NEW_LEDGER} guard plan`,
+  },
+  { says: 'One pass: it pauses and sends the mail.', runs: `GUARD_LEDGER=${NEW_LEDGER} guard run` },
+  {
+    says: 'Undo it. The command is in the mail.',
+    runs: `GUARD_LEDGER=${NEW_LEDGER} guard resume af-ios --project demo`,
+  },
   { says: 'Pause one yourself: the guard will not re-activate it.', runs: 'guard pause slack-wins' },
   { says: 'And start it again.', runs: 'guard resume slack-wins' },
   { says: 'Maintenance at a provider: leave it alone for a while.', runs: 'guard ignore hook-crm --for 12h' },
   { says: 'It is over sooner than thought.', runs: 'guard ignore hook-crm --off' },
   { says: 'What was done in the last hours, by whom and why.', runs: 'guard history --since 3h' },
-  { says: 'The same of one integration.', runs: 'guard history af-ios' },
+  { says: 'The same of one integration.', runs: 'guard history af-android' },
   { says: 'When its events were not forwarded.', runs: 'guard gaps --since 30d' },
+  {
+    says: 'These settings in a simulated month, beside the defaults, and the real figures of the last 90 days.',
+    runs: 'guard simulate --days 30',
+  },
   { says: 'For scripts: one JSON document, and exit codes.', runs: 'guard history slack-wins --json' },
   { says: 'An id that does not exist.', runs: 'guard pause nobody' },
   { says: 'Completions; what the shell asks for when TAB is pressed.', runs: 'guard complete -- hi' },
@@ -85,17 +100,21 @@ async function step(
   environment: Readonly<Record<string, string>>,
   controlUrl: string,
 ): Promise<{ readonly shown: string; readonly output: string; readonly code: number }> {
-  const [program, ...args] = runs.split(' ');
+  const [variable, value] = /^(\w+)=(\S+) /.exec(runs)?.slice(1) ?? [];
+  const own = variable === undefined || value === undefined ? {} : { [variable]: value };
+  const [program, ...args] = runs.replace(/^\w+=\S+ /, '').split(' ');
   if (program === 'sandbox') {
     const [route = '', ...body] = args;
     await fetch(`${controlUrl}/${route}`, { method: 'POST', body: body.join(' ') });
     return { shown: `curl -s ${scrub(controlUrl)}/${route} -d '${body.join(' ')}'`, output: '', code: 0 };
   }
-  const env = { PATH: process.env.PATH, NO_COLOR: '1', COLUMNS, ...environment };
+  const env = { PATH: process.env.PATH, NO_COLOR: '1', COLUMNS, ...environment, ...own };
   return new Promise((resolve) => {
     execFile(process.execPath, [PROGRAM, ...args], { cwd: PROJECT, env }, (error, stdout, stderr) => {
       const code = typeof error?.code === 'number' ? error.code : 0;
-      resolve({ shown: `npx ${runs}`, output: stdout + stderr, code });
+      const words = `npx ${[program, ...args].join(' ')}`;
+      const shown = variable === undefined ? words : `${variable}=new-ledger.json ${words}`;
+      resolve({ shown, output: stdout + stderr, code });
     });
   });
 }

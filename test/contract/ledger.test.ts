@@ -73,7 +73,15 @@ function richEntry(): Entry {
     record,
   });
   const mark = { count: 61, lastDeliveryAt: null, changedAt: null, activatedAt: NOON };
-  const state = { name: 'open', by: 'guard', episode: NOON, openedAt: NOON, failedProbes: 2, mark } as const;
+  const state = {
+    name: 'open',
+    by: 'guard',
+    episode: NOON,
+    stoppedAt: NOON,
+    openedAt: NOON,
+    failedProbes: 2,
+    mark,
+  } as const;
   const notice = { since: NOON, lastAt: NOON, times: 1, errors: 61 };
   return anEntry({
     state: { name: 'closed', mark },
@@ -306,7 +314,11 @@ describe('a ledger in a JSON file', () => {
 
     const ledger = createFileLedger(path, clock);
     const view = await ledger.read('p');
-    expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 7, expiresAt: null });
+    expect(view.project).toEqual({
+      entry: { ...BLANK_PROJECT_ENTRY, listed: { count: 0, sample: [] } },
+      version: 7,
+      expiresAt: null,
+    });
     expect([...view.integrations]).toEqual(ids.map((id, index) => [id, read(index + 1)]));
     expect([...(await ledger.read('__proto__')).integrations.keys()]).toEqual(['a']);
     expect(await ledger.history('p', NOON)).toEqual([event]);
@@ -317,7 +329,7 @@ describe('a ledger in a JSON file', () => {
     const schemas = items.map(({ integration, schema }: Record<string, unknown>) => [integration, schema]);
     expect(new Map(schemas)).toEqual(
       new Map<unknown, unknown>([
-        ['amp-ios', 2],
+        ['amp-ios', 3],
         ['constructor', 1],
         ['__proto__', 1],
         [null, 1],
@@ -330,7 +342,7 @@ describe('a ledger in a JSON file', () => {
 
   it('refuses what a newer version has written, and says so', async () => {
     const path = join(folder, 'newer.json');
-    const item = { project: 'p', integration: 'a', version: 1, expiresAt: null, schema: 3, entry: {} };
+    const item = { project: 'p', integration: 'a', version: 1, expiresAt: null, schema: 4, entry: {} };
     await writeFile(path, JSON.stringify({ format: 2, items: [item], history: [] }));
     await expect(createFileLedger(path, clock).read('p')).rejects.toThrow(/written by a newer version of the guard/);
   });
@@ -364,17 +376,18 @@ describe('a ledger in DynamoDB', () => {
     await put({ ...project, entry: V1_PROJECT_ENTRY });
     await put(toHistoryItem('old', event));
     const view = await ledger.read('old');
-    expect(view.project).toEqual({ entry: BLANK_PROJECT_ENTRY, version: 4, expiresAt: null });
+    const entry = { ...BLANK_PROJECT_ENTRY, listed: { count: 0, sample: [] } };
+    expect(view.project).toEqual({ entry, version: 4, expiresAt: null });
     expect(view.integrations.get('a')).toEqual({ entry: anEntry(), version: 1, expiresAt: null });
     expect(await ledger.history('old', NOON)).toEqual([event]);
 
     await ledger.write('old', { kind: 'integration', id: 'a', entry: anEntry() }, 1, null);
     const Key = { project: 'old', item: 'integration#a' };
-    expect((await documents.send(new GetCommand({ TableName: LEDGER_TABLE, Key }))).Item).toMatchObject({ schema: 2 });
+    expect((await documents.send(new GetCommand({ TableName: LEDGER_TABLE, Key }))).Item).toMatchObject({ schema: 3 });
   });
 
   it('refuses what a newer version has written, and says so', async () => {
-    const Item = { project: 'newer', item: 'integration#a', version: 1, schema: 3, entry: {} };
+    const Item = { project: 'newer', item: 'integration#a', version: 1, schema: 4, entry: {} };
     await DynamoDBDocumentClient.from(dynamo.client).send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
     await expect(createDynamoLedger(dynamo.client, LEDGER_TABLE, clock).read('newer')).rejects.toThrow(
       /written by a newer version of the guard/,

@@ -127,6 +127,7 @@ function sentences(title: string, text: EventDescription['check'], about: EventS
 
 function aboutAny(type: EventType): EventSubject {
   return {
+    provider: 'the provider',
     destination: type.startsWith('guard.') ? '' : 'the provider',
     id: 'ID',
     nextProbe: 'the time in the alert',

@@ -76,6 +76,7 @@ function failNow(): void {
   deployment.sandbox.production.patch('broken', {
     delivery_error_count: 61,
     last_delivery_at: lastDelivery,
+    last_error_at: new Date().toISOString(),
     last_error_message: 'HTTP 401',
   });
 }

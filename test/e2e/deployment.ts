@@ -75,7 +75,12 @@ export const TWO_PROJECTS: Watched = {
   secrets: [{ Name: 'qonversion/staging', SecretString: TEST_KEY }],
   settings: ({ apiUrl, policy, arns }) => ({
     projects: {
-      production: { secretName: 'qonversion/production', apiUrl, policy },
+      // A test cannot wait until failures have been observed for an hour.
+      production: {
+        secretName: 'qonversion/production',
+        apiUrl,
+        policy: { failingForMinutes: 0, recovery: { mode: 'manual' }, ...policy },
+      },
       staging: { secretArn: arns.get('qonversion/staging'), apiUrl, policy: { mode: 'observe' } },
     },
   }),

@@ -110,6 +110,7 @@ function createWorld(startAt: string): World {
   world.patch('broken', {
     delivery_error_count: 80,
     last_delivery_at: new Date(now - 60 * 60_000).toISOString(),
+    last_error_at: startAt,
     last_error_message: 'HTTP 401',
   });
   return world;

@@ -33,7 +33,9 @@ const ONE_PROJECT: Watched = {
   secrets: [],
   settings: ({ apiUrl }) => {
     const overrides = [{ match: { id: OPERATORS }, recovery: { mode: 'probe', cooldownMinutes: 1 } }];
-    return { projects: { [PROJECT_NAME]: { secretName: SECRET, apiUrl, policy: { overrides } } } };
+    // Settings that both versions know; neither waits until failures have lasted.
+    const policy = { failingForMinutes: 0, recovery: { mode: 'manual' }, overrides };
+    return { projects: { [PROJECT_NAME]: { secretName: SECRET, apiUrl, policy } } };
   },
 };
 
@@ -93,6 +95,7 @@ function failOverLimits(id: string): void {
   world.patch(id, {
     delivery_error_count: 61,
     last_delivery_at: new Date(world.now().getTime() - 20 * 60_000).toISOString(),
+    last_error_at: world.now().toISOString(),
     last_error_message: 'HTTP 401',
   });
 }
@@ -159,6 +162,11 @@ describe.sequential('the version before', () => {
       new PutSecretValueCommand({ SecretId: SECRET, SecretString: PRODUCTION_KEY }),
     );
     for (const id of [HEALTHY, PAUSED, WARNED, OPERATORS, UNREACHED, UNANNOUNCED]) world.add({ id, active: 1 });
+    // So many deliver that their provider is not down.
+    for (let number = 0; number < 6; number += 1) {
+      const { id } = world.add({ id: `neighbour-${number}`, active: 1 });
+      world.patch(id, { last_delivery_at: world.now().toISOString() });
+    }
     world.advance(1);
     failOverLimits(PAUSED);
     world.patch(WARNED, { delivery_error_count: 30, last_delivery_at: world.now().toISOString() });
@@ -235,12 +243,12 @@ describe.sequential('the update to this version', () => {
 
 describe.sequential('this version', () => {
   it('reads the ledger of the version before, and leaves interrupted work to the pass that may still be running', async () => {
-    const before = { writes: writes(), alerts: announced.length };
+    const before = announced.length;
     await passOrThrow();
     const plan = JSON.parse(
       await must(deployment.cloud.guard(['plan', '--json', '--stack', STACK, '--project', PROJECT_NAME])),
     ) as { readonly decisions: readonly { readonly id: string; readonly kind: string }[] };
-    expect(Object.fromEntries(plan.decisions.map(({ id, kind }) => [id, kind]))).toEqual({
+    expect(Object.fromEntries(plan.decisions.map(({ id, kind }) => [id, kind]))).toMatchObject({
       [HEALTHY]: 'healthy',
       [PAUSED]: 'open',
       [WARNED]: 'watch',
@@ -248,7 +256,7 @@ describe.sequential('this version', () => {
       [UNREACHED]: 'under-way',
       [UNANNOUNCED]: 'under-way',
     });
-    expect({ writes: writes(), alerts: announced.length }).toEqual(before);
+    expect(announced.length).toBe(before);
   });
 
   it('on its schedule delivers the owed alert and carries out the pause that never reached Qonversion', async () => {
@@ -269,7 +277,7 @@ describe.sequential('this version', () => {
       ]);
       expect(world.get(id)?.active).toBe(0);
       expect(await itemOf(id)).toMatchObject({
-        schema: 2,
+        schema: 3,
         entry: { state: { name: 'open', by: 'guard' }, attempt: null, outbox: [], lease: null },
       });
     }
@@ -280,7 +288,7 @@ describe.sequential('this version', () => {
     expect(alertsOf(PAUSED)).toEqual(['integration.paused']);
     expect(alertsOf(WARNED)).toEqual(['integration.failing']);
     expect(alertsOf(OPERATORS)).toEqual([]);
-    expect(Object.fromEntries(world.list().map(({ id, active }) => [id, active]))).toEqual({
+    expect(Object.fromEntries(world.list().map(({ id, active }) => [id, active]))).toMatchObject({
       [HEALTHY]: 1,
       [PAUSED]: 0,
       [WARNED]: 1,
@@ -304,7 +312,7 @@ describe.sequential('this version', () => {
     await passOrThrow();
     expect(alertsOf(PAUSED)).toEqual(['integration.paused', 'integration.reactivated']);
     expect(world.get(PAUSED)?.active).toBe(1);
-    expect(await itemOf(PAUSED)).toMatchObject({ schema: 2, entry: { state: { name: 'closed' }, outbox: [] } });
+    expect(await itemOf(PAUSED)).toMatchObject({ schema: 3, entry: { state: { name: 'closed' }, outbox: [] } });
   });
 
   it('has everything in the history once', async () => {

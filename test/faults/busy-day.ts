@@ -3,34 +3,46 @@ import { PROBE_RECOVERY } from '../support/builders.ts';
 
 /**
  * A project on the day everything happens: built so that the pass at minute 0 trips, probes, warns, reports, reminds, gives
- * up, forgets and finds a record it cannot read, all in one go.
+ * up, forgets, finds a provider down and a record it cannot read, all in one go.
  */
 export const BUSY_POLICY = {
+  failingForMinutes: 15,
   recovery: PROBE_RECOVERY,
-  remindEveryHours: 1,
+  flapping: 'off',
+  // All of a provider: most of what the others share fails for reasons of its own.
+  providerOutage: { percent: 100 },
+  remindAt: '14:40',
   blastRadius: { percent: 100, floor: 100 },
-  overrides: [{ match: { id: 'gives-up' }, recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } }],
-};
+  overrides: [
+    { match: { id: 'gives-up' }, recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } },
+    { match: { id: 'reminds' }, recovery: { mode: 'manual' } },
+  ],
+} as const;
 
 export const BUSY_PROJECT = 'production';
 
-/** What the pass at minute 0 must tell of whom; without it the harness would try less than it says. */
+/** What the pass at minute 0 must announce, or record, of which integration; without it the harness would try less than it says. */
 export const TOLD_AT_ZERO: readonly string[] = [
   'guard.unreadable',
   'integration.failing warns',
-  'integration.paused fails-trial',
   'integration.paused trips',
-  'integration.probing probes',
   'integration.reactivated reactivated',
   'integration.recovered calms',
   'integration.recovered recovers',
   'integration.recovery-abandoned gives-up',
   'integration.still-down reminds',
   'integration.suspended suspended',
+  'provider.down',
+];
+export const RECORDED_AT_ZERO: readonly string[] = [
+  'integration.operator-paused operator-paused',
+  'integration.operator-resumed operator-resumed',
+  'integration.probe-failed fails-probe',
+  'integration.probing probes',
 ];
 
-/** How long before minute 0 the story begins. */
-export const BEGINS = -145;
+/** How long before minute 0, which is 14:40, the story begins. */
+export const BEGINS = -400;
 
 interface Act {
   readonly at: number;
@@ -45,22 +57,25 @@ const mends = (id: string, at: number): Act => ({ at, does: (world) => world.men
 const sets = (id: string, status: 0 | 1, at: number): Act => ({ at, does: (world) => world.setStatus(id, status) });
 
 const SCRIPT: readonly Act[] = [
-  // Trials begin 60 minutes after a pause, and a pause comes 15 minutes after an outage begins.
-  breaks('reminds', -140),
-  breaks('fails-trial', -80),
-  breaks('gives-up', -80),
-  breaks('recovers', -80),
-  breaks('probes', -75),
+  // A pass sees an outage up to five minutes after it began, and pauses 15 minutes later. Probes begin 60 minutes after that.
+  breaks('reminds', -392),
+  breaks('recovers', -143),
+  mends('recovers', -100),
+  breaks('fails-probe', -83),
+  breaks('gives-up', -83),
+  breaks('probes', -78),
   breaks('reactivated', -40),
-  mends('recovers', -30),
   breaks('gone', -30),
-  sets('operator-resumed', 0, -22),
   // One failure a minute: 25 at minute 0, and the 50 of the threshold long after every next pass has had its chance.
   breaks('warns', -25),
-  breaks('trips', -15),
+  sets('operator-resumed', 0, -22),
+  breaks('calms', -18),
+  breaks('trips', -16),
   mends('probes', -10),
-  breaks('calms', -8),
   mends('calms', -4),
+  breaks('shared-1', -3),
+  breaks('shared-2', -3),
+  breaks('shared-3', -3),
   mends('reactivated', -2),
   sets('reactivated', 1, -2),
   sets('operator-paused', 0, -2),
@@ -74,7 +89,7 @@ const CAST = [
   'trips',
   'warns',
   'probes',
-  'fails-trial',
+  'fails-probe',
   'gives-up',
   'recovers',
   'calms',
@@ -88,9 +103,13 @@ const CAST = [
   'healthy',
 ] as const;
 
+/** These have a provider of their own. */
+const SHARED = ['shared-1', 'shared-2', 'shared-3'] as const;
+
 export function createBusyWorld(startAt = '2026-11-23T08:00:00Z'): World {
   const world = new World({ startAt });
   for (const id of CAST) world.add({ id, active: 1, eventsPerMinute: id === 'warns' ? 1 : 10 });
+  for (const id of SHARED) world.add({ id, active: 1, eventsPerMinute: 10, provider: 'mixpanel' });
   return world;
 }
 

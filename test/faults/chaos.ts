@@ -1,13 +1,15 @@
 import { type GuardEvent, isAuditOnly } from '../../functions/guard/model/event.ts';
+import type { Listing } from '../../functions/guard/model/integration.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/model/lease.ts';
 import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { OperatorCommand } from '../../functions/guard/policy/operator.ts';
 import { type IntegrationsApi, type Ledger, MACHINES, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import type { Policy } from '../../functions/guard/settings/schema.ts';
-import { UnavailableError } from '../../functions/qonversion/errors.ts';
+import { KeyRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
+import { QUICK } from '../support/harness.ts';
 import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
 import { createCrashGate, type Gate, gated, MOMENTS, OPEN_GATE } from './effects.ts';
 import type { Finding, Size } from './finding.ts';
@@ -23,7 +25,12 @@ import { createRandom, type Random } from './random.ts';
 const NAME = 'production';
 const AUDIENCES = [MACHINES, PEOPLE, 'chat-1'];
 const STEPS = 60;
-const CALM_PASSES = 30;
+/** Only passes concern it. */
+const UNTOUCHED = 'untouched';
+const CALM_PASSES = 45;
+/** A lagging list is at most so many steps old: half an hour. */
+const LAG_STEPS = 6;
+const KEY_REFUSED = 'Qonversion refused the Secret Key (401)';
 const ERROR_THRESHOLD = 50;
 const FAILING_FOR_MINUTES = 15;
 
@@ -49,6 +56,9 @@ const COMMANDS: readonly OperatorCommand[] = [
   'unignore',
 ];
 
+/** What a status request goes without. */
+type Missing = 'effect' | 'answer' | 'permission' | 'a key';
+
 interface Switch {
   readonly id: string;
   readonly by: 'guard' | 'operator' | 'worker';
@@ -73,24 +83,39 @@ class Chaos {
   readonly #active = new Map<string, number>();
   readonly #notes: string[] = [];
   readonly #violations: string[] = [];
+  /** Whether `updated_at` is shown to say when a record was changed all along, as it takes to notice a list that lags. */
+  readonly #isShown: boolean;
   #historyRefuses = false;
+  /** The list as it was some steps ago, which a lagging replica still has. */
+  #before: Listing = { records: [], invalid: [], clockAheadMs: 0 };
+  #beforeAt = 0;
+  /** As of when the present pass has its list. */
+  #listedAt = Number.POSITIVE_INFINITY;
   #undecidableUntil = 0;
 
   constructor(seed: number) {
     this.#seed = seed;
     this.#random = createRandom(seed);
     this.#recovery = this.#random.oneIn(3) ? { mode: 'manual' } : RECOVERY;
+    this.#isShown = this.#random.oneIn(2);
     this.#project = { name: NAME, policy: this.#policy() };
     for (const id of ['a', 'b', 'c', 'well']) this.#add(id);
+    if (this.#isShown) this.#add(UNTOUCHED);
     // A failure that moves `last_error_at` and not `updated_at` shows that `updated_at` is the time of a change.
     this.#advance(8);
-    this.#world.breakDown('well', 'HTTP 503');
-    this.#advance(1);
-    this.#world.mend('well');
+    for (const id of ['well', ...(this.#isShown ? [UNTOUCHED] : [])]) {
+      this.#world.breakDown(id, 'HTTP 503');
+      this.#advance(1);
+      this.#world.mend(id);
+    }
   }
 
   async live(): Promise<readonly string[]> {
     for (let step = 0; step < STEPS; step += 1) {
+      if (step % LAG_STEPS === 0) {
+        this.#before = await this.#api.list();
+        this.#beforeAt = this.#world.now().getTime();
+      }
       this.#advance(this.#random.pick([0.2, 1, 2.5, 3, 5, 5, 5]));
       await this.#step();
     }
@@ -108,7 +133,7 @@ class Chaos {
 
   #policy(changes: object = {}): Policy {
     const blastRadius = { percent: 100, floor: 10 };
-    return aPolicy({ recovery: this.#recovery, blastRadius, remindEveryHours: 2, flapping: 'off', ...changes });
+    return aPolicy({ ...QUICK, recovery: this.#recovery, blastRadius, flapping: 'off', ...changes });
   }
 
   #add(id: string): void {
@@ -120,15 +145,16 @@ class Chaos {
 
   async #step(): Promise<void> {
     const random = this.#random;
-    const id = random.pick(this.#world.list().map((record) => record.id));
+    const id = random.pick(this.#world.list().flatMap((record) => (record.id === UNTOUCHED ? [] : [record.id])));
     const what = random.below(100);
-    if (what < 24) return this.#pass();
+    if (what < 22) return this.#pass();
+    if (what < 24) return this.#passWhoseListIs(random.pick(['older than', 'empty']), id);
     if (what < 36) return this.#killedPass();
     if (what < 42) return this.#twoPasses();
     if (what < 46) return this.#passWhoseListIs('unreachable', id);
     if (what < 50) return this.#passWhoseListIs('without', id);
     if (what < 53) return this.#passWhoseListIs('unreadable for', id);
-    if (what < 58) return this.#passWithout(random.pick(['effect', 'answer', 'permission']));
+    if (what < 59) return this.#passWithout(random.pick(['effect', 'answer', 'permission', 'permission', 'a key']));
     if (what < 61) return this.#passWhoseWriteFails(random.below(6));
     if (what < 67) {
       const refusing = AUDIENCES.filter(() => random.oneIn(2));
@@ -153,6 +179,8 @@ class Chaos {
       { mode: 'observe' },
       { recovery: { mode: 'manual' } },
       { flapping: 'tell' },
+      { providerOutage: { minimum: 2, holdHours: 1 } },
+      { lowTraffic: 'off' },
       { blastRadius: { percent: 0, floor: 1 } },
       { overrides: [{ match: { id }, mode: 'ignore' }] },
     ]);
@@ -186,12 +214,13 @@ class Chaos {
   }
 
   /** The API, with a note of who changed what. */
-  #setting(by: 'guard' | 'operator', answer?: 'effect' | 'answer' | 'permission'): IntegrationsApi {
+  #setting(by: 'guard' | 'operator', answer?: Missing): IntegrationsApi {
     return {
       ...this.#api,
       setStatus: async (id, status) => {
         const error = new UnavailableError('no answer');
         if (answer === 'permission') return { outcome: 'refused', error };
+        if (answer === 'a key') return { outcome: 'key-refused', error: new KeyRefusedError(KEY_REFUSED) };
         if (answer === 'effect') return { outcome: 'unknown', error };
         const result = await this.#api.setStatus(id, status);
         this.#noticeSwitches(by);
@@ -222,23 +251,31 @@ class Chaos {
     await Promise.all([this.#pass({}, slow), this.#pass({}, slow)]);
   }
 
-  async #passWhoseListIs(how: 'unreachable' | 'without' | 'unreadable for', id: string): Promise<void> {
+  async #passWhoseListIs(
+    how: 'unreachable' | 'without' | 'unreadable for' | 'older than' | 'empty',
+    id: string,
+  ): Promise<void> {
+    if (how === 'older than' && !this.#isShown) return;
     this.#note(`the list is ${how} ${id}`);
     const list: IntegrationsApi['list'] = async () => {
       if (how === 'unreachable') throw new UnavailableError('Qonversion could not be reached');
+      if (how === 'older than') return this.#before;
+      if (how === 'empty') return { records: [], invalid: [], clockAheadMs: 0 };
       const listed = await this.#api.list();
       const records = listed.records.filter((record) => record.id !== id);
       return how === 'without'
         ? { ...listed, records }
         : { ...listed, records, invalid: [{ id, problem: 'active is 7' }] };
     };
+    if (how === 'older than') this.#listedAt = this.#beforeAt;
     await this.#pass({ api: { ...this.#setting('guard'), list } });
+    this.#listedAt = Number.POSITIVE_INFINITY;
   }
 
-  async #passWithout(what: 'effect' | 'answer' | 'permission'): Promise<void> {
+  async #passWithout(what: Missing): Promise<void> {
     this.#note(`requests without ${what}`);
     await this.#pass({ api: this.#setting('guard', what) });
-    if (what !== 'permission') this.#undecidableUntil = this.#world.now().getTime() + UNDECIDABLE_MS;
+    if (what === 'effect' || what === 'answer') this.#undecidableUntil = this.#world.now().getTime() + UNDECIDABLE_MS;
   }
 
   async #passWhoseWriteFails(n: number): Promise<void> {
@@ -306,7 +343,8 @@ class Chaos {
       this.#note(`${by} sets ${id} ${from} → ${to}`);
       const before = this.#switches.findLast((item) => item.id === id && (to === 1 ? item.to !== 1 : item.to === 1));
       this.#switches.push({ id, by, from, to, at, count });
-      if (by !== 'guard' || before?.by !== 'operator') continue;
+      // A pass cannot know what happened after the list it has.
+      if (by !== 'guard' || before?.by !== 'operator' || before.at > this.#listedAt) continue;
       if (to === 1) this.#say(`${id}: resumed what an operator had paused`);
       const delivered = record.last_delivery_at !== null && Date.parse(record.last_delivery_at) > before.at;
       const fresh = delivered || count < before.count ? count : count - before.count;
@@ -367,12 +405,15 @@ class Chaos {
   }
 
   #judgeCounts(id: string, events: readonly GuardEvent[]): void {
+    for (const event of events)
+      if (event.reason.includes(KEY_REFUSED)) this.#say(`${about(event)}, although the key is the project's`);
     const done = (by: Switch['by'], to: number) =>
       this.#switches.filter((item) => item.id === id && item.by === by && item.to === to).length;
     // The last failed probe ends in a pause too, unless the worker ended it or an operator took over.
     const pauses = events.filter(
       ({ type, reason, record }) =>
         type === 'integration.paused' ||
+        (type === 'integration.probe-failed' && record?.active === 0) ||
         (type.endsWith('abandoned') && record?.active === 0 && !reason.includes('until an operator')),
     );
     const probes = events.filter(({ type }) => type === 'integration.probing');
@@ -426,6 +467,7 @@ const LAST_WORDS: ReadonlySet<string> = new Set([
   'integration.paused',
   'integration.suspended',
   'integration.probing',
+  'integration.probe-failed',
   'integration.recovery-abandoned',
   'integration.operator-paused',
 ]);

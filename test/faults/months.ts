@@ -5,7 +5,7 @@ import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import { type IntegrationsApi, MACHINES, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import { KeyRefusedError, UnavailableError } from '../../functions/qonversion/errors.ts';
 import { type SandboxRecord, World } from '../../functions/sandbox/world.ts';
-import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
+import { aPolicy } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
 import { createCrashGate, gated } from './effects.ts';
 import type { Finding, Size } from './finding.ts';
@@ -22,33 +22,46 @@ const NAME = 'production';
 const CHANNEL = 'chat-1';
 const INTERVAL_MINUTES = 5;
 const DAY_MINUTES = 24 * 60;
-/** Tighter than the default, so that what they share is often enough to hold them all. */
-const BLAST_RADIUS = { percent: 10, floor: 3 };
-const REMIND_EVERY_HOURS = 24;
+const HOUR_MS = 3_600_000;
+const START = Date.parse('2026-01-05T00:00:00Z');
+
+/** Tighter than the defaults, so that every limit is reached in the weeks of a run. */
+const LIMITS = {
+  failingForMinutes: 20,
+  lowTraffic: { errors: 3, warnAfterHours: 4, pauseAfterHours: 24 },
+  flapping: 'tell',
+} as const;
+const PROBE = { cooldownMinutes: 15, backoff: 2, maxCooldownMinutes: 240, maxAttempts: 5, probeErrors: 3 };
+const PROJECT_LIMITS = {
+  blastRadius: { percent: 5, floor: 2 },
+  providerOutage: { percent: 60, minimum: 3, holdHours: 2, except: ['Webhooks'] },
+};
+const REMIND_AT_HOUR = 8;
 
 type RecoveryMode = 'manual' | 'probe';
 
-/** Settings by title, as somebody would write them. */
+/** Settings by title, as an operator would write them. */
 const KINDS = {
-  ordinary: { errorThreshold: 50, mode: 'enforce' },
-  slow: { errorThreshold: 500, mode: 'enforce' },
+  ordinary: { errorThreshold: 50 },
+  slow: { errorThreshold: 500 },
   // A leash so long that Qonversion's own worker gets there first.
-  leash: { errorThreshold: 100_000, mode: 'enforce' },
-  ignored: { errorThreshold: 50, mode: 'ignore' },
-} as const satisfies Record<string, Pick<Limits, 'errorThreshold' | 'mode'>>;
+  leash: { errorThreshold: 100_000 },
+  strict: { flapping: 'pause' },
+  observed: { mode: 'observe' },
+  ignored: { mode: 'ignore' },
+} as const satisfies Record<string, Partial<Limits>>;
 
 type Kind = keyof typeof KINDS;
 
+/** Slugs of the catalogue; the more often, the more integrations. */
+const PROVIDERS = ['amplitude', 'amplitude', 'appsflyer', 'mixpanel', 'braze', 'webhooks', 'webhooks'] as const;
+
 function policyOf(recovery: RecoveryMode) {
   return aPolicy({
-    blastRadius: BLAST_RADIUS,
-    remindEveryHours: REMIND_EVERY_HOURS,
-    recovery: recovery === 'probe' ? PROBE_RECOVERY : { mode: 'manual' },
-    overrides: [
-      { match: { title: 'slow*' }, errorThreshold: KINDS.slow.errorThreshold },
-      { match: { title: 'leash*' }, errorThreshold: KINDS.leash.errorThreshold },
-      { match: { title: 'ignored*' }, mode: 'ignore' },
-    ],
+    ...LIMITS,
+    ...PROJECT_LIMITS,
+    recovery: recovery === 'probe' ? { mode: 'probe', ...PROBE } : { mode: 'manual' },
+    overrides: Object.entries(KINDS).map(([kind, limits]) => ({ match: { title: `${kind}*` }, ...limits })),
   });
 }
 
@@ -65,16 +78,17 @@ export interface Months {
   readonly passes: number;
   readonly disturbed: number;
   readonly pauses: number;
-  /** Of these, what had not been failing for as long as the limit says: a burst after hours without traffic (rule 2). */
-  readonly bursts: number;
+  /** Of these, what had failed too seldom for any count (rule 4). */
+  readonly rare: number;
   readonly falsePauses: number;
   readonly overridden: number;
   /** Due in an undisturbed pass, and not done. */
   readonly missed: number;
   /** Minutes from the limits being met to the pause, at most, where no pass was disturbed or held in between. */
   readonly slowestMinutes: number;
-  /** Passes in which the blast radius held all pauses back. */
+  /** Passes in which the blast radius held all pauses back, and in which an outage was shared. */
   readonly held: number;
+  readonly spared: number;
   readonly suspensions: number;
   readonly probes: number;
   readonly operatorActs: number;
@@ -105,8 +119,12 @@ export async function liveMonths(options: MonthsOptions): Promise<Months> {
 class Living {
   readonly #options: MonthsOptions;
   readonly #random: Random;
-  readonly #world = new World({ startAt: '2026-01-05T00:00:00Z', suspendAfterErrors: 400, suspendAfterMinutes: 90 });
-  readonly #oracle = new Oracle(BLAST_RADIUS);
+  readonly #world = new World({
+    startAt: new Date(START).toISOString(),
+    suspendAfterErrors: 400,
+    suspendAfterMinutes: 90,
+  });
+  readonly #oracle = new Oracle(PROJECT_LIMITS);
   readonly #alerts = createMemoryAlerts([PEOPLE, CHANNEL]);
   readonly #ledger;
   readonly #project;
@@ -117,8 +135,6 @@ class Living {
   readonly #agenda: { readonly at: number; readonly does: () => Promise<void> | void }[] = [];
   /** Since when the limits are met, by what a guard can see. */
   readonly #overSince = new Map<string, number>();
-  /** Since when there have been failures and no success. */
-  readonly #failingFrom = new Map<string, number>();
   /** Where a pause of the guard's began to withhold events. */
   readonly #pausedAt = new Map<string, Readonly<Record<'withheld' | 'doomed', number>>>();
   readonly #counts = {
@@ -132,20 +148,36 @@ class Living {
     withheld: 0,
     doomed: 0,
     created: 0,
-    bursts: 0,
+    rare: 0,
     held: 0,
+    spared: 0,
+    lists: 0,
   };
-  /** Operators' re-activations that some undisturbed pass must have seen, by integration. */
-  readonly #reactivated = new Map<string, number>();
-  readonly #awaited = new Map<string, number>();
-  /** Integrations that an operator resumed through the guard, perhaps while they were active: once for each time. */
-  readonly #resumed: string[] = [];
-  /** Paused through the guard by an operator, whoever had stopped it before. */
-  readonly #operatorsOwn = new Set<string>();
+  /** By the pass: "7 type subject", what has to be reported and what may be. */
+  readonly #expected = new Set<string>();
+  readonly #possible = new Set<string>();
+  /** Daily summaries: the first pass after the hour, and what is stopped then. */
+  readonly #summaries: {
+    readonly at: number;
+    readonly remindAt: number;
+    readonly stopped: ReadonlyMap<string, string>;
+    readonly certain: boolean;
+  }[] = [];
+  /** The last day whose summary a pass has made for certain, and perhaps. */
+  readonly #summed = { certain: 0, perhaps: 0 };
+  readonly #history = new Map<string, GuardEvent>();
   /** Without a ledger machines hear it from every pass, under one id an hour. */
   readonly #hoursWithoutLedger = new Set<string>();
   /** What fails and delivers by turns all its life. */
   readonly #flaky = new Set<string>();
+  /** When the guard is installed: what it sees first has failed for hours. */
+  readonly #installedAt: number;
+  /** Passes since the last that was disturbed. */
+  #calmPasses = 0;
+  /** Of these, the last in which nothing had to be done, reported or written. */
+  #quietPasses = 0;
+  /** Nothing is to be paused now: the outage is shared, or the blast radius holds. */
+  #spared = false;
   #actor: Actor = 'worker';
   #skewMs = 0;
   #heard = 0;
@@ -162,12 +194,13 @@ class Living {
     this.#random = createRandom(options.seed);
     this.#ledger = createMemoryLedger({ now: () => this.#guardNow() });
     this.#project = { name: NAME, policy: policyOf(options.recovery) };
+    this.#installedAt = this.#minutes(60, 2 * DAY_MINUTES);
   }
 
   async live(): Promise<void> {
     const { integrations, days } = this.#options;
     for (let number = 0; number < integrations; number += 1) this.#create();
-    for (let day = 0; day < days; day += 20) this.#planCommonOutage(day * DAY_MINUTES);
+    for (let day = 0; day < days; day += 4) this.#planSharedOutage(day * DAY_MINUTES);
     const end = days * DAY_MINUTES;
     for (let minute = 1; minute <= end; minute += 1) {
       // The last day is calm: whatever was disturbed has time to come to rest.
@@ -176,7 +209,7 @@ class Living {
       await this.#operatorsAct(calm);
       this.#world.advance(0.25);
       if (minute % DAY_MINUTES === 0) this.#driftClock();
-      if (minute % INTERVAL_MINUTES === 0) await this.#pass(calm);
+      if (minute % INTERVAL_MINUTES === 0 && minute >= this.#installedAt) await this.#pass(calm);
       this.#world.advance(0.5);
       this.#noticeSwitches('worker');
       this.#noticeLimits();
@@ -186,6 +219,11 @@ class Living {
 
   #now(): number {
     return this.#world.now().getTime();
+  }
+
+  /** As a pass counts time: by the API's clock, unless the two are only seconds apart. */
+  #passNow(): number {
+    return this.#now() + (Math.abs(this.#skewMs) > 5_000 ? 0 : this.#skewMs);
   }
 
   #guardNow(): Date {
@@ -200,23 +238,14 @@ class Living {
 
   #create(): void {
     const random = this.#random;
-    const kind = random.pick<Kind>([
-      'ordinary',
-      'ordinary',
-      'ordinary',
-      'ordinary',
-      'ordinary',
-      'ordinary',
-      'slow',
-      'leash',
-      'leash',
-      'ignored',
-    ]);
+    const kinds: readonly Kind[] = ['slow', 'leash', 'leash', 'strict', 'observed', 'ignored'];
+    const kind = random.oneIn(2) ? 'ordinary' : random.pick(kinds);
     this.#counts.created += 1;
     const eventsPerMinute = random.pick([0.02, 0.3, 1, 4, 4, 12]);
     const record = this.#world.add({
       id: `i${this.#counts.created}`,
       title: `${kind} ${this.#counts.created}`,
+      provider: random.pick(PROVIDERS),
       active: random.oneIn(12) ? 0 : 1,
       eventsPerMinute,
     });
@@ -224,8 +253,8 @@ class Living {
       this.#world.setFlaky(record.id, 0.8);
       this.#flaky.add(record.id);
     }
-    const { probe } = this.#project.policy.recovery.mode === 'probe' ? { probe: PROBE_RECOVERY } : { probe: null };
-    this.#oracle.created(record, { ...KINDS[kind], failingForMinutes: 15, probe });
+    const probe = this.#options.recovery === 'probe' ? PROBE : null;
+    this.#oracle.created(record, { mode: 'enforce', errorThreshold: 50, ...LIMITS, ...KINDS[kind], probe });
     this.#lastActive.set(record.id, record.active);
     if (kind === 'ordinary' && !this.#flaky.has(record.id) && random.oneIn(6)) this.#planBatches(record.id);
     this.#planOutages(record.id);
@@ -245,7 +274,7 @@ class Living {
     }
   }
 
-  /** Nothing for hours, then much at once: what rule 2 takes for an outage as soon as it fails. */
+  /** Nothing for hours, then much at once: one bad batch is no outage (rule 2). */
   #planBatches(id: string): void {
     const setTraffic = (eventsPerMinute: number) => {
       if (this.#world.get(id) !== undefined) this.#world.setTraffic(id, eventsPerMinute);
@@ -259,12 +288,15 @@ class Living {
     this.#plan(this.#minutes(5, 360), batch);
   }
 
-  /** Something they all share breaks: the blast radius is for this. */
-  #planCommonOutage(from: number): void {
-    const at = from + this.#minutes(DAY_MINUTES, 9 * DAY_MINUTES);
-    const length = this.#minutes(20, 150);
-    for (const { id } of this.#world.list())
-      if (!this.#random.oneIn(4)) this.#world.planOutage(id, 'EAI_AGAIN', at, length);
+  /** A provider breaks, or what they all depend on; or those that share no endpoint break together all the same. */
+  #planSharedOutage(from: number): void {
+    const at = from + this.#minutes(DAY_MINUTES, 4 * DAY_MINUTES);
+    const length = this.#minutes(20, 300);
+    const provider = this.#random.pick([null, 'Webhooks', this.#random.pick(this.#world.list()).integration]);
+    for (const { id, integration } of this.#world.list())
+      if ((provider === null || integration === provider) && !this.#random.oneIn(5))
+        // Not all of them recover at once.
+        this.#world.planOutage(id, 'EAI_AGAIN', at, length + this.#minutes(0, this.#random.oneIn(3) ? 90 : 2));
   }
 
   #driftClock(): void {
@@ -308,10 +340,10 @@ class Living {
     await runOperatorCommand(this.#ports(), this.#project, id, status === 0 ? 'pause' : 'resume');
     this.#noticeSwitches('operator');
     const record = this.#world.get(id);
-    if (record !== undefined) this.#oracle.throughGuard(record, this.#now());
-    this.#awaited.delete(id);
-    if (status === 0) this.#operatorsOwn.add(id);
-    else this.#resumed.push(id);
+    if (record !== undefined) this.#oracle.throughGuard(record, this.#passNow());
+    this.#calmPasses = 0;
+    for (const slot of [this.#slot(this.#now()), this.#slot(this.#now()) + 1])
+      this.#possible.add(`${slot} integration.reactivated ${id}`);
   }
 
   #repair(id: string): void {
@@ -391,11 +423,11 @@ class Living {
   #ports(): Ports {
     const api: IntegrationsApi = {
       traffic: { requests: 0, retries: 0, waitedMs: 0 },
-      list: async () => ({
-        records: this.#world.list().map(toRecord),
-        invalid: [],
-        clockAheadMs: Math.abs(this.#skewMs) > 5_000 ? -this.#skewMs : 0,
-      }),
+      list: async () => {
+        this.#counts.lists += 1;
+        const clockAheadMs = Math.abs(this.#skewMs) > 5_000 ? -this.#skewMs : 0;
+        return { records: this.#world.list().map(toRecord), invalid: [], clockAheadMs };
+      },
       setStatus: async (id, status) => {
         const record = this.#world.setStatus(id, status);
         if (record === undefined) return { outcome: 'unknown', error: new UnavailableError(`${id} is gone`) };
@@ -406,7 +438,13 @@ class Living {
     };
     return {
       api,
-      ledger: this.#ledger,
+      ledger: {
+        ...this.#ledger,
+        appendHistory: async (project, events) => {
+          await this.#ledger.appendHistory(project, events);
+          for (const event of events) this.#history.set(event.id, event);
+        },
+      },
       alerts: this.#alerts,
       clock: { now: () => this.#guardNow() },
       log: silentLog,
@@ -431,32 +469,62 @@ class Living {
     this.#heard = events.length;
   }
 
-  /** What a pass sees that can list, read and write; whether it can act or be heard does not matter. */
-  #look(records: readonly SandboxRecord[], at: number): Due {
-    for (const { id, active } of records) {
-      if (active === 1 && this.#awaited.delete(id)) this.#reactivated.set(id, (this.#reactivated.get(id) ?? 0) + 1);
+  /** A pass lists, reads and writes, for certain unless it dies; whether it can act or be heard does not matter. */
+  #look(certain: boolean): Due {
+    const at = this.#passNow();
+    const records = this.#world.list();
+    const due = this.#oracle.look(records, at, certain);
+    const slot = this.#slot(at);
+    for (const event of due.events) this.#expected.add(`${slot} ${event}`);
+    for (const event of due.possible) this.#possible.add(`${slot} ${event}`);
+    const day = Math.floor((at / HOUR_MS - REMIND_AT_HOUR) / 24);
+    if (day > this.#summed.certain) {
+      const remindAt = (day * 24 + REMIND_AT_HOUR) * HOUR_MS;
+      const stopped = new Map(records.map((record) => [record.id, this.#oracle.isStopped(record, remindAt)]));
+      this.#summaries.push({
+        at,
+        remindAt,
+        stopped,
+        certain: certain && day > this.#summed.perhaps,
+      });
+      if (due.held) this.#possible.add(`${slot} guard.held `);
+      this.#summed.perhaps = day;
+      if (certain) this.#summed.certain = day;
     }
-    return this.#oracle.beforePass(records, at);
+    this.#spared = due.spared || due.held;
+    if (due.held) this.#counts.held += 1;
+    if (due.spared) this.#counts.spared += 1;
+    if (this.#spared) this.#overSince.clear();
+    return due;
+  }
+
+  /** The number of the pass that it happened in. */
+  #slot(at: number): number {
+    return Math.floor((at - START + 60_000) / (INTERVAL_MINUTES * 60_000));
   }
 
   async #undisturbedPass(): Promise<void> {
     const at = this.#now();
-    const records = this.#world.list();
-    const due = this.#look(records, at);
+    const summaries = this.#summaries.length;
+    const due = this.#look(true);
     const from = this.#switches.length;
+    const { lists } = this.#counts;
+    const { writes } = this.#ledger.calls;
     await runPass(this.#ports(), this.#project);
     this.#failingNow = false;
     const done = this.#switches.slice(from);
-    const did = (id: string, to: number) => done.some((item) => item.id === id && item.to === to);
-    for (const id of due.pause) if (!did(id, 0)) this.#miss('was to be paused and was not', id);
-    for (const id of due.probe) if (!did(id, 1)) this.#miss('was due for a probe and got none', id);
-    for (const { id, to } of done) {
-      if (to === 0 && due.held && !due.pause.has(id)) this.#say('was paused although the blast radius held', id);
-      if (to === 0) this.#noteTimeToPause(id, at);
+    for (const [id, act] of due.acts) {
+      const to = act === 'probe' ? 1 : 0;
+      if (!done.some((item) => item.id === id && item.to === to))
+        this.#miss(`was due (${act}) and nothing was done`, id);
     }
-    if (!due.held) return;
-    this.#counts.held += 1;
-    this.#overSince.clear();
+    for (const { id, to } of done) if (to === 0) this.#noteTimeToPause(id, at);
+    if (this.#calmPasses > 2 && due.still && this.#counts.lists > lists + 1) this.#say('a second list for no reason');
+    this.#calmPasses += 1;
+    this.#quietPasses =
+      due.quiet && this.#calmPasses > 2 && summaries === this.#summaries.length ? this.#quietPasses + 1 : 0;
+    // The first may still write down that something is over.
+    if (this.#quietPasses > 1 && this.#ledger.calls.writes > writes) this.#say('a quiet pass wrote');
   }
 
   #noteTimeToPause(id: string, at: number): void {
@@ -489,9 +557,10 @@ class Living {
     }
     this.#trouble = null;
     // Oftener when something is due: a pass that has nothing to do has nothing to lose.
-    if (!this.#random.oneIn(this.#overSince.size > 0 ? 4 : 60)) return null;
-    const kind = this.#random.pick(this.#overSince.size > 0 ? WHILE_ACTING : DISTURBANCES);
-    const many = kind === 'killed' || kind === 'in doubt' || kind === 'refused' ? 1 : 30;
+    const busy = this.#overSince.size > 0 && !this.#spared;
+    if (!this.#random.oneIn(busy ? 4 : 60)) return null;
+    const kind = this.#random.pick(busy ? WHILE_ACTING : DISTURBANCES);
+    const many = ['killed', 'in doubt', 'refused', 'key refused'].includes(kind) ? 1 : 30;
     this.#trouble = { kind, left: this.#random.below(many) };
     if (kind === 'unreachable' || kind === 'key rotated') this.#failingTroubles += 1;
     return kind;
@@ -499,6 +568,7 @@ class Living {
 
   #disturb(kind: Disturbance): void {
     this.#counts.disturbed += 1;
+    this.#calmPasses = 0;
     if (kind === 'killed') this.#quietUntil = this.#now() + 12 * 60_000;
     this.#overSince.clear();
   }
@@ -508,6 +578,7 @@ class Living {
     const ports = this.#ports();
     switch (kind) {
       case 'killed': {
+        this.#look(false);
         const gate = createCrashGate(this.#random.below(14), this.#random.pick(['before', 'after'] as const));
         await Promise.race([runPass(gated(ports, gate), this.#project), gate.died]);
         return;
@@ -541,14 +612,23 @@ class Living {
         this.#alerts.refuse(() => false);
         return;
       case 'in doubt':
-      case 'refused': {
+      case 'refused':
+      case 'key refused': {
+        let asked = false;
         const setStatus: IntegrationsApi['setStatus'] = async (id, status) => {
           if (kind === 'in doubt') await ports.api.setStatus(id, status);
+          asked = true;
+          if (kind === 'key refused') return { outcome: 'key-refused', error: new KeyRefusedError('refused (401)') };
           const error = new UnavailableError('the answer was lost');
           return { outcome: kind === 'refused' ? 'refused' : 'unknown', error };
         };
-        this.#look(this.#world.list(), this.#now());
+        this.#look(kind !== 'key refused');
         await runPass({ ...ports, api: { ...ports.api, setStatus } }, this.#project);
+        if (kind !== 'key refused') return;
+        // Rule 13: the acting ends, and the guard itself is failing until the next pass.
+        if (asked) this.#failingTroubles += 1;
+        if (asked && !this.#failingNow) this.#failingStretches += 1;
+        this.#failingNow = asked;
       }
     }
   }
@@ -561,25 +641,15 @@ class Living {
       const from = this.#lastActive.get(record.id);
       if (from === record.active || from === undefined) continue;
       this.#lastActive.set(record.id, record.active);
-      if (by === 'guard') this.#operatorsOwn.delete(record.id);
       this.#switches.push({ id: record.id, at, by, from, to: record.active });
       if (by === 'operator') this.#counts.operatorActs += 1;
       this.#weighPause(record, by);
-      if (by === 'operator' && record.active === 1 && this.#wasStoppedByOthers(record.id))
-        this.#awaited.set(record.id, at);
-      else this.#awaited.delete(record.id);
-      const wrong = this.#oracle.switched(record, by, at);
+      const wrong = this.#oracle.switched(record, by, this.#passNow());
       if (wrong === null) continue;
       if (wrong.startsWith('operator')) this.#counts.overridden += 1;
       else if (wrong.startsWith('false')) this.#counts.falsePauses += 1;
       this.#say(wrong, record.id);
     }
-  }
-
-  /** Whether the last stop that a pass may have seen was the guard's or the worker's. */
-  #wasStoppedByOthers(id: string): boolean {
-    const stop = this.#switches.findLast((item) => item.id === id && item.to !== 1);
-    return stop?.by === 'guard' && !this.#operatorsOwn.has(id);
   }
 
   #weighPause(record: SandboxRecord, by: Actor): void {
@@ -592,16 +662,12 @@ class Living {
     }
     if (by !== 'guard' || record.active !== 0) return;
     this.#pausedAt.set(record.id, { withheld, doomed });
-    const from = this.#failingFrom.get(record.id) ?? this.#now();
-    if (this.#now() - from < 14.5 * 60_000) this.#counts.bursts += 1;
+    if (record.delivery_error_count < 50) this.#counts.rare += 1;
   }
 
   #noticeLimits(): void {
     for (const record of this.#world.list()) {
-      if (record.delivery_error_count === 0) this.#failingFrom.delete(record.id);
-      else if (!this.#failingFrom.has(record.id)) this.#failingFrom.set(record.id, this.#now());
-      if (record.delivery_error_count === 0 || !this.#oracle.isOverLimits(record, this.#now()))
-        this.#overSince.delete(record.id);
+      if (!this.#oracle.isOverLimits(record, this.#now())) this.#overSince.delete(record.id);
       else if (!this.#overSince.has(record.id)) this.#overSince.set(record.id, this.#now());
     }
   }
@@ -632,49 +698,47 @@ class Living {
     return both.map(([at, what]) => `${new Date(at).toISOString().slice(8, 19)} ${what}`).join(', ');
   }
 
-  #judgeAlerts(): void {
+  /** What every audience was told of, and what the history has. */
+  #told(): readonly GuardEvent[] {
     const inChannel = new Set(this.#acceptedBy(CHANNEL).map(({ id }) => id));
-    const accepted = new Map(this.#acceptedBy(PEOPLE).map((event) => [event.id, event]));
+    const people = this.#acceptedBy(PEOPLE).filter(({ id }) => inChannel.has(id));
     // Without a ledger machines alone hear it, and those are no audience here.
-    const machines = [...new Map(this.#acceptedBy(MACHINES).map((event) => [event.id, event])).values()];
-    const told = [...[...accepted.values()].filter(({ id }) => inChannel.has(id)), ...machines];
-    const byId = new Map<string, GuardEvent[]>();
-    for (const event of told) byId.set(event.record?.id ?? '', [...(byId.get(event.record?.id ?? '') ?? []), event]);
-    const ids = new Set(this.#switches.map(({ id }) => id));
-    for (const id of ids) {
+    const all = [...people, ...this.#acceptedBy(MACHINES), ...[...this.#history.values()].filter(isSilent)];
+    return [...new Map(all.map((event) => [event.id, event])).values()];
+  }
+
+  #judgeAlerts(): void {
+    const told = this.#told();
+    if (this.#alerts.events().some(isSilent)) this.#say('people were alerted of what is for the history only');
+    const byId = Map.groupBy(told, ({ record }) => record?.id ?? '');
+    for (const id of new Set(this.#switches.map((item) => item.id))) {
       const events = byId.get(id) ?? [];
-      const count = (...types: string[]) => events.filter(({ type }) => types.includes(type)).length;
       const switches = this.#switches.filter((item) => item.id === id);
       const by = (actor: Actor, to: number) => switches.filter((item) => item.by === actor && item.to === to).length;
-      const handed = events.filter(
-        ({ type, reason }) => type.endsWith('abandoned') && reason.includes('until an operator'),
-      ).length;
-      const givenUpBySuspension = events.filter(
-        ({ type, record }) => type.endsWith('abandoned') && record?.active === 2,
-      ).length;
-      const stops = count('integration.paused', 'integration.recovery-abandoned') - handed - givenUpBySuspension;
-      const inDoubt = events.filter(({ reason }) => reason.includes('may not have taken effect'));
-      const probesInDoubt = inDoubt.filter(({ type }) => type === 'integration.probing').length;
-      this.#atLeast(id, 'pauses', stops, by('guard', 0));
-      this.#atMost(id, 'pauses', stops - (inDoubt.length - probesInDoubt), by('guard', 0));
-      this.#atLeast(id, 'probes', count('integration.probing'), by('guard', 1));
-      this.#atMost(id, 'probes', count('integration.probing') - probesInDoubt, by('guard', 1));
-      this.#atMost(id, 'suspensions', count('integration.suspended'), by('worker', 2));
-      this.#atLeast(id, 're-activations', count('integration.reactivated'), this.#reactivated.get(id) ?? 0);
-      const resumed = this.#resumed.filter((item) => item === id).length;
-      const causes = by('operator', 1) + by('operator', 0) + resumed;
-      this.#atMost(id, 're-activations', count('integration.reactivated'), causes);
-      this.#judgeReminders(id, switches, events);
+      const told = (type: string) => events.filter((event) => event.type === `integration.${type}`);
+      const inDoubt = (of: readonly GuardEvent[]) =>
+        of.filter(({ reason }) => reason.includes('may not have taken effect')).length;
+      // The last probe that fails is told of as the end of all probing; an operator's hand or a suspension can be that, too.
+      const stops = [...told('paused'), ...told('probe-failed')];
+      const ends = told('recovery-abandoned').filter(
+        ({ reason, record }) => record?.active !== 2 && !reason.includes('until an operator'),
+      );
+      this.#atLeast(id, 'pauses', stops.length + ends.length, by('guard', 0));
+      this.#atMost(id, 'pauses', stops.length + ends.length - inDoubt([...stops, ...ends]), by('guard', 0));
+      const probes = told('probing');
+      this.#atLeast(id, 'probes', probes.length, by('guard', 1));
+      this.#atMost(id, 'probes', probes.length - inDoubt(probes), by('guard', 1));
     }
-    for (const id of this.#flaky) {
-      const events = byId.get(id) ?? [];
-      const count = (type: string) => events.filter((event) => event.type === type).length;
-      this.#atLeast(id, 'spells of flapping', count('integration.flapping'), 1);
-      // Each spell, and each outage in between, has one warning and one end; not each turn.
-      const spells = count('integration.flapping') + count('integration.paused') + this.#options.days;
-      this.#atMost(id, 'warnings', count('integration.failing'), spells);
-      this.#atMost(id, 'recoveries', count('integration.recovered'), 2 * spells);
-    }
+    this.#judgeByPass(told);
+    this.#judgeSummaries(told);
+    this.#judgeEnds(told);
+    for (const id of this.#flaky)
+      this.#atLeast(
+        id,
+        'spells of flapping',
+        told.filter(({ type, record }) => record?.id === id && type === 'integration.flapping').length,
+        1,
+      );
     const withoutLedger = told.filter(({ reason }) => reason.startsWith('the ledger'));
     if (withoutLedger.length > this.#hoursWithoutLedger.size)
       this.#say('the same failure of the ledger had several ids');
@@ -684,20 +748,72 @@ class Living {
     if (failing < this.#failingStretches || failing > this.#failingTroubles) {
       this.#say(`${this.#failingStretches} stretches in which passes could not run, ${failing} alerts of them`);
     }
-    if (this.#counts.held > 0 && about('guard.held') === 0) this.#say('nobody was told that pauses were held back');
     if (about('guard.failing') !== about('guard.recovered')) this.#say('a guard that runs again did not say so');
   }
 
-  /** A reminder a day while it is stopped and not by an operator, give or take the passes that were missed. */
-  #judgeReminders(id: string, switches: readonly Switch[], events: readonly GuardEvent[]): void {
-    for (const [index, stop] of switches.entries()) {
-      if (stop.by === 'operator' || stop.to === 1) continue;
-      const end = switches[index + 1]?.at ?? (this.#world.get(id) === undefined ? stop.at : this.#now());
-      const hours = (end - stop.at) / 3_600_000;
-      const reminders = events.filter(
-        ({ type, time }) => type === 'integration.still-down' && Date.parse(time) > stop.at && Date.parse(time) <= end,
-      ).length;
-      this.#atMost(id, `reminders in ${hours.toFixed(0)} h`, reminders, Math.floor(hours / REMIND_EVERY_HOURS));
+  /** Each event in the pass that the rules have it in, and no other. */
+  #judgeByPass(told: readonly GuardEvent[]): void {
+    const judged = new Set<string>(JUDGED_BY_PASS);
+    const events = told.filter(({ type }) => judged.has(type));
+    const keys = new Map(events.map((event) => [this.#keyOf(event), event]));
+    for (const key of this.#expected) {
+      const [slot = '', type = '', ...subject] = key.split(' ');
+      if (!judged.has(type) || keys.has(key)) continue;
+      this.#lost += 1;
+      this.#say(`${this.#timeOf(Number(slot))}: ${type} ${subject.join(' ')} was to be reported`, subject.join(' '));
+    }
+    for (const [key, { time, type, record, provider, reason }] of keys)
+      if (!this.#possible.has(key))
+        this.#say(`${time}: ${type} ${provider ?? ''} was reported for no reason: ${reason}`, record?.id);
+  }
+
+  #keyOf({ time, type, record, provider }: GuardEvent): string {
+    return `${this.#slot(Date.parse(time))} ${type} ${record?.id ?? provider ?? ''}`;
+  }
+
+  #timeOf(slot: number): string {
+    return new Date(START + slot * INTERVAL_MINUTES * 60_000).toISOString().slice(5, 16);
+  }
+
+  /** Once a day, of what is stopped, unless it was announced within six hours. */
+  #judgeSummaries(told: readonly GuardEvent[]): void {
+    const announced = Map.groupBy(
+      told.filter(({ type }) => ANNOUNCING.includes(type)),
+      ({ record }) => record?.id ?? '',
+    );
+    const keys = new Set<string>();
+    for (const { at, remindAt, stopped, certain } of this.#summaries)
+      for (const [id, isStopped] of stopped) {
+        if (isStopped === 'no') continue;
+        const slot = this.#slot(at);
+        const past = (announced.get(id) ?? [])
+          .map(({ time }) => Date.parse(time))
+          .filter((time) => this.#slot(time) < slot);
+        const last = Math.max(0, ...past);
+        if (at - last < 6 * HOUR_MS) continue;
+        const isDue = isStopped === 'yes' && remindAt - last >= 6 * HOUR_MS;
+        const key = `${slot} integration.still-down ${id}`;
+        keys.add(key);
+        const isIn = (announced.get(id) ?? []).some((event) => this.#slot(Date.parse(event.time)) === slot);
+        if (certain && isDue && !isIn) this.#say(`${this.#timeOf(slot)}: still down, and not in the summary`, id);
+      }
+    for (const event of told)
+      if (event.type === 'integration.still-down' && !keys.has(this.#keyOf(event)))
+        this.#say(`${event.time}: in the summary for no reason`, event.record?.id);
+  }
+
+  /** What people were told of and is over: they were told of that, too. */
+  #judgeEnds(told: readonly GuardEvent[]): void {
+    const openers = ['integration.failing', 'integration.would-pause', 'integration.flapping'];
+    for (const { id } of this.#world.list().filter(({ id }) => !this.#oracle.isTold(id))) {
+      const events = told
+        .filter(({ record }) => record?.id === id)
+        .sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+      const last = events.findLast(({ type }) => openers.includes(type) || ENDING.includes(type));
+      if (last === undefined || !openers.includes(last.type)) continue;
+      // An operator who switched it since knows how it is.
+      if (this.#switches.some((item) => item.id === id && item.at > Date.parse(last.time))) continue;
+      this.#say(`nobody was told that it recovered, after ${last.type} at ${last.time}`, id);
     }
   }
 
@@ -729,12 +845,13 @@ class Living {
       passes,
       disturbed,
       pauses: switched('guard', 0),
-      bursts: this.#counts.bursts,
+      rare: this.#counts.rare,
       falsePauses,
       overridden,
       missed,
       slowestMinutes: slowest,
       held: this.#counts.held,
+      spared: this.#counts.spared,
       suspensions: switched('worker', 2),
       probes: switched('guard', 1),
       operatorActs,
@@ -749,6 +866,36 @@ class Living {
   }
 }
 
+/** Events that have their pass: a pause can be told of later, when its outcome was in doubt. */
+const JUDGED_BY_PASS = [
+  'integration.failing',
+  'integration.would-pause',
+  'integration.flapping',
+  'integration.recovered',
+  'integration.reactivated',
+  'integration.suspended',
+  'provider.down',
+  'provider.recovered',
+  'guard.common-cause',
+  'guard.common-cause-ended',
+  'guard.held',
+];
+
+/** Probes stand in the history and are no alerts (rule 8), as what operators do to their own (rule 6). */
+function isSilent({ type }: GuardEvent): boolean {
+  return /^integration\.(probing|probe-failed|operator-paused|operator-resumed|exemption)$/.test(type);
+}
+
+/** Events after which the daily summary has nothing new to say. */
+const ANNOUNCING = [
+  'integration.paused',
+  'integration.suspended',
+  'integration.recovery-abandoned',
+  'integration.still-down',
+];
+
+const ENDING = ['integration.recovered', 'integration.reactivated', 'integration.paused', 'integration.suspended'];
+
 /** What can go wrong with one pass. */
 const DISTURBANCES = [
   'missed',
@@ -762,6 +909,7 @@ const DISTURBANCES = [
   'one audience refuses',
   'in doubt',
   'refused',
+  'key refused',
 ] as const;
 
 type Disturbance = (typeof DISTURBANCES)[number];
@@ -775,6 +923,7 @@ const WHILE_ACTING = [
   'in doubt',
   'in doubt',
   'refused',
+  'key refused',
 ] as const;
 
 function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): IntegrationRecord {
@@ -784,7 +933,7 @@ function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): Int
 /** How much life a size is worth: seeds, integrations and days, each lived with either kind of recovery. */
 const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> = {
   // Between them they see each kind of disturbance strike an act, and the blast radius hold.
-  quick: [4, 6].map((seed) => ({ seed, integrations: 40, days: 12 })),
+  quick: [6, 7].map((seed) => ({ seed, integrations: 40, days: 12 })),
   full: [
     { seed: 1, integrations: 300, days: 30 },
     ...[2, 3, 4, 5, 6].map((seed) => ({ seed, integrations: 40, days: 40 })),
@@ -809,8 +958,9 @@ export async function simulateMonths(size: Size): Promise<readonly Finding[]> {
         passes: total('passes'),
         'of them disturbed': total('disturbed'),
         'held by the blast radius': total('held'),
+        'during shared outages': total('spared'),
         pauses: total('pauses'),
-        'of them bursts after a silence': total('bursts'),
+        'of them with few failures': total('rare'),
         'false pauses': total('falsePauses'),
         'pauses missed': total('missed'),
         'minutes to pause, at most': Math.max(...lives.map(({ slowestMinutes }) => slowestMinutes)),

@@ -141,13 +141,6 @@ export const MUTATIONS: readonly Mutation[] = [
     harness: 'races',
   },
   {
-    law: 'law 2',
-    breaks: 'a list that is older than the ledger is believed',
-    file: 'functions/guard/pass/run-pass.ts',
-    edits: [['  return isQuiet(first.plan) ? first : planFrom(await ports.api.list());', '  return first;']],
-    harness: 'races',
-  },
-  {
     law: 'law 3',
     breaks: 'a quiet pass writes',
     file: 'functions/guard/policy/decide.ts',
@@ -236,33 +229,58 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'rule 1',
     breaks: 'the raw count is judged instead of the fresh errors',
     file: 'functions/guard/policy/figures.ts',
-    edits: [['record.delivery_error_count - baseline;', 'record.delivery_error_count;']],
+    edits: [['  return deliveredSince(record, mark) ? 0 : mark.count;', '  return mark.count * 0;']],
     harness: 'months',
   },
   {
     law: 'rule 2',
     breaks: 'a burst is an outage',
     file: 'functions/guard/policy/figures.ts',
-    edits: [['freshErrors >= errorThreshold && failingMinutes >= failingForMinutes', 'freshErrors >= errorThreshold']],
+    edits: [
+      ['freshErrors >= errorThreshold && failingMinutes >= failingForMinutes;', 'freshErrors >= errorThreshold;'],
+    ],
+    harness: 'months',
+  },
+  {
+    law: 'rule 2',
+    breaks: 'silence before the first failure lengthens the span',
+    file: 'functions/guard/policy/figures.ts',
+    edits: [['since: firstLook ? begin : latest(now, lastErrorAt)', 'since: begin']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 2',
+    breaks: 'the first look waits for observations',
+    file: 'functions/guard/pass/plan.ts',
+    edits: [['    firstLook: known.listed === null,', '    firstLook: false,']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 2',
+    breaks: 'a delivery does not end a stretch of failures',
+    file: 'functions/guard/policy/figures.ts',
+    edits: [['known !== null && !deliveredSince(record, known)', 'known !== null']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 4',
+    breaks: 'what never reaches a count is never paused',
+    file: 'functions/guard/policy/figures.ts',
+    edits: [['    overLimits: over || rareOver,', '    overLimits: over,']],
     harness: 'months',
   },
   {
     law: 'rule 2',
     breaks: 'minutes are counted on a clock that is off',
     file: 'functions/guard/pass/time-budget.ts',
-    edits: [
-      [
-        '  return { startedAt: plusMs(startedAt, clockAheadMs), now: () => plusMs(ports.clock.now(), clockAheadMs) };',
-        '  return { startedAt: plusMs(startedAt, clockAheadMs * 0), now: () => plusMs(ports.clock.now(), 0) };',
-      ],
-    ],
+    edits: [['  const aheadMs = believed(clockAheadMs);', '  const aheadMs = believed(clockAheadMs) * 0;']],
     harness: 'months',
   },
   {
     law: 'rule 3',
     breaks: 'an integration over the limits is left on',
     file: 'functions/guard/policy/figures.ts',
-    edits: [['overLimits: freshErrors >= errorThreshold &&', 'overLimits: freshErrors >= errorThreshold * 2 &&']],
+    edits: [['const over = freshErrors >= errorThreshold &&', 'const over = freshErrors >= errorThreshold * 2 &&']],
     harness: 'months',
   },
   {
@@ -313,7 +331,49 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'rule 8',
     breaks: 'a probe does not wait for its cooldown',
     file: 'functions/guard/policy/circuit.ts',
-    edits: [['recovery.cooldownMinutes * recovery.backoff ** state.failedProbes', 'recovery.cooldownMinutes']],
+    edits: [['recovery.cooldownMinutes * recovery.backoff ** failedProbes', 'recovery.cooldownMinutes']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 8',
+    breaks: 'one delivery is a recovery',
+    file: 'functions/guard/policy/when-half-open.ts',
+    edits: [
+      [
+        '  if (delivering === null || delivering.since === now) return false;',
+        '  if (delivering !== null) return true;',
+      ],
+    ],
+    harness: 'months',
+  },
+  {
+    law: 'rule 8',
+    breaks: 'a failed probe begins another outage',
+    file: 'functions/guard/policy/circuit.ts',
+    edits: [['failedProbes: state.failedProbes + 1, mark }', 'failedProbes: 0, mark }']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 9',
+    breaks: 'flapping is never reported',
+    file: 'functions/guard/policy/flapping.ts',
+    edits: [['const LIMIT = 5;', 'const LIMIT = 500;']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 10',
+    breaks: 'a shared outage holds nothing back',
+    file: 'functions/guard/policy/when-closed.ts',
+    edits: [
+      ['  if (outage !== null && figures.freshErrors > 0) {', '  if (outage !== null && figures.freshErrors < 0) {'],
+    ],
+    harness: 'months',
+  },
+  {
+    law: 'rule 10',
+    breaks: 'an outage of a provider is never over',
+    file: 'functions/guard/policy/provider-outage.ts',
+    edits: [['return failing * 2 <= tried && (', 'return failing < 0 && (']],
     harness: 'months',
   },
   {
@@ -334,10 +394,70 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'functions/guard/pass/plan.ts',
     edits: [
       [
-        '  const held = wanted > allowed && options.force !== true;',
-        '  const held = wanted > allowed * 1_000 && options.force !== true;',
+        '  const allowed = blastRadius(policy, states.active);',
+        '  const allowed = blastRadius(policy, states.active) * 1_000;',
       ],
     ],
+    harness: 'months',
+  },
+  {
+    law: 'rule 11',
+    breaks: 'a hold is forgotten as soon as some of it delivered',
+    file: 'functions/guard/policy/blast-radius.ts',
+    edits: [['const CALM_MINUTES = 60;', 'const CALM_MINUTES = 0;']],
+    harness: 'months',
+  },
+  {
+    law: 'rule 12',
+    breaks: 'a record that is older than what the ledger knows is believed',
+    file: 'functions/guard/policy/decide.ts',
+    edits: [
+      [
+        '  if (!context.changeTimesShown || mark.changedAt === null',
+        '  if (context.now !== null || mark.changedAt === null',
+      ],
+    ],
+    harness: 'chaos',
+  },
+  {
+    law: 'rule 12',
+    breaks: 'a list that is older than an attempt decides what became of it',
+    file: 'functions/guard/policy/decide.ts',
+    edits: [
+      [
+        '  if (attempt === null || !listedUntil) return false;',
+        '  if (attempt !== null || !listedUntil) return false;',
+      ],
+    ],
+    harness: 'chaos',
+  },
+  {
+    law: 'rule 12',
+    breaks: 'nobody hears that the list is suddenly empty',
+    file: 'functions/guard/policy/suspicious-list.ts',
+    edits: [
+      [
+        '  const { count } = listedOf(listing);\n  const before',
+        '  if (known !== null) return null;\n  const { count } = listedOf(listing);\n  const before',
+      ],
+    ],
+    harness: 'crash',
+  },
+  {
+    law: 'rule 13',
+    breaks: 'a refused key is an alert for each integration',
+    file: 'functions/guard/pass/execute.ts',
+    edits: [
+      ["    if (answer.outcome === 'key-refused') {", "    if (answer.outcome === 'key-refused' && id === '') {"],
+      ['{ kind: answer.outcome }, context);\n    const policy', "{ kind: 'refused' }, context);\n    const policy"],
+    ],
+    harness: 'chaos',
+  },
+  {
+    law: 'the daily summary',
+    breaks: 'what is stopped is repeated in every pass',
+    file: 'functions/guard/policy/notices.ts',
+    edits: [['  if (notice === undefined) return true;', '  if (notice?.lastAt !== now) return true;']],
     harness: 'months',
   },
   {

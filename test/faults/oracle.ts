@@ -1,20 +1,23 @@
 import type { SandboxRecord } from '../../functions/sandbox/world.ts';
 
 /**
- * What the specification (design §3) makes of what truly happened. Written from its words and from the world's own truth: it
- * imports nothing of the guard, so that a fault of the guard is not a fault of the oracle too.
+ * What the specification (docs/policy.md) makes of what passes see. It is written from its words and imports nothing of the
+ * guard, so that a fault of the guard is not a fault of the oracle too.
  *
- * It knows two views. The *seen* one is what a guard that looks only at passes can know: a re-activation counts from the
- * first pass after it. What is due by that view must be done in that very pass. The *true* one counts from the act itself:
- * whatever the guard does must be right by it.
+ * A pass that dies may or may not have written what it saw. The oracle therefore keeps, for each integration and for the
+ * project, every memory that a guard true to the specification can have by now. An act or an event is wrong when none of them
+ * leads to it, and missed when all of them lead to it in a pass that was not disturbed. Beside the memories stands the truth
+ * about operators, which no memory can excuse.
  */
 
 export type Actor = 'guard' | 'operator' | 'worker';
 
 export interface Limits {
-  readonly mode: 'enforce' | 'ignore';
+  readonly mode: 'enforce' | 'observe' | 'ignore';
   readonly errorThreshold: number;
   readonly failingForMinutes: number;
+  readonly lowTraffic: { readonly errors: number; readonly warnAfterHours: number; readonly pauseAfterHours: number };
+  readonly flapping: 'tell' | 'pause' | 'off';
   /** Null: manual recovery. */
   readonly probe: {
     readonly cooldownMinutes: number;
@@ -25,76 +28,142 @@ export interface Limits {
   } | null;
 }
 
-export interface BlastRadius {
-  readonly percent: number;
-  readonly floor: number;
+export interface ProjectLimits {
+  readonly blastRadius: { readonly percent: number; readonly floor: number };
+  readonly providerOutage: {
+    readonly percent: number;
+    readonly minimum: number;
+    readonly holdHours: number;
+    readonly except: readonly string[];
+  };
 }
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** "All passes of 25 minutes", "all passes of 60 minutes". */
+const OUTAGE_CALM_MS = 25 * MINUTE_MS;
+const HOLD_CALM_MS = 60 * MINUTE_MS;
 
-/** Clocks that differ by seconds are not told apart: what is due is due so much later at the latest. */
-const SECONDS_MS = 10_000;
-
-interface Activation {
-  readonly at: number;
-  /** The counter then; only what came on top of it is fresh, until a delivery succeeds. */
+/** What a pass saw of the deliveries; a smaller count or another last delivery later proves a success. */
+interface Mark {
   readonly count: number;
+  readonly deliveredAt: string | null;
+}
+
+/** What a guard may remember of one integration. */
+interface Memory {
+  readonly circuit: 'closed' | 'isolated' | 'open' | 'half-open';
   readonly by: Actor;
+  readonly mark: Mark;
+  readonly updatedAt: string;
+  readonly stretch: (Mark & { readonly since: number }) | null;
+  /** What people were told of these failures, until a delivery succeeds. */
+  readonly warned: boolean;
+  readonly reported: boolean;
+  /** A delivery succeeded after that, and people are told of it once it does not flap. */
+  readonly recovering: boolean;
+  readonly watch: {
+    readonly sum: number;
+    readonly deliveries: number;
+    readonly errorAt: string | null;
+    readonly deliveredAt: string | null;
+    readonly reported: boolean;
+  } | null;
+  /** When deliveries stopped for the first time in this outage, and this time. */
+  readonly stoppedAt: number;
+  readonly openedAt: number;
+  /** When a pass saw an operator resume it. */
+  readonly resumedAt: number;
+  readonly failedProbes: number;
+  readonly probedAt: number;
+  readonly delivering: { readonly since: number; readonly deliveredAt: string | null } | null;
+}
+
+type Act = 'trip' | 'probe' | 'end probe';
+
+/** One way a pass may go for one integration. */
+interface Outcome {
+  readonly memory: Memory;
+  readonly act?: Act;
+  /** Types of events that the pass reports; those with a "?" are as right left out. */
+  readonly events?: readonly string[];
+}
+
+interface Outage {
+  /** Null: a common cause. */
+  readonly provider: string | null;
+  readonly since: number;
+  readonly calmSince: number | null;
+  /** Null while it lasts. */
+  readonly endedAt: number | null;
+  readonly returns: number;
+}
+
+/** What a guard may remember of the project. */
+interface ProjectMemory {
+  readonly outages: readonly Outage[];
+  /** Those that ended within a day: what still fails is judged anew, and what was paused in them is probed. */
+  readonly ended: readonly Outage[];
+  readonly held: { readonly calmSince: number | null } | null;
+}
+
+/** What was seen of one integration, as far as a shared outage is concerned. */
+interface Evidence {
+  readonly provider: string | null;
+  readonly counts: boolean;
+  /** It delivered within the last day, so it can show that an outage begins. */
+  readonly worked: boolean;
+  readonly fails: boolean;
+}
+
+export interface Due {
+  /** Acts that every guard true to the specification carries out in this pass. */
+  readonly acts: ReadonlyMap<string, Act>;
+  /** "type subject": what all of them report, and what some of them do. */
+  readonly events: ReadonlySet<string>;
+  readonly possible: ReadonlySet<string>;
+  /** The blast radius holds all trips back. */
+  readonly held: boolean;
+  /** A shared outage lasts, perhaps. */
+  readonly spared: boolean;
+  /** Nothing to do and no change of a circuit, so one list is enough; nothing to write either. */
+  readonly still: boolean;
+  readonly quiet: boolean;
 }
 
 interface Known {
   readonly limits: Limits;
-  /** True view: the last time it was set active. */
-  activation: Activation | null;
-  /** Seen view. */
-  seen: Activation | null;
-  /** Who stopped it last; null while it is active. */
+  memories: readonly Memory[];
+  /** Ways the present pass may go. */
+  outcomes: readonly Outcome[];
+  /** The truth: the last activation, and who stopped it last. */
+  activation: { readonly at: number; readonly count: number; readonly by: Actor } | null;
   stoppedBy: Actor | null;
-  /** Whether a pass has seen it stopped since. */
-  stopSeen: boolean;
-  /** The circuit, as a guard that saw every pass has it. */
-  circuit: 'closed' | 'open' | 'half-open';
-  /** When it was stopped, and when that was first to be seen. */
-  stoppedAt: number;
-  openedAt: number;
-  failedProbeCount: number;
-  /** As many at least: fewer when only some pass that was disturbed can have seen an operator's re-activation. */
-  leastProbeCount: number;
-  /** An operator has had a hand in it since the guard stopped it: no probe any more. */
-  handed: boolean;
   lastStatus: number;
-}
-
-/** What a pass has to do, by what it can see. */
-export interface Due {
-  readonly pause: ReadonlySet<string>;
-  readonly probe: ReadonlySet<string>;
-  /** More than the blast radius were over the limits, so none is to be paused. */
-  readonly held: boolean;
 }
 
 export class Oracle {
   readonly #known = new Map<string, Known>();
-  readonly #blastRadius: BlastRadius;
-  #heldIds = new Set<string>();
+  readonly #limits: ProjectLimits;
+  #projects: readonly ProjectMemory[] = [{ outages: [], ended: [], held: null }];
+  /** Whether a pass has looked at the project. */
+  #looked: 'no' | 'perhaps' | 'yes' = 'no';
+  #tripsAllowed = true;
+  /** What the blast radius has held back in this episode. */
+  readonly #held = new Set<string>();
 
-  constructor(blastRadius: BlastRadius) {
-    this.#blastRadius = blastRadius;
+  constructor(limits: ProjectLimits) {
+    this.#limits = limits;
   }
 
   created(record: SandboxRecord, limits: Limits): void {
     this.#known.set(record.id, {
       limits,
+      memories: [{ ...closed(record, NO_MARK), updatedAt: '' }],
+      outcomes: [],
       activation: null,
-      seen: null,
       stoppedBy: record.active === 1 ? null : 'operator',
-      stopSeen: false,
-      circuit: 'closed',
-      stoppedAt: 0,
-      openedAt: 0,
-      failedProbeCount: 0,
-      leastProbeCount: 0,
-      handed: false,
       lastStatus: record.active,
     });
   }
@@ -105,160 +174,301 @@ export class Oracle {
     if (record.active === known.lastStatus) return null;
     known.lastStatus = record.active;
     const wrong = by === 'guard' ? this.#judge(record, known, at) : null;
-    if (record.active === 1) this.#activated(record, known, by, at);
-    else this.#stopped(record, known, by, at);
+    if (by === 'guard') {
+      const acts: readonly Act[] = record.active === 1 ? ['probe'] : ['trip', 'end probe'];
+      const fitting = known.outcomes.filter(({ act }) => act !== undefined && acts.includes(act));
+      const from = (fitting.length > 0 ? fitting : known.outcomes).map(({ memory }) => memory);
+      known.memories = distinct(from.map((memory) => acted(memory, record, at)));
+    }
+    if (record.active === 1) known.activation = { at, count: record.delivery_error_count, by };
+    known.stoppedBy = record.active === 1 ? null : by;
     return wrong;
-  }
-
-  #activated(record: SandboxRecord, known: Known, by: Actor, at: number): void {
-    known.activation = { at, count: record.delivery_error_count, by };
-    if (by === 'guard') {
-      known.circuit = 'half-open';
-      // A probe begins anew, whatever an operator did that only a disturbed pass has seen.
-      known.handed = false;
-      known.seen = known.activation;
-    } else if (known.circuit !== 'closed') {
-      known.handed = true;
-    }
-    known.stoppedBy = null;
-  }
-
-  #stopped(record: SandboxRecord, known: Known, by: Actor, at: number): void {
-    if (by !== 'operator') {
-      // A probe that ends so has failed, unless a delivery had ended it before.
-      const probing = known.circuit === 'half-open' && !known.handed && !deliveredSince(record, known.seen);
-      if (probing) {
-        known.failedProbeCount += 1;
-        known.leastProbeCount += 1;
-      } else {
-        if (known.circuit !== 'open') known.failedProbeCount = 0;
-        if (known.circuit !== 'open' || known.handed) known.leastProbeCount = 0;
-      }
-    }
-    if (by === 'guard') {
-      known.circuit = 'open';
-      known.openedAt = at;
-      known.handed = false;
-    } else if (by === 'operator' && known.circuit !== 'closed') {
-      known.handed = true;
-    }
-    known.stoppedBy = by;
-    known.stoppedAt = at;
-    known.stopSeen = false;
   }
 
   /** An operator set it through the guard, which therefore knows at once. */
   throughGuard(record: SandboxRecord, at: number): void {
     const known = this.#of(record.id);
-    known.circuit = 'closed';
-    known.handed = false;
-    if (record.active === 1) known.seen = { at, count: record.delivery_error_count, by: 'operator' };
-    else {
-      known.stoppedBy = 'operator';
-      known.stopSeen = true;
-    }
+    const memory = { ...closed(record, markOf(record)), resumedAt: at };
+    known.memories = [record.active === 1 ? memory : { ...memory, circuit: 'isolated' }];
   }
 
-  /** By the truth: may the guard have set this? */
+  /** Whether the guard may have set this: by what passes have seen, and by the truth about operators. */
   #judge(record: SandboxRecord, known: Known, at: number): string | null {
-    const { limits, activation } = known;
-    if (limits.mode === 'ignore') return 'it was to be ignored';
+    const { limits, activation, stoppedBy } = known;
+    const may = (act: Act) => known.outcomes.some((outcome) => outcome.act === act);
+    if (limits.mode !== 'enforce') return `it was to be left alone (${limits.mode})`;
     if (record.active === 1) {
-      if (known.stoppedBy === 'operator') return 'operator overridden: it was paused by an operator';
+      if (stoppedBy === 'operator') return 'operator overridden: it was paused by an operator';
       if (limits.probe === null) return 're-activated although recovery is manual';
-      if (at + SECONDS_MS < known.stoppedAt + cooldownMs(limits.probe, known.leastProbeCount))
-        return 're-activated before the cooldown was over';
-      return null;
+      return may('probe') ? null : 're-activated before the cooldown was over, or once too often';
     }
-    const failed = freshFailures(record, activation);
-    const minutes = (at - failingSince(record, activation)) / MINUTE_MS;
-    const probing = activation?.by === 'guard';
-    const allowed = probing
-      ? failed >= (limits.probe?.probeErrors ?? limits.errorThreshold)
-      : failed >= limits.errorThreshold && minutes >= limits.failingForMinutes;
-    if (allowed) return null;
-    const what = `paused after ${failed} failures in ${minutes.toFixed(1)} min`;
-    return activation?.by === 'operator'
-      ? `operator overridden: ${what} since they re-activated it`
-      : `false pause: ${what}`;
+    if (may('end probe')) return null;
+    const what = `paused after ${record.delivery_error_count} failures`;
+    if (activation?.by === 'operator' && limits.flapping !== 'pause') {
+      const since = { since: activation.at };
+      const mark = { count: activation.count, deliveredAt: null };
+      const delivered = record.last_delivery_at !== null && Date.parse(record.last_delivery_at) > activation.at;
+      const fresh = delivered ? record.delivery_error_count : freshErrors(record, mark);
+      if (!isOver(record, fresh, since, limits))
+        return `operator overridden: ${what} in ${((at - activation.at) / MINUTE_MS).toFixed(0)} min since they resumed it`;
+    }
+    if (!may('trip')) return `false pause: ${what}`;
+    return this.#tripsAllowed ? null : `false pause: ${what}, although the blast radius held`;
   }
 
-  /** Whether the limits are reached now by what can be seen, for the time it takes to pause. */
+  /** The most that any guard can make of it: whether its limits are reached as a pass would see them now. */
   isOverLimits(record: SandboxRecord, at: number): boolean {
-    const known = this.#of(record.id);
-    if (record.active !== 1 || known.circuit !== 'closed' || known.limits.mode === 'ignore') return false;
-    if (this.#unseenActivation(known)) return false;
-    return isOver(record, known, at);
-  }
-
-  /** An activation that no pass has seen: it will count from when one does. */
-  #unseenActivation(known: Known): boolean {
-    return (
-      known.activation !== null &&
-      known.activation !== known.seen &&
-      known.activation.by === 'operator' &&
-      (known.seen === null || known.seen.at < known.activation.at)
+    const { memories, limits } = this.#of(record.id);
+    if (record.active !== 1 || record.delivery_error_count === 0 || limits.mode !== 'enforce') return false;
+    return memories.some(
+      (memory) =>
+        memory.circuit === 'closed' &&
+        memory.updatedAt === record.updated_at &&
+        memory.stretch !== null &&
+        Date.parse(record.last_error_at ?? '') <= at &&
+        isOver(record, freshErrors(record, memory.mark), memory.stretch, limits),
     );
   }
 
-  /** A pass that runs undisturbed is about to look: what it will see, and what it has to do. */
-  beforePass(records: readonly SandboxRecord[], at: number): Due {
-    const pause = new Set<string>();
-    const failedProbes = new Set<string>();
-    const probe = new Set<string>();
-    for (const record of records) {
-      const known = this.#of(record.id);
-      if (record.active === 1) this.#seeActive(record, known, at);
-      else this.#seeStopped(record, known, at);
-      if (known.limits.mode === 'ignore') continue;
-
-      const { probe: recovery } = known.limits;
-      if (record.active === 1 && known.circuit === 'closed' && isOver(record, known, at)) pause.add(record.id);
-      if (record.active === 1 && known.circuit === 'half-open' && recovery !== null) {
-        if (freshFailures(record, known.seen) >= recovery.probeErrors) failedProbes.add(record.id);
-      }
-      if (
-        record.active !== 1 &&
-        known.circuit === 'open' &&
-        recovery !== null &&
-        known.failedProbeCount < recovery.maxAttempts
-      ) {
-        // Whose pause it is comes up when a probe is due: until then it stays stopped either way.
-        if (at - SECONDS_MS >= known.openedAt + cooldownMs(recovery, known.failedProbeCount)) {
-          if (!known.handed) probe.add(record.id);
-          else if (known.stoppedBy !== 'worker') known.circuit = 'closed';
-        }
+  /** A pass looks; a certain one remembers what it sees. @param at by the clock that the pass counts on */
+  look(records: readonly SandboxRecord[], at: number, certain: boolean): Due {
+    const before = this.#snapshot(records);
+    const outages = this.#seeOutages(records, at);
+    for (const record of records) this.#see(record, at, outages.projects);
+    const hold = this.#seeHold(records, outages.projects, at);
+    this.#tripsAllowed = hold.states.some(({ trips }) => trips);
+    const acts = new Map<string, Act>();
+    const events = new Set(certain ? [...outages.events, ...hold.events] : []);
+    const possible = new Set([...outages.possible, ...hold.possible]);
+    for (const { id } of records) {
+      const { outcomes, limits } = this.#of(id);
+      const act = outcomes[0]?.act;
+      const all = outcomes.every((outcome) => outcome.act === act);
+      if (act !== undefined && all && limits.mode === 'enforce')
+        if (act !== 'trip' || hold.states.every(({ trips }) => trips)) acts.set(id, act);
+      for (const type of outcomes.flatMap((outcome) => outcome.events ?? [])) {
+        possible.add(`${type.replace('?', '')} ${id}`);
+        if (certain && outcomes.every((outcome) => outcome.events?.includes(type)) && !type.endsWith('?'))
+          events.add(`${type} ${id}`);
       }
     }
+    const projects = distinct(hold.states.map(({ project }) => project));
+    this.#projects = certain ? projects : distinct([...this.#projects, ...projects]);
+    for (const { id } of records) {
+      const known = this.#of(id);
+      const left = known.outcomes.flatMap(({ memory, act }) =>
+        distinct(hold.states.map(({ anew }) => (anew && act === 'trip' ? judgedAnew(memory, at) : memory))),
+      );
+      known.memories = distinct(certain ? left : [...known.memories, ...left]);
+    }
+    if (certain) this.#looked = 'yes';
+    else if (this.#looked === 'no') this.#looked = 'perhaps';
+    const after = this.#snapshot(records);
+    const still = records.every(({ id }, index) => {
+      const { outcomes } = this.#of(id);
+      const was = before.memories[index] ?? [];
+      const circuits = new Set([...was, ...(after.memories[index] ?? [])].map(({ circuit }) => circuit));
+      return circuits.size === 1 && outcomes.every(({ act }) => act === undefined);
+    });
+    return {
+      acts,
+      events,
+      possible,
+      held: hold.states.every(({ trips }) => !trips),
+      spared: outages.spared,
+      still,
+      quiet: still && possible.size === 0 && JSON.stringify(before) === JSON.stringify(after),
+    };
+  }
+
+  #snapshot(records: readonly SandboxRecord[]) {
+    return {
+      projects: this.#projects,
+      looked: this.#looked,
+      memories: records.map(({ id }) => this.#of(id).memories),
+    };
+  }
+
+  #see(record: SandboxRecord, at: number, projects: readonly ProjectMemory[]): void {
+    const known = this.#of(record.id);
+    if (known.limits.mode === 'ignore') {
+      known.outcomes = known.memories.map((memory) => ({
+        memory: { ...memory, circuit: IGNORED[record.active] },
+      }));
+      return;
+    }
+    const held = distinct(projects.flatMap((project) => this.#isHeld(project, record.integration, at)));
+    const firsts = { no: [true], perhaps: [true, false], yes: [false] }[this.#looked];
+    const ways = held.flatMap((way) => firsts.map((first) => ({ ...way, first })));
+    known.outcomes = distinct(
+      known.memories.flatMap((memory) => ways.flatMap((way) => see(memory, record, known.limits, { at, ...way }))),
+    );
+  }
+
+  #isHeld({ outages, ended }: ProjectMemory, provider: string, at: number): readonly Pick<Sight, 'spared' | 'ended'>[] {
+    const concerns = (outage: Outage) => outage.provider === null || outage.provider === provider;
+    const ages = outages
+      .filter(concerns)
+      .map(
+        ({ since, calmSince }) => calmSince !== null || at - since < this.#limits.providerOutage.holdHours * HOUR_MS,
+      );
+    // Whether the hours count anew for a provider's outage that has become one of a common cause is left open.
+    const holds = ages.length === 0 ? [false] : [ages.every(Boolean), ages.some(Boolean)];
+    return holds.map((spared) => ({ spared, ended: ended.filter(concerns) }));
+  }
+
+  /** Rule 10. */
+  #seeOutages(records: readonly SandboxRecord[], at: number) {
+    const readings = [false, true].map((lenient) => records.map((record) => this.#evidence(record, at, lenient)));
+    const ways = this.#projects.flatMap((project) =>
+      // Whether an outage can end without a single attempt is left open.
+      distinct(readings).flatMap((evidence) =>
+        [true, false].map((silenceIsCalm) => this.#nextOutages(project, evidence, at, silenceIsCalm)),
+      ),
+    );
+    const [first, ...rest] = ways.map(({ events }) => events);
+    const spared = ways.some(({ project }) => project.outages.length > 0);
+    return {
+      projects: distinct(ways.map(({ project }) => project)),
+      events: (first ?? []).filter((event) => rest.every((others) => others.includes(event))),
+      possible: ways.flatMap(({ events }) => events),
+      spared,
+    };
+  }
+
+  #evidence(record: SandboxRecord, at: number, lenient: boolean): Evidence {
+    const { memories, limits } = this.#of(record.id);
+    const within = (moment: string | null, ms: number) => moment !== null && at - Date.parse(moment) <= ms;
+    const some = (test: (memory: Memory) => boolean) => (lenient ? memories.some(test) : memories.every(test));
+    const tried =
+      record.active === 1 &&
+      (within(record.last_error_at, 30 * MINUTE_MS) || within(record.last_delivery_at, 30 * MINUTE_MS));
+    // "Paused within the hour" may be the last pause or the first of the outage, and the hour may be just over.
+    const paused =
+      record.active === 0 &&
+      some(
+        ({ circuit, by, openedAt, stoppedAt }) =>
+          circuit === 'open' &&
+          by === 'guard' &&
+          (lenient ? at - openedAt <= HOUR_MS : at - Math.min(openedAt, stoppedAt) < HOUR_MS),
+      );
+    // Whether an operator's change in between makes failures from before it none is left open.
+    const before = lenient && memories.some(({ mark }) => freshErrors(record, mark) > 0);
+    const now = some((memory) => seenActive(memory, record, at).some(({ mark }) => freshErrors(record, mark) > 0));
+    const failing = tried && (before || now);
+    return {
+      provider: this.#limits.providerOutage.except.includes(record.integration) ? null : record.integration,
+      counts: (tried || paused) && limits.mode !== 'ignore',
+      worked: within(record.last_delivery_at, DAY_MS),
+      fails: paused || failing,
+    };
+  }
+
+  #nextOutages(project: ProjectMemory, evidence: readonly Evidence[], at: number, silenceIsCalm: boolean) {
+    const { percent, minimum } = this.#limits.providerOutage;
+    const counted = evidence.filter(({ counts }) => counts);
+    const shareOf = (of: readonly Evidence[]) => {
+      const fail = of.filter(({ fails }) => fails).length;
+      const worked = of.filter((item) => item.worked);
+      const begun = worked.filter(({ fails }) => fails).length;
+      const isDown = begun >= minimum && begun * 100 >= percent * worked.length;
+      const isCalm = of.length === 0 ? silenceIsCalm : fail * 2 <= of.length;
+      const isStillDown = fail >= minimum && fail * 2 > of.length;
+      return { isDown, isCalm, isStillDown, canShow: of.length >= minimum, fail, silent: of.length === 0 };
+    };
+    const events: string[] = [];
+    const over = project.ended.filter(({ endedAt }) => endedAt !== null && at - endedAt < DAY_MS);
+    const ended = [...over];
+    const groups = Map.groupBy(counted, ({ provider }) => provider);
+    const stillDown = [...groups].filter(([provider, of]) => provider !== null && shareOf(of).isStillDown).length;
+    const lasting = project.outages.flatMap((outage): readonly Outage[] => {
+      const { provider, calmSince, returns } = outage;
+      const { isCalm: mayBeCalm, silent } = shareOf(provider === null ? counted : (groups.get(provider) ?? []));
+      const isCalm = mayBeCalm && (provider !== null || stillDown < 2 || silent);
+      const calm = isCalm ? (calmSince ?? at) : silent ? calmSince : null;
+      const calmMs = Math.min(OUTAGE_CALM_MS * 2 ** returns, DAY_MS / 2);
+      if (!isCalm || calm === null || at - calm < calmMs) return [{ ...outage, calmSince: calm }];
+      events.push(provider === null ? 'guard.common-cause-ended ' : `provider.recovered ${provider}`);
+      ended.push({ ...outage, endedAt: at });
+      return [];
+    });
+    if (lasting.some(({ provider }) => provider === null))
+      return { project: { ...project, outages: lasting, ended }, events };
+    const names = [...new Set(counted.flatMap(({ provider }) => provider ?? []))].sort();
+    const shares = new Map(names.map((name) => [name, shareOf(counted.filter(({ provider }) => provider === name))]));
+    const isLasting = (name: string) => lasting.some(({ provider }) => provider === name);
+    const fresh = names.filter((name) => !isLasting(name) && shares.get(name)?.isDown);
+    const down = lasting.length + fresh.length;
+    const able = names.filter((name) => shares.get(name)?.canShow || isLasting(name)).length;
+    const failing = [...shares.values()].filter(({ fail }) => fail > 0).length;
+    const common = down >= 3 || (down === 2 && able <= 3) || (shareOf(counted).isDown && failing >= 2);
+    const begun = common ? [null] : fresh;
+    for (const provider of begun) events.push(provider === null ? 'guard.common-cause ' : `provider.down ${provider}`);
+    const returnsOf = (provider: string | null) => {
+      const before = over.findLast((outage) => outage.provider === provider);
+      return before?.endedAt != null && at - before.endedAt < DAY_MS / 4 ? before.returns + 1 : 0;
+    };
+    const outages = [
+      ...lasting,
+      ...begun.map((provider) => ({
+        provider,
+        since: at,
+        calmSince: null,
+        endedAt: null,
+        returns: returnsOf(provider),
+      })),
+    ];
+    return { project: { ...project, outages, ended }, events };
+  }
+
+  /** Rule 11. */
+  #seeHold(records: readonly SandboxRecord[], projects: readonly ProjectMemory[], at: number) {
+    const { percent, floor } = this.#limits.blastRadius;
     const active = records.filter((record) => record.active === 1).length;
-    const allowed = Math.max(this.#blastRadius.floor, Math.floor((this.#blastRadius.percent * active) / 100));
-    const suspended = records.filter((record) => record.active === 2 && this.#heldIds.has(record.id));
-    const held = pause.size > 0 && pause.size + suspended.length > allowed;
-    this.#heldIds = held ? new Set([...this.#heldIds, ...pause, ...suspended.map(({ id }) => id)]) : new Set();
-    return { pause: held ? failedProbes : new Set([...pause, ...failedProbes]), probe, held };
+    const allowed = Math.max(floor, Math.floor((percent * active) / 100));
+    const known = records.map(({ id }) => this.#of(id)).filter(({ limits }) => limits.mode === 'enforce');
+    const wants = ({ act }: Outcome) => act === 'trip';
+    const least = known.filter(({ outcomes }) => outcomes.every(wants)).length;
+    const trips = records.filter(
+      ({ id }) => this.#of(id).limits.mode === 'enforce' && this.#of(id).outcomes.some(wants),
+    );
+    // Whether a held integration that Qonversion has suspended since is still over the limits is left open.
+    const suspended = records.filter(({ id, active }) => active === 2 && this.#held.has(id));
+    const most = trips.length === 0 ? 0 : trips.length + suspended.length;
+    const states = projects.flatMap((project) =>
+      [...new Set([least, most])].map((wanted) => {
+        const over = wanted > allowed;
+        if (over) return { project: { ...project, held: { calmSince: null } }, trips: false, anew: false, over };
+        if (project.held === null) return { project, trips: true, anew: false, over };
+        const calmSince = project.held.calmSince ?? at;
+        const ends = at - calmSince >= HOLD_CALM_MS;
+        return { project: { ...project, held: ends ? null : { calmSince } }, trips: false, anew: ends, over };
+      }),
+    );
+    if (states.every(({ project }) => project.held === null)) this.#held.clear();
+    else if (states.some(({ over }) => over)) for (const { id } of trips) this.#held.add(id);
+    const begins = this.#projects.every(({ held }) => held === null) && states.every(({ over }) => over);
+    const begun = this.#projects.some(({ held }) => held === null) && states.some(({ over }) => over);
+    return { states, events: begins ? ['guard.held '] : [], possible: begun ? ['guard.held '] : [] };
   }
 
-  #seeActive(record: SandboxRecord, known: Known, at: number): void {
-    const open = known.circuit !== 'closed';
-    if (known.circuit === 'half-open' && !known.handed && deliveredSince(record, known.seen)) known.circuit = 'closed';
-    if (known.circuit !== 'closed' && known.activation?.by !== 'guard') known.circuit = 'closed';
-    if (!this.#unseenActivation(known)) return;
-    // Rule 5: an operator's own pause that was seen counts from the count it had then; all else, rule 4 included, from now.
-    const count = known.stopSeen && !open ? (known.activation?.count ?? 0) : record.delivery_error_count;
-    known.seen = { at, count, by: 'operator' };
-    known.handed = false;
+  /** Whether people were told that it fails, and not yet that it recovered, whatever the guard remembers. */
+  isTold(id: string): boolean {
+    return this.#of(id).memories.some(
+      ({ circuit, warned, reported, recovering, watch }) =>
+        circuit !== 'closed' || warned || reported || recovering || watch?.reported,
+    );
   }
 
-  #seeStopped(record: SandboxRecord, known: Known, at: number): void {
-    if (record.active === 2 && !known.stopSeen) {
-      // Rule 6, like an open circuit.
-      known.circuit = 'open';
-      known.openedAt = at;
-      known.handed = false;
-    }
-    if (record.active === 0 && known.stoppedBy === 'operator' && known.circuit === 'half-open')
-      known.circuit = 'closed';
-    known.stopSeen = true;
+  /** Whether the daily summary has it: what is stopped, and not by an operator, unless it is resumed in this very pass. */
+  isStopped({ id, active }: SandboxRecord, remindAt: number): 'yes' | 'perhaps' | 'no' {
+    const { outcomes, limits } = this.#of(id);
+    const open = outcomes.filter(({ memory }) => memory.circuit === 'open');
+    if (active === 1 || open.length === 0 || limits.mode === 'ignore') return 'no';
+    return open.length === outcomes.length &&
+      open.every(({ act, memory }) => act === undefined && memory.openedAt <= remindAt)
+      ? 'yes'
+      : 'perhaps';
   }
 
   #of(id: string): Known {
@@ -268,33 +478,255 @@ export class Oracle {
   }
 }
 
-/** Rule 2: both limits. */
-function isOver(record: SandboxRecord, known: Known, at: number): boolean {
-  const { errorThreshold, failingForMinutes } = known.limits;
-  const minutes = Math.floor((at - SECONDS_MS - failingSince(record, known.seen)) / MINUTE_MS);
-  return freshFailures(record, known.seen) >= errorThreshold && minutes >= failingForMinutes;
+/** What is ignored is only looked at. */
+const IGNORED = ['isolated', 'closed', 'open'] as const;
+
+const NO_MARK: Mark = { count: 0, deliveredAt: '' };
+
+function markOf(record: SandboxRecord): Mark {
+  return { count: record.delivery_error_count, deliveredAt: record.last_delivery_at };
+}
+
+function closed(record: SandboxRecord, mark: Mark): Memory {
+  return {
+    circuit: 'closed',
+    by: 'operator',
+    mark,
+    updatedAt: record.updated_at,
+    stretch: null,
+    warned: false,
+    reported: false,
+    recovering: false,
+    watch: null,
+    stoppedAt: 0,
+    openedAt: 0,
+    resumedAt: 0,
+    failedProbes: 0,
+    probedAt: 0,
+    delivering: null,
+  };
+}
+
+function deliveredSince(record: SandboxRecord, mark: Mark): boolean {
+  return record.delivery_error_count < mark.count || record.last_delivery_at !== mark.deliveredAt;
 }
 
 /** Rule 1. */
-function freshFailures(record: SandboxRecord, activation: Activation | null): number {
-  if (activation === null || deliveredSince(record, activation)) return record.delivery_error_count;
-  return record.delivery_error_count - activation.count;
+function freshErrors(record: SandboxRecord, mark: Mark): number {
+  return deliveredSince(record, mark) ? record.delivery_error_count : record.delivery_error_count - mark.count;
 }
 
-function deliveredSince(record: SandboxRecord, activation: Activation | null): boolean {
-  if (activation === null) return true;
-  const delivered = record.last_delivery_at;
+/** Rules 2 to 4. */
+function spanMs(record: SandboxRecord, { since }: { readonly since: number }): number {
+  return record.last_error_at === null ? 0 : Math.max(0, Date.parse(record.last_error_at) - since);
+}
+
+function isOver(record: SandboxRecord, fresh: number, stretch: { readonly since: number }, limits: Limits): boolean {
+  const span = spanMs(record, stretch);
+  const { errors, pauseAfterHours } = limits.lowTraffic;
   return (
-    record.delivery_error_count < activation.count || (delivered !== null && Date.parse(delivered) > activation.at)
+    (fresh >= limits.errorThreshold && span >= limits.failingForMinutes * MINUTE_MS) ||
+    (fresh >= errors && span >= pauseAfterHours * HOUR_MS)
   );
 }
 
-/** Rule 2: the latest of the last delivery, or the creation, and the activation. */
-function failingSince(record: SandboxRecord, activation: Activation | null): number {
-  return Math.max(Date.parse(record.last_delivery_at ?? record.created_at), activation?.at ?? 0);
+function isToBeWarnedOf(record: SandboxRecord, fresh: number, stretch: { readonly since: number }, limits: Limits) {
+  const span = spanMs(record, stretch);
+  const { errors, warnAfterHours } = limits.lowTraffic;
+  return (
+    (fresh >= limits.errorThreshold / 2 && span >= (limits.failingForMinutes / 2) * MINUTE_MS) ||
+    (fresh >= Math.ceil(errors / 2) && span >= warnAfterHours * HOUR_MS)
+  );
 }
 
-/** Rule 7. */
-function cooldownMs(probe: NonNullable<Limits['probe']>, failedProbeCount: number): number {
-  return Math.min(probe.cooldownMinutes * probe.backoff ** failedProbeCount, probe.maxCooldownMinutes) * MINUTE_MS;
+/** The guard has set a state. */
+function acted(memory: Memory, record: SandboxRecord, at: number): Memory {
+  const blank = closed(record, markOf(record));
+  const { by, stoppedAt, openedAt, failedProbes } = memory;
+  if (record.active === 1)
+    return { ...blank, circuit: 'half-open', by, stoppedAt, openedAt, failedProbes, probedAt: at };
+  const again = memory.circuit === 'half-open';
+  const failed = again ? failedProbes + 1 : 0;
+  return {
+    ...blank,
+    circuit: 'open',
+    by: 'guard',
+    stoppedAt: again ? stoppedAt : at,
+    openedAt: at,
+    failedProbes: failed,
+  };
+}
+
+/** Rule 11: what is left after a hold. */
+function judgedAnew(memory: Memory, at: number): Memory {
+  return memory.stretch === null ? memory : { ...memory, stretch: { ...memory.stretch, since: at } };
+}
+
+interface Sight {
+  readonly at: number;
+  /** A shared outage spares it (rule 10). */
+  readonly spared: boolean;
+  /** Its outages that are over. */
+  readonly ended: readonly Outage[];
+  /** The first look at the project (rule 2). */
+  readonly first: boolean;
+}
+
+/** Every way a pass may go for one integration. */
+function see(memory: Memory, record: SandboxRecord, limits: Limits, sight: Sight): readonly Outcome[] {
+  if (record.active !== 1) return seeStopped(memory, record, limits, sight);
+  const events = memory.circuit === 'open' || memory.circuit === 'half-open' ? ['integration.reactivated'] : [];
+  return seenActive(memory, record, sight.at).flatMap((next) =>
+    next.circuit === 'half-open'
+      ? seeProbe(next, record, limits, sight)
+      : seeClosed(next, record, limits, sight).map((outcome) => ({
+          ...outcome,
+          events: [...events, ...(outcome.events ?? [])],
+        })),
+  );
+}
+
+/** Rules 5, 6 and 8: an operator who resumed it, before or during a probe, or between two passes. */
+function seenActive(memory: Memory, record: SandboxRecord, at: number): readonly Memory[] {
+  const { circuit, mark, stretch, watch, updatedAt } = memory;
+  if (circuit !== 'open' && circuit !== 'isolated' && updatedAt === record.updated_at) return [memory];
+  const resumed = { ...closed(record, circuit === 'isolated' ? mark : markOf(record)), resumedAt: at };
+  if (circuit === 'open' || circuit === 'half-open') return [resumed];
+  // Whether people have to be told anew of failures that outlast an operator's pause is left open.
+  const { warned, reported } = memory;
+  const recovering = memory.recovering || ((warned || reported) && deliveredSince(record, stretch ?? mark));
+  const ways = [
+    resumed,
+    { ...resumed, warned: warned && !recovering, reported: reported && !recovering, recovering, watch },
+  ];
+  // A quiet pass writes nothing: of an integration that was well it need not remember when it was changed.
+  const isBlank = circuit === 'closed' && stretch === null && watch === null;
+  return distinct(isBlank ? [{ ...memory, updatedAt: record.updated_at }, ...(updatedAt === '' ? [] : ways)] : ways);
+}
+
+function seeStopped(memory: Memory, record: SandboxRecord, limits: Limits, { at, ended }: Sight): readonly Outcome[] {
+  const isolated: Memory = { ...closed(record, markOf(record)), circuit: 'isolated' };
+  const { circuit, by, failedProbes } = memory;
+  const moved = memory.updatedAt !== record.updated_at;
+  if (record.active === 0) {
+    if (circuit === 'closed' || circuit === 'isolated')
+      return [{ memory: { ...isolated, warned: memory.warned, reported: memory.reported } }];
+    const left: Outcome = { memory: isolated, events: ['integration.recovery-abandoned?'] };
+    if (circuit === 'half-open' || by === 'worker') return [left];
+    // An operator had a hand in it unseen: the guard has until the next probe to leave it to them.
+    if (moved) return [{ memory }, left];
+  } else if (circuit !== 'open' || by === 'guard' || moved) {
+    const again = circuit === 'half-open' ? [failedProbes + 1] : circuit === 'open' ? [0, failedProbes] : [0];
+    const stoppedAt = circuit === 'open' || circuit === 'half-open' ? memory.stoppedAt : at;
+    return again.map((failed) => ({
+      memory: { ...isolated, circuit: 'open', by: 'worker', stoppedAt, openedAt: at, failedProbes: failed },
+      // One suspension that followed another between two passes looks like the same one.
+      events: [circuit === 'open' && by === 'worker' ? 'integration.suspended?' : 'integration.suspended'],
+    }));
+  }
+  const { probe, mode } = limits;
+  const isDue = probe !== null && mode === 'enforce' && failedProbes < probe.maxAttempts;
+  const isTime = ended.some(
+    ({ since, endedAt }) => endedAt !== null && memory.openedAt > since && memory.openedAt <= endedAt,
+  );
+  const isCool = isDue && at - memory.openedAt >= cooldownMs(probe, failedProbes);
+  return [isCool || (isDue && isTime) ? { memory, act: 'probe' } : { memory }];
+}
+
+/** Rule 8. */
+function seeProbe(memory: Memory, record: SandboxRecord, limits: Limits, { at }: Sight): readonly Outcome[] {
+  const { probe } = limits;
+  const fresh = freshErrors(record, memory.mark);
+  if (probe === null) return [{ memory }];
+  if (fresh >= probe.probeErrors) return [{ memory, act: 'end probe' }];
+  const seen = { since: at, deliveredAt: record.last_delivery_at };
+  const delivering = memory.delivering ?? (deliveredSince(record, memory.mark) ? seen : null);
+  const goesOn = { ...memory, delivering };
+  const recovered = { memory: closed(record, memory.mark), events: ['integration.recovered'] };
+  const later = delivering !== null && record.last_delivery_at !== delivering.deliveredAt;
+  const lasted = delivering === null ? 0 : at - delivering.since;
+  if (later) {
+    if (lasted < cooldownMs(probe, memory.failedProbes)) return [{ memory: goesOn }];
+    // The cooldown as it was planned, or as it was: a pass that was missed makes it longer.
+    return lasted >= memory.probedAt - memory.openedAt ? [recovered] : [recovered, { memory: goesOn }];
+  }
+  return lasted >= DAY_MS ? [recovered] : [{ memory: goesOn }];
+}
+
+/** Rules 2 to 4 and 9. */
+function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight: Sight): readonly Outcome[] {
+  const { at, spared, ended, first } = sight;
+  const fresh = freshErrors(record, before.mark);
+  const events: string[] = [];
+  let { stretch, warned, reported, recovering } = before;
+  if ((warned || reported) && deliveredSince(record, stretch ?? before.mark)) {
+    recovering = true;
+    warned = false;
+    reported = false;
+  }
+  if (stretch !== null && deliveredSince(record, stretch)) stretch = null;
+  for (const { since, endedAt } of ended)
+    if (stretch !== null && endedAt !== null && stretch.since >= since - 30 * MINUTE_MS && stretch.since < endedAt)
+      stretch = { ...stretch, since: endedAt };
+  let watch = limits.flapping === 'off' ? null : nextWatch(before.watch, record, fresh, at);
+  const recovered = recovering || before.watch?.reported;
+  if (recovered)
+    events.push(watch === null && before.watch?.reported ? 'integration.recovered' : 'integration.recovered?');
+  recovering &&= watch !== null;
+  const flaps = watch !== null && watch.sum >= 5 && fresh > 0 && !spared;
+  if (flaps && watch !== null && !watch.reported) {
+    events.push('integration.flapping');
+    watch = { ...watch, reported: true };
+  }
+  // After the last delivery, or as well after the resumption that came since: where attempts are rare, each one counts.
+  const alive = Date.parse(record.last_delivery_at ?? record.created_at);
+  const isRare = (since: number) => Date.parse(record.last_error_at ?? '') - since >= HOUR_MS;
+  const begins = fresh >= 3 || (fresh >= 1 && isRare(alive));
+  const mayWait = fresh < 3 && !isRare(Math.max(alive, before.resumedAt));
+  const begun = { ...markOf(record), since: first ? alive : at };
+  const stretches = stretch === null && begins ? (mayWait ? [begun, null] : [begun]) : [stretch];
+  return stretches.map((stretch) => {
+    const over = stretch !== null && isOver(record, fresh, stretch, limits) && !spared;
+    const mark = deliveredSince(record, before.mark) ? NO_MARK : before.mark;
+    const memory = { ...before, mark, stretch, warned, reported, recovering, watch };
+    if (over || (flaps && limits.flapping === 'pause')) {
+      if (limits.mode === 'observe')
+        return {
+          memory: { ...memory, reported: true },
+          events: reported ? events : [...events, recovering ? 'integration.would-pause?' : 'integration.would-pause'],
+        };
+      return {
+        memory,
+        act: 'trip',
+        events: [...events.map((type) => `${type.replace('?', '')}?`), 'integration.failing?'],
+      };
+    }
+    if (warned || spared || stretch === null || !isToBeWarnedOf(record, fresh, stretch, limits))
+      return { memory, events };
+    // "No warnings for each turn": a failure without any delivery is no turn.
+    const warning = watch?.reported || recovering ? 'integration.failing?' : 'integration.failing';
+    return { memory: { ...memory, warned: true }, events: [...events, warning] };
+  });
+}
+
+/** Rule 9. */
+function nextWatch(watch: Memory['watch'], record: SandboxRecord, fresh: number, at: number): Memory['watch'] {
+  const { last_error_at: errorAt, last_delivery_at: deliveredAt } = record;
+  const failed = Math.log(0.6 / 0.2);
+  const lastAttempt = Math.max(Date.parse(watch?.errorAt ?? '') || 0, Date.parse(watch?.deliveredAt ?? '') || 0);
+  if (watch === null || at - lastAttempt >= DAY_MS)
+    return fresh < 3 ? null : { sum: failed, deliveries: 0, errorAt, deliveredAt, reported: false };
+  if (watch.errorAt === errorAt && watch.deliveredAt === deliveredAt) return watch;
+  const deliveries = Math.min(2, watch.deliveries + (watch.deliveredAt === deliveredAt ? 0 : 1));
+  const sum = Math.min(deliveries < 2 ? 3 : 10, watch.sum + (fresh > 0 ? failed : Math.log(0.4 / 0.8)));
+  return sum <= 0 ? null : { ...watch, sum, deliveries, errorAt, deliveredAt };
+}
+
+function cooldownMs(probe: NonNullable<Limits['probe']>, failedProbes: number): number {
+  return Math.min(probe.cooldownMinutes * probe.backoff ** failedProbes, probe.maxCooldownMinutes) * MINUTE_MS;
+}
+
+/** Each once. */
+function distinct<T>(items: readonly T[]): readonly T[] {
+  return items.length < 2 ? items : [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }

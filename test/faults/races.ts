@@ -1,4 +1,4 @@
-import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import { type GuardEvent, isAuditOnly } from '../../functions/guard/model/event.ts';
 import type { StatusAnswer } from '../../functions/guard/model/integration.ts';
 import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/model/lease.ts';
 import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
@@ -7,6 +7,7 @@ import { type IntegrationsApi, type LedgerView, PEOPLE, type Ports } from '../..
 import { OutOfTimeError } from '../../functions/qonversion/errors.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
+import { QUICK } from '../support/harness.ts';
 import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
 import { fill } from './crash.ts';
 import { gated } from './effects.ts';
@@ -26,10 +27,12 @@ const FAILING_FOR_MINUTES = 15;
 
 /** A probe is due as soon as the next pass runs: what is wrongly taken for ours is wrongly resumed at once. */
 const HASTY = {
+  ...QUICK,
+  flapping: 'off',
   recovery: { ...PROBE_RECOVERY, cooldownMinutes: 1, maxCooldownMinutes: 1, maxAttempts: 9 },
   blastRadius: { percent: 100, floor: 100 },
 };
-const MANUAL = { blastRadius: { percent: 100, floor: 100 } };
+const MANUAL = { ...QUICK, flapping: 'off', blastRadius: { percent: 100, floor: 100 } };
 
 /** Between two steps passes this much of the 120 s a pass has; more than the seconds within which times cannot be told apart. */
 const STEP_MINUTES = 0.1;
@@ -48,6 +51,8 @@ async function reach(name: string, ids: readonly string[], policy: object, minut
   const ledger = createMemoryLedger(clock);
   const ports = createPorts(world, createWorldApi(world), ledger);
   for (const id of ids) world.add({ id, active: 1, eventsPerMinute: 20 });
+  // What it delivers shows how old a list is.
+  world.add({ id: 'neighbour', active: 1, eventsPerMinute: 2 });
   world.advance(5);
   for (const id of ids) world.breakDown(id, 'HTTP 503 from upstream');
   for (let passed = 0; passed < minutes; passed += 5) {
@@ -215,9 +220,10 @@ function overridden(race: Race, id: string): readonly string[] {
 /** Whatever went against the laws in this race. */
 async function judge(race: Race, ids: readonly string[]): Promise<readonly string[]> {
   const wrong: string[] = [];
+  const recorded = (await race.ledger.history(NAME, '2026-01-01T00:00:00Z')).filter(isAuditOnly);
   for (const id of ids) {
     if (!undecidable(race)) wrong.push(...overridden(race, id));
-    const told = race.heard().filter(({ record }) => record?.id === id);
+    const told = [...race.heard(), ...recorded].filter(({ record }) => record?.id === id);
     const count = (...types: string[]) => told.filter(({ type }) => types.includes(type)).length;
     const changes = race.acts.filter((act) => act.id === id && act.from !== act.to && act.from !== null);
     const pauses = changes.filter(({ by, to }) => by === 'guard' && to === 0).length;
@@ -225,7 +231,8 @@ async function judge(race: Race, ids: readonly string[]): Promise<readonly strin
     const handed = told.filter(
       ({ type, reason }) => type.endsWith('abandoned') && reason.includes('until an operator'),
     );
-    const stops = count('integration.paused', 'integration.recovery-abandoned') - handed.length;
+    const failedProbes = told.filter(({ type, record }) => type === 'integration.probe-failed' && record?.active === 0);
+    const stops = count('integration.paused', 'integration.recovery-abandoned') + failedProbes.length - handed.length;
     // Announced although it may have been an operator's, or none.
     const left = told.filter(({ reason }) => /left to the operator|may not have taken effect/.test(reason)).length;
     // What an undisturbed pass paused is known, so its alert comes whatever happened since.

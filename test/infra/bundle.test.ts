@@ -48,7 +48,14 @@ beforeAll(async () => {
   for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
 
   const settings = parseSettings({
-    projects: { production: { secretName: 'qonversion/production', apiUrl: sandbox.url } },
+    projects: {
+      production: {
+        secretName: 'qonversion/production',
+        apiUrl: sandbox.url,
+        // The guard's clock is real here: a test cannot wait for an hour.
+        policy: { failingForMinutes: 0, recovery: { mode: 'manual' } },
+      },
+    },
   });
   const app = new App({ outdir: await mkdtemp(join(tmpdir(), 'cdk-out-')) });
   new GuardStack(app, 'IntegrationGuard', { settings });
@@ -95,6 +102,7 @@ function failSince(minutes: number): void {
   sandbox.production.patch('broken', {
     delivery_error_count: 61,
     last_delivery_at: lastDelivery,
+    last_error_at: new Date().toISOString(),
     last_error_message: 'HTTP 401 Authorization: Bearer abc123def456',
   });
 }

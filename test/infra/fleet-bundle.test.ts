@@ -91,7 +91,8 @@ function createWorld(): World {
   for (const id of ['good', 'broken']) world.add({ id, active: 1, eventsPerMinute: 10 });
   world.patch('broken', {
     delivery_error_count: 61,
-    last_delivery_at: new Date(Date.parse(START) - 60 * 60_000).toISOString(),
+    last_delivery_at: new Date(Date.parse(START) - 2 * 60 * 60_000).toISOString(),
+    last_error_at: START,
   });
   return world;
 }

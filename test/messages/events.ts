@@ -8,18 +8,22 @@ const FIGURES = {
   baseline: 0,
   errorThreshold: 50,
   warnThreshold: 25,
-  failingSince: minutesBefore(NOON, 48),
-  failingMinutes: 48,
-  failingForMinutes: 15,
+  failingSince: minutesBefore(NOON, 72),
+  failingMinutes: 72,
+  failingForMinutes: 60,
 };
 
 /** An event of each type as one would really come. */
 export function anEvent(
   type: EventType,
   record: Partial<IntegrationRecord> = {},
-  reason = '61 failures since 11:12 UTC, threshold 50; no delivery for 48 min, limit 15 min',
+  reason = '61 failures and no delivery since 10:48 UTC, over 1 h 12 min (limits: 50 failures over 1 h)',
 ): GuardEvent {
-  const about = type.startsWith('guard.') ? {} : { record: aFailingRecord(61, 48, record), figures: FIGURES };
+  const about = type.startsWith('guard.')
+    ? {}
+    : type.startsWith('provider.')
+      ? { provider: 'Amplitude' }
+      : { record: aFailingRecord(61, 72, record), figures: FIGURES };
   return makeEvent({
     type,
     project: 'production',

@@ -198,10 +198,10 @@ describe('a row of the panel', () => {
     expect(said).toMatchObject({
       'amp-android': 'delivering; the guard has nothing to do',
       'af-android':
-        'failing; the guard pauses it after 10 more failures, at 09:45 UTC at the earliest, unless a delivery succeeds',
+        'failing; the guard pauses it after 10 more failures, at 09:50 UTC at the earliest, unless a delivery succeeds',
       'seg-stripe': 'paused by the guard; the guard probes it at 11:30 UTC',
       'braze-ios': 'suspended by Qonversion; the guard probes it at 09:50 UTC',
-      'mix-ios': 'probing; the guard ends probe 1 at the first delivery, or pauses it again after 3 more failures',
+      'mix-ios': 'probing; the guard ends probe 1 when deliveries go on, or pauses it again after 3 more failures',
       'hook-billing': 'flapping; the guard reports it, and does not pause it',
       'bq-export': 'paused by an operator; the guard leaves it paused',
       'ph-staging': 'draft; the guard leaves it paused',
@@ -212,11 +212,10 @@ describe('a row of the panel', () => {
   it('tells the truth in advance: what it says happens when it says', async () => {
     const harness = await badDay();
     const { 'af-android': failing, 'braze-ios': suspended } = await rowsOf(harness);
-    expect(failing?.nextAction.at).toBe('2026-11-24T09:45:00.000Z');
-    await harness.run(5);
+    expect(failing?.nextAction.at).toBe('2026-11-24T09:50:00.000Z');
+    await harness.run(10);
     expect(harness.world.get('af-android')?.active).toBe(0);
     expect(suspended?.nextAction.at).toBe('2026-11-24T09:50:00.000Z');
-    await harness.run(5);
     expect(harness.world.get('braze-ios')?.active).toBe(1);
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Stream, streamKey } from '../../functions/sandbox/world/chance.ts';
 import { Delivery, type Tally } from '../../functions/sandbox/world/delivery.ts';
 import { figuresOf } from '../../functions/sandbox/world/figures.ts';
-import { live } from '../../functions/sandbox/world/life.ts';
+import { type Life, live } from '../../functions/sandbox/world/life.ts';
 import { RealisticWorld } from '../../functions/sandbox/world/realistic-world.ts';
 import { DAY_MINUTES, Traffic } from '../../functions/sandbox/world/traffic.ts';
 import type { Trouble } from '../../functions/sandbox/world/troubles.ts';
@@ -70,6 +70,22 @@ describe('traffic', () => {
   });
 });
 
+describe('what is held back', () => {
+  it('comes at once after some silence', () => {
+    const busy = draw(200, () => 0)
+      .map((_, number) => new Traffic(3, `i${number}`))
+      .filter(({ eventsPerDay }) => eventsPerDay > 100_000);
+    const releases = busy.flatMap((traffic) =>
+      draw(20 * DAY_MINUTES, () => 0).flatMap((_, minute) => {
+        const silent = minute > 30 && draw(30, () => 0).every((_, before) => traffic.events(minute - 1 - before) === 0);
+        return silent && traffic.events(minute) > 0 ? [traffic.load(minute)] : [];
+      }),
+    );
+    expect(releases.length).toBeGreaterThan(5);
+    expect(Math.max(...releases)).toBeGreaterThan(8);
+  });
+});
+
 describe('delivery', () => {
   it('keeps account of every event', () => {
     const delivery = aDelivery([aTrouble({ from: 100, to: 400, share: 0.8 }), aTrouble({ from: 700, to: 1_600 })]);
@@ -100,6 +116,16 @@ describe('delivery', () => {
     else expect(delivery.record.delivery_error_count).toBeGreaterThan(2 * fresh);
     delivery.flow(40);
     expect(delivery.record).toMatchObject({ delivery_error_count: 0, last_delivery_at: stamp(40) });
+  });
+
+  it('shows the same record, the very object, until something happens', () => {
+    const delivery = aDelivery();
+    delivery.flow(0);
+    const { record } = delivery;
+    expect(delivery.record).toBe(record);
+    delivery.flow(1);
+    delivery.flow(2);
+    expect(delivery.record).toEqual({ ...record, last_delivery_at: stamp(2) });
   });
 
   it('delivers the events of a short outage with its retries', () => {
@@ -139,8 +165,8 @@ describe('a world', () => {
     const [left, right] = [new RealisticWorld(options), new RealisticWorld(options)];
     for (let minute = 0; minute < 2 * DAY_MINUTES; minute += 1) {
       if (minute === 60) left.get('i3').setActive(0, 'guard', minute);
-      left.advance();
-      right.advance();
+      left.advanceTo(minute + 1);
+      right.advanceTo(minute + 1);
     }
     expect(left.troubles).toEqual(right.troubles);
     for (const [id, { tally, record }] of right.deliveries) {
@@ -174,6 +200,26 @@ describe('a world', () => {
     ]);
   });
 
+  it('is as troubled as the description of the project says', () => {
+    const troubles = [31, 32, 33, 34].flatMap((seed) => {
+      const world = new RealisticWorld({ seed, integrations: 200, days: 30 });
+      return [...world.troubles].flatMap(([id, all]) =>
+        all.map((trouble) => ({ ...trouble, seed, eventsPerDay: world.get(id).traffic.eventsPerDay })),
+      );
+    });
+    const breaks = troubles.filter(({ kind }) => kind === 'break');
+    expect(breaks.length / 4).toBeGreaterThan(30);
+    expect(breaks.length / 4).toBeLessThan(55);
+    const whole = breaks.filter(({ share, eventsPerDay }) => share === 1 && eventsPerDay > 100);
+    expect(whole.length / 4).toBeGreaterThan(15);
+    // One outage of a provider is the same for all that it strikes.
+    const outages = new Set(
+      troubles.filter(({ kind }) => kind === 'provider').map(({ seed, from, share }) => `${seed} ${from} ${share}`),
+    );
+    expect(outages.size / 4).toBeGreaterThan(20);
+    expect(outages.size / 4).toBeLessThan(60);
+  });
+
   it('is lived through the same way twice, and only looked at in observe mode', async () => {
     const short = { seed: 2, integrations: 40, days: 3 };
     const enforced = await live(short, aPolicy({}));
@@ -186,5 +232,115 @@ describe('a world', () => {
     const share = figures.find(({ label }) => label === 'delivered, of what observe delivers');
     expect(share?.value).toBeGreaterThan(80);
     expect(share?.value).toBeLessThanOrEqual(100.5);
+  });
+});
+
+describe('breaks to be paused', () => {
+  const options = { seed: 33, integrations: 150, days: 6 };
+
+  it('are those of which every delivery fails, above 100 events a day, for a day', async () => {
+    const world = new RealisticWorld(options);
+    const longAndBusy = [...world.troubles].flatMap(([id, troubles]) => {
+      const { eventsPerDay } = world.get(id).traffic;
+      return troubles.filter(({ kind, from }) => kind === 'break' && from <= 5 * DAY_MINUTES && eventsPerDay > 100);
+    });
+    const whole = longAndBusy.filter(({ share }) => share === 1).length;
+    expect(longAndBusy.length).toBeGreaterThan(whole);
+    // A guard that ignores everything alerts nobody, so no person repairs anything before the worker suspends it.
+    const ignored = await live(options, aPolicy({ overrides: [{ match: { title: '*' }, mode: 'ignore' }] }));
+    expect(ignored).toMatchObject({ pauses: 0, breaksToPause: whole, breaksPaused: 0 });
+  });
+});
+
+describe('figures', () => {
+  const textOf = (lives: readonly Life[], part: string) =>
+    figuresOf({ name: 'defaults', enforced: lives, observed: lives }).find(({ label }) => label.includes(part))?.text;
+
+  it.each([1, 3, 12])('are sensible for a day of %s integrations', async (integrations) => {
+    const life = await live({ seed: 9, integrations, days: 1 }, aPolicy({}));
+    for (const { label, value, text } of figuresOf({ name: 'defaults', enforced: [life], observed: [life] })) {
+      expect(value, label).not.toBeNaN();
+      expect(text, label).not.toMatch(/NaN|Infinity/);
+    }
+    // Nothing that breaks on the only day has been broken for a day.
+    expect(textOf([life], 'true breaks above 100 events a day')).toBe('–');
+  });
+
+  const life: Life = {
+    days: 60,
+    counts: 'events',
+    pauses: 20,
+    falsePauses: 0,
+    breakPauses: 4,
+    providerOutagePauses: 10,
+    qonversionOutagePauses: 2,
+    breaks: 5,
+    breaksToPause: 4,
+    breaksPaused: 3,
+    delivered: 0,
+    failed: 0,
+    withheld: 0,
+    doomed: 0,
+    withheldByOthers: 0,
+    lostShares: [],
+    hoursPausedInVain: 0,
+    mailsPerDay: [1, 3],
+    firstAlertHours: { 'below 1': [], '1 to 10': [2, 30, 40], '10 to 100': [], 'above 100': [Infinity] },
+    severe: { episodes: 0, reported: 0 },
+    mild: { episodes: 2, reported: 1 },
+    ledgerWrites: 60,
+    requests: 250,
+    passes: 200,
+    quietPasses: 150,
+  };
+
+  it('are for 30 days, pauses in outages for 90', () => {
+    expect(textOf([life], 'pauses')).toBe('10.0');
+    expect(textOf([life], 'pauses during provider-wide outages')).toBe('15.0');
+    expect(textOf([life], "pauses during Qonversion's outages")).toBe('3.0');
+    expect(textOf([life], 'every delivery failing')).toBe('75.0 %');
+    expect(textOf([life], 'quiet passes')).toBe('75.0 %');
+  });
+
+  it('weigh every integration the same in one row, and every event in another', () => {
+    const unlucky: Life = { ...life, delivered: 990, withheld: 10, lostShares: [0.5, 0, 0, 0] };
+    expect(textOf([unlucky], 'events lost to our pauses')).toBe('1.0 %');
+    expect(textOf([unlucky], 'each integration weighing the same')).toBe('12.5 %');
+  });
+
+  it('show a dash where there is nothing to measure by', () => {
+    expect(textOf([life], 'events lost')).toBe('–');
+    expect(textOf([life], 'would have failed anyway')).toBe('–');
+    expect(textOf([life], 'at least 80 % failing')).toBe('–');
+    expect(textOf([life], 'below 1 events a day: median')).toBe('–');
+  });
+
+  it('say apart when the first alert came where retries are not counted', () => {
+    const sooner: Life = {
+      ...life,
+      counts: 'attempts',
+      firstAlertHours: { ...life.firstAlertHours, '1 to 10': [1, 1] },
+    };
+    expect(textOf([life, sooner], '1 to 10 events a day: median')).toBe('2.0 h');
+    expect(textOf([life, sooner], '1 to 10 events a day, retries not counted: median')).toBe('30.0 h');
+    expect(textOf([sooner], '1 to 10 events a day, retries not counted: median')).toBe('–');
+    expect(textOf([life], 'above 100 events a day: median')).toBe('never');
+  });
+});
+
+/** A short form of `npm run worlds -- --check`, which CI runs. */
+describe('law 8: the guard does no harm', () => {
+  /** Worlds that no rule was tuned on. */
+  const SEEDS = [301, 302];
+
+  it('over weeks of a realistic world, with the defaults', { timeout: 120_000 }, async () => {
+    const policy = aPolicy();
+    const enforced = await Promise.all(SEEDS.map((seed) => live({ seed, integrations: 60, days: 14 }, policy)));
+    const sum = (all: readonly Life[], of: (life: Life) => number) => all.reduce((total, life) => total + of(life), 0);
+    // Each integration weighs the same: in so few of them one with a million events a day would decide.
+    expect(mean(enforced.flatMap(({ lostShares }) => lostShares))).toBeLessThan(0.003);
+    expect(sum(enforced, (life) => life.breaksPaused)).toBe(sum(enforced, (life) => life.breaksToPause));
+    expect(sum(enforced, (life) => life.falsePauses)).toBeLessThanOrEqual(10);
+    expect(sum(enforced, (life) => life.requests) / sum(enforced, (life) => life.passes)).toBeLessThan(1.2);
   });
 });

@@ -33,7 +33,18 @@ export interface HarnessOptions extends WorldOptions {
   readonly audiences?: readonly Audience[];
 }
 
-export function createHarness(
+/**
+ * Limits that are reached within minutes, and one rule at a time: a test that is not about the defaults is short. A test's own
+ * policy comes on top.
+ */
+export const QUICK = { failingForMinutes: 15, recovery: { mode: 'manual' }, providerOutage: 'off' } as const;
+
+export function createHarness(policy: Record<string, unknown> = {}, options: HarnessOptions = {}): Harness {
+  return createDefaultsHarness({ ...QUICK, ...policy }, options);
+}
+
+/** The same with the defaults of the settings. */
+export function createDefaultsHarness(
   policy: Record<string, unknown> = {},
   { audiences, ...options }: HarnessOptions = {},
 ): Harness {

@@ -4,8 +4,9 @@ import type { IntegrationRecord } from '../../functions/guard/model/integration.
 import { alertsOf, type Decision, decide, statusAsked } from '../../functions/guard/policy/decide.ts';
 import { effectivePolicy } from '../../functions/guard/policy/effective-policy.ts';
 import { resolve } from '../../functions/guard/policy/resolve.ts';
+import type { HoldingOutage } from '../../functions/guard/policy/situation.ts';
 import type { Versioned } from '../../functions/guard/ports.ts';
-import { aPolicy, NOON } from './builders.ts';
+import { aPolicy, aRecord, NOON } from './builders.ts';
 
 /**
  * Rules as a specification sees them: records in, decisions out, pass after pass. Nothing here looks into an entry, so a test
@@ -17,16 +18,34 @@ export interface PassConditions {
   readonly at?: string;
   /** Whether `updated_at` has been shown to be the time of a change. */
   readonly changeTimesShown?: boolean;
+  /** Whether no pass has ever looked at the project. */
+  readonly firstLook?: boolean;
+  /** The outage that holds back what the rules would do. */
+  readonly outage?: HoldingOutage;
 }
 
 /** A decision of the first pass that ever looked at the integration. */
 export function firstPass(record: IntegrationRecord, conditions: PassConditions = {}): Decision {
-  return decideWith(record, null, conditions);
+  return decideWith(record, null, { firstLook: true, ...conditions });
 }
 
 /** The decision of the pass after one in which `decision` was executed and everything went well. */
 export function nextPass(decision: Decision, record: IntegrationRecord, conditions: PassConditions = {}): Decision {
-  return decideWith(record, executed(decision), conditions);
+  const known = executed(decision);
+  return decideWith(listed(record, decision, known, conditions.at ?? NOON), known, conditions);
+}
+
+/** The record as the API lists it: a change of its state has moved `updated_at`, unless the test says otherwise. */
+function listed(
+  record: IntegrationRecord,
+  decision: Decision,
+  known: Versioned<Entry> | null,
+  at: string,
+): IntegrationRecord {
+  if (record.updated_at !== aRecord().updated_at) return record;
+  const active = statusAsked(decision) ?? decision.record?.active;
+  const updated_at = active === record.active ? (known?.entry.state.mark.changedAt ?? record.updated_at) : at;
+  return { ...record, updated_at };
 }
 
 /** What a decision asks of Qonversion, in one word. */
@@ -47,9 +66,10 @@ export function types(decision: Decision): readonly string[] {
 function decideWith(
   record: IntegrationRecord,
   known: Versioned<Entry> | null,
-  { policy = {}, at = NOON, changeTimesShown = true }: PassConditions,
+  { policy = {}, at = NOON, changeTimesShown = true, firstLook = false, outage }: PassConditions,
 ): Decision {
-  const context = { project: 'production', now: at, changeTimesShown };
+  const holding = () => outage ?? null;
+  const context = { project: 'production', now: at, changeTimesShown, firstLook, holding };
   return decide(record, known, effectivePolicy(aPolicy(policy), record), context);
 }
 

@@ -8,14 +8,14 @@ import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Clock, Ledger, LedgerItem, Ports } from '../../functions/guard/ports.ts';
 import type { GuardedProject } from '../../functions/guard/settings/types.ts';
-import { upcastEntry, upcastProjectEntry } from '../../functions/ledger/upcast.ts';
+import { ENTRY, PROJECT_ENTRY } from '../../functions/ledger/upcast.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import type { World } from '../../functions/sandbox/world.ts';
-import { BUSY_POLICY, createBusyWorld, keyOf, playBusyDay } from '../faults/busy-day.ts';
-import { CRASH_PROJECT } from '../faults/crash.ts';
+import { keyOf } from '../faults/busy-day.ts';
 import { LEDGER_TABLE, startDynamo } from '../support/aws-emulators.ts';
 import { aPolicy } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
+import { createWorldV1, POLICY_V1, playDayV1 } from './busy-day-v1.ts';
 import { type LedgersV1, type RecordedItem, type RecordedPass, readLedgersV1 } from './ledgers-v1.ts';
 
 /**
@@ -23,6 +23,8 @@ import { type LedgersV1, type RecordedItem, type RecordedPass, readLedgersV1 } f
  * and nothing is announced twice.
  */
 const recorded: LedgersV1 = await readLedgersV1();
+
+const PROJECT: GuardedProject = { name: recorded.project, policy: aPolicy(POLICY_V1) };
 
 let dynamo: Awaited<ReturnType<typeof startDynamo>>;
 let folder: string;
@@ -40,9 +42,9 @@ afterAll(async () => {
 
 /** The world of minute 0, once the guard of the version before has done in it what was recorded. */
 async function worldAtZero(): Promise<World> {
-  const world = createBusyWorld();
+  const world = createWorldV1();
   const zero = Date.parse(recorded.at);
-  await playBusyDay(world, async () => {
+  await playDayV1(world, async () => {
     const minute = Math.round((world.now().getTime() - zero) / 60_000);
     for (const [at, id, status] of recorded.eve.statusCalls) if (at === minute) world.setStatus(id, status);
   });
@@ -64,8 +66,8 @@ const PLACES: readonly {
       for (const { id, entry, expiresAt } of items) {
         const item: LedgerItem =
           id === null
-            ? { kind: 'project', entry: upcastProjectEntry(entry) }
-            : { kind: 'integration', id, entry: upcastEntry(entry) };
+            ? { kind: 'project', entry: PROJECT_ENTRY[1](entry) }
+            : { kind: 'integration', id, entry: ENTRY[1](entry) };
         await ledger.write(recorded.project, item, null, expiresAt);
       }
       return ledger;
@@ -119,10 +121,20 @@ function unsettledOf(items: readonly RecordedItem[]): ReadonlySet<string> {
   return new Set(intents.flatMap(({ events, owed = [] }) => [...events, ...owed].map(({ id }) => id)));
 }
 
+/** Of those, what is certain: the alerts of a request that never reached Qonversion announce nothing that happened. */
+function happenedOf({ items, statusCalls }: RecordedPass): ReadonlySet<string> {
+  const asked = (id: string | null, entry: unknown) => {
+    const { intent } = entry as { readonly intent: { readonly act?: { readonly status: number } | null } | null };
+    const act = intent?.act ?? null;
+    return act === null || statusCalls.some(([called, status]) => called === id && status === act.status);
+  };
+  return unsettledOf(items.filter(({ id, entry }) => asked(id, entry)));
+}
+
 type Open = (typeof PLACES)[number]['open'];
 
 /** Passes of today, five minutes apart, over what a recorded pass has left. */
-async function runOn(point: RecordedPass, open: Open, minutes: number, project: GuardedProject = CRASH_PROJECT) {
+async function runOn(point: RecordedPass, open: Open, minutes: number, project = PROJECT) {
   count += 1;
   const world = await worldAtZero();
   for (const [id, status] of point.statusCalls) world.setStatus(id, status);
@@ -147,9 +159,7 @@ async function goOn(point: RecordedPass, open: Open): Promise<readonly string[]>
   for (const { key, id } of point.published) note(key, id);
   for (const event of alerts.events()) note(keyOf(event), event.id);
   for (const [key, expected] of Object.entries(recorded.reference.published)) {
-    const announced = ids.get(key)?.size ?? 0;
-    if (announced < expected.length) wrong.push(`lost: ${key}`);
-    if (announced > expected.length) wrong.push(`announced under another id: ${key}`);
+    if ((ids.get(key)?.size ?? 0) > expected.length) wrong.push(`announced under another id: ${key}`);
   }
   const failed = /lost|refused/.test(point.name);
   for (const key of ids.keys()) {
@@ -161,27 +171,26 @@ async function goOn(point: RecordedPass, open: Open): Promise<readonly string[]>
   const again = alerts.events().filter(({ id }) => before.has(id) && !unsettled.has(id));
   for (const event of again) wrong.push(`announced again although it was settled: ${keyOf(event)}`);
 
+  const history = await ledger.history(recorded.project, '2026-01-01T00:00:00.000Z');
+  const told = new Set([...point.published, ...alerts.events(), ...history].map(({ id }) => id));
+  for (const id of happenedOf(point)) if (!told.has(id)) wrong.push(`lost: ${id}`);
+
   const view = await ledger.read(recorded.project);
-  for (const [id, active] of Object.entries(recorded.reference.active)) {
-    if (world.get(id)?.active !== active) wrong.push(`${id} is ${world.get(id)?.active}, the policy wants ${active}`);
-  }
   for (const [id, { entry }] of view.integrations) {
     if (entry.attempt !== null || entry.outbox.length > 0) wrong.push(`not settled: ${id}`);
-    const state = entry.state.name === 'isolated' ? 'closed' : entry.state.name;
-    const expected = recorded.reference.circuits[id];
-    if (expected !== undefined && state !== expected)
-      wrong.push(`the ledger has ${id} ${state} instead of ${expected}`);
+    const active = world.get(id)?.active;
+    const { name } = entry.state;
+    const fits = active === undefined || (name === 'closed' || name === 'half-open' ? active === 1 : active !== 1);
+    if (!fits) wrong.push(`the ledger has ${id} ${name}, and Qonversion ${active}`);
   }
   const { length: alertsBefore } = alerts.events();
-  const quiet = await runPass(ports, CRASH_PROJECT);
+  const quiet = await runPass(ports, PROJECT);
   if (quiet.results.some(({ outcome }) => outcome !== 'quiet')) wrong.push('a pass with nothing to do was not quiet');
   if (alerts.events().length > alertsBefore) wrong.push('a pass with nothing to do announced something');
-  const history = await ledger.history(recorded.project, recorded.at);
   const kept = new Set([...point.history.map(({ id }) => id), ...history.map(({ id }) => id)]);
   const missing = [...ids].filter(([, all]) => [...all].some((id) => !kept.has(id))).map(([key]) => key);
   for (const key of missing) wrong.push(`not in the history: ${key}`);
-  if (history.some((event) => isAuditOnly(event) && ids.has(keyOf(event))))
-    wrong.push('an audit-only event was announced');
+  if (alerts.events().some(isAuditOnly)) wrong.push('an audit-only event was announced');
   return wrong;
 }
 
@@ -198,10 +207,11 @@ describe('a ledger of the version before', () => {
     const settled = recorded.crashes.at(-1);
     if (place === undefined || settled === undefined) throw new Error('something was recorded');
     // Without probes, which would come in between.
-    const manual = { ...CRASH_PROJECT, policy: aPolicy({ ...BUSY_POLICY, recovery: { mode: 'manual' } }) };
-    const { alerts } = await runOn(settled, place.open, 65, manual);
+    const policy = aPolicy({ ...POLICY_V1, recovery: { mode: 'manual' }, remindAt: '08:00' });
+    const { alerts } = await runOn(settled, place.open, 24 * 60, { ...PROJECT, policy });
     const reminders = [...settled.published, ...alerts.events().map((event) => ({ key: keyOf(event), id: event.id }))];
     const ids = reminders.filter(({ key }) => key === 'integration.still-down reminds').map(({ id }) => id);
+    expect(ids).toHaveLength(2);
     expect(new Set(ids).size).toBe(2);
   });
 

@@ -22,6 +22,8 @@ interface Outage {
   readonly by: OpenedBy;
   /** Names the outage in event ids: the moment its failures began. */
   readonly episode: string;
+  /** When deliveries stopped for the first time in this outage. */
+  readonly stoppedAt: string;
   /** When deliveries stopped this time. Cooldowns are counted from here. */
   readonly openedAt: string;
   /** Probes that have failed so far. */
@@ -46,6 +48,16 @@ export interface OpenState extends Outage {
 export interface HalfOpenState extends Outage {
   readonly name: 'half-open';
   readonly probedAt: string;
+  /** Since when a pass has seen deliveries succeed in this probe; null: none has. */
+  readonly delivering: Delivering | null;
+}
+
+/** The first delivery that a pass saw in a probe. One delivery is no recovery (rule 8). */
+export interface Delivering {
+  /** When the pass saw it. */
+  readonly since: string;
+  /** `last_delivery_at` then. */
+  readonly lastDeliveryAt: string | null;
 }
 
 /** Our breaker over one integration: delivering, held off by an operator (rule 6), stopped, or delivering as a probe. */
@@ -64,7 +76,7 @@ export interface Notice {
 /** What a notice about an integration is about; the first four belong to one stretch of failures. */
 export type Topic = StretchTopic | 'stopped' | 'flapping';
 export type StretchTopic = 'failing' | 'would-pause' | 'pause-failed' | 'activation-failed';
-export type ProjectTopic = 'failing' | 'held' | 'unreadable';
+export type ProjectTopic = 'failing' | 'held' | 'unreadable' | 'list-suspicious';
 export type Notices<T extends string = Topic> = { readonly [topic in T]?: Notice };
 
 /** What we ask of Qonversion, while its outcome is unknown. */
@@ -99,22 +111,34 @@ export interface Remembered {
   readonly lease: string | null;
 }
 
-/** Failures and deliveries of an integration as they moved on from pass to pass (rule 9). */
+/** The failures since the last delivery, as passes have observed them (rules 2 and 4). */
+export interface Stretch {
+  /** When a pass first saw them. The failure span begins here. */
+  readonly since: string;
+  /** `delivery_error_count` and `last_delivery_at` then: a smaller count or a later delivery ends the stretch. */
+  readonly count: number;
+  readonly lastDeliveryAt: string | null;
+}
+
+/** A cumulative sum over samples of whether the last attempt failed (rule 9). */
 export interface Flapping {
   /** When the watching began: names the episode. */
   readonly since: string;
-  /** The last pass that looked, and what it saw. */
-  readonly seenAt: string;
-  readonly lastErrorAt: string;
-  readonly lastDeliveryAt: string;
-  /** A letter for each of the last passes, the newest last. */
-  readonly marks: string;
+  /** The sum: grows with each failed sample, shrinks with each that delivered, and ends at 0. */
+  readonly score: number;
+  /** Deliveries seen to move on since the watching began, up to those that tell flapping from an outage. */
+  readonly deliveries: number;
+  /** The attempts that the last sample saw. */
+  readonly lastErrorAt: string | null;
+  readonly lastDeliveryAt: string | null;
 }
 
 /** What we remember of one integration. It is settled when `attempt` is null and the outbox is empty. */
 export interface Entry extends Remembered {
   readonly state: State;
-  /** What the last passes saw of an integration that fails and delivers by turns; null while it does not. */
+  /** The current failures; null while there are none. */
+  readonly stretch: Stretch | null;
+  /** What passes saw of an integration that fails and delivers by turns; null while it does not. */
   readonly flapping: Flapping | null;
   readonly notices: Notices;
   /** An operator has the guard ignore it until then; null: not. */
@@ -122,11 +146,37 @@ export interface Entry extends Remembered {
   readonly attempt: Attempt | null;
 }
 
+/** An outage that integrations share: of one provider, or of what all of them depend on (rule 10). */
+export interface SharedOutage {
+  /** The provider's display title; null: a common cause of several providers. */
+  readonly provider: string | null;
+  readonly since: string;
+  /** Since when no more than half of them fail; null while more do. */
+  readonly calmSince: string | null;
+  /** Null while it lasts. It is remembered for a day: what failed in it is judged anew from then on. */
+  readonly endedAt: string | null;
+  /** How often it came back within hours: each time it has to be calm for twice as long. */
+  readonly returns: number;
+}
+
+/** What the last list had, to notice when a list has lost most of it (rule 12). */
+export interface Listed {
+  readonly count: number;
+  /** Fingerprints of some of the integrations, always the same ones: the smallest, sorted. */
+  readonly sample: readonly string[];
+}
+
 /** What we remember of a project as a whole. */
 export interface ProjectEntry extends Remembered {
   readonly notices: Notices<ProjectTopic>;
   /** Fingerprints of the integrations that the blast radius has held back in this episode, sorted. */
   readonly held: readonly string[];
+  /** Since when no more of them are over the limits than may be paused; null while more are. */
+  readonly heldCalmSince: string | null;
+  /** Those that last, and those that ended within a day. */
+  readonly outages: readonly SharedOutage[];
+  /** Null: the guard has never looked at the project (rule 2). */
+  readonly listed: Listed | null;
 }
 
 export const NO_MARK: Mark = { count: 0, lastDeliveryAt: null, changedAt: null, activatedAt: null };
@@ -134,6 +184,7 @@ export const NO_MARK: Mark = { count: 0, lastDeliveryAt: null, changedAt: null, 
 /** The entry of an integration we remember nothing of. */
 export const BLANK_ENTRY: Entry = {
   state: { name: 'closed', mark: NO_MARK },
+  stretch: null,
   flapping: null,
   notices: {},
   ignoredUntil: null,
@@ -142,11 +193,19 @@ export const BLANK_ENTRY: Entry = {
   lease: null,
 };
 
-export const BLANK_PROJECT_ENTRY: ProjectEntry = { notices: {}, held: [], outbox: [], lease: null };
+export const BLANK_PROJECT_ENTRY: ProjectEntry = {
+  notices: {},
+  held: [],
+  heldCalmSince: null,
+  outages: [],
+  listed: null,
+  outbox: [],
+  lease: null,
+};
 
 /** The entry once everything about the past but an exemption and what is still to be delivered is forgotten. */
 export function afresh(entry: Entry, state: State, notices: Notices = {}): Entry {
-  return { ...entry, state, notices, flapping: null };
+  return { ...entry, state, notices, stretch: null, flapping: null };
 }
 
 /** Whether nothing is under way or left to deliver (law 1). */

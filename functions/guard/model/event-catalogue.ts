@@ -15,6 +15,8 @@ export type Phase = 'delivering' | 'failing' | 'probing' | 'paused' | 'suspended
 export interface EventSubject {
   /** Where the events go: "Amplitude (iOS)". */
   readonly destination: string;
+  /** The provider the event is about; empty for events about the guard. */
+  readonly provider: string;
   /** The integration's id, for commands. */
   readonly id: string;
   /** When the guard probes next, as a reader would say it ("13:00 UTC"); null when no probe will follow. */
@@ -64,6 +66,15 @@ const fixOrPause: Sentences = ({ id, command }) => `Fix it at the provider. To p
 
 const pauseAgain: Sentences = ({ id, command }) => `Nothing. To pause it again: ${command(`pause ${id}`)}`;
 
+const listGaps: Sentences = ({ id, command }) =>
+  `To list when events were not forwarded, for an export from Qonversion: ${command(`gaps ${id}`)}`;
+
+/** Qonversion's scheduled reports have these as destinations. */
+const REPORTS: ReadonlySet<string> = new Set(['Slack', 'Webhooks']);
+
+const reports: Sentences = ({ provider }) =>
+  REPORTS.has(provider) ? ' A scheduled report that is sent through it may stop as well.' : '';
+
 const nextProbe: Sentences = (subject) =>
   subject.nextProbe === null
     ? 'The guard will not resume it.'
@@ -86,7 +97,7 @@ const EVENT_CATALOGUE = {
     actor: 'guard',
     label: 'failing',
     description:
-      'Deliveries keep failing. The early warning (`warnThreshold`) is reached, the limits for a pause are not.',
+      'Deliveries keep failing: `warnThreshold` is reached and half of `failingForMinutes`, or `lowTraffic.warnAfterHours`. The limits for a pause are not.',
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'delivering', after: 'failing' },
@@ -105,11 +116,11 @@ const EVENT_CATALOGUE = {
     incident: 'trigger',
     phases: { before: 'delivering', after: 'paused' },
     meaning: (subject) =>
-      `No more events are sent to ${subject.destination}. Events from the pause are not delivered later. ${nextProbe(subject)}`,
+      `No more events are sent to ${subject.destination}. Events from the pause are not delivered later.${reports(subject)} ${nextProbe(subject)}`,
     check: LAST_ERROR,
     advice: fixAndResume,
     background: () =>
-      'With manual recovery the guard never resumes it. You can also resume it in the Qonversion dashboard. The guard counts its failures from that moment. If the pause was wrong, raise the limits for this integration in `overrides`.',
+      'A pause of Slack or Webhooks may stop a scheduled report as well. With manual recovery the guard never resumes it. You can also resume it in the Qonversion dashboard. The guard counts its failures from that moment. If the pause was wrong, raise the limits for this integration in `overrides`.',
   },
   'integration.would-pause': {
     severity: 'warning',
@@ -159,7 +170,7 @@ const EVENT_CATALOGUE = {
     incident: 'trigger',
     phases: { before: 'delivering', after: 'suspended' },
     meaning: (subject) =>
-      `Qonversion sends no more events to ${subject.destination}. Events from the suspension are not delivered later. ${nextProbe(subject)}`,
+      `Qonversion sends no more events to ${subject.destination}. Events from the suspension are not delivered later.${reports(subject)} ${nextProbe(subject)}`,
     check: LAST_ERROR,
     advice: fixAndResume,
     background: () => 'The guard never turns a suspension into a pause.',
@@ -173,27 +184,42 @@ const EVENT_CATALOGUE = {
     phases: { before: 'paused', after: 'delivering' },
     meaning: ({ destination }) =>
       `Events are sent to ${destination} again. The guard leaves it on and counts failures from now on.`,
-    check: () => 'Did your team resume it? If not, another person has access to the project.',
+    check: (subject) =>
+      `Did your team resume it? If not, another person has access to the project. ${listGaps(subject)}`,
     advice: pauseAgain,
   },
   'integration.probing': {
     severity: 'info',
     actor: 'guard',
     label: 'probing',
+    auditOnly: true,
     description: 'The cooldown is over. The guard resumed the integration to see whether deliveries succeed.',
     phases: { before: 'paused', after: 'probing' },
     meaning: ({ destination }) =>
-      `Events are sent to ${destination} again as a probe. Successful deliveries end the outage. Failures stop it again, for longer.`,
+      `Events are sent to ${destination} again as a probe. If deliveries go on, the outage is over. Failures stop it again, for longer.`,
     advice: pauseAgain,
+  },
+  'integration.probe-failed': {
+    severity: 'info',
+    actor: 'guard',
+    auditOnly: true,
+    label: 'probe failed',
+    description: 'Deliveries failed during a probe, so the guard paused the integration again, for longer.',
+    quotesLastError: true,
+    phases: { before: 'probing', after: 'paused' },
+    meaning: (subject) => `No more events are sent to ${subject.destination}. ${nextProbe(subject)}`,
+    check: LAST_ERROR,
+    advice: fixAndResume,
   },
   'integration.recovered': {
     severity: 'info',
     actor: 'guard',
     label: 'recovered',
-    description: 'Deliveries succeed again.',
+    description: 'Deliveries succeed again. After a probe they have gone on for as long as the last cooldown.',
     incident: 'resolve',
     phases: { before: 'failing', after: 'delivering' },
     meaning: ({ destination }) => `Events arrive at ${destination} again.`,
+    advice: (subject) => `Nothing. ${listGaps(subject)}`,
     background: () => 'Events from a pause are not delivered later. If you need them, export them from Qonversion.',
   },
   'integration.recovery-abandoned': {
@@ -215,7 +241,7 @@ const EVENT_CATALOGUE = {
     severity: 'warning',
     actor: 'guard',
     label: 'still down',
-    description: 'A reminder: the integration is still stopped.',
+    description: 'The daily summary (`remindAt`): the integration is still stopped.',
     quotesLastError: true,
     incident: 'trigger',
     meaning: (subject) =>
@@ -229,7 +255,8 @@ const EVENT_CATALOGUE = {
     severity: 'warning',
     actor: 'guard',
     label: 'flapping',
-    description: 'Deliveries fail and succeed by turns. Each success resets the count, so no threshold is reached.',
+    description:
+      'Deliveries fail and succeed by turns, and most fail. Each success resets the count, so no limit is reached.',
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'delivering', after: 'failing' },
@@ -268,6 +295,61 @@ const EVENT_CATALOGUE = {
     description: 'An operator had the guard ignore the integration for some time, or ended that.',
     meaning: () => 'While an integration is ignored, the guard neither pauses it nor sends alerts about it.',
     advice: ({ id, command }) => `Nothing. To have it guarded again: ${command(`ignore ${id} --off`)}`,
+  },
+  'provider.down': {
+    severity: 'critical',
+    actor: 'guard',
+    label: 'down',
+    description:
+      'Most integrations of one provider that were tried lately fail at once (`providerOutage`). One event instead of one per integration.',
+    incident: 'trigger',
+    meaning: ({ provider }) =>
+      `${provider} rejects the events of many integrations, so the cause is there. The guard pauses none of them for now: events are still sent, and Qonversion repeats failed ones for a while.`,
+    check: ({ provider, command }) => `The status page of ${provider}. Which integrations: ${command('plan')}`,
+    advice: () => 'Nothing, if the provider is repairing it. Do not pause them: what you pause is lost for certain.',
+    background: () =>
+      'While the outage lasts, and for at most `providerOutage.holdHours`, none of the provider’s integrations is paused or reported on its own. After that each is judged by itself.',
+  },
+  'provider.recovered': {
+    severity: 'info',
+    actor: 'guard',
+    label: 'recovered',
+    description: 'For about half an hour few integrations of the provider have failed.',
+    incident: 'resolve',
+    meaning: ({ provider }) =>
+      `${provider} accepts events again. Integrations that still fail are judged by themselves.`,
+  },
+  'guard.common-cause': {
+    severity: 'critical',
+    actor: 'guard',
+    label: 'failing for a common cause',
+    description:
+      'Integrations of several providers, or most of the project, fail at once: the cause is at Qonversion, in the network, or in an account that they share.',
+    incident: 'trigger',
+    meaning: () =>
+      'The guard pauses none of them for now. Events are still sent, and Qonversion repeats failed ones for a while.',
+    check: ({ command }) => `Qonversion's status page. What the errors have in common: ${command('plan')}`,
+    advice: () => 'Nothing, if Qonversion is repairing it. Do not pause them: what you pause is lost for certain.',
+  },
+  'guard.common-cause-ended': {
+    severity: 'info',
+    actor: 'guard',
+    label: 'delivering after a common cause',
+    description: 'For about half an hour few integrations have failed.',
+    incident: 'resolve',
+    meaning: () => 'Integrations that still fail are judged by themselves.',
+  },
+  'guard.list-suspicious': {
+    severity: 'critical',
+    actor: 'guard',
+    label: 'list of integrations suspicious',
+    description: 'The list has suddenly lost most of the integrations it had, or all of them.',
+    incident: 'trigger',
+    meaning: () => 'The guard concludes nothing from this list: it pauses, probes and forgets nothing.',
+    check: () =>
+      'Does the secret hold the key of another project? Were integrations deleted? Does Qonversion report an incident?',
+    advice: ({ command }) =>
+      `If the key is wrong, store the right one. If the list is right, do nothing: the guard accepts it after a day. To see it: ${command('list')}`,
   },
   'guard.held': {
     severity: 'critical',

@@ -9,7 +9,9 @@ export interface Figures {
   readonly baseline: number;
   readonly errorThreshold: number;
   readonly warnThreshold: number;
+  /** The last delivery, the creation, or the activation that a pass saw, whichever is the latest. */
   readonly failingSince: string;
+  /** The failure span (rule 2): from the moment a pass first saw these failures to the last of them. */
   readonly failingMinutes: number;
   readonly failingForMinutes: number;
 }
@@ -27,6 +29,8 @@ export interface GuardEvent {
   /** One sentence a person understands. */
   readonly reason: string;
   readonly record: IntegrationRecord | null;
+  /** The provider an event without a record is about; null: about the project or the guard. */
+  readonly provider: string | null;
   readonly figures: Figures | null;
   /** When the guard probes it next, if it does. */
   readonly nextProbeAt: string | null;
@@ -64,6 +68,7 @@ export interface EventSeed {
   readonly ordinal?: number | string;
   readonly reason: string;
   readonly record?: IntegrationRecord;
+  readonly provider?: string | null;
   readonly figures?: Figures;
   readonly nextProbeAt?: string | null;
 }
@@ -72,6 +77,7 @@ export interface EventSeed {
 export function makeEvent(seed: EventSeed): GuardEvent {
   const record = seed.record ?? null;
   const identity = [seed.project, record?.id ?? '', seed.type, seed.episode, seed.ordinal ?? 0];
+  if (seed.provider) identity.push(seed.provider);
   return boundEvent({
     id: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
     type: seed.type,
@@ -81,6 +87,7 @@ export function makeEvent(seed: EventSeed): GuardEvent {
     episode: seed.episode,
     reason: seed.reason,
     record,
+    provider: seed.provider ?? null,
     figures: seed.figures ?? null,
     nextProbeAt: seed.nextProbeAt ?? null,
   });
@@ -88,13 +95,14 @@ export function makeEvent(seed: EventSeed): GuardEvent {
 
 /** The event with every text in it safe and of limited length, times and ids included (law 5). Changes nothing the second time. */
 export function boundEvent(event: GuardEvent): GuardEvent {
-  const { record, figures } = event;
+  const { record, figures, provider } = event;
   return {
     ...event,
     time: boundTime(event.time),
     episode: boundTime(event.episode),
     reason: safeText(event.reason, 500),
     record: record === null ? null : boundRecord(record),
+    provider: provider === null ? null : safeText(provider, 60),
     figures: figures === null ? null : { ...figures, failingSince: boundTime(figures.failingSince) },
     nextProbeAt: event.nextProbeAt === null ? null : boundTime(event.nextProbeAt),
   };

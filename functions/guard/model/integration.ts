@@ -38,7 +38,7 @@ export interface InvalidRecord {
 export interface Listing {
   readonly records: readonly IntegrationRecord[];
   readonly invalid: readonly InvalidRecord[];
-  /** How far the API's clock is ahead of ours, in milliseconds; 0 when it did not say, or when it is seconds. */
+  /** How far the API's clock is ahead of ours, in milliseconds, as it says; 0 when it did not say, or when it is seconds. */
   readonly clockAheadMs: number;
 }
 
@@ -53,5 +53,7 @@ export type StatusAnswer =
   | { readonly outcome: 'already'; readonly record: IntegrationRecord }
   /** The request certainly had no effect. */
   | { readonly outcome: 'refused'; readonly error: Error }
+  /** The same, and it would be so for every other request: the API does not accept the key. */
+  | { readonly outcome: 'key-refused'; readonly error: Error }
   /** No answer, or none that shows the state: the request may have taken effect. */
   | { readonly outcome: 'unknown'; readonly error: Error };

@@ -30,21 +30,32 @@ export function isLeased(lease: string | null, now: string): boolean {
  */
 export function withoutFuture(entry: Entry, now: string): Entry {
   const { state } = entry;
-  const isAhead = (moment: string | null) =>
-    moment !== null && Date.parse(moment) - Date.parse(now) >= 2 * PASS_TIME_LIMIT_SECONDS * 1_000;
   const moments = [
     state.mark.activatedAt,
     'openedAt' in state ? state.openedAt : null,
     'probedAt' in state ? state.probedAt : null,
+    'delivering' in state ? (state.delivering?.since ?? null) : null,
   ];
-  if (!moments.some(isAhead)) return entry;
-  const bound = <T extends string | null>(moment: T): T | string => (isAhead(moment) ? now : moment);
+  if (!moments.some((moment) => isAhead(moment, now))) return entry;
+  const bound = <T extends string | null>(moment: T): T | string => (isAhead(moment, now) ? now : moment);
+  return { ...entry, state: boundState(state, bound) };
+}
+
+function boundState(state: State, bound: <T extends string | null>(moment: T) => T | string): State {
   const mark = { ...state.mark, activatedAt: bound(state.mark.activatedAt) };
-  const next: State =
-    state.name === 'open'
-      ? { ...state, openedAt: bound(state.openedAt), mark }
-      : state.name === 'half-open'
-        ? { ...state, openedAt: bound(state.openedAt), probedAt: bound(state.probedAt), mark }
-        : { ...state, mark };
-  return { ...entry, state: next };
+  if (state.name === 'closed' || state.name === 'isolated') return { ...state, mark };
+  const outage = { stoppedAt: bound(state.stoppedAt), openedAt: bound(state.openedAt), mark };
+  if (state.name === 'open') return { ...state, ...outage };
+  const { delivering } = state;
+  return {
+    ...state,
+    ...outage,
+    probedAt: bound(state.probedAt),
+    delivering: delivering === null ? null : { ...delivering, since: bound(delivering.since) },
+  };
+}
+
+/** Whether a moment lies so far ahead that no pass with a right clock can have noted it. */
+export function isAhead(moment: string | null, now: string): boolean {
+  return moment !== null && Date.parse(moment) - Date.parse(now) >= 2 * PASS_TIME_LIMIT_SECONDS * 1_000;
 }

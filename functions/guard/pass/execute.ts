@@ -11,6 +11,7 @@ import { announceFailure, resolve } from '../policy/resolve.ts';
 import type { LedgerItem, Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { Deliveries, deliver } from './deliver.ts';
+import { withKeyRefused, withoutLook } from './plan.ts';
 import { type PassTime, RESERVE_MS } from './time-budget.ts';
 
 /** How many integrations are acted on at once. Kind to the API's rate limit, and a hundred pauses still take seconds. */
@@ -52,6 +53,8 @@ export interface Execution {
   /** Events that the history or an audience has still to accept. */
   readonly undelivered: readonly GuardEvent[];
   readonly projectProblem: string | null;
+  /** Why the acting ended before its time; null: it did not. */
+  readonly keyRefused: string | null;
 }
 
 /** An entry after steps 1 and 2; `version` null: it was not written, or is settled already. */
@@ -75,13 +78,19 @@ export async function execute(
 ): Promise<Execution> {
   // The healthy majority is not even looked at: thousands of promises would take longer than deciding did.
   const due = decisions.filter(({ quiet }) => !quiet);
-  const projectDue = projectDecision === null || projectDecision.quiet ? null : projectDecision;
+  const projectPlanned = projectDecision === null || projectDecision.quiet ? null : projectDecision;
   const deliveries = new Deliveries(ports.alerts.audiences);
-  const owed = [...due, ...(projectDue === null ? [] : [projectDue])].flatMap(({ current }) => current.outbox);
+  const owed = [...due, ...(projectPlanned === null ? [] : [projectPlanned])].flatMap(({ current }) => current.outbox);
   await deliver(ports, project.name, owed, deliveries);
 
-  const writer: Writer = { ports, project, time, deliveries };
+  const writer: Writer = { keyRefused: null, ports, project, time, deliveries };
   const begun = await pMap(due, (decision) => beginOne(writer, decision), { concurrency: CONCURRENCY });
+  const isWhole = begun.every(({ outcome }) => outcome !== 'not-started');
+  const projectLooked = projectPlanned === null || isWhole ? projectPlanned : withoutLook(projectPlanned);
+  const projectDue =
+    projectDecision === null || writer.keyRefused === null
+      ? projectLooked
+      : withKeyRefused(withoutLook(projectDecision), project, writer.keyRefused, time.now());
   const projectBegun = projectDue && (await begin<ProjectEntry>(writer, projectDue, projectItem, null));
   const tried = new Set(owed.map(({ event }) => event.id));
   const fresh = [...begun, ...(projectBegun === null ? [] : [projectBegun])]
@@ -105,10 +114,13 @@ export async function execute(
     undelivered: events.filter((item) => !isDelivered(item)).map(({ event }) => event),
     // Another pass that was faster says the same about the project.
     projectProblem: projectFinished?.outcome === 'lost-race' ? null : (projectFinished?.problem ?? null),
+    keyRefused: writer.keyRefused,
   };
 }
 
 interface Writer {
+  /** Why no request is worth making any more: the API does not accept the key (rule 13). */
+  keyRefused: string | null;
   readonly ports: Ports;
   readonly project: GuardedProject;
   readonly time: PassTime;
@@ -121,7 +133,9 @@ function beginOne(writer: Writer, decision: Decision): Promise<Begun<Entry>> {
   const attempt = next.attempt && { ...next.attempt, at: writer.time.now() };
   const request = attempt === null || decision.record === null ? null : ask(writer, decision, attempt);
   const stamped = request === null ? decision : { ...decision, next: { ...next, attempt } };
-  return begin(writer, stamped, itemOf(decision), request, writer.ports.remainingMs() < RESERVE_MS);
+  const late = writer.ports.remainingMs() < RESERVE_MS ? 'time ran out; the next pass goes on' : null;
+  const refused = request === null ? null : writer.keyRefused;
+  return begin(writer, stamped, itemOf(decision), request, late ?? refused);
 }
 
 type ToItem<E> = (entry: E) => LedgerItem;
@@ -137,15 +151,16 @@ type Ask<E> = (entry: E) => Promise<Pick<Begun<E>, 'entry' | 'outcome' | 'proble
 
 /**
  * Steps 1 and 2: puts what is going to happen under a lease, then asks for it.
- * @param late whether there is no time left to begin anything new; what was owed and is delivered by now is written down
+ * @param leave why nothing new is to be begun; null: it is. What was owed and is delivered by now is written down all the same
  */
 async function begin<E extends Remembered>(
   { ports, project, time, deliveries }: Writer,
   { known, current, next, expiresAt, changed }: Decided<E>,
   toItem: ToItem<E>,
   request: Ask<E> | null,
-  late = false,
+  leave: string | null = null,
 ): Promise<Begun<E>> {
+  const late = leave !== null;
   const target = late ? current : next;
   const entry = { ...target, outbox: boundOutbox(deliveries.remaining(target.outbox)) };
   const put = (lease: string | null) => {
@@ -157,7 +172,7 @@ async function begin<E extends Remembered>(
       const { length } = current.outbox;
       const less = entry.outbox.length < length || entry.outbox.some((item, place) => item !== current.outbox[place]);
       if (less || (changed && !late)) await put(null);
-      if (late) return { entry, version: null, outcome: 'not-started', problem: 'time ran out; the next pass goes on' };
+      if (late) return { entry, version: null, outcome: 'not-started', problem: leave };
       const outcome = length === 0 ? 'noted' : entry.outbox.length === 0 ? 'done' : 'unsettled';
       return { entry, version: null, outcome, problem: outcome === 'unsettled' ? UNDELIVERED : null };
     }
@@ -178,7 +193,8 @@ async function begin<E extends Remembered>(
 const UNDELIVERED = 'not every audience accepted the alert; the next pass delivers it';
 
 /** Step 2 for an integration. */
-function ask({ ports, project, time }: Writer, decision: Decision, { status, state }: Attempt): Ask<Entry> {
+function ask(writer: Writer, decision: Decision, { status, state }: Attempt): Ask<Entry> {
+  const { ports, project, time } = writer;
   const { id, record } = decision;
   return async (entry) => {
     const answer = await setStatus(ports, id, status);
@@ -193,6 +209,10 @@ function ask({ ports, project, time }: Writer, decision: Decision, { status, sta
     }
     const problem = describeError(answer.error);
     ports.log.error('status not set', { project: project.name, id, status, problem });
+    if (answer.outcome === 'key-refused') {
+      writer.keyRefused = problem;
+      return { entry: resolve(entry, { kind: 'refused' }, context), outcome: 'failed', problem };
+    }
     const resolved = resolve(entry, { kind: answer.outcome }, context);
     const policy = record === null ? null : effectivePolicy(project.policy, record);
     const announced = policy === null ? resolved : announceFailure(resolved, decision, problem, policy, context);

@@ -3,9 +3,10 @@ import { type GuardEvent, makeEvent } from '../model/event.ts';
 import type { Listing } from '../model/integration.ts';
 import { type LedgerView, type LookingPorts, MACHINES, type Ports, type Traffic } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
+import { describeMinutes } from '../text/time.ts';
 import { type Execution, execute, type Result } from './execute.ts';
-import { isQuiet, makePlan, type Plan, planFailure } from './plan.ts';
-import { createPassTime, type PassTime } from './time-budget.ts';
+import { actsOrExplains, makePlan, type Plan, planFailure } from './plan.ts';
+import { createPassTime, isBeyondBelief, type PassTime } from './time-budget.ts';
 
 /** All that one pass read, decided and did. */
 export interface PassReport {
@@ -68,15 +69,20 @@ export async function runPass(ports: Ports, project: GuardedProject, options: Pa
   }
 
   const { plan, time } = planned;
+  if (listing.status === 'fulfilled' && isBeyondBelief(listing.value.clockAheadMs)) {
+    const apart = describeMinutes(Math.round(Math.abs(listing.value.clockAheadMs) / 60_000));
+    const problem = `the clock of this machine and that of the API are ${apart} apart; minutes are counted by the one that makes less time pass`;
+    ports.log.warn('clocks disagree', { project: project.name, problem });
+  }
   for (const { id, problem } of plan.invalid) ports.log.warn('record not readable, skipped', { id, problem });
   const execution = await execute(ports, project, plan.decisions, plan.projectDecision, time);
   return report(ports, project, startedAt, execution, { failure: null, plan });
 }
 
 /**
- * List and ledger are asked for at once, and a quiet pass needs no more. But that list may be older than what the ledger
- * says: an integration that another pass paused in between would look resumed by an operator. So a pass that has something to
- * write lists again. That list is younger than the ledger it is compared with, and a later write to the ledger makes us lose
+ * List and ledger are asked for at once, and most passes need no more. But that list may be older than what the ledger
+ * says: an integration that another pass paused in between would look resumed by an operator. So a pass that is about to act, or
+ * that finds a change of state to explain, lists again. That list is younger than the ledger it is compared with, and a later write to the ledger makes us lose
  * the race.
  */
 async function readAndPlan(
@@ -90,7 +96,7 @@ async function readAndPlan(
     return { plan: makePlan(project.name, project.policy, listing, read.view, time.startedAt, options), time };
   };
   const first = planFrom(read.listing);
-  return isQuiet(first.plan) ? first : planFrom(await ports.api.list());
+  return !actsOrExplains(first.plan) ? first : planFrom(await ports.api.list());
 }
 
 /**
@@ -115,15 +121,16 @@ function report(
   execution: Execution,
   about: { readonly failure: string | null; readonly plan: Plan | null },
 ): PassReport {
-  const { results, delivered, undelivered, projectProblem } = execution;
+  const { results, delivered, undelivered, projectProblem, keyRefused } = execution;
+  const failure = about.failure ?? keyRefused;
   const undone = results.some(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed');
   const settled = !undone && undelivered.length === 0 && projectProblem === null;
   return {
     project: project.name,
     startedAt: startedAt.toISOString(),
     durationMs: ports.clock.now().getTime() - startedAt.getTime(),
-    failure: about.failure ?? projectProblem,
-    ok: about.failure === null && settled,
+    failure: failure ?? projectProblem,
+    ok: failure === null && settled,
     settled,
     results,
     delivered,

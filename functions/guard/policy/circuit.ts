@@ -6,22 +6,32 @@ import { plusMinutes } from '../text/time.ts';
 
 /** Closed → open. `episode` names the outage in every event that follows. */
 export function trip(by: OpenedBy, episode: string, now: string, mark: Mark): OpenState {
-  return { name: 'open', by, episode, openedAt: now, failedProbes: 0, mark };
+  return { name: 'open', by, episode, stoppedAt: now, openedAt: now, failedProbes: 0, mark };
 }
 
 /** Open → half-open. */
 export function beginProbe(state: OpenState, now: string, mark: Mark): HalfOpenState {
-  return { ...state, name: 'half-open', probedAt: now, mark };
+  return { ...state, name: 'half-open', probedAt: now, delivering: null, mark };
 }
 
 /** Half-open → open: the probe failed, and the next cooldown is longer. */
-export function reopen({ probedAt: _, ...state }: HalfOpenState, by: OpenedBy, now: string, mark: Mark): OpenState {
+export function reopen(
+  { probedAt: _1, delivering: _2, ...state }: HalfOpenState,
+  by: OpenedBy,
+  now: string,
+  mark: Mark,
+): OpenState {
   return { ...state, name: 'open', by, openedAt: now, failedProbes: state.failedProbes + 1, mark };
 }
 
 /** When an open circuit is due for a probe; null when it stays open until an operator acts (manual recovery, or given up). */
 export function nextProbeAt(state: OpenState, recovery: Recovery): string | null {
   if (recovery.mode === 'manual' || state.failedProbes >= recovery.maxAttempts) return null;
-  const cooldown = recovery.cooldownMinutes * recovery.backoff ** state.failedProbes;
-  return plusMinutes(state.openedAt, Math.min(cooldown, recovery.maxCooldownMinutes));
+  return plusMinutes(state.openedAt, cooldownMinutes(state, recovery));
+}
+
+/** Minutes from the moment a circuit opened to its probe; as long must deliveries go on to close it. 0 with manual recovery. */
+export function cooldownMinutes({ failedProbes }: Pick<OpenState, 'failedProbes'>, recovery: Recovery): number {
+  if (recovery.mode === 'manual') return 0;
+  return Math.min(recovery.cooldownMinutes * recovery.backoff ** failedProbes, recovery.maxCooldownMinutes);
 }

@@ -2,14 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { BLANK_ENTRY, type Entry } from '../model/entry.ts';
 import type { Figures, GuardEvent } from '../model/event.ts';
 import type { IntegrationRecord, Status } from '../model/integration.ts';
-import { isLeased, withoutFuture } from '../model/lease.ts';
+import { CLOCK_TOLERANCE_MS, isLeased, withoutFuture } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
 import type { Versioned } from '../ports.ts';
-import { minutesBetween, plusMinutes } from '../text/time.ts';
+import { isLater, latest, minutesBetween, plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { commanded, type OperatorCommand } from './operator.ts';
 import { resolve } from './resolve.ts';
-import type { DecisionKind, Situation, Verdict } from './situation.ts';
+import type { DecisionKind, EndedOutage, HoldingOutage, Situation, Verdict } from './situation.ts';
 import { transition } from './transitions.ts';
 
 /** What is decided about one entry of the ledger, an integration's or the project's, with what it takes to write it. */
@@ -56,6 +56,23 @@ export interface DecisionContext {
   readonly now: string;
   /** `updated_at` moves when an integration is changed, and only then (`showsChangeTimes`). */
   readonly changeTimesShown: boolean;
+  /** The latest moment that the list knows of: it is at least as young as that. Left out: not known. */
+  readonly listedUntil?: string | null;
+  /** Whether this is the first pass that ever looked at the project (rule 2). */
+  readonly firstLook?: boolean;
+  /** The shared outage that holds back what the rules would do about an integration; left out: none (rule 10). */
+  readonly holding?: (record: IntegrationRecord) => HoldingOutage | null;
+  /** Those that it shared and that are over; left out: none. */
+  readonly ended?: (record: IntegrationRecord) => readonly EndedOutage[];
+}
+
+/** The latest moment that the records know of; null without one. */
+export function latestMomentOf(records: readonly IntegrationRecord[]): string | null {
+  return records.reduce<string | null>(
+    (last, { updated_at, last_delivery_at, last_error_at }) =>
+      latest(last ?? updated_at, updated_at, last_delivery_at, last_error_at),
+    null,
+  );
 }
 
 type Known = Versioned<Entry> | null;
@@ -67,7 +84,18 @@ export function decide(
   policy: EffectivePolicy,
   context: DecisionContext,
 ): Decision {
+  if (known !== null && (isStale(record, known.entry, context) || isOlderThanAttempt(record, known.entry, context)))
+    return decideUnread(record.id, known, context, 'its record may be older than what the ledger knows of it');
   return decideBy(transition, record, known, policy, context);
+}
+
+/** A lagging replica or cache catches up within so many minutes. */
+const LAG_MINUTES = 60;
+
+/** Whether the record is older than a change of which the ledger knows: then it says nothing new. */
+function isStale({ updated_at }: IntegrationRecord, { state: { mark } }: Entry, context: DecisionContext): boolean {
+  if (!context.changeTimesShown || mark.changedAt === null || !isLater(mark.changedAt, updated_at)) return false;
+  return minutesBetween(mark.changedAt, context.now) < LAG_MINUTES;
 }
 
 /** The same for what an operator asked for through the guard. */
@@ -81,6 +109,21 @@ export function decideForOperator(
   return decideBy((situation) => commanded(situation, command), record, known, policy, context);
 }
 
+/**
+ * Whether the record is as it was before an attempt, in a list that may be older than the attempt: a request that was received
+ * would look like one that never was.
+ */
+function isOlderThanAttempt(
+  { active, updated_at }: IntegrationRecord,
+  { attempt }: Entry,
+  { listedUntil, now }: DecisionContext,
+): boolean {
+  if (attempt === null || !listedUntil) return false;
+  if (active === attempt.status || isLater(updated_at, attempt.updatedAt)) return false;
+  const endedAt = Date.parse(attempt.failedAt ?? attempt.at);
+  return Date.parse(listedUntil) <= endedAt + CLOCK_TOLERANCE_MS && minutesBetween(attempt.at, now) < LAG_MINUTES;
+}
+
 function decideBy(
   rule: (situation: Situation) => Verdict,
   record: IntegrationRecord,
@@ -88,13 +131,15 @@ function decideBy(
   policy: EffectivePolicy,
   context: DecisionContext,
 ): Decision {
-  const { project, now } = context;
+  const { project, now, firstLook = false, holding, ended } = context;
   const stored = withoutFuture(known?.entry ?? BLANK_ENTRY, now);
   if (isLeased(stored.lease, now)) return underWay(record.id, record, known);
 
   const current = resolve(stored, { kind: 'listed', record }, context);
   const changedAt = context.changeTimesShown ? record.updated_at : null;
-  const verdict = rule({ record, changedAt, entry: current, policy, project, now });
+  const outage = holding?.(record) ?? null;
+  const endedOutages = ended?.(record) ?? [];
+  const verdict = rule({ record, changedAt, entry: current, policy, outage, endedOutages, firstLook, project, now });
   return conclude(record.id, record, known, current, verdict, now);
 }
 
@@ -115,13 +160,18 @@ const UNSEEN_MINUTES = 60;
  * An entry whose integration cannot be read now: nothing is concluded, but what it owes is delivered. An attempt that was
  * interrupted is announced after an hour all the same.
  */
-export function decideUnread(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
+export function decideUnread(
+  id: string,
+  known: Versioned<Entry>,
+  context: DecisionContext,
+  reason = 'its record could not be read',
+): Decision {
   const { now } = context;
   const { entry } = known;
   if (isLeased(entry.lease, now)) return underWay(id, null, known);
   const unseen = entry.attempt !== null && minutesBetween(entry.attempt.at, now) >= UNSEEN_MINUTES;
   const current = unseen ? resolve(entry, { kind: 'gone' }, context) : entry;
-  const verdict: Verdict = { kind: 'unread', reason: 'its record could not be read', next: current };
+  const verdict: Verdict = { kind: 'unread', reason, next: current };
   return conclude(id, null, known, current, verdict, now);
 }
 

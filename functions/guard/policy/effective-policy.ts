@@ -1,6 +1,6 @@
 import type { IntegrationRecord } from '../model/integration.ts';
 import { globMatcher } from '../settings/glob.ts';
-import type { FlappingPolicy, Policy, Recovery } from '../settings/schema.ts';
+import type { FlappingPolicy, LowTraffic, Policy, Recovery } from '../settings/schema.ts';
 
 /** The rules that apply to one integration: the project's, changed by the first override that matches. */
 export interface EffectivePolicy {
@@ -8,7 +8,9 @@ export interface EffectivePolicy {
   readonly errorThreshold: number;
   readonly failingForMinutes: number;
   readonly warnThreshold: number;
-  readonly remindEveryHours: number;
+  readonly lowTraffic: LowTraffic;
+  /** When people are reminded of what is stopped: a time of day in UTC ("08:00"), or "never". */
+  readonly remindAt: string;
   readonly flapping: FlappingPolicy;
   readonly recovery: Recovery;
 }
@@ -29,7 +31,8 @@ export function effectivePolicy(
     errorThreshold,
     failingForMinutes: override?.failingForMinutes ?? policy.failingForMinutes,
     warnThreshold: override?.warnThreshold ?? policy.warnThreshold ?? Math.floor(errorThreshold / 2),
-    remindEveryHours: override?.remindEveryHours ?? policy.remindEveryHours,
+    lowTraffic: override?.lowTraffic ?? policy.lowTraffic,
+    remindAt: policy.remindAt,
     flapping: override?.flapping ?? policy.flapping,
     recovery: override?.recovery ?? policy.recovery,
   };

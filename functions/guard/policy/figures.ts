@@ -1,49 +1,102 @@
-import type { Mark } from '../model/entry.ts';
+import type { Entry, Mark, Stretch } from '../model/entry.ts';
 import type { Figures } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
+import { isAhead } from '../model/lease.ts';
 import type { LedgerView } from '../ports.ts';
-import { isLater, latest, minutesBetween } from '../text/time.ts';
+import { HOUR_MS, isLater, latest, minutesBetween } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 
-/** What is counted: rules 1 and 2 as numbers, and what a record says about changes. */
+/** What is counted: rules 1 to 4 as numbers, and what a record says about changes. */
 
 /** Whether a delivery has succeeded since the mark was taken: the count fell, or `last_delivery_at` moved on. */
-export function deliveredSince(record: IntegrationRecord, mark: Mark): boolean {
+export function deliveredSince(record: IntegrationRecord, mark: Pick<Mark, 'count' | 'lastDeliveryAt'>): boolean {
   return record.delivery_error_count < mark.count || isLater(record.last_delivery_at, mark.lastDeliveryAt);
 }
 
-/** Rule 2: the latest of the last delivery (or the creation, when there was none) and the activation we saw. */
+/** Rule 1: the API's count survives a re-activation, so it counts from the mark until a delivery has succeeded since. */
+export function freshErrorsOf(record: IntegrationRecord, mark: Mark): number {
+  return record.delivery_error_count - baselineOf(record, mark);
+}
+
+function baselineOf(record: IntegrationRecord, mark: Mark): number {
+  return deliveredSince(record, mark) ? 0 : mark.count;
+}
+
+/** The latest of the last delivery (or the creation, when there was none) and the activation we saw. */
 export function failingSince(record: IntegrationRecord, mark: Mark): string {
   return latest(record.last_delivery_at ?? record.created_at, mark.activatedAt);
 }
 
-/** What rules 1 and 2 make of one record. */
-interface Assessment {
-  readonly figures: Figures;
-  /** Both limits are reached. */
-  readonly overLimits: boolean;
-  readonly overWarning: boolean;
+/** Fewer failures in a row are no stretch … */
+const STRETCH_ERRORS = 3;
+/** … but where attempts are rare each one is: the last delivery lies so long before the failure. */
+const RARE_MS = HOUR_MS;
+
+/**
+ * Rule 2: the failures that this pass sees, and since when passes have seen them. Silence does not lengthen a stretch, because
+ * it ends with the last failure. It never begins before a pass saw it, except in the first look at a project: there the record
+ * says since when.
+ * @returns null without failures; the same object while the stretch goes on
+ */
+export function sampleStretch(
+  record: IntegrationRecord,
+  mark: Mark,
+  known: Stretch | null,
+  { now, firstLook }: { readonly now: string; readonly firstLook: boolean },
+): Stretch | null {
+  const freshErrors = freshErrorsOf(record, mark);
+  if (freshErrors === 0) return null;
+  if (known !== null && !deliveredSince(record, known)) {
+    const last = latest(now, record.last_error_at);
+    // A beginning that is still to come is from a clock that was wrong.
+    return isAhead(known.since, last) ? { ...known, since: last } : known;
+  }
+  const { last_error_at: lastErrorAt, last_delivery_at: lastDeliveryAt, delivery_error_count: count } = record;
+  const begin = failingSince(record, mark);
+  const isRare = lastErrorAt !== null && Date.parse(lastErrorAt) - Date.parse(begin) >= RARE_MS;
+  if (freshErrors < STRETCH_ERRORS && !isRare) return null;
+  // The later of two clocks, so that neither can lengthen the span.
+  return { since: firstLook ? begin : latest(now, lastErrorAt), count, lastDeliveryAt };
 }
 
-export function assess(record: IntegrationRecord, mark: Mark, policy: EffectivePolicy, now: string): Assessment {
-  // The API's count survives a re-activation, so it counts from the mark until a delivery has succeeded since.
-  const baseline = deliveredSince(record, mark) ? 0 : mark.count;
-  const freshErrors = record.delivery_error_count - baseline;
-  const since = failingSince(record, mark);
-  const failingMinutes = minutesBetween(since, now);
-  const { errorThreshold, warnThreshold, failingForMinutes } = policy;
+/** What rules 1 to 4 make of one record. */
+export interface Assessment {
+  readonly figures: Figures;
+  /** The limits of rule 3 are reached, or those of rule 4. */
+  readonly overLimits: boolean;
+  readonly overWarning: boolean;
+  /** Which of the two reached its limit of time; rule 4 counts for integrations with few events. */
+  readonly lowTraffic: boolean;
+}
+
+export function assess(
+  record: IntegrationRecord,
+  { state: { mark }, stretch }: Pick<Entry, 'state' | 'stretch'>,
+  policy: EffectivePolicy,
+): Assessment {
+  const freshErrors = freshErrorsOf(record, mark);
+  const { last_error_at: lastErrorAt } = record;
+  const failingMinutes = stretch === null || lastErrorAt === null ? 0 : minutesBetween(stretch.since, lastErrorAt);
+  const { errorThreshold, warnThreshold, failingForMinutes, lowTraffic } = policy;
+  const isRare = (errors: number, hours: number) => freshErrors >= errors && failingMinutes >= hours * 60;
+  const rareOver = lowTraffic !== 'off' && isRare(lowTraffic.errors, lowTraffic.pauseAfterHours);
+  const rareWarning = lowTraffic !== 'off' && isRare(Math.ceil(lowTraffic.errors / 2), lowTraffic.warnAfterHours);
+  const over = freshErrors >= errorThreshold && failingMinutes >= failingForMinutes;
+  // A warning after half of both limits: what heals within minutes is no news to people.
+  const warning = warnThreshold > 0 && freshErrors >= warnThreshold && failingMinutes >= failingForMinutes / 2;
   return {
     figures: {
       freshErrors,
-      baseline,
+      baseline: baselineOf(record, mark),
       errorThreshold,
       warnThreshold,
-      failingSince: since,
+      failingSince: failingSince(record, mark),
       failingMinutes,
       failingForMinutes,
     },
-    overLimits: freshErrors >= errorThreshold && failingMinutes >= failingForMinutes,
-    overWarning: warnThreshold > 0 && freshErrors >= warnThreshold,
+    overLimits: over || rareOver,
+    overWarning: warning || rareWarning,
+    lowTraffic: over ? false : rareOver || (!warning && rareWarning),
   };
 }
 

@@ -1,67 +1,73 @@
 import type { Flapping } from '../model/entry.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
-import { isLater, minutesBetween } from '../text/time.ts';
+import { isLater, latest } from '../text/time.ts';
 
 /**
- * Integrations that fail again and again although some deliveries succeed (rule 9). Each success resets the API's count, so
- * limits never see them; the changes from pass to pass do.
+ * Integrations that fail and deliver by turns (rule 9). Each success resets the API's count, so no limit is reached. A one-sided
+ * cumulative sum (CUSUM) over samples of whether the last attempt failed detects the share that fails, whatever the traffic and
+ * the interval of passes. Source: E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954).
  */
 
-/** Passes that are looked back upon: an hour, at one every five minutes. */
-export const WINDOW = 12;
-/** Both failures and deliveries in so many of them: flapping. */
-export const FLAPPING_PASSES = 9;
-/** After so many without a failure it is over. */
-export const CALM_PASSES = 6;
+/** A share of failures that is tolerated, and one that is to be reported. */
+const TOLERATED = 0.2;
+const REPORTED = 0.6;
 
-/** A failure that is no older begins the watching: an older one was over before. */
-const FRESH_MINUTES = 15;
+/** What one sample adds: the logarithm of how much more probable it is under the share to be reported. */
+const FAILED = Math.log(REPORTED / TOLERATED);
+const DELIVERED = Math.log((1 - REPORTED) / (1 - TOLERATED));
 
-/** Without a pass for so long, what the passes before saw says nothing about now. */
-const UNSEEN_MINUTES = 180;
+/** Reported at this score. In the realistic world it takes five failed samples, or eight at 80 %. */
+const LIMIT = 5;
+/** A longer series of failures than this says no more, and the score has to come down again. */
+const MAX_SCORE = 2 * LIMIT;
+/** Before two deliveries have been seen it is an outage, which the limits detect; its length must not count. */
+const MIN_DELIVERIES = 2;
+const MAX_OUTAGE_SCORE = 3;
 
-/** In a pass since the one before: failures and deliveries, failures alone, no failure. */
-const BOTH = 'x';
-const FAILED = 'e';
-const CALM = '.';
+/** Failures in a row that begin the watching. */
+const START_ERRORS = 3;
+
+/** Samples from before a break this long say nothing about now. */
+const FORGET_HOURS = 24;
 
 /**
- * What one more pass adds to what the passes before it saw. Null while nothing fails, so that healthy integrations cost no
- * write; and in an outage, which the limits detect.
+ * What one more pass adds to what the passes before it saw: a sample, if there was an attempt since.
+ * @returns null while nothing is to be watched, so that healthy integrations cost no write; the same object when nothing changes
  */
 export function sampleFlapping(
   record: IntegrationRecord,
-  flapping: Flapping | null,
+  freshErrors: number,
+  known: Flapping | null,
   now: string,
-  outageMinutes: number,
 ): Flapping | null {
   const { last_error_at: lastErrorAt, last_delivery_at: lastDeliveryAt } = record;
-  if (lastErrorAt === null || lastDeliveryAt === null || minutesBetween(lastDeliveryAt, now) >= outageMinutes)
-    return null;
-  const seen = { seenAt: now, lastErrorAt, lastDeliveryAt };
-  if (flapping === null || minutesBetween(flapping.seenAt, now) > UNSEEN_MINUTES) {
-    const fresh = minutesBetween(lastErrorAt, now) < FRESH_MINUTES;
-    return fresh ? { ...seen, since: now, marks: '' } : null;
+  const flapping = known === null || isForgotten(known, now) ? null : known;
+  if (flapping === null) {
+    if (freshErrors < START_ERRORS) return null;
+    return { since: now, score: FAILED, deliveries: 0, lastErrorAt, lastDeliveryAt };
   }
-  // The same pass once more, or one started by hand right after another: nothing could show yet.
-  if (minutesBetween(flapping.seenAt, now) < 1) return flapping;
-  const failed = isLater(lastErrorAt, flapping.lastErrorAt);
   const delivered = isLater(lastDeliveryAt, flapping.lastDeliveryAt);
-  const mark = failed ? (delivered ? BOTH : FAILED) : CALM;
-  const marks = `${flapping.marks}${mark}`.slice(-WINDOW);
-  return marks.endsWith(CALM.repeat(CALM_PASSES)) ? null : { ...flapping, ...seen, marks };
+  if (!delivered && !isLater(lastErrorAt, flapping.lastErrorAt)) return flapping;
+  const deliveries = Math.min(MIN_DELIVERIES, flapping.deliveries + (delivered ? 1 : 0));
+  const most = deliveries < MIN_DELIVERIES ? MAX_OUTAGE_SCORE : MAX_SCORE;
+  const sum = flapping.score + (freshErrors > 0 ? FAILED : DELIVERED);
+  if (sum <= 0) return null;
+  const score = Math.min(most, sum);
+  // At the most, a further failure changes nothing: an outage costs no write per pass.
+  if (score === flapping.score && deliveries === flapping.deliveries) return flapping;
+  return { ...flapping, score, deliveries, lastErrorAt, lastDeliveryAt };
 }
 
 /** Failing and delivering by turns: neither a warning nor its end is worth an alert each time. */
 export function alternates(flapping: Flapping | null): boolean {
-  return flapping !== null && countBoth(flapping) >= 2;
+  return flapping !== null && flapping.deliveries >= MIN_DELIVERIES;
 }
 
 export function isFlapping(flapping: Flapping | null): flapping is Flapping {
-  return flapping !== null && flapping.marks.length === WINDOW && countBoth(flapping) >= FLAPPING_PASSES;
+  return alternates(flapping) && (flapping?.score ?? 0) >= LIMIT;
 }
 
-/** In how many of the passes that are looked back upon there were both failures and deliveries. */
-export function countBoth({ marks }: Flapping): number {
-  return marks.split(BOTH).length - 1;
+function isForgotten({ lastErrorAt, lastDeliveryAt, since }: Flapping, now: string): boolean {
+  const last = latest(lastErrorAt ?? since, lastDeliveryAt);
+  return Date.parse(now) - Date.parse(last) > FORGET_HOURS * 60 * 60_000;
 }

@@ -1,4 +1,4 @@
-import type { State } from '../model/entry.ts';
+import type { State, Stretch } from '../model/entry.ts';
 import type { Figures } from '../model/event.ts';
 import { plural } from '../text/sanitize.ts';
 import { describeMoment, isLater, plusMinutes } from '../text/time.ts';
@@ -27,13 +27,15 @@ export function nextAction(decision: Decision, policy: EffectivePolicy, now: str
     case 'warn':
       return isFlapping(next.flapping)
         ? { text: 'reports it, and does not pause it', at: null }
-        : whileFailing(figures, policy, now);
+        : whileFailing(figures, next.stretch, policy, now);
     case 'pause':
       return { text: 'pauses it in the next pass', at: now };
     case 'would-pause':
       return { text: 'would pause it, but only observes', at: null };
     case 'held':
       return { text: 'holds its pause back: too many at once', at: null };
+    case 'shared-outage':
+      return { text: 'waits: it fails together with others', at: null };
     case 'open':
     case 'remind':
     case 'suspended':
@@ -63,14 +65,21 @@ export function nextAction(decision: Decision, policy: EffectivePolicy, now: str
   }
 }
 
-function whileFailing(figures: Figures | null, policy: EffectivePolicy, now: string): NextAction {
+function whileFailing(
+  figures: Figures | null,
+  stretch: Stretch | null,
+  policy: EffectivePolicy,
+  now: string,
+): NextAction {
   if (figures === null) return NOTHING_TO_DO;
   const pauses = policy.mode === 'observe' ? 'would pause it' : 'pauses it';
   const missing = policy.errorThreshold - figures.freshErrors;
-  const earliest = plusMinutes(figures.failingSince, policy.failingForMinutes);
+  const earliest = plusMinutes(stretch?.since ?? now, policy.failingForMinutes);
   const waits = isLater(earliest, now);
   const unless = 'unless a delivery succeeds';
-  if (missing <= 0) return { text: `${pauses} at ${describeMoment(earliest, now)} ${unless}`, at: earliest };
+  if (missing <= 0 && waits) return { text: `${pauses} at ${describeMoment(earliest, now)} ${unless}`, at: earliest };
+  // The span ends with the last failure, so time alone pauses nothing.
+  if (missing <= 0) return { text: `${pauses} at the next failure ${unless}`, at: null };
   const after = `${pauses} after ${plural(missing, 'more failure')}`;
   return waits
     ? { text: `${after}, at ${describeMoment(earliest, now)} at the earliest, ${unless}`, at: earliest }
@@ -88,6 +97,6 @@ function whileProbing(state: State, figures: Figures | null, policy: EffectivePo
   const limit = policy.recovery.mode === 'probe' ? policy.recovery.probeErrors : policy.errorThreshold;
   const left = Math.max(1, limit - (figures?.freshErrors ?? 0));
   const probe = state.name === 'half-open' ? state.failedProbes + 1 : 1;
-  const text = `ends probe ${probe} at the first delivery, or pauses it again after ${plural(left, 'more failure')}`;
+  const text = `ends probe ${probe} when deliveries go on, or pauses it again after ${plural(left, 'more failure')}`;
   return { text, at: null };
 }

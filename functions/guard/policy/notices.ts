@@ -1,17 +1,33 @@
 import type { Notice, Notices, StretchTopic } from '../model/entry.ts';
 import { HOUR_MS } from '../text/time.ts';
 
-/** "Announced once, reminded of later", for everything people hear of more than once. */
+/** "Announced once, reminded of in the daily summary", for everything people hear of more than once. */
+
+/** What was announced so shortly before the daily summary is left to the next one. */
+const REST_MS = 6 * HOUR_MS;
 
 /**
- * Whether people are to hear of it now.
- * @param remindEveryHours hours between reminders; 0: once per episode
+ * Whether people are to hear of it now: at once the first time, and then in the daily summary. All reminders are due at the same
+ * time of day, so one mail has them all.
+ * @param remindAt a time of day in UTC such as "08:00"; "never": once per episode
+ * @param since since when it has been so without a break; what began after that time of day waits for the next
  */
-export function isDue(notice: Notice | undefined, now: string, remindEveryHours: number): boolean {
+export function isDue(notice: Notice | undefined, now: string, remindAt: string, since: string | null = null): boolean {
   if (notice === undefined) return true;
+  if (remindAt === 'never') return false;
+  const lastMs = Date.parse(notice.lastAt);
   // A notice from far ahead is from a clock that was wrong.
-  const apart = Math.abs(Date.parse(now) - Date.parse(notice.lastAt));
-  return remindEveryHours > 0 && apart >= remindEveryHours * HOUR_MS;
+  const summaryMs = summaryBefore(now, remindAt);
+  if (since !== null && Date.parse(since) > summaryMs) return false;
+  return lastMs <= summaryMs - REST_MS || lastMs - Date.parse(now) >= DAY_MS;
+}
+
+const DAY_MS = 24 * HOUR_MS;
+
+/** The last moment at which a summary was due, in epoch milliseconds. */
+function summaryBefore(now: string, remindAt: string): number {
+  const today = Date.parse(`${now.slice(0, 10)}T${remindAt}:00Z`);
+  return today <= Date.parse(now) ? today : today - DAY_MS;
 }
 
 /** The notice once it has been announced (again). Its `times - 1` is the ordinal of the event. */

@@ -35,8 +35,8 @@ export function operatorResumed(situation: Situation): Verdict {
   const { record, entry, changedAt, now } = situation;
   const { mark } = entry.state;
   // The count remembered while it was paused is the baseline from here on, unless a delivery has succeeded since.
-  const count = deliveredSince(record, mark) ? NO_MARK : { ...mark, changedAt };
-  const closed = afresh(entry, { name: 'closed', mark: { ...count, activatedAt: now } });
+  const count = deliveredSince(record, mark) ? NO_MARK : mark;
+  const closed = afresh(entry, { name: 'closed', mark: { ...count, changedAt, activatedAt: now } });
   const verdict = judgeClosed({ ...situation, entry: closed });
   const event = auditEvent(situation, 'integration.operator-resumed', 'an operator resumed or started it');
   return { ...verdict, alerts: [event, ...(verdict.alerts ?? [])] };
@@ -60,7 +60,8 @@ export function whenIgnored(situation: Situation, reason: string): Verdict {
     return { ...verdict, alerts: [event], next: isolatedEntry(situation) };
   }
   // What its passes saw before says nothing about how it is afterwards.
-  return { ...verdict, next: entry.flapping === null ? entry : { ...entry, flapping: null } };
+  const isForgotten = entry.flapping === null && entry.stretch === null;
+  return { ...verdict, next: isForgotten ? entry : { ...entry, stretch: null, flapping: null } };
 }
 
 /** What an operator asked for through the guard, so that the ledger knows whose choice it was. */

@@ -180,13 +180,13 @@ export function announceFailure(
   entry: Entry,
   { record, figures, kind, reason }: FailedDecision,
   problem: string,
-  policy: Pick<EffectivePolicy, 'remindEveryHours'>,
+  policy: Pick<EffectivePolicy, 'remindAt'>,
   { project, now }: { readonly project: string; readonly now: string },
 ): Entry {
   if (record === null || kind === 'operator-pause' || kind === 'operator-resume') return entry;
   const topic = record.active === 1 ? 'pause-failed' : 'activation-failed';
   const known = entry.notices[topic];
-  if (!isDue(known, now, policy.remindEveryHours)) return entry;
+  if (!isDue(known, now, policy.remindAt)) return entry;
   const { state } = entry;
   // A stop or a probe that succeeds ends the notice, and the outage goes on: the next failure in it is another one.
   const opened = state.name === 'open' || state.name === 'half-open' ? `${state.openedAt} ` : '';

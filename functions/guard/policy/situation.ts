@@ -1,4 +1,4 @@
-import type { Entry, Mark, Notices, State } from '../model/entry.ts';
+import type { Entry, Mark, Notices, SharedOutage, State } from '../model/entry.ts';
 import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { IntegrationRecord, Status } from '../model/integration.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
@@ -19,6 +19,8 @@ export type DecisionKind =
   | 'would-pause'
   /** Over the limits, held back by the blast radius. */
   | 'held'
+  /** Fails together with its provider or most of the project, so it is neither paused nor reported on its own (rule 10). */
+  | 'shared-outage'
   /** Stopped, by us or by Qonversion's worker; nothing to do yet. */
   | 'open'
   /** Qonversion's worker has just suspended it. */
@@ -53,8 +55,25 @@ export interface Situation {
   readonly changedAt: string | null;
   readonly entry: Entry;
   readonly policy: EffectivePolicy;
+  /** The outage it shares, while that holds back what the rules would do; null: none. */
+  readonly outage: HoldingOutage | null;
+  /** Those it shared within the last day, and which are over. */
+  readonly endedOutages: readonly EndedOutage[];
+  /** Whether this is the first pass that ever looked at the project (rule 2). */
+  readonly firstLook: boolean;
   readonly project: string;
   readonly now: string;
+}
+
+/** A shared outage, as far as one of its integrations is concerned. */
+export interface HoldingOutage extends SharedOutage {
+  /** Until then it holds back. */
+  readonly until: string;
+}
+
+/** One that is over. */
+export interface EndedOutage extends SharedOutage {
+  readonly endedAt: string;
 }
 
 /** What to ask of Qonversion, and what becomes of the entry once that has taken effect. */

@@ -1,13 +1,15 @@
-import { type ClosedState, type Entry, type Mark, NO_MARK, type StretchTopic } from '../model/entry.ts';
+import { type ClosedState, type Entry, type Mark, NO_MARK, type State, type StretchTopic } from '../model/entry.ts';
 import type { Figures, GuardEvent } from '../model/event.ts';
+import type { IntegrationRecord } from '../model/integration.ts';
 import { plural } from '../text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, latest, minutesBetween } from '../text/time.ts';
 import { nextProbeAt, trip } from './circuit.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
-import { assess, deliveredSince } from './figures.ts';
-import { alternates, CALM_PASSES, countBoth, isFlapping, sampleFlapping, WINDOW } from './flapping.ts';
-import { isDue, noticed, stretchNotice, withoutStretch } from './notices.ts';
-import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from './situation.ts';
+import { type Assessment, assess, deliveredSince, sampleStretch } from './figures.ts';
+import { alternates, isFlapping, sampleFlapping } from './flapping.ts';
+import { noticed, stretchNotice, withoutStretch } from './notices.ts';
+import { afterOutages } from './provider-outage.ts';
+import { changedSinceMark, eventOf, type HoldingOutage, markNow, type Situation, type Verdict } from './situation.ts';
 
 /** Active, and nothing stopped it: the limits, the early warning, flapping, and the end of a stretch of failures. */
 export function whenClosed(situation: Situation, state: ClosedState): Verdict {
@@ -19,22 +21,30 @@ export function whenClosed(situation: Situation, state: ClosedState): Verdict {
 }
 
 /** The same for an entry whose mark is up to date. */
-export function judgeClosed(situation: Situation): Verdict {
-  const { record, policy, now } = situation;
+export function judgeClosed(before: Situation): Verdict {
+  const { record, policy, outage, now } = before;
+  const situation = { ...before, entry: noteStretch(before) };
   const watched = watchFlapping(situation);
-  const stretch = endStretch(situation, watched.entry);
-  const { entry } = stretch;
-  const alerts = [...stretch.alerts, ...watched.alerts];
-  const { figures, overLimits, overWarning } = assess(record, entry.state.mark, policy, now);
-  const reason = watched.reason ?? closedReason(figures, now);
+  const ended = endStretch(situation, watched.entry);
+  const { entry } = ended;
+  const alerts = [...ended.alerts, ...watched.alerts];
+  const assessment = assess(record, entry, policy);
+  const { figures, overLimits, overWarning } = assessment;
+  const reason = watched.reason ?? closedReason(assessment, policy, now);
+  const trips = overLimits || (watched.reason !== null && policy.flapping === 'pause');
 
-  if (overLimits || (watched.reason !== null && policy.flapping === 'pause')) {
+  if (outage !== null && figures.freshErrors > 0) {
+    const held = `${reason}; ${outageReason(outage, now)}`;
+    return { kind: 'shared-outage', reason: held, figures, alerts, next: entry };
+  }
+  if (trips) {
     if (policy.mode !== 'observe') return { ...pause(situation, entry, figures, reason), alerts };
     const verdict = wouldPause(situation, entry, figures, reason);
     return { ...verdict, alerts: [...alerts, ...(verdict.alerts ?? [])] };
   }
-  if (overWarning) {
-    const warning = warningReason(figures, policy, now);
+  // While it fails and delivers by turns, each turn would be a warning.
+  if (overWarning && !alternates(entry.flapping)) {
+    const warning = warningReason(assessment, policy, now);
     const announced = noticeOnce(situation, entry, 'failing', figures, warning);
     const kind = announced.alerts.length > 0 ? 'warn' : 'watch';
     return { kind, reason: warning, figures, alerts: [...alerts, ...announced.alerts], next: announced.entry };
@@ -44,6 +54,25 @@ export function judgeClosed(situation: Situation): Verdict {
   }
   const kind = alerts.length > 0 ? 'recovered' : figures.freshErrors > 0 ? 'watch' : 'healthy';
   return { kind, reason, figures, alerts, next: entry };
+}
+
+/** The entry with the stretch of failures that this pass sees. From its beginning on, a later change of the integration shows. */
+function noteStretch({ record, changedAt, entry, endedOutages, now, firstLook }: Situation): Entry {
+  const { state } = entry;
+  const sampled = sampleStretch(record, state.mark, entry.stretch, { now, firstLook });
+  const stretch = sampled === null ? null : afterOutages(sampled, endedOutages);
+  if (stretch === entry.stretch) return entry;
+  return { ...entry, stretch, state: stretch === null ? state : noteChange(state, record, changedAt) };
+}
+
+function noteChange<S extends State>(state: S, record: IntegrationRecord, changedAt: string | null): S {
+  if (state.mark.changedAt !== null || changedAt === null) return state;
+  return { ...state, mark: { ...state.mark, lastDeliveryAt: record.last_delivery_at, changedAt } };
+}
+
+function outageReason({ provider, since, until }: HoldingOutage, now: string): string {
+  const cause = provider === null ? 'integrations of several providers fail' : `${provider} is down`;
+  return `${cause} since ${describeMoment(since, now)}, so it is not paused before ${describeMoment(until, now)}`;
 }
 
 /** Closed → open. */
@@ -73,7 +102,9 @@ export function wouldPause(situation: Situation, entry: Entry, figures: Figures,
 /** The mark as it counts now: a delivery ends it, a change that no pass has seen renews it. */
 function currentMark(situation: Situation, mark: Mark): Mark {
   const { record, entry } = situation;
-  const fresh = deliveredSince(record, mark) ? { ...NO_MARK, activatedAt: mark.activatedAt } : mark;
+  // The time of the last change stays: a list from before it says nothing new.
+  const { activatedAt, changedAt } = mark;
+  const fresh = deliveredSince(record, mark) ? { ...NO_MARK, activatedAt, changedAt } : mark;
   const over = isLater(record.last_delivery_at, mark.activatedAt);
   const current = over && fresh.activatedAt !== null ? { ...fresh, activatedAt: null } : sameOr(mark, fresh);
   const failing = record.delivery_error_count > current.count;
@@ -113,48 +144,54 @@ interface Watched {
 
 /** Rule 9. `reason` says so while it flaps. */
 function watchFlapping(situation: Situation): Watched & { readonly reason: string | null } {
-  const { record, changedAt, entry, policy, now } = situation;
+  const { record, entry, policy, outage, now } = situation;
   const { flapping: known, notices } = entry;
   const { flapping: notice, ...otherNotices } = notices;
   if (policy.flapping === 'off') {
+    if (known === null && notice === undefined) return { entry, alerts: [], reason: null };
     return { entry: { ...entry, flapping: null, notices: otherNotices }, alerts: [], reason: null };
   }
-  const changed = known !== null && changedAt !== null && isLater(changedAt, known.seenAt);
-  const flapping = sampleFlapping(record, changed ? null : known, now, policy.failingForMinutes);
-  const { figures } = assess(record, entry.state.mark, policy, now);
-  if (flapping === null) {
-    if (known === null && notice === undefined) return { entry, alerts: [], reason: null };
-    // An outage took its place: that has alerts of its own.
-    const calm = notice !== undefined && figures.freshErrors === 0;
-    const reason = `no failure in the last ${CALM_PASSES} passes`;
-    const seed = { type: 'integration.recovered', episode: notice?.since ?? now, reason } as const;
-    const next = { ...entry, flapping, notices: otherNotices };
-    return { entry: next, alerts: calm ? [eventOf(situation, seed)] : [], reason: null };
-  }
+  const { figures } = assess(record, entry, policy);
+  const flapping = sampleFlapping(record, figures.freshErrors, known, now);
   const sampled = flapping === known ? entry : { ...entry, flapping };
-  if (!isFlapping(flapping)) return { entry: sampled, alerts: [], reason: null };
+  if (flapping === null) {
+    // What has not been tried for long has not recovered.
+    if (notice === undefined || figures.freshErrors > 0) return { entry: sampled, alerts: [], reason: null };
+    const reason = 'deliveries succeed again, and few have failed lately';
+    const seed = { type: 'integration.recovered', episode: notice.since, reason } as const;
+    return { entry: { ...sampled, notices: otherNotices }, alerts: [eventOf(situation, seed)], reason: null };
+  }
+  // After a failure, not after a delivery: an outage that has just ended is none.
+  if (!isFlapping(flapping) || (figures.freshErrors === 0 && notice === undefined) || outage !== null)
+    return { entry: sampled, alerts: [], reason: null };
 
-  const reason = `both failures and deliveries in ${countBoth(flapping)} of the last ${WINDOW} passes; each delivery resets the count, so it stays below every threshold`;
-  if (!isDue(notice, now, policy.remindEveryHours)) return { entry: sampled, alerts: [], reason };
-  const announced = noticed(notice, flapping.since, now);
-  const seed = { episode: announced.since, ordinal: announced.times - 1, reason, figures };
+  const reason = 'it fails and delivers by turns; each delivery resets the count, so no limit is reached';
+  // Once per episode; a pause has an alert of its own.
+  if (notice !== undefined || policy.flapping === 'pause') return { entry: sampled, alerts: [], reason };
+  const announced = noticed(undefined, flapping.since, now);
+  const seed = { episode: announced.since, reason, figures };
   return {
     entry: { ...sampled, notices: { ...notices, flapping: announced } },
-    alerts: policy.flapping === 'pause' ? [] : [eventOf(situation, { ...seed, type: 'integration.flapping' })],
+    alerts: [eventOf(situation, { ...seed, type: 'integration.flapping' })],
     reason,
   };
 }
 
-/** When a stretch of failures was announced and a delivery has succeeded since, people hear that it is over. */
+/** After so many minutes without a failure a stretch is over even if flapping is still watched for. */
+const CALM_MINUTES = 60;
+
+/** When a stretch of failures was announced and deliveries succeed again, people hear that it is over. */
 function endStretch(situation: Situation, entry: Entry): Watched {
   const { record, policy, now } = situation;
   const announced = stretchNotice(entry.notices);
-  // While it fails and delivers by turns, each turn would be an alert.
-  if (announced === null || alternates(entry.flapping)) return { entry, alerts: [] };
-  if (!isLater(record.last_delivery_at, announced.since) && record.delivery_error_count >= announced.errors) {
-    return { entry, alerts: [] };
-  }
-  const { figures } = assess(record, entry.state.mark, policy, now);
+  if (announced === null) return { entry, alerts: [] };
+  // A count that fell without a delivery is from a list that lags.
+  const failed = record.last_error_at === null ? CALM_MINUTES : minutesBetween(record.last_error_at, now);
+  const isReset = record.delivery_error_count === 0 && failed >= CALM_MINUTES;
+  if (!isLater(record.last_delivery_at, announced.since) && !isReset) return { entry, alerts: [] };
+  // Some deliveries long: of what fails and delivers by turns, each turn would be an alert.
+  if (entry.flapping !== null && failed < CALM_MINUTES) return { entry, alerts: [] };
+  const { figures } = assess(record, entry, policy);
   const at = record.last_delivery_at === null ? '' : ` at ${describeMoment(record.last_delivery_at, now)}`;
   const reason = `delivering again: a delivery succeeded${at}`;
   return {
@@ -174,31 +211,32 @@ function noticeOnce(
   if (entry.notices[topic] !== undefined) return { entry, alerts: [] };
   const since = stretchNotice(entry.notices)?.since ?? figures.failingSince;
   const { record, changedAt, now } = situation;
-  const { state } = entry;
-  // From here on a later change shows.
-  const mark =
-    state.mark.changedAt !== null || changedAt === null
-      ? state.mark
-      : { ...state.mark, lastDeliveryAt: record.last_delivery_at, changedAt };
+  const state = noteChange(entry.state, record, changedAt);
   const notice = noticed(undefined, since, now, record.delivery_error_count);
   return {
-    entry: { ...entry, state: { ...state, mark }, notices: { ...entry.notices, [topic]: notice } },
+    entry: { ...entry, state, notices: { ...entry.notices, [topic]: notice } },
     alerts: [eventOf(situation, { type: `integration.${topic}`, episode: since, reason, figures })],
   };
 }
 
-function failures(figures: Figures, now: string): string {
-  return `${plural(figures.freshErrors, 'failure')} since ${describeMoment(figures.failingSince, now)}`;
+function failures({ freshErrors, failingSince, failingMinutes }: Figures, now: string): string {
+  const span = `over ${describeMinutes(failingMinutes)}`;
+  return `${plural(freshErrors, 'failure')} and no delivery since ${describeMoment(failingSince, now)}, ${span}`;
 }
 
-function closedReason(figures: Figures, now: string): string {
+function closedReason({ figures, lowTraffic }: Assessment, policy: EffectivePolicy, now: string): string {
   if (figures.freshErrors === 0) return 'no failures';
-  const silence = `no delivery for ${describeMinutes(figures.failingMinutes)}`;
-  return `${failures(figures, now)}, threshold ${figures.errorThreshold.toLocaleString('en-US')}; ${silence}, limit ${describeMinutes(figures.failingForMinutes)}`;
+  return `${failures(figures, now)} (limits: ${limitsOf(policy, lowTraffic)})`;
 }
 
-function warningReason(figures: Figures, policy: EffectivePolicy, now: string): string {
-  const limits = `${plural(policy.errorThreshold, 'failure')} and ${describeMinutes(policy.failingForMinutes)} without a delivery`;
-  const outlook = policy.mode === 'observe' ? 'the guard would pause it' : 'the guard pauses it';
-  return `${failures(figures, now)}; no delivery for ${describeMinutes(figures.failingMinutes)}; ${outlook} at ${limits}`;
+function warningReason({ figures, lowTraffic }: Assessment, policy: EffectivePolicy, now: string): string {
+  const pauses = policy.mode === 'observe' ? 'the guard would pause it' : 'the guard pauses it';
+  return `${failures(figures, now)}; ${pauses} at ${limitsOf(policy, lowTraffic)}`;
+}
+
+/** "50 failures over 1 h". */
+function limitsOf({ errorThreshold, failingForMinutes, lowTraffic }: EffectivePolicy, isLow: boolean): string {
+  return isLow && lowTraffic !== 'off'
+    ? `${plural(lowTraffic.errors, 'failure')} over ${describeMinutes(lowTraffic.pauseAfterHours * 60)}`
+    : `${plural(errorThreshold, 'failure')} over ${describeMinutes(failingForMinutes)}`;
 }

@@ -1,5 +1,5 @@
 import { afresh, type HalfOpenState, type OpenState } from '../model/entry.ts';
-import { describeMinutes, describeMoment, minutesBetween } from '../text/time.ts';
+import { describeMinutes, describeMoment, isLater, minutesBetween } from '../text/time.ts';
 import { beginProbe, nextProbeAt } from './circuit.ts';
 import { assess } from './figures.ts';
 import { isDue, noticed } from './notices.ts';
@@ -8,19 +8,24 @@ import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from
 
 /** An open circuit: probed when its cooldown has passed (rule 8), reminded of while it lasts. */
 export function whenOpen(situation: Situation, state: OpenState): Verdict {
-  const { record, entry, policy, now } = situation;
-  const due = policy.mode === 'enforce' ? nextProbeAt(state, policy.recovery) : null;
+  const { record, entry, policy, endedOutages, now } = situation;
+  const planned = policy.mode === 'enforce' ? nextProbeAt(state, policy.recovery) : null;
+  // The outage in which it was paused is over, so it is probed at once.
+  const isOver = endedOutages.some(
+    ({ since, endedAt }) => isLater(state.openedAt, since) && !isLater(state.openedAt, endedAt),
+  );
+  const due = planned !== null && isOver ? now : planned;
   if (due !== null && Date.parse(now) >= Date.parse(due)) return probe(situation, state);
 
   const stopped = state.by === 'guard' ? 'paused by the guard' : "suspended by Qonversion's worker";
-  const down = describeMinutes(minutesBetween(state.openedAt, now));
+  const down = describeMinutes(minutesBetween(state.stoppedAt, now));
   const retry =
     due === null ? 'it stays stopped until an operator resumes it' : `next probe ${describeMoment(due, now)}`;
   const reason = `${stopped} for ${down}; ${retry}`;
   const { stopped: notice } = entry.notices;
-  if (!isDue(notice, now, policy.remindEveryHours)) return { kind: 'open', reason, next: entry };
+  if (!isDue(notice, now, policy.remindAt, state.openedAt)) return { kind: 'open', reason, next: entry };
   const next = noticed(notice, state.episode, now);
-  const { figures } = assess(record, state.mark, policy, now);
+  const { figures } = assess(record, entry, policy);
   const seed = { episode: state.episode, ordinal: next.times - 1, reason, figures, nextProbeAt: due };
   return {
     kind: 'remind',
@@ -37,7 +42,7 @@ function probe(situation: Situation, state: OpenState): Verdict {
   if (state.by === 'guard' && changedSinceMark(situation)) return leaveToOperator(situation, state);
   const attempt = state.failedProbes + 1;
   const most = policy.recovery.mode === 'probe' ? policy.recovery.maxAttempts : attempt;
-  const stopped = describeMinutes(minutesBetween(state.openedAt, now));
+  const stopped = describeMinutes(minutesBetween(state.stoppedAt, now));
   const reason = `stopped for ${stopped}; resumed as probe ${attempt} of ${most}`;
   const event = eventOf(situation, {
     type: 'integration.probing',
@@ -76,11 +81,10 @@ export const ABANDONED_TO_OPERATOR =
 /** Rule 5: an operator resumed it. Whatever the count says, the operator is right. */
 export function reactivated(situation: Situation, state: OpenState | HalfOpenState): Verdict {
   const { record, entry, now } = situation;
-  const stopped = state.by === 'qonversion' ? 'Qonversion suspended' : 'the guard paused';
   const what =
     state.name === 'half-open'
       ? `an operator changed it during the probe that began at ${describeMoment(state.probedAt, now)}`
-      : `an operator resumed what ${stopped} at ${describeMoment(state.openedAt, now)}`;
+      : `an operator resumed what had been stopped since ${describeMoment(state.stoppedAt, now)}`;
   const reason = `${what}; failures count from ${record.delivery_error_count.toLocaleString('en-US')} on`;
   const seed = { episode: state.episode, ordinal: state.failedProbes, reason };
   return {

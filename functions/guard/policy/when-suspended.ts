@@ -12,7 +12,7 @@ import { givenUpReason } from './when-half-open.ts';
 /** Suspended while it delivered, or while an operator held it off. */
 export function suspended(situation: Situation): Verdict {
   const { record, entry, policy, now } = situation;
-  const { figures } = assess(record, entry.state.mark, policy, now);
+  const { figures } = assess(record, entry, policy);
   // The last delivery may name an episode already that an operator's pause has ended.
   const episode = entry.state.name === 'isolated' ? now : figures.failingSince;
   return suspend(situation, trip('qonversion', episode, now, markNow(situation)));
@@ -28,7 +28,9 @@ export function suspendedDuringProbe(situation: Situation, state: HalfOpenState)
   // A delivery has ended the probe since, though no pass saw it: this is another outage.
   if (deliveredSince(record, state.mark)) return suspended(situation);
   const next = reopen(state, 'qonversion', now, markNow(situation));
-  const verdict = suspend(situation, next, `probe ${next.failedProbes} ended: `);
+  // Suspended again: the failure of a probe, and no news.
+  const type = state.by === 'qonversion' ? 'integration.probe-failed' : 'integration.suspended';
+  const verdict = suspend(situation, next, type, `probe ${next.failedProbes} failed: `);
   if (policy.recovery.mode !== 'probe' || retryAt(situation, next) !== null) return verdict;
   const givenUp = eventOf(situation, {
     type: 'integration.recovery-abandoned',
@@ -40,9 +42,15 @@ export function suspendedDuringProbe(situation: Situation, state: HalfOpenState)
   return { ...verdict, alerts: [...(verdict.alerts ?? []), givenUp] };
 }
 
-function suspend(situation: Situation, next: OpenState, prefix = ''): Verdict {
+function suspend(
+  situation: Situation,
+  next: OpenState,
+  type: 'integration.suspended' | 'integration.probe-failed' = 'integration.suspended',
+  prefix = '',
+): Verdict {
   const { record, entry, policy, now } = situation;
-  const { figures } = assess(record, entry.state.mark, policy, now);
+  const told = entry.notices.stopped ?? noticed(undefined, next.episode, now);
+  const { figures } = assess(record, entry, policy);
   const failures = `${plural(figures.freshErrors, 'failure')} since ${describeMoment(figures.failingSince, now)}`;
   const reason = `${prefix}Qonversion's delivery worker suspended it after ${failures}`;
   const seed = { episode: next.episode, ordinal: next.failedProbes, reason, figures };
@@ -50,10 +58,8 @@ function suspend(situation: Situation, next: OpenState, prefix = ''): Verdict {
     kind: 'suspended',
     reason,
     figures,
-    alerts: [eventOf(situation, { ...seed, type: 'integration.suspended', nextProbeAt: retryAt(situation, next) })],
-    next: afresh(entry, next, {
-      stopped: { ...noticed(undefined, next.episode, now), times: entry.notices.stopped?.times ?? 1 },
-    }),
+    alerts: [eventOf(situation, { ...seed, type, nextProbeAt: retryAt(situation, next) })],
+    next: afresh(entry, next, { stopped: type === 'integration.suspended' ? { ...told, lastAt: now } : told }),
   };
 }
 

@@ -25,7 +25,7 @@ const probeRecovery = z
   .strictObject({
     mode: z.literal('probe'),
     /** Minutes a circuit stays open before the first probe. */
-    cooldownMinutes: positive(MINUTES_A_MONTH).default(60),
+    cooldownMinutes: positive(MINUTES_A_MONTH).default(15),
     /** The cooldown is multiplied by this after each failed probe … */
     backoff: z
       .number('a number from 1 to 10')
@@ -34,9 +34,9 @@ const probeRecovery = z
       .default(2),
     /** … up to this. */
     maxCooldownMinutes: positive(MINUTES_A_MONTH).default(1_440),
-    /** Trials before the guard gives up. */
-    maxAttempts: positive(100).default(5),
-    /** Fresh errors that end a probe. */
+    /** Probes before the guard gives up. */
+    maxAttempts: positive(100).default(12),
+    /** Failures in a row that end a probe. */
     probeErrors: positive().default(3),
   })
   .refine((recovery) => recovery.maxCooldownMinutes >= recovery.cooldownMinutes, {
@@ -58,8 +58,50 @@ const limits = {
   errorThreshold: positive(),
   failingForMinutes: notNegative(MINUTES_A_MONTH),
   warnThreshold: notNegative(),
-  remindEveryHours: notNegative(24 * 31),
 };
+
+const hours = positive(24 * 31);
+
+/** For integrations that fail for days without ever reaching `errorThreshold`. */
+const lowTraffic = z.union(
+  [
+    z.literal('off'),
+    z
+      .strictObject({
+        errors: positive().default(3),
+        /** Hours of failures until the early warning … */
+        warnAfterHours: hours.default(12),
+        /** … and until the pause. */
+        pauseAfterHours: hours.default(120),
+      })
+      .refine((entry) => entry.pauseAfterHours >= entry.warnAfterHours, {
+        path: ['pauseAfterHours'],
+        error: 'at least warnAfterHours',
+      }),
+  ],
+  '"off" or { "errors": 3, "warnAfterHours": 12, "pauseAfterHours": 120 }',
+);
+
+const percent = (least: number, what: string) => wholeNumber(least, 100, what);
+
+/** Many integrations of one provider that fail together have one cause, and none of them is broken. */
+const providerOutage = z.union(
+  [
+    z.literal('off'),
+    z.strictObject({
+      percent: percent(30, 'a whole number from 30 to 100').default(60),
+      minimum: wholeNumber(2, 1_000_000, 'a whole number from 2').default(3),
+      /** The longest that an outage holds pauses and warnings back. */
+      holdHours: hours.default(48),
+      /** Display titles whose integrations share no endpoint. */
+      except: z
+        .array(text('a provider such as "Webhooks"', /\S/), 'a list of providers')
+        .max(100)
+        .default(['Webhooks']),
+    }),
+  ],
+  '"off" or { "percent": 60, "minimum": 3, "holdHours": 48, "except": ["Webhooks"] }',
+);
 
 const match = z
   .strictObject({
@@ -78,7 +120,7 @@ const override = z
     errorThreshold: limits.errorThreshold.optional(),
     failingForMinutes: limits.failingForMinutes.optional(),
     warnThreshold: limits.warnThreshold.optional(),
-    remindEveryHours: limits.remindEveryHours.optional(),
+    lowTraffic: lowTraffic.optional(),
     flapping: flapping.optional(),
     recovery: recovery.optional(),
   })
@@ -88,17 +130,22 @@ const policy = z
   .strictObject({
     mode: mode.default('enforce'),
     errorThreshold: limits.errorThreshold.default(50),
-    failingForMinutes: limits.failingForMinutes.default(15),
+    failingForMinutes: limits.failingForMinutes.default(60),
+    lowTraffic: lowTraffic.prefault({}),
     /** Left out: half of the errorThreshold that applies. 0: no early warning. */
     warnThreshold: limits.warnThreshold.optional(),
     blastRadius: z
       .strictObject({
-        percent: wholeNumber(0, 100, 'a whole number from 0 to 100').default(50),
+        percent: percent(0, 'a whole number from 0 to 100').default(50),
         floor: notNegative().default(3),
       })
       .prefault({}),
-    recovery: recovery.default({ mode: 'manual' }),
-    remindEveryHours: limits.remindEveryHours.default(24),
+    recovery: recovery.prefault({ mode: 'probe' }),
+    providerOutage: providerOutage.prefault({}),
+    /** UTC. One summary a day of everything that is stopped or still failing. */
+    remindAt: text('a time of day in UTC such as "08:00", or "never"', /^(?:(?:[01]\d|2[0-3]):[0-5]\d|never)$/).default(
+      '08:00',
+    ),
     /** What to do about an integration that fails and delivers by turns, which no count shows. */
     flapping: flapping.default('tell'),
     overrides: z.array(override, 'a list').max(500, 'at most 500 overrides').default([]),
@@ -354,7 +401,11 @@ export type Settings = z.output<typeof settings>;
 export type ProjectSettings = z.output<typeof project>;
 export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;
+/** The policy of a project whose settings say nothing about it. */
+export const DEFAULT_POLICY: Policy = policy.parse({});
+
 export type Recovery = z.output<typeof recovery>;
+export type LowTraffic = z.output<typeof lowTraffic>;
 export type FlappingPolicy = z.output<typeof flapping>;
 export type Subscription = z.output<typeof subscription>;
 
@@ -388,15 +439,18 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = issue.path.length === 0 ? '(top level)' : issue.path.join('.');
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => {
-      const successor = Object.hasOwn(RENAMED, key) ? `; it is called "${RENAMED[key]}" now` : '';
+      const successor = Object.hasOwn(RENAMED, key) ? `; ${RENAMED[key]}` : '';
       return `${path}: unknown setting "${redactCredentials(key)}"${successor}`;
     });
   const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, 'an $1');
   return [`${path}: expected ${expected}, got ${describeValue(issue.input)}`];
 }
 
-/** Settings of earlier versions, and what they are called now. */
-const RENAMED: Readonly<Record<string, string>> = { unstable: 'flapping' };
+/** Settings of earlier versions, and what has taken their place. */
+const RENAMED: Readonly<Record<string, string>> = {
+  unstable: 'it is called "flapping" now',
+  remindEveryHours: 'use "remindAt", a time of day for one summary a day (or "never")',
+};
 
 function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';

@@ -29,14 +29,16 @@ export interface Tally {
   withheldByOthers: number;
 }
 
+/** Whether `delivery_error_count` counts every failed attempt or only the first of each event: the API does not say. */
+export type Counts = 'attempts' | 'events';
+
 export interface DeliveryOptions {
   readonly seed: number;
   readonly id: string;
   readonly provider: string;
   readonly platform: TargetPlatform;
   readonly troubles: readonly Trouble[];
-  /** Whether `delivery_error_count` counts every failed attempt or only the first of each event: the API does not say. */
-  readonly counts: 'attempts' | 'events';
+  readonly counts: Counts;
   readonly stamp: (minute: number) => string;
 }
 
@@ -54,8 +56,13 @@ export class Delivery {
   #waiting = 0;
   /** Troubles before this one are over for good. */
   #firstTrouble = 0;
+  /** No trouble is on before this minute. Only for minutes that have not been lived yet. */
+  #calmUntil = 0;
   #failingSince: number | null = null;
   #record: IntegrationRecord;
+  /** What has happened since the record was last shown: a busy integration changes every minute and is shown every fifth. */
+  #news: { lastDelivery: number | null; lastError: number | null; message: string | null } | null = null;
+  #errors = 0;
   /** Who stopped it; null while it is active. */
   stoppedBy: 'guard' | 'operator' | 'worker' | null = null;
 
@@ -83,20 +90,37 @@ export class Delivery {
 
   /** As the API shows it now. A record that has not changed is the same object. */
   get record(): IntegrationRecord {
+    if (this.#news !== null) {
+      const { lastDelivery, lastError, message } = this.#news;
+      const { stamp } = this.#options;
+      this.#record = {
+        ...this.#record,
+        ...(lastDelivery === null ? {} : { last_delivery_at: stamp(lastDelivery) }),
+        ...(lastError === null ? {} : { last_error_at: stamp(lastError), last_error_message: message }),
+        delivery_error_count: this.#errors,
+      };
+      this.#news = null;
+    }
     return this.#record;
   }
 
   setActive(active: Active, by: 'guard' | 'operator' | 'worker', minute: number): boolean {
     if (this.#record.active === active) return false;
     this.stoppedBy = active === 1 ? null : by;
-    this.#record = { ...this.#record, active, updated_at: this.#options.stamp(minute) };
+    this.#record = { ...this.record, active, updated_at: this.#options.stamp(minute) };
     return true;
   }
 
   /** A person repairs what a person can repair. */
   repair(minute: number): void {
     for (const trouble of this.#options.troubles)
-      if (trouble.kind === 'break' && trouble.from <= minute) this.#repaired.set(trouble, minute);
+      if (trouble.kind === 'break' && trouble.from <= minute && !this.#repaired.has(trouble))
+        this.#repaired.set(trouble, minute);
+  }
+
+  /** When a person ended that trouble; null when nobody has. */
+  repairedAt(trouble: Trouble): number | null {
+    return this.#repaired.get(trouble) ?? null;
   }
 
   /** The part of deliveries that fails in that minute, if nobody does anything until then. */
@@ -130,14 +154,50 @@ export class Delivery {
 
   /** Lets the events of one minute happen. */
   flow(minute: number): void {
-    while ((this.#options.troubles[this.#firstTrouble]?.to ?? Infinity) <= minute) this.#firstTrouble += 1;
     const fresh = this.traffic.events(minute);
-    const slot = (minute % RING) * ATTEMPTS;
     if (fresh === 0 && this.#waiting === 0) return;
-    if (this.#record.active !== 1) {
-      this.#withhold(fresh, slot, minute);
-      return;
+    const slot = (minute % RING) * ATTEMPTS;
+    if (this.#record.active !== 1) this.#withhold(fresh, slot, minute);
+    else if (!this.#isCalm(minute)) this.#deliver(fresh, slot, minute);
+    else if (this.#waiting === 0) this.#noteDelivery(fresh, minute);
+    else this.#deliverAll(fresh, slot, minute);
+  }
+
+  /** Whether nothing is wrong. Most minutes of most integrations are calm, so this has to be quick. */
+  #isCalm(minute: number): boolean {
+    if (minute < this.#calmUntil) return true;
+    const { troubles } = this.#options;
+    while ((troubles[this.#firstTrouble]?.to ?? Infinity) <= minute) this.#firstTrouble += 1;
+    for (let index = this.#firstTrouble; ; index += 1) {
+      const trouble = troubles[index];
+      if (trouble === undefined || trouble.from > minute) {
+        this.#calmUntil = trouble?.from ?? Infinity;
+        return true;
+      }
+      if (minute < Math.min(trouble.to, this.#repaired.get(trouble) ?? Infinity)) return false;
     }
+  }
+
+  #noteDelivery(events: number, minute: number): void {
+    this.tally.delivered += events;
+    this.#failingSince = null;
+    this.#errors = 0;
+    this.#news ??= { lastDelivery: null, lastError: null, message: null };
+    this.#news.lastDelivery = minute;
+  }
+
+  #deliverAll(fresh: number, slot: number, minute: number): void {
+    let events = fresh;
+    for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
+      const due = this.#due[slot + attempt] ?? 0;
+      if (due === 0) continue;
+      this.#take(slot + attempt, due);
+      events += due;
+    }
+    if (events > 0) this.#noteDelivery(events, minute);
+  }
+
+  #deliver(fresh: number, slot: number, minute: number): void {
     const { share, message } = this.#workingShare(minute);
     const stream = new Stream(this.#key, minute * 1_024);
     let tried = 0;
@@ -151,10 +211,11 @@ export class Delivery {
       tried += events;
       failed += lost;
       if (attempt === 0 || this.#options.counts === 'attempts') counted += lost;
-      this.tally.delivered += events - lost;
-      this.#retry(lost, attempt, minute);
+      if (lost > 0) this.#retry(lost, attempt, minute);
     }
-    if (tried > 0) this.#note(minute, tried, failed, counted, message, stream);
+    if (tried === 0) return;
+    if (tried > failed) this.#noteDelivery(tried - failed, minute);
+    if (failed > 0) this.#noteFailures(minute, tried, failed, counted, message, stream);
   }
 
   #take(index: number, events: number): void {
@@ -199,26 +260,26 @@ export class Delivery {
     return chance;
   }
 
-  #note(minute: number, tried: number, failed: number, counted: number, message: string | null, stream: Stream): void {
-    const { stamp } = this.#options;
-    const before = this.#record;
-    if (failed === 0) {
-      this.#failingSince = null;
-      this.#record = { ...before, last_delivery_at: stamp(minute), delivery_error_count: 0 };
-      return;
-    }
-    const error = { last_error_at: stamp(minute), last_error_message: message };
+  #noteFailures(
+    minute: number,
+    tried: number,
+    failed: number,
+    counted: number,
+    message: string | null,
+    stream: Stream,
+  ): void {
+    this.#news ??= { lastDelivery: null, lastError: null, message: null };
+    this.#news.lastError = minute;
+    this.#news.message = message;
     if (failed < tried) {
-      this.#failingSince = null;
       // In any order: failures after the last success are the new count.
-      const trailing = Math.min(counted, trailingFailures(tried, failed, stream));
-      this.#record = { ...before, ...error, last_delivery_at: stamp(minute), delivery_error_count: trailing };
+      this.#errors = Math.min(counted, trailingFailures(tried, failed, stream));
       return;
     }
     this.#failingSince ??= minute;
-    this.#record = { ...before, ...error, delivery_error_count: before.delivery_error_count + counted };
+    this.#errors += counted;
     const suspends = minute - this.#failingSince >= SUSPEND_AFTER_MINUTES;
-    if (suspends && this.#record.delivery_error_count >= SUSPEND_AFTER_ERRORS) this.setActive(2, 'worker', minute);
+    if (suspends && this.#errors >= SUSPEND_AFTER_ERRORS) this.setActive(2, 'worker', minute);
   }
 }
 

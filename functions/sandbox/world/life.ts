@@ -1,24 +1,31 @@
 import { LostRaceError } from '../../guard/errors.ts';
-import type { Entry, ProjectEntry } from '../../guard/model/entry.ts';
+import type { Entry } from '../../guard/model/entry.ts';
 import type { GuardEvent } from '../../guard/model/event.ts';
 import { runPass } from '../../guard/pass/run-pass.ts';
-import { type Ledger, PEOPLE, type Ports, type Versioned } from '../../guard/ports.ts';
+import { type Ledger, type LedgerView, PEOPLE, type Ports, type Versioned } from '../../guard/ports.ts';
 import type { Policy } from '../../guard/settings/schema.ts';
+import type { Counts, Tally } from './delivery.ts';
 import { People } from './people.ts';
 import { RealisticWorld, type WorldOptions } from './realistic-world.ts';
-import { DAY_MINUTES } from './traffic.ts';
-import type { Trouble } from './troubles.ts';
+import { DAY_MINUTES, type Traffic } from './traffic.ts';
+import type { Trouble, TroubleKind } from './troubles.ts';
 
 /** A guard with some policy lives in a realistic world, and what came of it is counted. */
 
 /** Minutes between passes: the default of the settings. */
-const INTERVAL_MINUTES = 5;
+export const INTERVAL_MINUTES = 5;
+
+/** A partial outage shows in so many passes at least: an hour's. A sender of one batch a day shows nothing of one. */
+const MIN_BUSY_PASSES = 12;
 
 /** A pause of what works again within so many minutes without a person was not worth it. */
 const HEALS_WITHIN_MINUTES = 60;
 
-/** Outages of many at once. */
-const SHARED: ReadonlySet<string> = new Set(['provider', 'qonversion']);
+/** A break in the last days of a life may have its first alert after it, so those are no evidence. */
+const LAST_DAYS = 5;
+
+/** An outage of which less than this part fails is a disturbance. */
+const OUTAGE_SHARE = 0.3;
 
 /** Integrations by their traffic: what is broken shows sooner where more is sent. */
 export const CLASSES = ['below 1', '1 to 10', '10 to 100', 'above 100'] as const;
@@ -27,12 +34,24 @@ export type TrafficClass = (typeof CLASSES)[number];
 /** What a life came to. */
 export interface Life {
   readonly days: number;
+  /** Whether its world counted every failed attempt of an event or only the first. */
+  readonly counts: Counts;
+  /** A probe that fails stops the integration again in the same episode; that is no further pause. */
   readonly pauses: number;
   /** Of what would have delivered again within the hour. */
   readonly falsePauses: number;
-  /** While a whole provider or Qonversion had an outage. */
-  readonly sharedOutagePauses: number;
-  /** True breaks above 100 events a day that nobody had repaired within a day, and how many of them were paused. */
+  /** Of what was truly broken. */
+  readonly breakPauses: number;
+  /** While the whole provider, or one platform of it, had an outage. */
+  readonly providerOutagePauses: number;
+  /** While Qonversion, or the network between, had one. */
+  readonly qonversionOutagePauses: number;
+  /** Breaks, a part of the deliveries or all of them. */
+  readonly breaks: number;
+  /**
+   * True breaks above 100 events a day of which every delivery fails and that nobody had repaired within a day, and how many
+   * of them were paused. What still delivers a part is to be reported, not paused.
+   */
   readonly breaksToPause: number;
   readonly breaksPaused: number;
   readonly delivered: number;
@@ -40,11 +59,13 @@ export interface Life {
   readonly withheld: number;
   readonly doomed: number;
   readonly withheldByOthers: number;
+  /** The part of each integration's events that was withheld and would have arrived; without those that had no events. */
+  readonly lostShares: readonly number[];
   /** Paused by the guard while deliveries would have arrived. */
   readonly hoursPausedInVain: number;
   /** Digests to people, for each day. */
   readonly mailsPerDay: readonly number[];
-  /** Hours from a true break to the first alert about it; infinite where there was none. */
+  /** Hours from a true break to the first alert about it; infinite where there was none. Without those of the last days. */
   readonly firstAlertHours: Readonly<Record<TrafficClass, readonly number[]>>;
   /** Partial outages of an hour or more in which at least 80 % failed, or at most 20 %, and how many were reported. */
   readonly severe: Reported;
@@ -52,6 +73,8 @@ export interface Life {
   readonly ledgerWrites: number;
   readonly requests: number;
   readonly passes: number;
+  /** Passes that listed once and wrote nothing. */
+  readonly quietPasses: number;
 }
 
 export interface Reported {
@@ -59,9 +82,32 @@ export interface Reported {
   readonly reported: number;
 }
 
-/** Lives through a world. @returns what came of it */
-export async function live(options: WorldOptions, policy: Policy): Promise<Life> {
-  return new Living(options, policy).live();
+/**
+ * Lives through a world.
+ * @param intervalMinutes between two passes
+ * @returns what came of it
+ */
+export async function live(
+  options: WorldOptions,
+  policy: Policy,
+  intervalMinutes: number = INTERVAL_MINUTES,
+): Promise<Life> {
+  return new Living(options, policy, intervalMinutes).live();
+}
+
+interface Pause {
+  readonly id: string;
+  readonly minute: number;
+  /** Minutes; infinite for what a person has to repair. */
+  readonly healsIn: number;
+  readonly during: ReadonlySet<TroubleKind>;
+}
+
+/** A time in which the guard had an integration stopped, in minutes; `to` is infinite while it lasts. */
+interface Stop {
+  readonly id: string;
+  readonly from: number;
+  to: number;
 }
 
 interface Alert {
@@ -73,42 +119,46 @@ class Living {
   readonly #world: RealisticWorld;
   readonly #people: People;
   readonly #project: { readonly name: string; readonly policy: Policy };
+  readonly #intervalMinutes: number;
   readonly #ports: Ports;
   readonly #mails: number[];
   readonly #alerts: Alert[] = [];
-  readonly #pauses: {
-    readonly id: string;
-    readonly minute: number;
-    readonly healsIn: number;
-    readonly shared: boolean;
-  }[] = [];
+  readonly #pauses: Pause[] = [];
   /** Every true break, by integration. */
   readonly #breaks: readonly (readonly [id: string, trouble: Trouble])[];
-  /** When a true break was no more: repaired by a person. */
-  readonly #repaired = new Map<string, number>();
-  readonly #counts = { writes: 0, requests: 0, passes: 0, minutesInVain: 0 };
-  readonly #stopped = new Set<string>();
+  readonly #counts = { writes: 0, requests: 0, passes: 0, quietPasses: 0, minutesInVain: 0 };
+  readonly #stops: Stop[] = [];
+  /** Those that last. */
+  readonly #stopped = new Map<string, Stop>();
+  /** Set active by the guard, which has not said that they have recovered. */
+  readonly #probed = new Set<string>();
 
-  constructor(options: WorldOptions, policy: Policy) {
+  constructor(options: WorldOptions, policy: Policy, intervalMinutes: number) {
     this.#world = new RealisticWorld(options);
     this.#people = new People(this.#world);
     this.#breaks = [...this.#world.troubles].flatMap(([id, troubles]) =>
       troubles.flatMap((trouble) => (trouble.kind === 'break' ? [[id, trouble] as const] : [])),
     );
     this.#project = { name: 'production', policy };
+    this.#intervalMinutes = intervalMinutes;
     this.#mails = Array.from({ length: options.days }, () => 0);
     this.#ports = this.#createPorts();
   }
 
   async live(): Promise<Life> {
     const end = this.#world.options.days * DAY_MINUTES;
-    while (this.#world.minute < end) {
-      this.#world.advance();
-      this.#people.act();
-      this.#countMinute();
-      if (this.#world.minute % INTERVAL_MINUTES !== 0) continue;
-      this.#counts.passes += 1;
+    for (let pass = this.#intervalMinutes; pass <= end; pass += this.#intervalMinutes) {
+      while (this.#world.minute < pass) {
+        const next = Math.max(this.#world.minute + 1, Math.min(pass, this.#people.nextAt));
+        for (let minute = this.#world.minute + 1; minute < next; minute += 1) this.#countMinute(minute);
+        this.#world.advanceTo(next);
+        this.#people.act();
+        this.#countMinute(next);
+      }
+      const { writes, requests } = this.#counts;
       await runPass(this.#ports, this.#project);
+      this.#counts.passes += 1;
+      if (this.#counts.writes === writes && this.#counts.requests === requests + 1) this.#counts.quietPasses += 1;
     }
     return this.#sum();
   }
@@ -118,7 +168,8 @@ class Living {
       this.#counts.requests += 1;
       const delivery = this.#world.get(id);
       const changed = delivery.setActive(status, 'guard', this.#world.minute);
-      if (changed && status === 0) this.#notePause(id);
+      if (changed && status === 0) this.#noteStop(id);
+      if (changed && status === 1) this.#probed.add(id);
       return { outcome: changed ? 'set' : 'already', record: delivery.record };
     };
     return {
@@ -151,31 +202,35 @@ class Living {
     const { minute } = this.#world;
     const day = Math.min(this.#mails.length - 1, Math.floor(minute / DAY_MINUTES));
     this.#mails[day] = (this.#mails[day] ?? 0) + 1;
-    for (const { record } of events) if (record !== null) this.#alerts.push({ minute, id: record.id });
+    for (const { record, type } of events) {
+      if (record === null) continue;
+      this.#alerts.push({ minute, id: record.id });
+      if (type === 'integration.recovered') this.#probed.delete(record.id);
+    }
     this.#people.read(events);
   }
 
-  #notePause(id: string): void {
+  #noteStop(id: string): void {
     const { minute } = this.#world;
+    const stop: Stop = { id, from: minute, to: Number.POSITIVE_INFINITY };
+    this.#stops.push(stop);
+    this.#stopped.set(id, stop);
+    if (this.#probed.delete(id)) return;
     const healsIn = this.#world.healsAt(id, minute) - minute;
-    const shared = this.#world
-      .get(id)
-      .troublesAt(minute)
-      .some(({ kind, share }) => SHARED.has(kind) && share >= 0.3);
-    this.#pauses.push({ id, minute, healsIn, shared });
-    this.#stopped.add(id);
+    const troubles = this.#world.get(id).troublesAt(minute);
+    const during = new Set(troubles.filter(({ share }) => share >= OUTAGE_SHARE).map(({ kind }) => kind));
+    this.#pauses.push({ id, minute, healsIn, during });
   }
 
-  #countMinute(): void {
-    for (const id of this.#stopped) {
+  #countMinute(minute: number): void {
+    for (const [id, stop] of this.#stopped) {
       const delivery = this.#world.get(id);
-      if (delivery.stoppedBy !== 'guard') this.#stopped.delete(id);
-      else if (delivery.failingShare(this.#world.minute) < 0.5) this.#counts.minutesInVain += 1;
-    }
-    for (const [id, trouble] of this.#breaks) {
-      if (trouble.from > this.#world.minute || this.#repaired.has(id)) continue;
-      if (!this.#world.get(id).troublesAt(this.#world.minute).includes(trouble))
-        this.#repaired.set(id, this.#world.minute);
+      if (delivery.stoppedBy === 'guard') {
+        if (delivery.failingShare(minute) < 0.5) this.#counts.minutesInVain += 1;
+        continue;
+      }
+      stop.to = minute;
+      this.#stopped.delete(id);
     }
   }
 
@@ -183,24 +238,35 @@ class Living {
     const { days } = this.#world.options;
     const tallies = [...this.#world.deliveries.values()].map(({ tally }) => tally);
     const total = (field: keyof (typeof tallies)[number]) => tallies.reduce((sum, tally) => sum + tally[field], 0);
-    const toPause = this.#breaks.filter(([id, { from }]) => {
-      const until = this.#repaired.get(id) ?? days * DAY_MINUTES;
-      return this.#world.get(id).traffic.eventsPerDay > 100 && until - from >= DAY_MINUTES;
+    const unrepaired = this.#breaks.map(([id, trouble]) => {
+      const delivery = this.#world.get(id);
+      const to = delivery.repairedAt(trouble) ?? days * DAY_MINUTES;
+      return { id, from: trouble.from, to, share: trouble.share, eventsPerDay: delivery.traffic.eventsPerDay };
     });
-    const wasPaused = ([id, { from }]: readonly [string, Trouble]) =>
-      this.#pauses.some((pause) => pause.id === id && pause.minute >= from);
+    const toPause = unrepaired.filter(
+      ({ from, to, share, eventsPerDay }) => share === 1 && eventsPerDay > 100 && to - from >= DAY_MINUTES,
+    );
+    const paused = toPause.filter(({ id, from, to }) =>
+      this.#stops.some((stop) => stop.id === id && stop.from < to && stop.to > from),
+    );
+    const pausedDuring = (kind: TroubleKind) => this.#pauses.filter(({ during }) => during.has(kind)).length;
     return {
       days,
+      counts: this.#world.counts,
       pauses: this.#pauses.length,
       falsePauses: this.#pauses.filter(({ healsIn }) => healsIn <= HEALS_WITHIN_MINUTES).length,
-      sharedOutagePauses: this.#pauses.filter(({ shared }) => shared).length,
+      breakPauses: pausedDuring('break'),
+      providerOutagePauses: pausedDuring('provider'),
+      qonversionOutagePauses: pausedDuring('qonversion'),
+      breaks: this.#breaks.length,
       breaksToPause: toPause.length,
-      breaksPaused: toPause.filter(wasPaused).length,
+      breaksPaused: paused.length,
       delivered: total('delivered'),
       failed: total('failed'),
       withheld: total('withheld'),
       doomed: total('doomed'),
       withheldByOthers: total('withheldByOthers'),
+      lostShares: tallies.flatMap((tally) => lostShare(tally)),
       hoursPausedInVain: this.#counts.minutesInVain / 60,
       mailsPerDay: this.#mails,
       firstAlertHours: this.#firstAlerts(),
@@ -209,12 +275,15 @@ class Living {
       ledgerWrites: this.#counts.writes,
       requests: this.#counts.requests,
       passes: this.#counts.passes,
+      quietPasses: this.#counts.quietPasses,
     };
   }
 
   #firstAlerts(): Life['firstAlertHours'] {
     const hours: Record<TrafficClass, number[]> = { 'below 1': [], '1 to 10': [], '10 to 100': [], 'above 100': [] };
+    const end = (this.#world.options.days - LAST_DAYS) * DAY_MINUTES;
     for (const [id, { from }] of this.#breaks) {
+      if (from >= end) continue;
       const first = this.#alerts.find((alert) => alert.id === id && alert.minute >= from);
       const { eventsPerDay } = this.#world.get(id).traffic;
       hours[classOf(eventsPerDay)].push(first === undefined ? Number.POSITIVE_INFINITY : (first.minute - from) / 60);
@@ -227,10 +296,10 @@ class Living {
     let episodes = 0;
     let reported = 0;
     for (const [id, troubles] of this.#world.troubles) {
-      const { eventsPerDay } = this.#world.get(id).traffic;
+      const { traffic } = this.#world.get(id);
       for (const { kind, from, to, share } of troubles) {
         if (kind !== 'partial' || to - from < 60 || !isSuch(share)) continue;
-        if ((eventsPerDay * (to - from)) / DAY_MINUTES < 20) continue;
+        if (busyPasses(traffic, from, Math.min(to, this.#world.minute)) < MIN_BUSY_PASSES) continue;
         episodes += 1;
         if (this.#alerts.some((alert) => alert.id === id && alert.minute >= from && alert.minute <= to + 30))
           reported += 1;
@@ -238,6 +307,19 @@ class Living {
     }
     return { episodes, reported };
   }
+}
+
+/** In how many intervals between two passes there was something to send. */
+function busyPasses(traffic: Traffic, from: number, to: number): number {
+  const busy = new Set<number>();
+  for (let minute = Math.ceil(from); minute < to; minute += 1)
+    if (traffic.events(minute) > 0) busy.add(Math.floor(minute / INTERVAL_MINUTES));
+  return busy.size;
+}
+
+function lostShare({ delivered, failed, withheld, doomed, withheldByOthers }: Tally): readonly number[] {
+  const events = delivered + failed + withheld + withheldByOthers;
+  return events === 0 ? [] : [(withheld - doomed) / events];
 }
 
 function classOf(eventsPerDay: number): TrafficClass {
@@ -248,17 +330,27 @@ function classOf(eventsPerDay: number): TrafficClass {
 
 /** A ledger for one project that keeps what it is given: entries are never changed in place. */
 function createLedger(onWrite: () => void): Ledger {
-  const integrations = new Map<string, Versioned<Entry>>();
-  let project: Versioned<ProjectEntry> | null = null;
+  let project: LedgerView['project'] = null;
+  let integrations = new Map<string, Versioned<Entry>>();
+  // What has been handed out stays as it is: the next write begins a new map.
+  let isHandedOut = false;
   return {
-    read: async () => ({ project, integrations: new Map(integrations) }),
+    read: async () => {
+      isHandedOut = true;
+      return { project, integrations };
+    },
     write: async (_project, item, expected, expiresAt) => {
       onWrite();
       const known = item.kind === 'project' ? project : (integrations.get(item.id) ?? null);
       if ((known?.version ?? null) !== expected) throw new LostRaceError('written by another pass');
       const version = (known?.version ?? 0) + 1;
-      if (item.kind === 'project') project = { entry: item.entry, version, expiresAt };
-      else integrations.set(item.id, { entry: item.entry, version, expiresAt });
+      if (item.kind === 'project') {
+        project = { entry: item.entry, version, expiresAt };
+        return version;
+      }
+      if (isHandedOut) integrations = new Map(integrations);
+      isHandedOut = false;
+      integrations.set(item.id, { entry: item.entry, version, expiresAt });
       return version;
     },
     appendHistory: async () => undefined,

@@ -3,13 +3,15 @@ import { parseArgs } from 'node:util';
 import { table } from '../../cli/format.ts';
 import { SettingsError } from '../../guard/errors.ts';
 import { type Policy, parseSettings } from '../../guard/settings/schema.ts';
-import { figuresOf, type Lives } from './figures.ts';
-import { liveAll } from './parallel.ts';
+import { plural } from '../../guard/text/sanitize.ts';
+import { figuresOf, harmDone, type Lives } from './figures.ts';
+import { liveUnder } from './parallel.ts';
 
 /**
  * Policies side by side in the same realistic worlds:
- * `npm run worlds -- [--days 30] [--integrations 200] [--seeds 1,2,3] [--policy FILE]… [--json]`. A file holds a `policy` of
+ * `npm run worlds -- [--days 30] [--integrations 200] [--seeds 1,2,3] [--policy FILE]… [--json] [--check]`. A file holds a `policy` of
  * the settings; the defaults always come first. Each policy lives through each world twice, in enforce and in observe mode.
+ * With `--check` it exits with 1 when the defaults do harm (law 8).
  */
 const USAGE = 'expected whole numbers above 0 for --days, --integrations and --seeds (separated by commas)';
 
@@ -23,18 +25,15 @@ const policies = [
   { name: 'defaults', policy: {} },
   ...(await Promise.all(values.policy.map(async (file) => ({ name: file, policy: await readPolicy(file) })))),
 ];
-const tasks = policies.flatMap(({ name, policy }) =>
-  (['enforce', 'observe'] as const).flatMap((mode) => {
-    const parsed = parsePolicy(name, { ...policy, mode });
-    return seeds.map((seed) => ({ options: { seed, integrations, days }, policy: parsed }));
-  }),
+const lives = await liveUnder(
+  policies.flatMap(({ name, policy }) =>
+    (['enforce', 'observe'] as const).map((mode) => parsePolicy(name, { ...policy, mode })),
+  ),
+  seeds.map((seed) => ({ seed, integrations, days })),
 );
-const lives = await liveAll(tasks);
-const compared = policies.map(({ name }, index): Lives => {
-  const from = 2 * index * seeds.length;
-  const enforced = lives.slice(from, from + seeds.length);
-  return { name, enforced, observed: lives.slice(from + seeds.length, from + 2 * seeds.length) };
-});
+const compared = policies.map(
+  ({ name }, index): Lives => ({ name, enforced: lives[2 * index] ?? [], observed: lives[2 * index + 1] ?? [] }),
+);
 
 const columns = compared.map((lives) => ({ name: lives.name, figures: figuresOf(lives) }));
 if (values.json) {
@@ -42,8 +41,16 @@ if (values.json) {
 } else {
   const labels = columns[0]?.figures.map(({ label }) => label) ?? [];
   const rows = labels.map((label, index) => [label, ...columns.map(({ figures }) => figures[index]?.text ?? '')]);
-  const head = [`${integrations} INTEGRATIONS, PER 30 DAYS`, ...columns.map(({ name }) => name.toUpperCase())];
+  const head = [
+    `${plural(integrations, 'integration')}, per 30 days`.toUpperCase(),
+    ...columns.map(({ name }) => name.toUpperCase()),
+  ];
   console.log(table(head, rows, 120, 0));
+}
+if (values.check) {
+  const harm = harmDone(columns[0]?.figures ?? []);
+  for (const sentence of harm) console.error(sentence);
+  if (harm.length > 0) process.exitCode = 1;
 }
 
 function readOptions() {
@@ -55,6 +62,7 @@ function readOptions() {
         seeds: { type: 'string', default: '1,2,3' },
         policy: { type: 'string', multiple: true, default: [] },
         json: { type: 'boolean', default: false },
+        check: { type: 'boolean', default: false },
       },
     }).values;
   } catch (error) {

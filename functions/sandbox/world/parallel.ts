@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Policy } from '../../guard/settings/schema.ts';
-import type { Life } from './life.ts';
+import { INTERVAL_MINUTES, type Life } from './life.ts';
 import type { WorldOptions } from './realistic-world.ts';
 
 /** Lives side by side, one per core. */
@@ -9,10 +9,25 @@ import type { WorldOptions } from './realistic-world.ts';
 export interface Task {
   readonly options: WorldOptions;
   readonly policy: Policy;
+  readonly intervalMinutes: number;
+}
+
+/**
+ * Every policy in the same worlds.
+ * @returns for each policy its lives, in the order of the worlds
+ */
+export async function liveUnder(
+  policies: readonly Policy[],
+  worlds: readonly WorldOptions[],
+  intervalMinutes: number = INTERVAL_MINUTES,
+): Promise<readonly (readonly Life[])[]> {
+  const tasks = policies.flatMap((policy) => worlds.map((options) => ({ options, policy, intervalMinutes })));
+  const lives = await liveAll(tasks);
+  return policies.map((_, index) => lives.slice(index * worlds.length, (index + 1) * worlds.length));
 }
 
 /** @returns what came of each, in the order of the tasks */
-export async function liveAll(tasks: readonly Task[]): Promise<readonly Life[]> {
+async function liveAll(tasks: readonly Task[]): Promise<readonly Life[]> {
   const lives: Life[] = [];
   const waiting = [...tasks.entries()];
   const takeTurns = async () => {

@@ -12,7 +12,9 @@ const EVENING = 20 * 60;
 /** Minutes, median, until a person at work has read an alert and acted. */
 const RESPONSE_MINUTES = 45;
 /** The part of alerts at night and on weekends that wake a person. */
-const WAKES = 0.1;
+const WAKES = 0.05;
+/** The part of early warnings that a person looks into: most are over before. What is stopped is always looked into. */
+const WARNINGS_ANSWERED = 0.5;
 /** When a stopped integration still fails: minutes until the next look. */
 const LOOK_AGAIN_MINUTES = 120;
 
@@ -29,20 +31,24 @@ const ANSWERED: ReadonlySet<EventType> = new Set<EventType>([
 
 export class People {
   readonly #world: RealisticWorld;
-  readonly #stream: Stream;
   /** When a person looks at an integration, in minutes of the world. */
   readonly #agenda = new Map<string, number>();
 
   constructor(world: RealisticWorld) {
     this.#world = world;
-    this.#stream = new Stream(streamKey(world.options.seed, 'people'));
   }
 
   read(events: readonly GuardEvent[]): void {
     for (const { type, record } of events) {
       if (record === null || !ANSWERED.has(type) || this.#agenda.has(record.id)) continue;
-      this.#agenda.set(record.id, this.#world.minute + this.#responseMinutes());
+      if (type === 'integration.failing' && !this.#chance(record.id, 'answers').with(WARNINGS_ANSWERED)) continue;
+      this.#agenda.set(record.id, this.#world.minute + this.#responseMinutes(record.id));
     }
+  }
+
+  /** When the next person does something, in minutes of the world; infinite when nobody is about to. */
+  get nextAt(): number {
+    return Math.ceil(Math.min(...this.#agenda.values()));
   }
 
   act(): void {
@@ -54,16 +60,22 @@ export class People {
       delivery.repair(minute);
       if (delivery.record.active === 1) continue;
       if (delivery.failingShare(minute) < 0.5) delivery.setActive(1, 'operator', minute);
-      else this.#agenda.set(id, minute + Math.max(LOOK_AGAIN_MINUTES, this.#responseMinutes()));
+      else this.#agenda.set(id, minute + Math.max(LOOK_AGAIN_MINUTES, this.#responseMinutes(id)));
     }
   }
 
-  #responseMinutes(): number {
+  /** The same for one integration on one day under every policy, so that policies differ by what they do and not by luck. */
+  #chance(id: string, what: string): Stream {
+    const { seed } = this.#world.options;
+    return new Stream(streamKey(seed, 'people', what, id, Math.floor(this.#world.minute / DAY_MINUTES)));
+  }
+
+  #responseMinutes(id: string): number {
     const ofWeek = this.#world.minute % (7 * DAY_MINUTES);
     const ofDay = ofWeek % DAY_MINUTES;
     const atWork = ofWeek < 5 * DAY_MINUTES && ofDay >= MORNING && ofDay < EVENING;
-    const response = this.#stream.logNormal(RESPONSE_MINUTES, 0.8);
-    if (atWork || this.#stream.with(WAKES)) return response;
+    const response = this.#chance(id, 'response').logNormal(RESPONSE_MINUTES, 0.8);
+    if (atWork || this.#chance(id, 'wakes').with(WAKES)) return response;
     const isWeekend = ofWeek >= 5 * DAY_MINUTES || (ofWeek >= 4 * DAY_MINUTES && ofDay >= EVENING);
     const morning = isWeekend
       ? 7 * DAY_MINUTES + MORNING

@@ -1,6 +1,6 @@
 import type { IntegrationRecord, TargetPlatform } from '../../guard/model/integration.ts';
 import { Stream, streamKey } from './chance.ts';
-import { Delivery } from './delivery.ts';
+import { type Counts, Delivery } from './delivery.ts';
 import { OWN_ENDPOINT, type Trouble, troublesOf } from './troubles.ts';
 
 /**
@@ -42,6 +42,8 @@ const START = Date.parse('2026-01-05T00:00:00Z');
 
 export class RealisticWorld {
   readonly options: WorldOptions;
+  /** The API does not say what its counter counts, so half of the worlds are of either kind. */
+  readonly counts: Counts;
   readonly deliveries: ReadonlyMap<string, Delivery>;
   /** Everything that goes wrong, by integration, in the order of beginning. */
   readonly troubles: ReadonlyMap<string, readonly Trouble[]>;
@@ -56,12 +58,12 @@ export class RealisticWorld {
       return { id: `i${index}`, provider: stream.pick(PROVIDERS), platform: stream.pick(PLATFORMS) };
     });
     this.troubles = troublesOf(seed, victims, days * 24 * 60);
-    // The API does not say what its counter counts, so half of the worlds are of either kind.
-    const counts = seed % 2 === 0 ? 'attempts' : 'events';
+    this.counts = seed % 2 === 0 ? 'attempts' : 'events';
+    const stamp = createStamps();
     this.deliveries = new Map(
       victims.map((victim) => {
         const troubles = this.troubles.get(victim.id) ?? [];
-        return [victim.id, new Delivery({ ...victim, seed, troubles, counts, stamp })];
+        return [victim.id, new Delivery({ ...victim, seed, troubles, counts: this.counts, stamp })];
       }),
     );
   }
@@ -80,10 +82,13 @@ export class RealisticWorld {
     return delivery;
   }
 
-  /** Lets one minute pass. */
-  advance(): void {
-    for (const delivery of this.deliveries.values()) delivery.flow(this.minute);
-    this.minute += 1;
+  /** Lets time pass until that minute. */
+  advanceTo(minute: number): void {
+    // Integration by integration, which is faster than minute by minute: each has a rhythm and a queue to look into.
+    for (const delivery of this.deliveries.values()) {
+      for (let at = this.minute; at < minute; at += 1) delivery.flow(at);
+    }
+    this.minute = minute;
   }
 
   /**
@@ -103,7 +108,14 @@ export class RealisticWorld {
   }
 }
 
-/** The API's times have no fraction of a second. */
-function stamp(minute: number): string {
-  return `${new Date(START + minute * 60_000).toISOString().slice(0, 19)}Z`;
+/** The API's times have no fraction of a second. Many records show the same minutes, so each is written once. */
+function createStamps(): (minute: number) => string {
+  const stamps = new Map<number, string>();
+  return (minute) => {
+    const known = stamps.get(minute);
+    if (known !== undefined) return known;
+    const stamp = `${new Date(START + minute * 60_000).toISOString().slice(0, 19)}Z`;
+    stamps.set(minute, stamp);
+    return stamp;
+  };
 }

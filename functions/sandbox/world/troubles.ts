@@ -2,9 +2,11 @@ import { Stream, streamKey } from './chance.ts';
 import { DAY_MINUTES } from './traffic.ts';
 
 /**
- * What goes wrong in the world, written from what providers publish about their incidents and not from the rules of any
- * guard: outages of minutes to days with slow recoveries, part of the traffic failing, endpoints that fail and work by turns,
- * rate limits, credentials that expire, and trouble at Qonversion.
+ * What goes wrong in the world, written from the description in the design and from what providers publish about their
+ * incidents, not from the rules of any guard: outages of minutes to days with slow recoveries, part of the traffic failing,
+ * endpoints that fail and work by turns, rate limits, credentials that expire, and trouble at Qonversion. The kinds and the
+ * lengths are what is published. How often things fail is assumed, on the hard side: as often as in the independent simulator
+ * that led to the present rules, whose figures of the first rules this world comes to within 40 % (mean of seeds 11 to 19).
  */
 
 export type TroubleKind =
@@ -45,13 +47,51 @@ export interface Victim {
 /** Customers' own endpoints: they share no outage. */
 export const OWN_ENDPOINT = 'Webhooks';
 
-/** Mean days between two outages of one provider. */
-const PROVIDER_OUTAGE_DAYS = 20;
+/**
+ * Mean days between two outages of one provider, each platform's and each disturbance counted. Status pages list fewer, so
+ * this is on the hard side.
+ */
+const PROVIDER_OUTAGE_DAYS = 9;
+/**
+ * Half are over in half an hour, one in twenty lasts five hours, one in five hundred more than a day. Published, for example:
+ * Branch 32 minutes (2024-01-23), Amplitude 41 (2017-08-08), Mixpanel 85 (2012-04-16), AppsFlyer 323 (2024-01-04).
+ */
+const PROVIDER_OUTAGE_MINUTES = { median: 35, sigma: 1.3 } as const;
+/** One in three is about one platform: an endpoint, an SDK's format. */
+const ONE_PLATFORM = 0.35;
+/** Three in four refuse everything. In the others some regions or shards go on ("a 16 % error rate", Batch, 2024-11-07). */
+const WHOLE_OUTAGE = 0.75;
+/** One in three ends slowly: after its 41 minutes Amplitude took in only a part for another 16. */
+const SLOW_RECOVERY = 0.3;
+
+/** Qonversion sends from one place; once a month, for some twenty minutes, something is wrong with it or its network. */
 const QONVERSION_OUTAGE_DAYS = 30;
-/** Mean days of one integration until it breaks, and until a part of its events fails for hours. */
+const QONVERSION_OUTAGE_MINUTES = { median: 20, sigma: 0.8 } as const;
+/** Some senders still have a connection. */
+const QONVERSION_STRIKES = 0.85;
+
+/** Mean days until a key is revoked or an endpoint moves: two or three times a year for each integration. */
 const BREAK_DAYS = 130;
-const PARTIAL_DAYS = 45;
-const SHORT_DAYS = { own: 8, shared: 40 } as const;
+
+/** Mean days between two hours in which a part of an integration's events fails: a new product, a field that is too long. */
+const PARTIAL_DAYS = 30;
+
+/**
+ * Mean days between two failures of one endpoint for minutes, mostly a deployment or a restart. A team that runs its
+ * endpoint deploys every week; at a provider one account, shard or proxy has it every three weeks. Ten minutes, typically,
+ * and one in three lasts longer than a quarter of an hour: an endpoint of one's own is there 99.7 % of the time.
+ */
+const SHORT_DAYS = { own: 5, shared: 20 } as const;
+const SHORT_MINUTES = { median: 10, sigma: 1.1 } as const;
+
+/** One integration in so many has an endpoint that fails and works by turns, twice a month for half a day or two. */
+const FLAPPING_ONE_IN = 15;
+const FLAPPING_DAYS = 12;
+
+/** One in so many sends a few events all the time that the provider does not take: an unknown product, no user id. */
+const CHRONIC_ONE_IN = 10;
+/** One in so many sends more at its busiest than its plan with the provider allows. */
+const RATE_LIMITED_ONE_IN = 25;
 
 /** Everything that happens to the integrations within so many minutes, in the order of beginning. */
 export function troublesOf(
@@ -78,14 +118,14 @@ function providerOutages(seed: number, victims: readonly Victim[], minutes: numb
   return providers.flatMap((provider) => {
     const stream = new Stream(streamKey(seed, provider, 'outages'));
     return moments(stream, PROVIDER_OUTAGE_DAYS, minutes).flatMap((from): readonly SharedTrouble[] => {
-      const length = stream.logNormal(35, 1.3);
-      const platform = stream.with(0.35) ? stream.pick(['iOS', 'Android', 'Stripe']) : null;
-      const share = stream.with(0.55) ? 1 : stream.between(0.3, 0.97);
+      const length = stream.logNormal(PROVIDER_OUTAGE_MINUTES.median, PROVIDER_OUTAGE_MINUTES.sigma);
+      const platform = stream.with(ONE_PLATFORM) ? stream.pick(['iOS', 'Android', 'Stripe']) : null;
+      const share = stream.with(WHOLE_OUTAGE) ? 1 : stream.between(0.3, 0.97);
       const message = stream.pick(['HTTP 503 Service Unavailable', 'HTTP 500', 'connect ETIMEDOUT', 'HTTP 502']);
       const strikes = (victim: Victim) =>
         victim.provider === provider && (platform === null || victim.platform === platform);
       const outage = { kind: 'provider', message, strikes } as const;
-      const steps = stream.with(0.3) ? [1, 0.6, 0.35, 0.15] : [1];
+      const steps = stream.with(SLOW_RECOVERY) ? [1, 0.6, 0.35, 0.15] : [1];
       // A slow recovery takes as long as half of the outage, and fewer events fail in each of its steps.
       return steps.map((part, index) => {
         const begin = index === 0 ? from : from + length + ((index - 1) * length) / 6;
@@ -103,10 +143,10 @@ function qonversionOutages(seed: number, minutes: number): readonly SharedTroubl
     return {
       kind: 'qonversion',
       from,
-      to: from + stream.logNormal(20, 0.8),
+      to: from + stream.logNormal(QONVERSION_OUTAGE_MINUTES.median, QONVERSION_OUTAGE_MINUTES.sigma),
       share: 1,
       message: 'getaddrinfo EAI_AGAIN',
-      strikes: ({ id }) => new Stream(streamKey(key, id)).with(0.85),
+      strikes: ({ id }) => new Stream(streamKey(key, id)).with(QONVERSION_STRIKES),
     };
   });
 }
@@ -118,7 +158,7 @@ function ownTroubles(seed: number, { id, provider }: Victim, minutes: number): r
   const short = stream('short');
   const shortDays = provider === OWN_ENDPOINT ? SHORT_DAYS.own : SHORT_DAYS.shared;
   for (const from of moments(short, shortDays, minutes)) {
-    const to = from + short.logNormal(8, 1);
+    const to = from + short.logNormal(SHORT_MINUTES.median, SHORT_MINUTES.sigma);
     troubles.push({ kind: 'short', from, to, share: 1, message: 'HTTP 503 Service Unavailable' });
   }
 
@@ -129,7 +169,7 @@ function ownTroubles(seed: number, { id, provider }: Victim, minutes: number): r
   }
 
   const flapping = stream('flapping');
-  for (const start of flapping.oneIn(25) ? moments(flapping, 12, minutes) : []) {
+  for (const start of flapping.oneIn(FLAPPING_ONE_IN) ? moments(flapping, FLAPPING_DAYS, minutes) : []) {
     const end = start + flapping.between(6, 48) * 60;
     const period = flapping.between(15, 90);
     const down = period * flapping.between(0.3, 0.93);
@@ -138,13 +178,13 @@ function ownTroubles(seed: number, { id, provider }: Victim, minutes: number): r
   }
 
   const chronic = stream('chronic');
-  if (chronic.oneIn(10)) {
+  if (chronic.oneIn(CHRONIC_ONE_IN)) {
     const share = chronic.between(0.002, 0.03);
     troubles.push({ kind: 'chronic', from: 0, to: minutes, share, message: 'HTTP 400 unknown product' });
   }
 
   const limited = stream('rate-limit');
-  if (limited.oneIn(25)) {
+  if (limited.oneIn(RATE_LIMITED_ONE_IN)) {
     const share = limited.between(0.05, 0.5);
     troubles.push({ kind: 'rate-limit', from: 0, to: minutes, share, message: 'HTTP 429 Too Many Requests' });
   }

@@ -21,7 +21,7 @@ async function historyTypes(): Promise<readonly string[]> {
 }
 
 beforeEach(() => {
-  const policy = { remindEveryHours: 0, blastRadius: { percent: 100, floor: 10 } };
+  const policy = { remindAt: 'never', blastRadius: { percent: 100, floor: 10 } };
   harness = createFailingHarness(policy, { audiences: AUDIENCES });
   addBusy(harness, 'later');
 });

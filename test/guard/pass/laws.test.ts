@@ -349,7 +349,8 @@ describe('a clock that is not the API’s', () => {
       await runPass(aYearAhead(harness), harness.project);
       expect(harness.alerts.types()).toEqual(['integration.paused']);
       await harness.run(25 * 60);
-      expect(harness.alerts.types()).toContain(expected);
+      const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
+      expect(history.map(({ type }) => type)).toContain(expected);
     });
 
     it('puts off no pause', async () => {
@@ -374,7 +375,7 @@ describe('law 6: absolute states, within the time there is', () => {
     const report = await runPass(short, harness.project);
     expect(resultOf(report, 'broken')).toEqual({ kind: 'pause', outcome: 'not-started' });
     expect(harness.api.statusCalls).toEqual([]);
-    expect(harness.ledger.calls.writes).toBe(0);
+    expect(harness.ledger.entry('production', 'broken')).toBeUndefined();
     expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
   });
 
@@ -438,10 +439,10 @@ describe('law 7: nothing fails in silence', () => {
   });
 
   it('reminds while passes cannot run', async () => {
-    const harness = createHarness({ remindEveryHours: 1 });
+    const harness = createHarness();
     harness.api.failList(unreachable());
     await harness.pass();
-    await harness.run(60);
+    await harness.run(24 * 60);
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.failing']);
     expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
   });
@@ -527,12 +528,16 @@ describe('an operator through the guard', () => {
       reason: 'ignored by an operator until 13:25 UTC',
       quiet: true,
     });
-    await harness.run(10);
+    await harness.run(30);
     expect(harness.world.get('broken')?.active).toBe(0);
-    expect(harness.alerts.types()).toEqual(['integration.paused']);
+    expect(harness.alerts.types()).toEqual(['integration.failing', 'integration.paused']);
     expect(harness.ledger.entry('production', 'broken')?.ignoredUntil).toBeNull();
     const kept = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
-    expect(kept.map(({ type }) => type)).toEqual(['integration.exemption', 'integration.paused']);
+    expect(kept.map(({ type }) => type)).toEqual([
+      'integration.exemption',
+      'integration.failing',
+      'integration.paused',
+    ]);
   });
 
   it('ends an exemption before its time', async () => {

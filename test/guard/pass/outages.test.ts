@@ -67,7 +67,7 @@ describe('a suspension after an operator paused a failing integration', () => {
     harness.world.setStatus('broken', 1);
     harness.world.suspend('broken');
     await harness.run(PROBE_RECOVERY.cooldownMinutes + 5);
-    const probes = harness.alerts.events().filter(({ type }) => type === 'integration.probing');
+    const probes = (await history(harness)).filter(({ type }) => type === 'integration.probing');
     expect(probes).toHaveLength(2);
     expect(new Set(probes.map(({ id }) => id)).size).toBe(2);
   });
@@ -119,7 +119,7 @@ describe('an outage that ends while the guard ignores the integration', () => {
     await harness.pass();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
     harness.world.mend('broken');
-    await harness.run(90);
+    await harness.run(90 + PROBE_RECOVERY.cooldownMinutes);
     expect(harness.alerts.types().at(-1)).toBe('integration.recovered');
   });
 });

@@ -18,7 +18,8 @@ describe('an SNS that refuses for days', () => {
     'never keeps the ledger from being written, and loses no alert in silence: %s text',
     { timeout: 60_000 },
     async (_name, text) => {
-      const harness = createHarness({ recovery: { mode: 'manual' }, remindEveryHours: 0 });
+      const limits = { errorThreshold: 200, warnThreshold: 25, failingForMinutes: 0, flapping: 'off' };
+      const harness = createHarness({ ...limits, remindAt: 'never' });
       addBusy(harness, 'good');
       addBusy(harness, 'hourly', { title: text.repeat(20) });
       harness.world.advance(5);

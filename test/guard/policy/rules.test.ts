@@ -13,7 +13,7 @@ import {
   NOON,
   PROBE_RECOVERY,
 } from '../../support/builders.ts';
-import { addBusy, createHarness, resultOf } from '../../support/harness.ts';
+import { addBusy, createHarness, type Harness, resultOf } from '../../support/harness.ts';
 import { alerts, asks, firstPass, nextPass, types } from '../../support/next-pass.ts';
 
 const PROBING = { recovery: PROBE_RECOVERY };
@@ -72,88 +72,163 @@ describe('rule 1: fresh errors', () => {
   });
 });
 
-describe('rule 2: failing since', () => {
-  it('is the last delivery', () => {
-    expect(firstPass(aFailingRecord(61, 48)).figures?.failingMinutes).toBe(48);
+describe('rule 2: the failure span', () => {
+  const at = (minutes: number) => ({ at: minutesAfter(NOON, minutes) });
+  /** Failures and no delivery since an hour before noon, the last one so many minutes after noon. */
+  const failing = (errors: number, minutes: number, silence = 60) =>
+    aFailingRecord(errors, silence, { last_error_at: minutesAfter(NOON, minutes) });
+  /** A pass over a project that is known, and in which the integration was well. */
+  const wellBefore = firstPass(aRecord(), { firstLook: false });
+
+  it('begins in the pass that first sees the failures, however long ago the last delivery was', () => {
+    const seen = nextPass(wellBefore, failing(60, 0, 300));
+    expect(seen.figures).toMatchObject({ freshErrors: 60, failingMinutes: 0 });
+    expect(nextPass(seen, failing(600, 40, 300), at(40)).figures?.failingMinutes).toBe(40);
   });
 
-  it('is the creation when nothing was ever delivered', () => {
+  it('is not lengthened by silence', () => {
+    const seen = nextPass(wellBefore, failing(60, 0));
+    const later = nextPass(seen, failing(60, 0), at(600));
+    expect(later.figures?.failingMinutes).toBe(0);
+    expect(asks(later)).toBe('nothing');
+  });
+
+  it('begins anew after a delivery', () => {
+    const seen = nextPass(wellBefore, failing(60, 0));
+    const delivered = { last_delivery_at: minutesAfter(NOON, 50), last_error_at: minutesAfter(NOON, 64) };
+    const next = nextPass(seen, aFailingRecord(80, 0, delivered), at(65));
+    expect(next.figures?.failingMinutes).toBe(0);
+    expect(asks(next)).toBe('nothing');
+  });
+
+  it('needs three failures where attempts are frequent, and one where they are rare', () => {
+    expect(nextPass(wellBefore, failing(2, 0, 10)).quiet).toBe(true);
+    expect(nextPass(wellBefore, failing(3, 0, 10)).quiet).toBe(false);
+    expect(nextPass(wellBefore, failing(1, 0, 60)).quiet).toBe(false);
+  });
+
+  it('counts by the later of two clocks, so that neither lengthens it', () => {
+    const behind = nextPass(wellBefore, failing(60, 0), at(-40));
+    expect(nextPass(behind, failing(60, 59), at(19)).figures?.failingMinutes).toBe(59);
+    const ahead = nextPass(wellBefore, failing(60, 0), at(40));
+    expect(nextPass(ahead, failing(60, 60), at(100)).figures?.failingMinutes).toBe(20);
+  });
+
+  it('is taken from the record in the first look at a project', () => {
+    expect(firstPass(aFailingRecord(61, 48)).figures?.failingMinutes).toBe(48);
     const record = aFailingRecord(61, 0, { last_delivery_at: null, created_at: minutesBefore(NOON, 20) });
     expect(firstPass(record).figures?.failingMinutes).toBe(20);
   });
 
-  it('is the activation we saw when that is later', () => {
-    expect(nextPass(resumedAt60(), aFailingRecord(75, 300)).figures?.failingMinutes).toBe(30);
+  it('begins anew when an operator resumed it', () => {
+    expect(nextPass(resumedAt60(), aFailingRecord(75, 300)).figures?.failingMinutes).toBe(0);
   });
 
   it.each([
-    [49, 15, 'nothing'],
-    [50, 14, 'nothing'],
-    [50, 15, 'pause'],
-    [5_000, 14, 'nothing'],
+    [49, 60, 'nothing'],
+    [50, 59, 'nothing'],
+    [50, 60, 'pause'],
+    [5_000, 59, 'nothing'],
     [49, 5_000, 'nothing'],
   ])('with %i failures over %i minutes the guard asks for: %s', (errors, minutes, asked) => {
-    expect(asks(firstPass(aFailingRecord(errors, minutes)))).toBe(asked);
-  });
-
-  it('does not take a burst in one minute for an outage', () => {
-    expect(asks(firstPass(aFailingRecord(900, 1)))).toBe('nothing');
+    const seen = nextPass(wellBefore, failing(Math.min(errors, 20), 0));
+    expect(asks(nextPass(seen, failing(errors, minutes), at(minutes)))).toBe(asked);
   });
 });
 
 describe('rule 3: an active integration over both limits', () => {
   it('is paused in enforce mode, with the numbers as the reason', () => {
-    const decision = firstPass(aFailingRecord(61, 48));
+    const decision = firstPass(aFailingRecord(61, 72));
     expect(asks(decision)).toBe('pause');
-    expect(decision.reason).toBe('61 failures since 11:12 UTC, threshold 50; no delivery for 48 min, limit 15 min');
+    expect(decision.reason).toBe(
+      '61 failures and no delivery since 10:48 UTC, over 1 h 12 min (limits: 50 failures over 1 h)',
+    );
     expect(types(decision)).toEqual(['integration.paused']);
-    expect(nextPass(decision, aFailingRecord(61, 48, { active: 0 }))).toMatchObject({ kind: 'open', quiet: true });
+    expect(nextPass(decision, aFailingRecord(61, 72, { active: 0 }))).toMatchObject({ kind: 'open', quiet: true });
   });
 
   it('is only reported in observe mode, once per episode', () => {
     const policy = { mode: 'observe' };
-    const decision = firstPass(aFailingRecord(61, 48), { policy });
+    const decision = firstPass(aFailingRecord(61, 72), { policy });
     expect(decision.kind).toBe('would-pause');
     expect(asks(decision)).toBe('nothing');
     expect(types(decision)).toEqual(['integration.would-pause']);
-    const next = nextPass(decision, aFailingRecord(80, 48), { policy });
+    const next = nextPass(decision, aFailingRecord(80, 72), { policy });
     expect(next).toMatchObject({ kind: 'would-pause', quiet: true });
   });
 
   it('is left alone when an override says ignore', () => {
     const policy = { overrides: [{ match: { id: 'amp-ios' }, mode: 'ignore' }] };
-    expect(firstPass(aFailingRecord(61, 48), { policy })).toMatchObject({ kind: 'ignored', quiet: true });
+    expect(firstPass(aFailingRecord(61, 72), { policy })).toMatchObject({ kind: 'ignored', quiet: true });
   });
 });
 
-describe('the early warning', () => {
-  it('comes at half of the threshold unless the settings say otherwise, and says when it would be paused', () => {
-    const decision = firstPass(aFailingRecord(25, 3));
-    expect(types(decision)).toEqual(['integration.failing']);
-    expect(decision.reason).toContain('the guard pauses it at 50 failures and 15 min without a delivery');
+describe('rule 3: the early warning', () => {
+  const warned = firstPass(aFailingRecord(25, 30));
+
+  it('comes at half of both limits unless the settings say otherwise, and says when it would be paused', () => {
+    expect(types(firstPass(aFailingRecord(25, 29)))).toEqual([]);
+    expect(types(firstPass(aFailingRecord(24, 30)))).toEqual([]);
+    expect(types(warned)).toEqual(['integration.failing']);
+    expect(warned.reason).toContain('the guard pauses it at 50 failures over 1 h');
   });
 
-  it('comes once per episode', () => {
-    const first = firstPass(aFailingRecord(25, 3));
-    expect(nextPass(first, aFailingRecord(40, 3))).toMatchObject({ kind: 'watch', quiet: true });
+  it('comes once per stretch', () => {
+    expect(nextPass(warned, aFailingRecord(40, 30))).toMatchObject({ kind: 'watch', quiet: true });
   });
 
   it('does not come when warnThreshold is 0', () => {
-    expect(types(firstPass(aFailingRecord(49, 3), { policy: { warnThreshold: 0 } }))).toEqual([]);
+    expect(types(firstPass(aFailingRecord(49, 40), { policy: { warnThreshold: 0 } }))).toEqual([]);
   });
 
-  it('is followed by integration.recovered when a delivery succeeds, once', () => {
-    const first = firstPass(aFailingRecord(25, 3));
-    const second = nextPass(first, aRecord(), { at: minutesAfter(NOON, 5) });
-    expect(types(second)).toEqual(['integration.recovered']);
-    expect(types(nextPass(second, aRecord(), { at: minutesAfter(NOON, 10) }))).toEqual([]);
+  /** Delivers in every pass, so many minutes after noon. */
+  const deliveries = (minutes: number) => {
+    let decision = warned;
+    const told: string[] = [];
+    for (let after = 5; after <= minutes; after += 5) {
+      const moment = minutesAfter(NOON, after);
+      const record = aRecord({ last_delivery_at: moment, last_error_at: NOON });
+      decision = nextPass(decision, record, { at: moment });
+      told.push(...types(decision));
+    }
+    return told;
+  };
+
+  it('is followed by integration.recovered once several deliveries have succeeded, and by no other', () => {
+    expect(deliveries(5)).toEqual([]);
+    expect(deliveries(15)).toEqual(['integration.recovered']);
+    expect(deliveries(120)).toEqual(['integration.recovered']);
   });
 
-  it('is followed by recovered and a new warning when a delivery succeeded and it fails again', () => {
-    const first = firstPass(aFailingRecord(25, 30));
-    const second = nextPass(first, aFailingRecord(30, 2));
-    expect(types(second)).toEqual(['integration.recovered', 'integration.failing']);
-    expect(alerts(second)[1]?.id).not.toBe(alerts(first)[0]?.id);
+  it('is followed by integration.recovered after one delivery and an hour without a failure', () => {
+    const record = aRecord({ last_delivery_at: minutesAfter(NOON, 4), last_error_at: NOON });
+    const delivered = nextPass(warned, record, { at: minutesAfter(NOON, 5) });
+    expect(types(delivered)).toEqual([]);
+    expect(types(nextPass(delivered, record, { at: minutesAfter(NOON, 60) }))).toEqual(['integration.recovered']);
+  });
+});
+
+describe('rule 4: low traffic', () => {
+  const HOUR = 60;
+
+  it.each([
+    [3, 12 * HOUR - 1, []],
+    [1, 12 * HOUR, []],
+    [2, 12 * HOUR, ['integration.failing']],
+    [2, 200 * HOUR, ['integration.failing']],
+    [3, 12 * HOUR, ['integration.failing']],
+    [3, 120 * HOUR - 1, ['integration.failing']],
+    [3, 120 * HOUR, ['integration.paused']],
+  ])('with %i failures over %i minutes people hear of %s', (errors, minutes, told) => {
+    expect(types(firstPass(aFailingRecord(errors, minutes)))).toEqual(told);
+  });
+
+  it('says which limits it goes by', () => {
+    expect(firstPass(aFailingRecord(3, 13 * HOUR)).reason).toContain('the guard pauses it at 3 failures over 5 days');
+  });
+
+  it('can be switched off', () => {
+    expect(types(firstPass(aFailingRecord(3, 200 * HOUR), { policy: { lowTraffic: 'off' } }))).toEqual([]);
   });
 });
 
@@ -168,15 +243,18 @@ describe('rule 5: active while our circuit is open', () => {
 
   it('counts from the count now, and from now on', () => {
     const next = nextPass(resumed, aFailingRecord(80, 300), { at: minutesAfter(NOON, 5) });
-    expect(next.figures).toMatchObject({ baseline: 75, freshErrors: 5, failingMinutes: 5 });
+    expect(next.figures).toMatchObject({ baseline: 75, freshErrors: 5, failingMinutes: 0 });
   });
 
   it('never fights the operator: the next passes leave it alone until both limits are reached anew', () => {
+    const failing = (errors: number, minutes: number) =>
+      aFailingRecord(75 + errors, 300, { last_error_at: minutesAfter(NOON, minutes) });
+    const seen = nextPass(resumed, failing(3, 5), { at: minutesAfter(NOON, 5) });
     const later = (errors: number, minutes: number) =>
-      asks(nextPass(resumed, aFailingRecord(errors, 300), { at: minutesAfter(NOON, minutes) }));
-    expect(later(75 + 49, 20)).toBe('nothing');
-    expect(later(75 + 50, 14)).toBe('nothing');
-    expect(later(75 + 50, 15)).toBe('pause');
+      asks(nextPass(seen, failing(errors, minutes), { at: minutesAfter(NOON, minutes) }));
+    expect(later(49, 90)).toBe('nothing');
+    expect(later(50, 64)).toBe('nothing');
+    expect(later(50, 65)).toBe('pause');
   });
 });
 
@@ -281,21 +359,50 @@ describe('rule 8: recovery by probe', () => {
     const decision = nextPass(pausedBefore(), off, { policy: PROBING });
     expect(asks(decision)).toBe('resume');
     expect(types(decision)).toEqual(['integration.probing']);
+    expect(alerts(decision).every(isAuditOnly)).toBe(true);
   });
 
   it('never resumes with manual recovery', () => {
-    expect(asks(nextPass(pausedBefore({}), off, { at: minutesAfter(NOON, 600) }))).toBe('nothing');
+    const policy = { recovery: { mode: 'manual' } };
+    expect(asks(nextPass(pausedBefore(policy), off, { policy, at: minutesAfter(NOON, 600) }))).toBe('nothing');
   });
 
   it('never resumes in observe mode', () => {
     expect(asks(nextPass(pausedBefore(), off, { policy: { ...PROBING, mode: 'observe' } }))).toBe('nothing');
   });
 
-  it('closes on a delivery that succeeds', () => {
-    const decision = nextPass(probing(), aRecord({ last_delivery_at: minutesBefore(NOON, 2) }), { policy: PROBING });
-    expect(types(decision)).toEqual(['integration.recovered']);
-    const after = nextPass(decision, aRecord(), { policy: PROBING, at: minutesAfter(NOON, 5) });
-    expect(after.kind).toBe('healthy');
+  describe('and a delivery that succeeds', () => {
+    const at = (minutes: number) => ({ policy: PROBING, at: minutesAfter(NOON, minutes) });
+    const delivered = (minutes: number) => aRecord({ last_delivery_at: minutesAfter(NOON, minutes) });
+    const first = nextPass(probing(), delivered(-2), at(0));
+
+    it('is no recovery yet', () => {
+      expect(first).toMatchObject({ kind: 'probing', quiet: false });
+      expect(types(first)).toEqual([]);
+      expect(types(nextPass(first, delivered(58), at(59)))).toEqual([]);
+    });
+
+    it('has recovered when deliveries have gone on for as long as the cooldown, and says when it was paused', () => {
+      const decision = nextPass(first, delivered(58), at(60));
+      expect(types(decision)).toEqual(['integration.recovered']);
+      expect(decision.reason).toContain('it was stopped from 10:50 UTC to 11:55 UTC');
+      expect(nextPass(decision, delivered(64), at(65)).kind).toBe('healthy');
+    });
+
+    it('has recovered after a day when no other delivery comes', () => {
+      expect(types(nextPass(first, delivered(-2), at(24 * 60 - 1)))).toEqual([]);
+      expect(types(nextPass(first, delivered(-2), at(24 * 60)))).toEqual(['integration.recovered']);
+    });
+
+    it('is no recovery when failures follow: the same outage, and a longer cooldown', () => {
+      const record = aFailingRecord(3, 0, { last_delivery_at: minutesAfter(NOON, 3) });
+      const failed = nextPass(first, record, at(5));
+      expect(asks(failed)).toBe('pause');
+      expect(alerts(failed)).toMatchObject([
+        { type: 'integration.probe-failed', nextProbeAt: minutesAfter(NOON, 125), episode: minutesBefore(NOON, 90) },
+      ]);
+      expect(alerts(failed).every(isAuditOnly)).toBe(true);
+    });
   });
 
   it('waits while there is neither a delivery nor enough failures', () => {
@@ -306,7 +413,9 @@ describe('rule 8: recovery by probe', () => {
   it('opens again after probeErrors fresh failures, with the cooldown multiplied', () => {
     const decision = nextPass(probing(), aFailingRecord(63, 90), { policy: PROBING });
     expect(asks(decision)).toBe('pause');
-    expect(alerts(decision)).toMatchObject([{ type: 'integration.paused', nextProbeAt: minutesAfter(NOON, 120) }]);
+    expect(alerts(decision)).toMatchObject([
+      { type: 'integration.probe-failed', nextProbeAt: minutesAfter(NOON, 120) },
+    ]);
   });
 
   it('caps the cooldown', () => {
@@ -316,7 +425,7 @@ describe('rule 8: recovery by probe', () => {
   });
 
   it('gives up after maxAttempts and says so', () => {
-    const policy = { ...PROBING, remindEveryHours: 0 };
+    const policy = { ...PROBING, remindAt: 'never' };
     const decision = nextPass(probing(policy, 2), aFailingRecord(63, 1_090), { policy });
     expect(types(decision)).toEqual(['integration.recovery-abandoned']);
     const later = nextPass(decision, off, { policy, at: minutesAfter(NOON, 100_000) });
@@ -326,7 +435,14 @@ describe('rule 8: recovery by probe', () => {
   it('takes a suspension during the probe for a failed probe', () => {
     const decision = nextPass(probing(), aFailingRecord(70, 90, { active: 2 }), { policy: PROBING });
     expect(decision.kind).toBe('suspended');
-    expect(alerts(decision)).toMatchObject([{ nextProbeAt: minutesAfter(NOON, 120) }]);
+    expect(alerts(decision)).toMatchObject([{ type: 'integration.suspended', nextProbeAt: minutesAfter(NOON, 120) }]);
+  });
+
+  it('takes a second suspension of what Qonversion had suspended for a failed probe, and no news', () => {
+    const off = aFailingRecord(600, 130, { active: 2 });
+    const suspended = firstPass(off, { policy: PROBING, at: minutesBefore(NOON, 70) });
+    const probe = nextPass(suspended, off, { policy: PROBING, at: minutesBefore(NOON, 5) });
+    expect(types(nextPass(probe, off, { policy: PROBING }))).toEqual(['integration.probe-failed']);
   });
 
   it("lets an operator's pause during the probe win", () => {
@@ -342,33 +458,48 @@ describe('rule 8: recovery by probe', () => {
   });
 });
 
-describe('reminders', () => {
+describe('the daily summary', () => {
   const off = aFailingRecord(60, 90, { active: 0 });
+  const policy = { recovery: { mode: 'manual' } };
+  /** 08:00 on the day after NOON. */
+  const MORNING = '2026-11-24T08:00:00.000Z';
+  const morning = (minutes: number, own: Record<string, unknown> = policy) => ({
+    policy: own,
+    at: minutesAfter(MORNING, minutes),
+  });
 
-  it('come every remindEveryHours while it is open', () => {
-    const due = minutesAfter(NOON, 24 * 60 - 70);
-    const decision = nextPass(pausedBefore({}), off, { at: due });
+  it('has what is stopped, once a day at remindAt', () => {
+    const paused = pausedBefore(policy);
+    expect(nextPass(paused, off, morning(-1)).quiet).toBe(true);
+    const decision = nextPass(paused, off, morning(2));
     expect(types(decision)).toEqual(['integration.still-down']);
-    expect(nextPass(decision, off, { at: minutesAfter(due, 5) }).quiet).toBe(true);
-    const second = nextPass(decision, off, { at: minutesAfter(due, 24 * 60) });
+    expect(nextPass(decision, off, morning(7)).quiet).toBe(true);
+    const second = nextPass(decision, off, morning(24 * 60));
+    expect(types(second)).toEqual(['integration.still-down']);
     expect(alerts(second)[0]?.id).not.toBe(alerts(decision)[0]?.id);
   });
 
-  it('have ids of their own through probes that fail', () => {
-    const policy = { recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } };
-    const due = minutesAfter(NOON, 24 * 60);
-    const first = nextPass(pausedBefore({}), off, { at: minutesAfter(NOON, 24 * 60 - 70) });
-    const probe = nextPass(first, off, { policy, at: minutesAfter(due, 60) });
-    const failed = nextPass(probe, aFailingRecord(63, 90), { policy, at: minutesAfter(due, 65) });
-    const second = nextPass(failed, off, { policy, at: minutesAfter(due, 65 + 24 * 60) });
-    expect([probe.kind, failed.kind]).toEqual(['probe', 'pause']);
-    expect(types(second)).toEqual(['integration.still-down']);
-    expect(alerts(second)[0]?.id).not.toBe(alerts(first)[0]?.id);
+  it('leaves out until the next day what people heard of within the six hours before', () => {
+    const paused = (hoursBefore: number) => firstPass(aFailingRecord(60, 90), morning(-hoursBefore * 60));
+    expect(nextPass(paused(5), off, morning(0)).quiet).toBe(true);
+    expect(types(nextPass(paused(6), off, morning(0)))).toEqual(['integration.still-down']);
+    expect(types(nextPass(paused(5), off, morning(24 * 60)))).toEqual(['integration.still-down']);
   });
 
-  it('do not come when remindEveryHours is 0', () => {
-    const conditions = { policy: { remindEveryHours: 0 }, at: minutesAfter(NOON, 100_000) };
-    expect(nextPass(pausedBefore({}), off, conditions).quiet).toBe(true);
+  it('does not begin anew with each probe that fails', () => {
+    const own = { recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } };
+    const told = nextPass(pausedBefore(policy), off, morning(0));
+    const probe = nextPass(told, off, morning(60, own));
+    const failed = nextPass(probe, aFailingRecord(63, 90), morning(65, own));
+    expect([probe.kind, failed.kind]).toEqual(['probe', 'pause']);
+    const second = nextPass(failed, off, morning(24 * 60, own));
+    expect(types(second)).toEqual(['integration.still-down']);
+    expect(alerts(second)[0]?.id).not.toBe(alerts(told)[0]?.id);
+  });
+
+  it('does not come when remindAt is "never"', () => {
+    const never = { ...policy, remindAt: 'never' };
+    expect(nextPass(pausedBefore(never), off, morning(100_000, never)).quiet).toBe(true);
   });
 });
 
@@ -412,15 +543,51 @@ describe('rule 11: the blast radius', () => {
     expect(harness.api.statusCalls).toHaveLength(6);
   });
 
-  it('announces a new episode after the first has ended', async () => {
+  /** Six of ten are over the limits and held. */
+  async function heldOutage() {
     const harness = await outageOf(6, 10);
     await harness.pass();
-    for (let index = 0; index < 6; index += 1) harness.world.mend(`i${index}`);
-    await harness.run(5);
+    return harness;
+  }
+  const mend = ({ world }: Harness, indexes: readonly number[]) => {
+    for (const index of indexes) world.mend(`i${index}`);
+  };
+
+  it('remembers a hold: the rest is not paused when some of what is held delivers', async () => {
+    const harness = await heldOutage();
+    mend(harness, [0, 1, 2]);
+    await harness.run(55);
+    expect(harness.api.statusCalls).toEqual([]);
+  });
+
+  it('judges the rest anew when no more than it allows have been over the limits for an hour', async () => {
+    const harness = await heldOutage();
+    mend(harness, [0, 1, 2]);
+    await harness.run(65 + 10);
+    expect(harness.api.statusCalls).toEqual([]);
+    await harness.run(15);
+    expect(harness.api.statusCalls.map(([id]) => id).sort()).toEqual(['i3', 'i4', 'i5']);
+  });
+
+  it('takes an outage that comes and goes for one episode', async () => {
+    const harness = await heldOutage();
+    for (let times = 0; times < 5; times += 1) {
+      mend(harness, [0, 1, 2, 3, 4, 5]);
+      await harness.run(30);
+      for (let index = 0; index < 6; index += 1) harness.world.breakDown(`i${index}`, 'HTTP 503');
+      await harness.run(30);
+    }
+    expect(harness.alerts.types().filter((type) => type === 'guard.held')).toEqual(['guard.held']);
+  });
+
+  it('announces a new episode after the first has ended', async () => {
+    const harness = await heldOutage();
+    mend(harness, [0, 1, 2, 3, 4, 5]);
+    await harness.run(70);
     for (let index = 0; index < 6; index += 1) harness.world.breakDown(`i${index}`, 'HTTP 503');
-    harness.world.advance(20);
-    await harness.pass();
+    await harness.run(30);
     const held = harness.alerts.events().filter(({ type }) => type === 'guard.held');
+    expect(held).toHaveLength(2);
     expect(new Set(held.map(({ id }) => id)).size).toBe(2);
   });
 
@@ -476,6 +643,7 @@ describe('rule 12: records that cannot be read, and records that are gone', () =
   it('leave the ledger when the integration is deleted', async () => {
     const harness = createHarness();
     addBusy(harness, 'draft', { active: 0 });
+    addBusy(harness, 'good');
     await harness.pass();
     expect(harness.ledger.entry('production', 'draft')).toBeDefined();
     harness.world.delete('draft');
@@ -539,7 +707,7 @@ describe('a change that no pass has seen (an operator paused, fixed and resumed 
     expect(types(decision)).toEqual([]);
     expect(decision.figures).toMatchObject({ baseline: 600, freshErrors: 0 });
     const next = nextPass(decision, aFailingRecord(610, 300, changed), { at: minutesAfter(NOON, 5) });
-    expect(next.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 5 });
+    expect(next.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 0 });
   });
 
   it('is nothing to remember while nothing fails', () => {
@@ -555,14 +723,17 @@ describe('a change that no pass has seen (an operator paused, fixed and resumed 
 
   it('counts once, and both limits apply from there', () => {
     const seen = firstPass(aFailingRecord(600, 300, changed));
+    const failing = (errors: number, minutes: number) =>
+      aFailingRecord(errors, 300, { ...changed, last_error_at: minutesAfter(NOON, minutes) });
+    const failed = nextPass(seen, failing(620, 5), { at: minutesAfter(NOON, 5) });
     const later = (minutes: number) =>
-      asks(nextPass(seen, aFailingRecord(700, 300, changed), { at: minutesAfter(NOON, minutes) }));
-    expect(later(5)).toBe('nothing');
-    expect(later(15)).toBe('pause');
+      asks(nextPass(failed, failing(700, minutes), { at: minutesAfter(NOON, minutes) }));
+    expect(later(64)).toBe('nothing');
+    expect(later(65)).toBe('pause');
   });
 
   it('is no repair when it lies longer back than the time limit', () => {
-    expect(asks(firstPass(aFailingRecord(600, 300, { updated_at: minutesBefore(NOON, 15) })))).toBe('pause');
+    expect(asks(firstPass(aFailingRecord(600, 300, { updated_at: minutesBefore(NOON, 60) })))).toBe('pause');
   });
 
   it('ends a probe: the operator is right', () => {

@@ -51,7 +51,7 @@ describe('the settings of a fleet', () => {
       ],
     };
     const policies = parseSettings({ fleet }).fleet?.policies.map((entry) => entry.policy);
-    const own = { mode: 'observe', errorThreshold: 80, failingForMinutes: 15, warnThreshold: 20 };
+    const own = { mode: 'observe', errorThreshold: 80, failingForMinutes: 60, warnThreshold: 20 };
     expect(policies).toMatchObject([
       { ...own, failingForMinutes: 5 },
       { ...own, mode: 'enforce', warnThreshold: 0 },

@@ -32,10 +32,19 @@ describe('settings', () => {
           policy: {
             mode: 'enforce',
             errorThreshold: 50,
-            failingForMinutes: 15,
+            failingForMinutes: 60,
+            lowTraffic: { errors: 3, warnAfterHours: 12, pauseAfterHours: 120 },
             blastRadius: { percent: 50, floor: 3 },
-            recovery: { mode: 'manual' },
-            remindEveryHours: 24,
+            recovery: {
+              mode: 'probe',
+              cooldownMinutes: 15,
+              backoff: 2,
+              maxCooldownMinutes: 1_440,
+              maxAttempts: 12,
+              probeErrors: 3,
+            },
+            providerOutage: { percent: 60, minimum: 3, holdHours: 48, except: ['Webhooks'] },
+            remindAt: '08:00',
             flapping: 'tell',
             overrides: [],
           },
@@ -73,10 +82,10 @@ describe('settings', () => {
   it('give probe recovery its defaults', () => {
     expect(parseSettings(project({ recovery: { mode: 'probe' } })).projects.production?.policy.recovery).toEqual({
       mode: 'probe',
-      cooldownMinutes: 60,
+      cooldownMinutes: 15,
       backoff: 2,
       maxCooldownMinutes: 1_440,
-      maxAttempts: 5,
+      maxAttempts: 12,
       probeErrors: 3,
     });
   });
@@ -141,6 +150,31 @@ describe('settings', () => {
       'a wrong platform',
       project({ overrides: [{ match: { target_platform: 'ios' }, mode: 'ignore' }] }),
       'projects.production.policy.overrides.0.match.target_platform: expected "iOS", "Android" or "Stripe", got "ios"',
+    ],
+    [
+      'a reminder by the hour, as in the version before',
+      project({ remindEveryHours: 24 }),
+      'projects.production.policy: unknown setting "remindEveryHours"; use "remindAt", a time of day for one summary a day (or "never")',
+    ],
+    [
+      'a time of day that is none',
+      project({ remindAt: '8:00' }),
+      'projects.production.policy.remindAt: expected a time of day in UTC such as "08:00", or "never", got "8:00"',
+    ],
+    [
+      'low traffic that is paused before it is warned of',
+      project({ lowTraffic: { warnAfterHours: 200 } }),
+      'projects.production.policy.lowTraffic.pauseAfterHours: expected at least warnAfterHours, got {"errors":3,"warnAfterHours":200,"pauseAfterHours":120}',
+    ],
+    [
+      'a provider outage of few',
+      project({ providerOutage: { percent: 10 } }),
+      'projects.production.policy.providerOutage.percent: expected a whole number from 30 to 100, got 10',
+    ],
+    [
+      'a provider outage that is neither on nor off',
+      project({ providerOutage: true }),
+      'projects.production.policy.providerOutage: expected "off" or { "percent": 60, "minimum": 3, "holdHours": 48, "except": ["Webhooks"] }, got true',
     ],
     ['no projects', { projects: {} }, 'projects: expected at least one project (or "fleet"), got "none"'],
     [

@@ -1,0 +1,248 @@
+import type { Entry, SharedOutage, Stretch } from '../model/entry.ts';
+import type { IntegrationRecord } from '../model/integration.ts';
+import { isAhead } from '../model/lease.ts';
+import type { LedgerView } from '../ports.ts';
+import type { Policy } from '../settings/schema.ts';
+import { plural, safeText } from '../text/sanitize.ts';
+import { describeMoment, HOUR_MS, isLater, MINUTE_MS, minutesBetween, plusMinutes } from '../text/time.ts';
+import { effectivePolicy } from './effective-policy.ts';
+import { freshErrorsOf } from './figures.ts';
+import type { EndedOutage, HoldingOutage } from './situation.ts';
+
+/**
+ * Rule 10: integrations that fail together have one cause. What separates a provider's outage from one customer's broken endpoint
+ * is the neighbours in the same list.
+ */
+
+/** An integration that was attempted within so many minutes, or that the guard paused so lately, shows how its provider is. */
+const TRIED_MINUTES = 30;
+const TRIPPED_MINUTES = 60;
+
+/** What has delivered nothing for a day was broken before, so it cannot show that an outage begins. */
+const DELIVERED_MS = 24 * HOUR_MS;
+
+/** An outage is over when no more than half have failed in all passes of so many minutes (six passes at the default rate) … */
+const CALM_MINUTES = 25;
+/** … and twice as long each time it comes back within so many minutes, so that one that comes and goes is no stream of alerts. */
+const RETURNS_MINUTES = 6 * 60;
+const MAX_CALM_MINUTES = 12 * 60;
+
+/** An outage of which nothing is tried any more can neither last nor end. */
+const FORGET_MINUTES = 7 * 24 * 60;
+
+/** How long an outage is remembered after its end, and how many are. */
+const REMEMBER_MINUTES = 24 * 60;
+const MAX_REMEMBERED = 32;
+
+/** Failures that were first seen so long before an outage was declared belong to it. */
+const BEFORE_MINUTES = 30;
+
+/** What one more pass says about the outages of a project. */
+export interface OutageChange {
+  readonly kind: 'begun' | 'ended';
+  readonly outage: SharedOutage;
+  readonly reason: string;
+}
+
+/** A shared outage as a person is shown it. */
+export interface OutageView extends SharedOutage {
+  /** Until then none of its integrations is paused or reported on its own. */
+  readonly until: string;
+  /** Of its integrations that were tried lately, so many fail. */
+  readonly tried: number;
+  readonly failing: number;
+}
+
+/** "Amplitude is down: 17 of 20 integrations fail since 09:10 UTC; none of them is paused before 15:10 UTC". */
+export function describeOutage({ provider, since, until, tried, failing }: OutageView, now: string): string {
+  const what = provider === null ? 'Failing for a common cause' : `${provider} is down`;
+  const held = isLater(until, now)
+    ? `none of them is paused before ${describeMoment(until, now)}`
+    : 'each is judged by itself again';
+  return `${what}: ${failing} of ${plural(tried, 'integration')} fail since ${describeMoment(since, now)}; ${held}`;
+}
+
+export interface Outages {
+  /** Those that last, and those to be remembered. */
+  readonly remembered: readonly SharedOutage[];
+  readonly views: readonly OutageView[];
+  readonly changes: readonly OutageChange[];
+  /** The outage that holds back what the rules would do about this integration; null: none. */
+  readonly holding: (record: IntegrationRecord) => HoldingOutage | null;
+  /** The outages of this integration that are over. */
+  readonly ended: (record: IntegrationRecord) => readonly EndedOutage[];
+}
+
+/** One integration as a witness. */
+interface Witness {
+  readonly provider: string;
+  readonly failing: boolean;
+  /** Whether it delivered lately enough to show that an outage begins. */
+  readonly worked: boolean;
+}
+
+/** How many of a group were tried, and how many of those fail. */
+interface Count {
+  readonly tried: number;
+  readonly failing: number;
+}
+
+/** @param known the outages that the pass before remembered */
+export function findOutages(
+  records: readonly IntegrationRecord[],
+  view: Pick<LedgerView, 'integrations'>,
+  known: readonly SharedOutage[],
+  policy: Policy,
+  now: string,
+): Outages {
+  const { providerOutage: rule } = policy;
+  if (rule === 'off') {
+    const changes = known
+      .filter(({ endedAt }) => endedAt === null)
+      .map((outage) => ({ kind: 'ended' as const, outage, reason: 'the settings do not ask for this rule any more' }));
+    return { remembered: [], views: [], changes, holding: () => null, ended: () => [] };
+  }
+  const names = new Map(records.map(({ integration }) => [integration, safeText(integration, 60)]));
+  const nameOf = ({ integration }: IntegrationRecord) => names.get(integration) ?? '';
+  const excepted = new Set(rule.except.map((name) => safeText(name, 60)));
+  const witnesses = records.flatMap((record) => {
+    if (effectivePolicy(policy, record).mode === 'ignore') return [];
+    return witnessOf(record, nameOf(record), view.integrations.get(record.id)?.entry ?? null, now);
+  });
+  const groups = Map.groupBy(witnesses, ({ provider }) => provider);
+  const of = (provider: string | null) => (provider === null ? witnesses : (groups.get(provider) ?? []));
+  const providers = [...groups.keys()].filter((name) => !excepted.has(name));
+  const begins = (provider: string | null) => {
+    const { tried, failing } = count(of(provider).filter(({ worked }) => worked));
+    return failing >= rule.minimum && failing * 100 >= rule.percent * tried;
+  };
+
+  const isDown = (provider: string) => {
+    const { tried, failing } = count(of(provider));
+    return failing >= rule.minimum && failing * 2 > tried;
+  };
+  const isCalm = (provider: string | null) => {
+    const { tried, failing } = count(of(provider));
+    return failing * 2 <= tried && (provider !== null || providers.filter(isDown).length < 2);
+  };
+
+  const past = known.filter(({ endedAt }) => endedAt !== null && minutesBetween(endedAt, now) < REMEMBER_MINUTES);
+  const continued = known
+    .filter(({ endedAt }) => endedAt === null)
+    .map((outage) => nextOf(outage, { ...count(of(outage.provider)), isCalm: isCalm(outage.provider) }, now));
+  const changes: OutageChange[] = continued.flatMap(({ outage, ended }) =>
+    ended === null ? [] : [{ kind: 'ended' as const, outage, reason: ended }],
+  );
+  const over = [...past, ...changes.map(({ outage }) => outage)].slice(-MAX_REMEMBERED);
+  const lasting = continued.flatMap(({ outage, ended }) => (ended === null ? [outage] : []));
+  const isKnown = (provider: string | null) => lasting.some((outage) => outage.provider === provider);
+  const begin = (provider: string | null, where: string) => {
+    const before = past.findLast((outage) => outage.provider === provider);
+    const isBack = before?.endedAt != null && minutesBetween(before.endedAt, now) < RETURNS_MINUTES;
+    const returns = isBack ? before.returns + 1 : 0;
+    const outage: SharedOutage = { provider, since: now, calmSince: null, endedAt: null, returns };
+    lasting.push(outage);
+    const { tried, failing } = count(of(provider));
+    const reason = `${failing} of the ${plural(tried, 'integration')} that were tried lately fail${where}; none of them is paused before ${describeMoment(untilOf(outage, rule.holdHours), now)}`;
+    changes.push({ kind: 'begun', outage, reason });
+  };
+
+  const down = providers.filter((provider) => isKnown(provider) || begins(provider));
+  if (!isKnown(null)) {
+    const judged = providers.filter((provider) => of(provider).length >= rule.minimum);
+    const several = down.length >= 3 || (down.length === 2 && judged.length <= 3);
+    const failingProviders = new Set(of(null).flatMap(({ failing, provider }) => (failing ? [provider] : [])));
+    // Of one provider alone it is that provider.
+    if (several || (begins(null) && failingProviders.size >= 2))
+      begin(null, `, of ${plural(failingProviders.size, 'provider')}`);
+  }
+  if (!isKnown(null)) {
+    for (const provider of down) if (!isKnown(provider)) begin(provider, '');
+  }
+  const views = lasting.map((outage) => ({
+    ...outage,
+    ...count(of(outage.provider)),
+    until: untilOf(outage, rule.holdHours),
+  }));
+  const concerns = (record: IntegrationRecord) => (outage: SharedOutage) =>
+    outage.provider === null || outage.provider === nameOf(record);
+  return {
+    remembered: [...over, ...lasting],
+    views,
+    changes,
+    holding: (record) => holdingOf(lasting.filter(concerns(record)), rule.holdHours, now),
+    ended: (record) =>
+      over
+        .filter(concerns(record))
+        .flatMap((outage) => (outage.endedAt === null ? [] : [{ ...outage, endedAt: outage.endedAt }])),
+  };
+}
+
+function witnessOf(record: IntegrationRecord, provider: string, entry: Entry | null, now: string): readonly Witness[] {
+  if (isLater(entry?.ignoredUntil ?? null, now)) return [];
+  const { last_delivery_at: deliveredAt, last_error_at: failedAt, active } = record;
+  const worked = isWithin(deliveredAt, DELIVERED_MS, now);
+  const state = entry?.state;
+  const isPaused = active === 0 && state?.name === 'open' && state.by === 'guard';
+  if (isPaused && isWithin(state.openedAt, TRIPPED_MINUTES * MINUTE_MS, now))
+    return [{ provider, failing: true, worked }];
+  const tried = [deliveredAt, failedAt].some((moment) => isWithin(moment, TRIED_MINUTES * MINUTE_MS, now));
+  if (active !== 1 || !tried) return [];
+  const freshErrors = state === undefined ? record.delivery_error_count : freshErrorsOf(record, state.mark);
+  return [{ provider, failing: freshErrors > 0, worked }];
+}
+
+function isWithin(moment: string | null, ms: number, now: string): boolean {
+  return moment !== null && Date.parse(now) - Date.parse(moment) <= ms;
+}
+
+function count(witnesses: readonly Witness[]): Count {
+  return { tried: witnesses.length, failing: witnesses.filter(({ failing }) => failing).length };
+}
+
+/** A lasting outage after one more pass. `ended` says why it is over; null: it lasts. The same object when nothing changes. */
+function nextOf(
+  outage: SharedOutage,
+  seen: Count & { readonly isCalm: boolean },
+  now: string,
+): { readonly outage: SharedOutage; readonly ended: string | null } {
+  const { tried, failing } = seen;
+  // From a clock that was wrong; it would hold back until then.
+  if (isAhead(outage.since, now)) return nextOf({ ...outage, since: now, calmSince: null }, seen, now);
+  if (tried === 0) {
+    const isForgotten = minutesBetween(outage.since, now) >= FORGET_MINUTES;
+    return isForgotten
+      ? { outage: { ...outage, endedAt: now }, ended: 'none of them is tried any more' }
+      : { outage, ended: null };
+  }
+  if (!seen.isCalm) return { outage: outage.calmSince === null ? outage : { ...outage, calmSince: null }, ended: null };
+  const calmSince = outage.calmSince ?? now;
+  const calmMinutes = Math.min(CALM_MINUTES * 2 ** outage.returns, MAX_CALM_MINUTES);
+  if (calmSince !== now && minutesBetween(calmSince, now) >= calmMinutes) {
+    const ended = `since ${describeMoment(calmSince, now)} few of them fail (now ${failing} of ${tried})`;
+    return { outage: { ...outage, calmSince, endedAt: now }, ended };
+  }
+  return { outage: calmSince === outage.calmSince ? outage : { ...outage, calmSince }, ended: null };
+}
+
+/** It holds back for its hours, and while it is calm until that has lasted. */
+function holdingOf(lasting: readonly SharedOutage[], holdHours: number, now: string): HoldingOutage | null {
+  const outage = lasting.find((each) => each.calmSince !== null || isLater(untilOf(each, holdHours), now));
+  return outage === undefined ? null : { ...outage, until: untilOf(outage, holdHours) };
+}
+
+/**
+ * The stretch of failures after the outages it began in: it counts from their end, because its last attempt may lie in one of them.
+ * One that began before an outage goes on through it.
+ */
+export function afterOutages(stretch: Stretch, ended: readonly EndedOutage[]): Stretch {
+  const since = ended.reduce((from, outage) => {
+    const belongs = Date.parse(stretch.since) >= Date.parse(outage.since) - BEFORE_MINUTES * MINUTE_MS;
+    return belongs && isLater(outage.endedAt, from) ? outage.endedAt : from;
+  }, stretch.since);
+  return since === stretch.since ? stretch : { ...stretch, since };
+}
+
+function untilOf({ since }: SharedOutage, holdHours: number): string {
+  return plusMinutes(since, holdHours * 60);
+}
