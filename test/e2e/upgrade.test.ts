@@ -164,7 +164,8 @@ describe.sequential('the version before', () => {
     for (const id of [HEALTHY, PAUSED, WARNED, OPERATORS, UNREACHED, UNANNOUNCED]) world.add({ id, active: 1 });
     // So many deliver that their provider is not down.
     for (let number = 0; number < 6; number += 1) {
-      const { id } = world.add({ id: `neighbour-${number}`, active: 1 });
+      // What they deliver also shows that a list is younger than an interrupted attempt.
+      const { id } = world.add({ id: `neighbour-${number}`, active: 1, eventsPerMinute: 1 });
       world.patch(id, { last_delivery_at: world.now().toISOString() });
     }
     world.advance(1);
