@@ -161,7 +161,12 @@ describe.sequential('the version before', () => {
     await deployment.clients.secrets.send(
       new PutSecretValueCommand({ SecretId: SECRET, SecretString: PRODUCTION_KEY }),
     );
-    for (const id of [HEALTHY, PAUSED, WARNED, OPERATORS, UNREACHED, UNANNOUNCED]) world.add({ id, active: 1 });
+    // Changed long before their failures began: no operator has just repaired them.
+    const updated_at = new Date(world.now().getTime() - 60 * 60_000).toISOString();
+    for (const id of [HEALTHY, PAUSED, WARNED, OPERATORS, UNREACHED, UNANNOUNCED]) {
+      world.add({ id, active: 1 });
+      world.patch(id, { updated_at });
+    }
     // So many deliver that their provider is not down.
     for (let number = 0; number < 6; number += 1) {
       // What they deliver also shows that a list is younger than an interrupted attempt.
