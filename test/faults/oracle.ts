@@ -521,8 +521,14 @@ function spanMs(record: SandboxRecord, { since }: { readonly since: number }): n
   return record.last_error_at === null ? 0 : Math.max(0, Date.parse(record.last_error_at) - since);
 }
 
-function isOver(record: SandboxRecord, fresh: number, stretch: { readonly since: number }, limits: Limits): boolean {
-  const span = spanMs(record, stretch);
+function isOver(
+  record: SandboxRecord,
+  fresh: number,
+  stretch: { readonly since: number },
+  limits: Limits,
+  slackMs = 0,
+): boolean {
+  const span = spanMs(record, stretch) + slackMs;
   const { errors, pauseAfterHours } = limits.lowTraffic;
   return (
     (fresh >= limits.errorThreshold && span >= limits.failingForMinutes * MINUTE_MS) ||
@@ -530,8 +536,14 @@ function isOver(record: SandboxRecord, fresh: number, stretch: { readonly since:
   );
 }
 
-function isToBeWarnedOf(record: SandboxRecord, fresh: number, stretch: { readonly since: number }, limits: Limits) {
-  const span = spanMs(record, stretch);
+function isToBeWarnedOf(
+  record: SandboxRecord,
+  fresh: number,
+  stretch: { readonly since: number },
+  limits: Limits,
+  slackMs = 0,
+) {
+  const span = spanMs(record, stretch) + slackMs;
   const { errors, warnAfterHours } = limits.lowTraffic;
   return (
     (fresh >= limits.errorThreshold / 2 && span >= (limits.failingForMinutes / 2) * MINUTE_MS) ||
@@ -653,6 +665,8 @@ function seeProbe(memory: Memory, record: SandboxRecord, limits: Limits, { at }:
   return lasted >= DAY_MS ? [recovered] : [{ memory: goesOn }];
 }
 
+const SLACK_MS = MINUTE_MS;
+
 /** Rules 2 to 4 and 9. */
 function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight: Sight): readonly Outcome[] {
   const { at, spared, ended, first } = sight;
@@ -685,8 +699,15 @@ function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight:
   const mayWait = fresh < 3 && !isRare(Math.max(alive, before.resumedAt));
   const begun = { ...markOf(record), since: first ? alive : at };
   const stretches = stretch === null && begins ? (mayWait ? [begun, null] : [begun]) : [stretch];
-  return stretches.map((stretch) => {
-    const over = stretch !== null && isOver(record, fresh, stretch, limits) && !spared;
+  return stretches.flatMap((stretch) => {
+    // Within a minute of a limit, whole minutes and seconds of two clocks decide: either is right.
+    const either = (is: (slackMs: number) => boolean) => [...new Set([is(-SLACK_MS), is(SLACK_MS)])];
+    const overs = either((slack) => stretch !== null && isOver(record, fresh, stretch, limits, slack) && !spared);
+    const warns = either((slack) => stretch !== null && isToBeWarnedOf(record, fresh, stretch, limits, slack));
+    return overs.flatMap((over) => warns.map((toWarn) => judged(stretch, over, toWarn)));
+  });
+
+  function judged(stretch: Memory['stretch'], over: boolean, toWarn: boolean): Outcome {
     const mark = deliveredSince(record, before.mark) ? NO_MARK : before.mark;
     const memory = { ...before, mark, stretch, warned, reported, recovering, watch };
     if (over || (flaps && limits.flapping === 'pause')) {
@@ -701,12 +722,11 @@ function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight:
         events: [...events.map((type) => `${type.replace('?', '')}?`), 'integration.failing?'],
       };
     }
-    if (warned || spared || stretch === null || !isToBeWarnedOf(record, fresh, stretch, limits))
-      return { memory, events };
+    if (warned || spared || stretch === null || !toWarn) return { memory, events };
     // "No warnings for each turn": a failure without any delivery is no turn.
     const warning = watch?.reported || recovering ? 'integration.failing?' : 'integration.failing';
     return { memory: { ...memory, warned: true }, events: [...events, warning] };
-  });
+  }
 }
 
 /** Rule 9. */

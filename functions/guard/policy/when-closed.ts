@@ -132,8 +132,9 @@ const RECENT_CHANGE_MINUTES = 15;
 function changedUnseen(situation: Situation): boolean {
   const { record, changedAt, entry, policy, now } = situation;
   const { mark } = entry.state;
-  if (mark.changedAt !== null) return changedSinceMark(situation);
+  // What was delivered since the change has failed anew since.
   if (!isLater(changedAt, latest(record.last_delivery_at ?? record.created_at, mark.activatedAt))) return false;
+  if (mark.changedAt !== null) return changedSinceMark(situation);
   return minutesBetween(record.updated_at, now) < Math.max(policy.failingForMinutes, RECENT_CHANGE_MINUTES);
 }
 
