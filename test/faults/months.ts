@@ -719,7 +719,7 @@ class Living {
       const inDoubt = (of: readonly GuardEvent[]) =>
         of.filter(({ reason }) => reason.includes('may not have taken effect')).length;
       // The last probe that fails is told of as the end of all probing; an operator's hand or a suspension can be that, too.
-      const stops = [...told('paused'), ...told('probe-failed')];
+      const stops = [...told('paused'), ...told('probe-failed').filter(({ record }) => record?.active !== 2)];
       const ends = told('recovery-abandoned').filter(
         ({ reason, record }) => record?.active !== 2 && !reason.includes('until an operator'),
       );

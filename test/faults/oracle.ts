@@ -401,7 +401,8 @@ export class Oracle {
     const down = lasting.length + fresh.length;
     const able = names.filter((name) => shares.get(name)?.canShow || isLasting(name)).length;
     const failing = [...shares.values()].filter(({ fail }) => fail > 0).length;
-    const common = down >= 3 || (down === 2 && able <= 3) || (shareOf(counted).isDown && failing >= 2);
+    const several = fresh.length > 0 && (down >= 3 || (down === 2 && able <= 3));
+    const common = several || (shareOf(counted).isDown && failing >= 2);
     const begun = common ? [null] : fresh;
     for (const provider of begun) events.push(provider === null ? 'guard.common-cause ' : `provider.down ${provider}`);
     const returnsOf = (provider: string | null) => {
@@ -632,8 +633,7 @@ function seeStopped(memory: Memory, record: SandboxRecord, limits: Limits, { at,
     const stoppedAt = circuit === 'open' || circuit === 'half-open' ? memory.stoppedAt : at;
     return again.map((failed) => ({
       memory: { ...isolated, circuit: 'open', by: 'worker', stoppedAt, openedAt: at, failedProbes: failed },
-      // One suspension that followed another between two passes looks like the same one.
-      events: [circuit === 'open' && by === 'worker' ? 'integration.suspended?' : 'integration.suspended'],
+      events: suspension(memory, record),
     }));
   }
   const { probe, mode } = limits;
@@ -643,6 +643,15 @@ function seeStopped(memory: Memory, record: SandboxRecord, limits: Limits, { at,
   );
   const isCool = isDue && at - memory.openedAt >= cooldownMs(probe, failedProbes);
   return [isCool || (isDue && isTime) ? { memory, act: 'probe' } : { memory }];
+}
+
+function suspension(memory: Memory, record: SandboxRecord): readonly string[] {
+  const { circuit, by, mark } = memory;
+  // One that followed another between two passes looks like the same one.
+  if (circuit === 'open' && by === 'worker') return ['integration.suspended?'];
+  // Without a delivery in between it is the failure of the probe.
+  if (circuit === 'half-open' && by === 'worker' && !deliveredSince(record, mark)) return [];
+  return ['integration.suspended'];
 }
 
 /** Rule 8. */

@@ -147,17 +147,19 @@ export function findOutages(
     changes.push({ kind: 'begun', outage, reason });
   };
 
-  const down = providers.filter((provider) => isKnown(provider) || begins(provider));
+  const begun = providers.filter((provider) => !isKnown(provider) && begins(provider));
+  const down = [...begun, ...providers.filter(isKnown)];
   if (!isKnown(null)) {
-    const judged = providers.filter((provider) => of(provider).length >= rule.minimum);
-    const several = down.length >= 3 || (down.length === 2 && judged.length <= 3);
+    const judged = providers.filter((provider) => isKnown(provider) || of(provider).length >= rule.minimum);
+    // Only with one that begins: outages that were told apart stay apart when their neighbours fall silent.
+    const several = begun.length > 0 && (down.length >= 3 || (down.length === 2 && judged.length <= 3));
     const failingProviders = new Set(of(null).flatMap(({ failing, provider }) => (failing ? [provider] : [])));
     // Of one provider alone it is that provider.
     if (several || (begins(null) && failingProviders.size >= 2))
       begin(null, `, of ${plural(failingProviders.size, 'provider')}`);
   }
   if (!isKnown(null)) {
-    for (const provider of down) if (!isKnown(provider)) begin(provider, '');
+    for (const provider of begun) begin(provider, '');
   }
   const views = lasting.map((outage) => ({
     ...outage,

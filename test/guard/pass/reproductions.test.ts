@@ -357,6 +357,19 @@ describe('the end of a shared outage', () => {
     expect(told(harness)).toEqual(['guard.common-cause', 'guard.common-cause-ended']);
   });
 
+  it('of two providers does not become one of a common cause because their neighbours fall silent', async () => {
+    const harness = createDefaultsHarness({}, { suspendAfterErrors: 1_000_000 });
+    const providers = ['amplitude', 'appsflyer', 'mixpanel', 'braze'];
+    for (const name of providers) for (const id of idsOf(3, name)) addBusy(harness, id, { provider: name });
+    for (const id of idsOf(6, 'webhooks')) addBusy(harness, id, { provider: 'webhooks' });
+    await harness.run(60);
+    down(harness, [...idsOf(3, 'amplitude'), ...idsOf(3, 'appsflyer')], 5 * 60);
+    await harness.run(60);
+    for (const name of ['mixpanel', 'braze']) for (const id of idsOf(3, name)) harness.world.setTraffic(id, 0);
+    await harness.run(9 * 60);
+    expect(told(harness)).toEqual(['provider.down', 'provider.down', 'provider.recovered', 'provider.recovered']);
+  });
+
   it('is no news while none is tried, and everything is probed as soon as it is over', async () => {
     const harness = createDefaultsHarness();
     for (const id of idsOf(6)) addBusy(harness, id);
