@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { table } from '../../functions/cli/format.ts';
+import { attackEverywhere } from '../security/attack.ts';
 import { liveInChaos } from './chaos.ts';
 import { crashEverywhere } from './crash.ts';
 import type { Finding, Size } from './finding.ts';
@@ -26,6 +27,7 @@ const HARNESSES: Readonly<Record<string, (size: Size, first: boolean) => Promise
   hostile: faceHostility,
   chaos: liveInChaos,
   text: showHostileText,
+  security: attackEverywhere,
 };
 
 const SIZES = ['quick', 'full', 'soak'] as const satisfies readonly Size[];

@@ -1,0 +1,4 @@
+import type { Kind } from './kind.ts';
+
+/** Every kind of attack that is tried, in the order of `docs/security.md`. */
+export const KINDS: readonly Kind[] = [];
