@@ -8,6 +8,7 @@ import {
 import pMap from 'p-map';
 import pRetry from 'p-retry';
 import { describeError, GuardError } from '../guard/errors.ts';
+import { limitLog } from '../guard/limit-log.ts';
 import { boundEvent, type GuardEvent, severitiesFrom } from '../guard/model/event.ts';
 import { type AlertSink, type Log, MACHINES, PEOPLE } from '../guard/ports.ts';
 import { toChatNotification } from '../messages/chat.ts';
@@ -68,7 +69,11 @@ async function publishEvents(
   events: readonly GuardEvent[],
 ): Promise<ReadonlySet<string>> {
   const batches = toBatches(events.map((event) => toEntry(boundEvent(event), options)));
-  const accepted = await pMap(batches, (batch) => publishBatch(options, batch), { concurrency: BATCHES_AT_ONCE });
+  const { log, end } = limitLog(options.log);
+  const accepted = await pMap(batches, (batch) => publishBatch({ ...options, log }, batch), {
+    concurrency: BATCHES_AT_ONCE,
+  });
+  end();
   return new Set(accepted.flat());
 }
 

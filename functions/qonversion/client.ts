@@ -4,7 +4,8 @@ import { describeError } from '../guard/errors.ts';
 import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model/integration.ts';
 import { CLOCK_TOLERANCE_MS } from '../guard/model/lease.ts';
 import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
-import { safeText } from '../guard/text/sanitize.ts';
+import { plural, safeText } from '../guard/text/sanitize.ts';
+import { MAX_RECORDS, readJson, type Size } from './body.ts';
 import {
   type ApiErrorDetails,
   KeyRefusedError,
@@ -17,6 +18,8 @@ import {
   UnavailableError,
   UnexpectedAnswerError,
 } from './errors.ts';
+import { BodyTooLargeError, createHttp, type Http, type HttpAnswer } from './http.ts';
+import { createKeyRemover, type KeyRemover } from './key-remover.ts';
 import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
 import type { KeySource, SecretKey } from './secret-key.ts';
 import { createPace, type Pace } from './throttle.ts';
@@ -41,12 +44,14 @@ export interface QonversionClientOptions {
   readonly firstWaitMs?: number;
   /** Waits out a `Retry-After`; replaced in tests. */
   readonly sleep?: (ms: number) => Promise<unknown>;
-  /** A body larger than this is refused unread. */
+  /** All pages of a list together may be as large as this, after decompression. What is larger is not read to its end. */
   readonly maxBodyBytes?: number;
 }
 
 const MAX_WAIT_MS = 8_000;
 const MAX_RETRY_AFTER_MS = 30_000;
+/** As much as a function of 256 MB can bear, whatever is in it: some 20,000 integrations. */
+const MAX_BODY_BYTES = 12 * 1024 * 1024;
 /** A list of this many pages is not a list any more. */
 const MAX_PAGES = 1_000;
 
@@ -57,8 +62,9 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
     now: () => options.clock.now().getTime(),
     canWait: (ms) => ms <= Math.min(MAX_RETRY_AFTER_MS, options.remainingMs()),
   });
+  const connection: Connection = { options, http: createHttp(), keyRemovers: new Map() };
   const call = (request: ApiRequest, sent: Sent = { mayHaveTakenEffect: false }) =>
-    send(options, traffic, pace, request, sent);
+    send(connection, traffic, pace, request, sent);
 
   return {
     traffic,
@@ -68,14 +74,20 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       const invalid: InvalidRecord[] = [];
       let after: string | null = null;
       let clockAheadMs = 0;
+      let read: Size = { bytes: 0, values: 0 };
       for (let page = 0; page < MAX_PAGES; page += 1) {
         const query: string = after === null ? '' : `?starting_after=${encodeURIComponent(after)}`;
         const what = 'the list of integrations';
-        const answer = await call({ what, method: 'GET', path: `/integrations${query}` });
+        const answer = await call({ what, method: 'GET', path: `/integrations${query}`, read });
+        read = answer.read;
         if (page === 0) clockAheadMs = answer.clockAheadMs ?? 0;
         const parsed = parseList(answer.body);
         if (!parsed.ok) throw new UnexpectedAnswerError(`Qonversion's answer is not ${what}: ${parsed.problem}`);
         const known = records.size + invalid.length;
+        if (known + parsed.value.data.length > MAX_RECORDS)
+          throw new UnexpectedAnswerError(
+            `Qonversion's list has more than ${MAX_RECORDS.toLocaleString('en-US')} integrations, which is more than the guard can read`,
+          );
         let last: string | null = null;
         for (const element of parsed.value.data) {
           const result = parseRecord(element);
@@ -149,9 +161,19 @@ function stopwatch(clock: Clock): () => number {
   return () => Math.max(clock.now().getTime() - ours, performance.now() - steady);
 }
 
+/** What the requests of one client share. */
+interface Connection {
+  readonly options: QonversionClientOptions;
+  readonly http: Http;
+  /** One for each key that was sent: an answer to the second may still show the first. */
+  readonly keyRemovers: Map<string, KeyRemover>;
+}
+
 /** A body of a 2xx answer, and what the API's own clock said. */
 interface ApiAnswer {
   readonly body: unknown;
+  /** All that was read for the request so far, earlier pages included. */
+  readonly read: Size;
   /** The `Date` of the answer, in epoch milliseconds; null without one. */
   readonly answeredAt: number | null;
   /** That clock less ours; 0 when it is seconds, null when unknown or past belief. */
@@ -164,16 +186,19 @@ interface ApiRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly body?: unknown;
+  /** What earlier pages of the same list took of the limits. */
+  readonly read?: Size;
 }
 
 /** One request with its retries (law 6), and a second reading of the key after a 401 (law 4). */
 async function send(
-  options: QonversionClientOptions,
+  connection: Connection,
   traffic: { -readonly [name in keyof Traffic]: Traffic[name] },
   pace: Pace,
   request: ApiRequest,
   sent: Sent,
 ): Promise<ApiAnswer> {
+  const { options } = connection;
   const key = await options.key.get();
   try {
     return await sendWith(key);
@@ -196,7 +221,7 @@ async function send(
           if (attempt > 1) traffic.retries += 1;
           const sentAt = performance.now();
           try {
-            return await attemptOnce(options, request, secret);
+            return await attemptOnce(connection, request, secret);
           } finally {
             traffic.waitedMs += performance.now() - sentAt;
           }
@@ -229,12 +254,19 @@ function isRefusal(error: Error): boolean {
   );
 }
 
-async function attemptOnce(options: QonversionClientOptions, request: ApiRequest, key: SecretKey): Promise<ApiAnswer> {
+async function attemptOnce(connection: Connection, request: ApiRequest, key: SecretKey): Promise<ApiAnswer> {
+  const { options, http, keyRemovers } = connection;
+  if (!keyRemovers.has(key.reveal())) keyRemovers.set(key.reveal(), createKeyRemover(key.reveal()));
+  const removers = [...keyRemovers.values()];
+  const read = request.read ?? { bytes: 0, values: 0 };
+  const maxBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
   const timeoutMs = Math.max(1, Math.min(options.timeoutMs ?? 10_000, options.remainingMs()));
-  // One signal for the whole try: a body that drips in forever ends like a connection that never answers.
+  // One signal for the whole try.
   const signal = AbortSignal.timeout(timeoutMs);
+  let answer: HttpAnswer;
   try {
-    const response = await fetch(`${options.apiUrl}${request.path}`, {
+    answer = await http.send({
+      url: `${options.apiUrl}${request.path}`,
       method: request.method,
       headers: {
         authorization: `Bearer ${key.reveal()}`,
@@ -242,23 +274,28 @@ async function attemptOnce(options: QonversionClientOptions, request: ApiRequest
         'user-agent': 'integration-guard',
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      // A redirect would carry the key to wherever it points.
-      redirect: 'manual',
+      body: request.body === undefined ? null : JSON.stringify(request.body),
       signal,
-      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      maxBytes: maxBytes - read.bytes,
     });
-    const answeredAt = readDate(response.headers);
-    const clockAheadMs = answeredAt === null ? null : describeSkew(answeredAt - options.clock.now().getTime());
-    const text = await readBody(response, options.maxBodyBytes ?? 32 * 1024 * 1024, request.what);
-    const moment = answeredAt ?? options.clock.now().getTime();
-    return { body: interpret(response, text, request.what, moment), answeredAt, clockAheadMs };
   } catch (error) {
-    if (error instanceof QonversionError) throw error;
-    const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : networkFault(error);
-    throw new UnavailableError(`Qonversion could not be reached for ${request.what}: ${cause}`, undefined, null, {
-      cause: error,
-    });
+    if (error instanceof BodyTooLargeError) {
+      throw new UnexpectedAnswerError(
+        `Qonversion's answer about ${request.what} is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB and was not read to its end`,
+      );
+    }
+    const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : withoutKey(networkFault(error), removers);
+    // Without the error itself as the cause: some hold the bytes that were received.
+    throw new UnavailableError(`Qonversion could not be reached for ${request.what}: ${cause}`);
   }
+  const answeredAt = readDate(answer);
+  const clockAheadMs = answeredAt === null ? null : describeSkew(answeredAt - options.clock.now().getTime());
+  const moment = answeredAt ?? options.clock.now().getTime();
+  return { ...interpret(answer, request.what, moment, removers, read), answeredAt, clockAheadMs };
+}
+
+function withoutKey(text: string, removers: readonly KeyRemover[]): string {
+  return removers.reduce((rest, remover) => remover.removeFrom(rest), text);
 }
 
 function describeSkew(aheadMs: number): number {
@@ -267,34 +304,26 @@ function describeSkew(aheadMs: number): number {
 }
 
 /** The moment the API answered, by its own clock. */
-function readDate(headers: Headers): number | null {
-  const date = Date.parse(headers.get('date') ?? '');
+function readDate(answer: HttpAnswer): number | null {
+  const date = Date.parse(answer.header('date') ?? '');
   return Number.isNaN(date) ? null : date;
 }
 
-async function readBody(response: Response, maxBytes: number, what: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) {
-      throw new UnexpectedAnswerError(
-        `Qonversion's answer about ${what} is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB and was not read to its end`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function interpret(response: Response, text: string, what: string, answeredAt: number): unknown {
-  const { status } = response;
-  const body = parseJson(text);
+/** @throws the error that the status stands for */
+function interpret(
+  answer: HttpAnswer,
+  what: string,
+  answeredAt: number,
+  removers: readonly KeyRemover[],
+  read: Size,
+): Pick<ApiAnswer, 'body' | 'read'> {
+  const { status } = answer;
+  const json = readJson(answer.body, removers, read);
   if (status >= 200 && status < 300) {
-    if (body !== undefined) return body;
-    const kind = response.headers.get('content-type') ?? 'no content type';
+    if (json.ok) return { body: json.value, read: json.read };
+    const kind = safeText(withoutKey(answer.header('content-type') ?? 'no content type', removers), 60);
     throw new UnexpectedAnswerError(
-      `Qonversion's answer about ${what} is not JSON (${safeText(kind, 60)}, ${text.length} characters)`,
+      `Qonversion's answer about ${what} ${json.problem} (${kind}, ${plural(answer.body.length, 'byte')})`,
       { ...NO_ENVELOPE, status },
     );
   }
@@ -304,8 +333,8 @@ function interpret(response: Response, text: string, what: string, answeredAt: n
       { ...NO_ENVELOPE, status },
     );
   }
-  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), answeredAt);
-  throw toError(status, parseErrorEnvelope(body), retryAfterMs, what);
+  const retryAfterMs = parseRetryAfter(answer.header('retry-after'), answeredAt);
+  throw toError(status, parseErrorEnvelope(json.ok ? json.value : null), retryAfterMs, what);
 }
 
 /** One class per kind of refusal; the message ends with what the API itself said, made safe. */
@@ -321,7 +350,7 @@ function toError(
     code: envelope?.code ?? null,
     details: envelope?.details ?? [],
   };
-  const said = envelope?.message == null ? '' : ` (${safeText(envelope.message, 200)})`;
+  const said = envelope?.message == null ? '' : ` (${envelope.message})`;
   switch (status) {
     case 401:
       return new KeyRefusedError(
@@ -352,28 +381,23 @@ function toError(
   }
 }
 
+/** No wait is longer, whatever the API asks for. */
+const MAX_RETRY_AFTER_SECONDS = 1_000_000_000;
+
 /** Seconds, or an HTTP date by the clock of whoever sent it, in milliseconds from when it was answered; null for nonsense. */
 function parseRetryAfter(header: string | null, answeredAt: number): number | null {
   if (header === null) return null;
   const text = header.trim();
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Math.min(Number(text), MAX_RETRY_AFTER_SECONDS) * 1_000;
   const date = Date.parse(text);
   return Number.isNaN(date) || !/[a-z]/i.test(text) ? null : Math.max(0, date - answeredAt);
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-/** "fetch failed" says nothing; its cause has the system's code. */
+/** The system's code where there is one: the message of a connection that failed says less. */
 function networkFault(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
-  return code ?? describeError(cause ?? error);
+  return error instanceof Error && 'code' in error && error.code !== undefined
+    ? String(error.code)
+    : describeError(error);
 }
 
 const NO_ENVELOPE: ApiErrorDetails = { status: null, type: null, code: null, details: [] };

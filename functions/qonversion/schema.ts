@@ -1,11 +1,16 @@
 import * as z from 'zod/mini';
 import { $ZodObjectJIT } from 'zod/v4/core';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model/integration.ts';
+import { safeText } from '../guard/text/sanitize.ts';
 
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
 export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;
 
-const moment = z.iso.datetime({ offset: true, error: 'an ISO 8601 time' });
+const A_MOMENT = 'an ISO 8601 time';
+
+const moment = z.iso
+  .datetime({ offset: true, error: A_MOMENT })
+  .check(z.refine((text) => !Number.isNaN(Date.parse(inMilliseconds(text))), A_MOMENT));
 
 /** The record as documented. Unknown fields pass (and are dropped); wrong ones refuse the record. */
 const record = z.object({
@@ -46,7 +51,16 @@ const envelope = z.object({
   }),
 });
 
-export type ErrorEnvelope = z.output<typeof envelope>['error'];
+/** What is wrong with more fields of a request than this helps nobody. */
+const MAX_DETAILS = 10;
+
+/** What the API says about an error; its text made safe. */
+export interface ErrorEnvelope {
+  readonly type: string | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly details: readonly { readonly field: string; readonly message: string }[];
+}
 
 type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
@@ -63,32 +77,63 @@ export function parseRecord(
   const parsed = z.safeParse(compiledRecord, body);
   if (parsed.success) {
     const { object: _object, url: _url, ...value } = parsed.data;
-    return { record: withShortMoments(value) };
+    return { record: bounded(value) };
   }
   const id = identified.safeParse(body);
   return { invalid: { id: id.success ? id.data.id : null, problem: describe(parsed.error) } };
 }
 
-/** No moment that means anything is longer. */
-const MAX_MOMENT_LENGTH = 40;
+const MAX_TITLE_LENGTH = 255;
+const MAX_PROVIDER_LENGTH = 120;
+const MAX_MESSAGE_LENGTH = 1_000;
 
-/** ISO 8601 allows any number of digits after the second, and moments go into the ledger: milliseconds are enough. */
-function withShortMoments(value: IntegrationRecord): IntegrationRecord {
-  const { created_at, updated_at, last_delivery_at, last_error_at } = value;
-  const moments = { created_at, updated_at, last_delivery_at, last_error_at };
-  const long = Object.entries(moments).filter(([, moment]) => moment !== null && moment.length > MAX_MOMENT_LENGTH);
-  if (long.length === 0) return value;
-  return { ...value, ...Object.fromEntries(long.map(([name, moment]) => [name, shortMoment(moment ?? '')])) };
+/** The same with every field bounded: from here on no text of others is longer than what a person reads. */
+function bounded(value: IntegrationRecord): IntegrationRecord {
+  const {
+    title,
+    integration,
+    last_error_message: message,
+    last_delivery_at: deliveredAt,
+    last_error_at: failedAt,
+  } = value;
+  return {
+    ...value,
+    title: safeText(title, MAX_TITLE_LENGTH),
+    integration: safeText(integration, MAX_PROVIDER_LENGTH),
+    created_at: toMoment(value.created_at),
+    updated_at: toMoment(value.updated_at),
+    last_delivery_at: deliveredAt === null ? null : toMoment(deliveredAt),
+    last_error_at: failedAt === null ? null : toMoment(failedAt),
+    last_error_message: message === null ? null : safeText(message, MAX_MESSAGE_LENGTH),
+  };
 }
 
-function shortMoment(moment: string): string {
-  return new Date(moment.replace(/\.(\d{3})\d*/, '.$1')).toISOString();
+/** What the API sends; any other form of ISO 8601 becomes this one. */
+const USUAL_MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
+
+/** ISO 8601 allows any number of digits after the second, and moments go into the ledger: milliseconds are enough. */
+function toMoment(text: string): string {
+  return USUAL_MOMENT.test(text) ? text : new Date(inMilliseconds(text)).toISOString();
+}
+
+function inMilliseconds(moment: string): string {
+  return moment.replace(/\.(\d{3})\d+/, '.$1');
 }
 
 /** The API's error envelope, or null when the body is something else. */
 export function parseErrorEnvelope(body: unknown): ErrorEnvelope | null {
   const parsed = envelope.safeParse(body);
-  return parsed.success ? parsed.data.error : null;
+  if (!parsed.success) return null;
+  const { type, code, message, details } = parsed.data.error;
+  return {
+    type: type == null ? null : safeText(type, 60),
+    code: code == null ? null : safeText(code, 60),
+    message: message == null ? null : safeText(message, 200),
+    details: (details ?? []).slice(0, MAX_DETAILS).map((detail) => ({
+      field: safeText(detail.field, 60),
+      message: safeText(detail.message, 200),
+    })),
+  };
 }
 
 function outcome<T>(result: z.core.util.SafeParseResult<T>): Parsed<T> {

@@ -103,7 +103,7 @@ function NOTES(): string {
   time, and for alerts in tens; the bound is their number times a round trip. The guard also lists a second time
   ([decision 4](decisions/0004-re-list-before-writing.md)) and keeps the history, and sends four batches of alerts at once.
 - **Cold start.** Both bundles are made by the same options. What the real one loads more is zod (mini) for the API's records, Powertools,
-  picomatch, DynamoDB's document client, and our own code: some 17 ms on the machine above, 5 of them zod. The aim of 1.1 is **not met**; the
+  DynamoDB's document client, and our own code: some 17 ms on the machine above, 5 of them zod. The aim of 1.1 is **not met**; the
   way to it would be to check records by hand and to write logs and metrics ourselves. The real bundle loaded 998 kB before what a quiet pass
   does not use was left out of its start (SNS and rendering, the settings' schema, zod's locales), and took about twice the time.
 - **Memory.** The most resident memory of a Node process that loads the real bundle and runs three passes, as Lambda would, with the heap

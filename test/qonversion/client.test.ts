@@ -402,7 +402,7 @@ describe('many requests at once', () => {
 
 describe('an answer that is not the API’s', () => {
   it.each([
-    ['HTML', { kind: 'body', body: '<!doctype html><html>hello</html>' }, /is not JSON \(text\/html, 33 characters\)/],
+    ['HTML', { kind: 'body', body: '<!doctype html><html>hello</html>' }, /is not JSON \(text\/html, 33 bytes\)/],
     ['nothing', { kind: 'body', body: '' }, /is not JSON/],
     [
       'half of a list',
@@ -433,7 +433,7 @@ describe('an answer that is not the API’s', () => {
   it('50 megabytes: given up unread', async () => {
     fault({ kind: 'oversize', bytes: 50 * 1024 * 1024 });
     await expect(client().list()).rejects.toThrow(
-      "Qonversion's answer about the list of integrations is larger than 32 MiB and was not read to its end",
+      "Qonversion's answer about the list of integrations is larger than 12 MiB and was not read to its end",
     );
   });
 

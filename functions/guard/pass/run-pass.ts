@@ -1,4 +1,5 @@
 import { describeError } from '../errors.ts';
+import { limitLog } from '../limit-log.ts';
 import { type GuardEvent, makeEvent } from '../model/event.ts';
 import type { Listing } from '../model/integration.ts';
 import { type LedgerView, type LookingPorts, MACHINES, type Ports, type Traffic } from '../ports.ts';
@@ -7,6 +8,9 @@ import { describeMinutes } from '../text/time.ts';
 import { type Execution, execute, type Result } from './execute.ts';
 import { actsOrExplains, makePlan, type Plan, planFailure } from './plan.ts';
 import { createPassTime, isBeyondBelief, type PassTime } from './time-budget.ts';
+
+/** Unreadable records that a log line shows: enough to find the reason. */
+const MAX_EXAMPLES = 5;
 
 /** All that one pass read, decided and did. */
 export interface PassReport {
@@ -48,6 +52,15 @@ export async function planPass(ports: LookingPorts, project: GuardedProject, opt
  * @throws LedgerUnavailableError when the ledger cannot be read: without it nothing may be touched
  */
 export async function runPass(ports: Ports, project: GuardedProject, options: PassOptions = {}): Promise<PassReport> {
+  const { log, end } = limitLog(ports.log);
+  try {
+    return await evaluate({ ...ports, log }, project, options);
+  } finally {
+    end();
+  }
+}
+
+async function evaluate(ports: Ports, project: GuardedProject, options: PassOptions): Promise<PassReport> {
   const startedAt = ports.clock.now();
   const [listing, view] = await Promise.allSettled([ports.api.list(), ports.ledger.read(project.name)]);
   if (view.status === 'rejected') {
@@ -74,7 +87,10 @@ export async function runPass(ports: Ports, project: GuardedProject, options: Pa
     const problem = `the clock of this machine and that of the API are ${apart} apart; minutes are counted by the one that makes less time pass`;
     ports.log.warn('clocks disagree', { project: project.name, problem });
   }
-  for (const { id, problem } of plan.invalid) ports.log.warn('record not readable, skipped', { id, problem });
+  if (plan.invalid.length > 0) {
+    const examples = plan.invalid.slice(0, MAX_EXAMPLES);
+    ports.log.warn('records not readable, skipped', { project: project.name, count: plan.invalid.length, examples });
+  }
   const execution = await execute(ports, project, plan.decisions, plan.projectDecision, time);
   return report(ports, project, startedAt, execution, { failure: null, plan });
 }

@@ -1,5 +1,5 @@
 import type { IntegrationRecord } from '../model/integration.ts';
-import { globMatcher } from '../settings/glob.ts';
+import { matchesGlob } from '../settings/glob.ts';
 import type { FlappingPolicy, LowTraffic, Policy, Recovery } from '../settings/schema.ts';
 
 /** The rules that apply to one integration: the project's, changed by the first override that matches. */
@@ -23,7 +23,7 @@ export function effectivePolicy(
     if (match.id !== undefined && match.id !== record.id) return false;
     if (match.integration !== undefined && match.integration !== record.integration) return false;
     if (match.target_platform !== undefined && match.target_platform !== record.target_platform) return false;
-    return match.title === undefined || globMatcher(match.title)(record.title);
+    return match.title === undefined || matchesGlob(match.title, record.title);
   });
   const errorThreshold = override?.errorThreshold ?? policy.errorThreshold;
   return {

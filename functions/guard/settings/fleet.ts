@@ -1,6 +1,6 @@
 import { GuardError } from '../errors.ts';
 import { SECRET_NAME } from './formats.ts';
-import { globMatcher } from './glob.ts';
+import { matchesGlob } from './glob.ts';
 import type { FleetSettings, Policy } from './schema.ts';
 
 /** Projects that are not listed in the settings: every secret with a tag is one. */
@@ -46,7 +46,7 @@ export function choosePolicy({ policy, policies }: FleetSettings, project: strin
       `the secret's tag ${POLICY_TAG} names a policy that fleet.policies does not have (it has: ${known}); mend the tag, or add the policy and deploy`,
     );
   }
-  const named = policies.find(({ match }) => match !== undefined && globMatcher(match)(project));
+  const named = policies.find(({ match }) => match !== undefined && matchesGlob(match, project));
   return named === undefined
     ? { policy, because: 'default' }
     : { policy: named.policy, because: `name like ${named.match}` };

@@ -1,0 +1,104 @@
+import type { KeyRemover } from './key-remover.ts';
+
+/** The bodies of the API's answers: bounded before they are parsed, and without the key afterwards. */
+
+/** How much was read, over all pages of a list. */
+export interface Size {
+  readonly bytes: number;
+  /** Values of JSON: each takes memory of its own, however few bytes it has. */
+  readonly values: number;
+}
+
+/** Integrations, readable or not. The project with the most that is known has some hundreds. */
+export const MAX_RECORDS = 20_000;
+
+/** Twice what that many documented records have. */
+const MAX_VALUES = 2 * MAX_RECORDS * 14;
+
+/** A documented answer is four deep. */
+const MAX_DEPTH = 32;
+
+export type Json =
+  | { readonly ok: true; readonly value: unknown; readonly read: Size }
+  /** `problem` completes "Qonversion's answer about … …". */
+  | { readonly ok: false; readonly problem: string };
+
+/**
+ * The document in a body, without any of the keys.
+ * @param before what was read of the same list already
+ */
+export function readJson(body: Buffer, removers: readonly KeyRemover[], before: Size): Json {
+  const text = body.toString('utf8');
+  const structure = measure(text);
+  const values = before.values + structure.values;
+  if (values > MAX_VALUES || structure.depth > MAX_DEPTH)
+    return { ok: false, problem: 'has more values, or deeper ones, than any list has, and was not read' };
+  const read = { bytes: before.bytes + body.length, values };
+  try {
+    return { ok: true, value: withoutKeys(JSON.parse(text) as unknown, removers), read };
+  } catch {
+    return { ok: false, problem: 'is not JSON' };
+  }
+}
+
+/** How many values a JSON text has, and how deep they lie. Wrong for what is not JSON, but never too low. */
+function measure(text: string): { readonly values: number; readonly depth: number } {
+  let values = 1;
+  let depth = 0;
+  let deepest = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case 0x22:
+        at = endOfString(text, at);
+        break;
+      // , and :
+      case 0x2c:
+      case 0x3a:
+        values += 1;
+        break;
+      // [ and {
+      case 0x5b:
+      case 0x7b:
+        values += 1;
+        depth += 1;
+        deepest = Math.max(deepest, depth);
+        break;
+      // ] and }
+      case 0x5d:
+      case 0x7d:
+        depth -= 1;
+        break;
+    }
+  }
+  return { values, depth: deepest };
+}
+
+/** Where the quote is that ends the string which begins at `start`. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end >= 0) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return end;
+    end = text.indexOf('"', end + 1);
+  }
+  return text.length;
+}
+
+/** Removes the keys from every string and every name of a document, in place: there may be a hundred thousand. Its depth is bounded. */
+function withoutKeys(value: unknown, removers: readonly KeyRemover[]): unknown {
+  if (typeof value === 'string') return removers.reduce((text, remover) => remover.removeFrom(text), value);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = value as Record<string, unknown>;
+  for (const name of Object.keys(members)) {
+    const member = members[name];
+    const clean = typeof member === 'number' ? member : withoutKeys(member, removers);
+    if (clean !== member) members[name] = clean;
+    if (Array.isArray(value)) continue;
+    const cleanName = removers.reduce((text, remover) => remover.removeFrom(text), name);
+    if (cleanName === name) continue;
+    delete members[name];
+    members[cleanName] = clean;
+  }
+  return value;
+}

@@ -1,0 +1,88 @@
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+
+/**
+ * HTTP as the client needs it, on Node's own modules. `fetch` would take a proxy from the environment (`NODE_USE_ENV_PROXY`), and
+ * with it send the key to that proxy, for loopback even in plain text (law 4). Redirects are answers like any other here.
+ */
+export interface Http {
+  /**
+   * @throws BodyTooLargeError
+   * @throws the network's own error, with the system's `code`
+   */
+  send(request: HttpRequest): Promise<HttpAnswer>;
+}
+
+export interface HttpRequest {
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** Ends the exchange, body included: a body that drips in forever ends like a connection that never answers. */
+  readonly signal: AbortSignal;
+  /** Bytes of a body, after decompression. What is longer is not read to its end. */
+  readonly maxBytes: number;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** @param name in lower case; null when the answer does not have it */
+  header(name: string): string | null;
+  readonly body: Buffer;
+}
+
+export class BodyTooLargeError extends Error {
+  override readonly name = 'BodyTooLargeError';
+}
+
+/** Connections are kept for the next request of the same client, and for no other's. */
+export function createHttp(): Http {
+  // Agents of our own: only Node's global ones take a proxy from the environment.
+  const plain = new HttpAgent({ keepAlive: true });
+  const encrypted = new HttpsAgent({ keepAlive: true });
+  return {
+    async send({ url, method, headers, body, signal, maxBytes }): Promise<HttpAnswer> {
+      const options = { method, headers: { ...headers, 'accept-encoding': 'gzip' }, signal };
+      const request = url.startsWith('https:')
+        ? httpsRequest(url, { ...options, agent: encrypted })
+        : httpRequest(url, { ...options, agent: plain });
+      const answer = await answerTo(request, body);
+      return {
+        status: answer.statusCode ?? 0,
+        header: (name) => {
+          const value = answer.headers[name];
+          return typeof value === 'string' ? value : null;
+        },
+        body: await readBody(decompressed(answer), maxBytes),
+      };
+    },
+  };
+}
+
+function answerTo(request: ClientRequest, body: string | null): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve);
+    // For good: a connection can also break after the answer has begun, and nobody else listens then.
+    request.on('error', reject);
+    request.end(body ?? undefined);
+  });
+}
+
+function decompressed(answer: IncomingMessage): Readable {
+  // An error of either ends the other, and whoever reads.
+  return answer.headers['content-encoding'] === 'gzip' ? pipeline(answer, createGunzip(), () => undefined) : answer;
+}
+
+async function readBody(stream: Readable, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // Leaving the loop, by an error too, destroys the stream and its connection.
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw new BodyTooLargeError(`the body is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

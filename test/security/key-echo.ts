@@ -1,0 +1,175 @@
+import fc from 'fast-check';
+import { listOf, sentRecord, shownOf, startHostileApi } from './hostile-api.ts';
+import type { Kind } from './kind.ts';
+
+/** Row by row as an adversary found them, then composed at random. */
+
+const KEYS = [
+  'sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU',
+  'test_sk_0f3a9c5be81d7246f0a1b2c3d4e5f607',
+  'sk_live-Long_Key-4hT8_zQ2nX6-vB9mC3_kL7pR1wY5-dF0gJsAeUi4oP8tZ2xV6bN9mQ3',
+] as const;
+
+const each = (text: string, form: (code: number, character: string) => string) =>
+  [...text].map((character) => form(character.charCodeAt(0), character)).join('');
+const hex = (code: number) => code.toString(16).padStart(2, '0');
+
+/** Ways to write a key that a machine or a person reads back. */
+const ENCODINGS: Readonly<Record<string, (key: string) => string>> = {
+  plain: (key) => key,
+  capitals: (key) => key.toUpperCase(),
+  reversed: (key) => [...key].reverse().join(''),
+  spaced: (key) => [...key].join(' '),
+  dotted: (key) => [...key].join('.'),
+  'split by U+034F': (key) => [...key].join('\u034f'),
+  'split by U+FE0F': (key) => [...key].join('\ufe0f'),
+  'split by U+3164': (key) => [...key].join('\u3164'),
+  'split by U+E0001': (key) => [...key].join('\u{e0001}'),
+  'split by zero-width space': (key) => [...key].join('\u200b'),
+  'in lines of eight': (key) => (key.match(/.{1,8}/g) ?? []).join('\r\n'),
+  'percent encoded': (key) => each(key, (code) => `%${hex(code)}`),
+  'percent encoded, every third': (key) =>
+    [...key].map((character, at) => (at % 3 === 0 ? `%${hex(character.charCodeAt(0))}` : character)).join(''),
+  'percent encoded twice': (key) => each(key, (code) => `%25${hex(code)}`),
+  'in HTML, decimal': (key) => each(key, (code) => `&#${code};`),
+  'in HTML, hexadecimal': (key) => each(key, (code) => `&#x${hex(code)};`),
+  'in HTML, twice': (key) => each(key, (code) => `&amp;#${code};`),
+  'in tags': (key) => each(key, (_code, character) => `<i>${character}</i>`),
+  'in JSON escapes': (key) => each(key, (code) => `\\u00${hex(code)}`),
+  'in JSON escapes, twice': (key) => each(key, (code) => `\\\\u00${hex(code)}`),
+  'in C escapes': (key) => each(key, (code) => `\\x${hex(code)}`),
+  'in octal escapes': (key) => each(key, (code) => `\\${code.toString(8).padStart(3, '0')}`),
+  'quoted-printable': (key) => each(key, (code) => `=${hex(code).toUpperCase()}`),
+  'in colours': (key) => each(key, (_code, character) => `\u001b[3${character.length}m${character}`),
+  'full-width': (key) => each(key, (code) => String.fromCharCode(code + 0xfee0)),
+  'in mathematical letters': (key) =>
+    each(key, (code, character) => (/[a-z]/.test(character) ? String.fromCodePoint(0x1d41a + code - 0x61) : character)),
+  hexadecimal: (key) => Buffer.from(key).toString('hex'),
+  'hexadecimal, spaced': (key) => each(key, (code) => `${hex(code)} `),
+  'C array': (key) => each(key, (code) => `0x${hex(code)}, `),
+  'code points': (key) => each(key, (code) => `U+00${hex(code)} `),
+  'decimal codes': (key) => each(key, (code) => `${code},`),
+  base64: (key) => Buffer.from(key).toString('base64'),
+  base64url: (key) => Buffer.from(key).toString('base64url'),
+  'base64 of a header': (key) => Buffer.from(`Authorization: Bearer ${key}\r\n`).toString('base64'),
+  'base64 of basic credentials': (key) => Buffer.from(`u:${key}`).toString('base64'),
+  'base64 in lines': (key) =>
+    (
+      Buffer.from(key)
+        .toString('base64')
+        .match(/.{1,16}/g) ?? []
+    ).join('\n'),
+  'base64 twice': (key) => Buffer.from(Buffer.from(key).toString('base64')).toString('base64'),
+  'base64 of UTF-16': (key) => Buffer.from(key, 'utf16le').toString('base64'),
+};
+
+const WRAPPINGS: readonly ((text: string) => string)[] = [
+  (text) => text,
+  (text) => `Bearer ${text}`,
+  (text) => `Bearer%20${text}`,
+  (text) => `\\n${text}`,
+  (text) => `\\t${text}\\t`,
+  (text) => `x_${text}`,
+  (text) => `401${text}`,
+  (text) => `{"headers":{"authorization":"Bearer ${text}"}}`,
+  (text) => JSON.stringify(JSON.stringify({ authorization: text })),
+  (text) => `<pre>Authorization: ${text}</pre>`,
+  (text) => `https://u:${text}@example.com/?key=${text}&x=1`,
+  (text) => `${'Ä'.repeat(40)}${text}${'ß'.repeat(40)}`,
+  (text) => `=?utf-8?B?${text}?=`,
+];
+
+/** Where the API may put it. */
+const PLACES: Readonly<Record<string, (text: string) => { status?: number; body: string; type?: string }>> = {
+  message: (text) => ({ body: listOf(sentRecord({ last_error_message: text })) }),
+  title: (text) => ({ body: listOf(sentRecord({ title: text })) }),
+  provider: (text) => ({ body: listOf(sentRecord({ integration: text })) }),
+  id: (text) => ({ body: listOf(sentRecord({ id: text })) }),
+  // As far as an id can hold it.
+  'id of the allowed characters': (text) => ({
+    body: listOf(sentRecord({ id: /^[\w.-]+$/.test(text) ? text.slice(0, 256) : 'another' })),
+  }),
+  platform: (text) => ({ body: listOf(sentRecord({ target_platform: text, [text]: text })) }),
+  time: (text) => ({ body: listOf(sentRecord({ updated_at: text })) }),
+  'an error': (text) => ({
+    status: 422,
+    body: JSON.stringify({
+      error: { type: text, code: text, message: text, details: [{ field: text, message: text }] },
+    }),
+  }),
+  'a refusal of the key': (text) => ({ status: 401, body: JSON.stringify({ error: { message: text } }) }),
+  'no JSON': (text) => ({ status: 200, body: text }),
+  'a content type': (text) => ({ body: 'x', type: text.replace(/[^\x20-\x7e]/g, '?') }),
+  'a field name': (text) => ({ body: listOf(sentRecord({ [text]: 1, active: 7 })) }),
+};
+
+/** Whether half of what was sent, letters and digits, is shown. */
+function shows(shown: string, sent: string): boolean {
+  const skeleton = (text: string) =>
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .replace(/[^a-z0-9]/g, '');
+  const [where, what] = [skeleton(shown), skeleton(sent)];
+  const window = Math.max(16, Math.floor(what.length / 2));
+  for (let at = 0; at + window <= what.length; at += 1) if (where.includes(what.slice(at, at + window))) return true;
+  return shown.includes(sent);
+}
+
+export const keyEcho: Kind = {
+  name: 'key-echo',
+  promise: 'The client shows the Secret Key in no encoding, wherever an answer of the API has it',
+  attack: async (size) => {
+    const violations: string[] = [];
+    let tried = 0;
+    const entries = Object.entries(ENCODINGS);
+    const places = Object.entries(PLACES);
+    for (const key of KEYS) {
+      const api = await startHostileApi(key);
+      const attempt = async (name: string, encoded: string, text: string, place: string) => {
+        const { status = 200, body, type = 'application/json' } = PLACES[place]?.(text) ?? { body: '' };
+        api.answer = (response) => {
+          response.writeHead(status, { 'content-type': type });
+          response.end(body);
+        };
+        tried += 1;
+        const shown = shownOf(
+          await api
+            .client()
+            .list()
+            .catch((error: unknown) => error),
+        );
+        if (shows(shown, encoded))
+          violations.push(`${name} of ${key.slice(0, 6)}… as ${place}: ${shown.slice(0, 300)}`);
+      };
+      for (const [index, [name, encode]] of entries.entries()) {
+        const encoded = encode(key);
+        const chosen = size === 'quick' ? places.filter((_, at) => at % 4 === index % 4) : places;
+        for (const [place] of chosen) {
+          const wrap = WRAPPINGS[(index + place.length) % WRAPPINGS.length] ?? ((text) => text);
+          await attempt(name, encoded, wrap(encoded), place);
+        }
+      }
+      // Any encoding of a part that is long enough, escaped again, in any wrapping.
+      const arbitrary = fc.record({
+        encoding: fc.constantFrom(...entries.filter(([name]) => !name.startsWith('base64') && name !== 'hexadecimal')),
+        escaping: fc.constantFrom<(text: string) => string>(
+          (text) => text,
+          encodeURIComponent,
+          (text) => JSON.stringify(text).slice(1, -1),
+          (text) => text.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`),
+        ),
+        wrapping: fc.constantFrom(...WRAPPINGS),
+        place: fc.constantFrom(...places.map(([place]) => place)),
+        start: fc.nat(8),
+      });
+      const numRuns = size === 'quick' ? 40 : 1_500;
+      for (const { encoding, escaping, wrapping, place, start } of fc.sample(arbitrary, { seed: 1, numRuns })) {
+        const encoded = escaping(encoding[1](key.replace(/^(test_)?sk_/, '').slice(start)));
+        await attempt(`${encoding[0]}, escaped,`, encoded, wrapping(encoded), place);
+      }
+      await api.close();
+    }
+    return { tried, violations };
+  },
+};
