@@ -6,5 +6,5 @@ it('orders that are left out come to nothing that the others do not come to', { 
   const distinct = await endingsOf(true);
   expect(distinct.played).toBeLessThan(all.played / 4);
   expect([...distinct.endings].sort()).toEqual([...all.endings].sort());
-  expect(all.endings.size).toBeGreaterThan(3);
+  expect(all.endings.size).toBeGreaterThan(2);
 });
