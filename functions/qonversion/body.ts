@@ -85,9 +85,12 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
+/** A longer text is cut before anything searches it. What is shown of any field is far shorter. */
+const MAX_TEXT_LENGTH = 1024 * 1024;
+
 /** Removes the keys from every string and every name of a document, in place: there may be a hundred thousand. Its depth is bounded. */
 function withoutKeys(value: unknown, removers: readonly KeyRemover[]): unknown {
-  if (typeof value === 'string') return removers.reduce((text, remover) => remover.removeFrom(text), value);
+  if (typeof value === 'string') return textWithoutKeys(value, removers);
   if (typeof value !== 'object' || value === null) return value;
   const members = value as Record<string, unknown>;
   for (const name of Object.keys(members)) {
@@ -95,10 +98,14 @@ function withoutKeys(value: unknown, removers: readonly KeyRemover[]): unknown {
     const clean = typeof member === 'number' ? member : withoutKeys(member, removers);
     if (clean !== member) members[name] = clean;
     if (Array.isArray(value)) continue;
-    const cleanName = removers.reduce((text, remover) => remover.removeFrom(text), name);
+    const cleanName = textWithoutKeys(name, removers);
     if (cleanName === name) continue;
     delete members[name];
     members[cleanName] = clean;
   }
   return value;
+}
+
+function textWithoutKeys(text: string, removers: readonly KeyRemover[]): string {
+  return removers.reduce((rest, remover) => remover.removeFrom(rest), text.slice(0, MAX_TEXT_LENGTH));
 }
