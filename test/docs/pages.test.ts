@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { EVENT_TYPES, runbookSection } from '../../functions/guard/model/event-catalogue.ts';
 import { EVENTS_PAGE, eventsPage, RUNBOOK_PAGE, runbookPage } from './pages.ts';
+import { SECURITY_PAGE, securityPage } from './security-page.ts';
 
 const STALE = 'is not what the catalogue of events makes; run: npm run docs';
 
@@ -21,5 +22,19 @@ describe('the pages made from the catalogue of events', () => {
     const alerting = EVENT_TYPES.filter((type) => !isAuditOnly({ type })).map((type) => `## ${runbookSection(type)}`);
     expect(headings.filter((heading) => !heading.startsWith('## alarm-'))).toEqual(alerting);
     expect(new Set(headings).size).toBe(headings.length);
+  });
+});
+
+describe('docs/security.md', () => {
+  const page = readFileSync(SECURITY_PAGE, 'utf8');
+
+  it('has the roles of the templates and the kinds of attack; if not, run: npm run docs', () => {
+    expect(page).toBe(securityPage(page));
+  });
+
+  it('has the figures of a full run, without a violation, for every kind', () => {
+    const rows = /<!-- attacks:[\s\S]*<!-- end of attacks -->/.exec(page)?.[0].match(/^\| [a-z-]+ \|.*/gm) ?? [];
+    expect(rows.length).toBeGreaterThan(10);
+    expect(rows.filter((row) => !/ \| [\d,]{2,} \| 0 \|$/.test(row) && !row.startsWith('| kind'))).toEqual([]);
   });
 });

@@ -19,6 +19,7 @@ import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
 import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK } from './deployment.ts';
 import { grantsOf, isAllowed, type RolePolicy, readPolicies } from './permissions.ts';
+import { ACCEPTED, checkPolicies } from './template-policies.ts';
 
 /**
  * The unchanged app through the real `cdk bootstrap` and `cdk deploy`, on its schedule, seen through AWS APIs alone. The
@@ -505,6 +506,12 @@ describe.sequential('a change of the deployment', () => {
     ).toMatchObject({ code: 0 });
   });
 
+  it('checkov finds nothing about its policies and resources that was not accepted with a reason', async () => {
+    const { refused, accepted } = await checkPolicies(deployment.cloud, deployment.cloud.template(STACK));
+    expect(refused).toEqual([]);
+    expect([...accepted].sort()).toEqual(Object.keys(ACCEPTED).sort());
+  });
+
   it('so does one with chat channels, which the emulator does not know', async () => {
     const file = join(deployment.cloud.folder, 'chat.json');
     const slack = { workspaceId: 'T0ABCDEF1', channelId: 'C0ABCDEF1' };
@@ -523,6 +530,7 @@ describe.sequential('a change of the deployment', () => {
         deployment.cloud.template('WithChat'),
       ]),
     ).toMatchObject({ code: 0 });
+    expect((await checkPolicies(deployment.cloud, deployment.cloud.template('WithChat'))).refused).toEqual([]);
   });
 
   it('destroys everything but the ledger and the key, and deploys again over them', async () => {

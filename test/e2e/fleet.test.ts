@@ -16,6 +16,7 @@ import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK } from './deployment.ts';
 import { createFleet, keyOf, ODD, PREFIX, PROJECTS, RUNNING, STRANGERS, USUAL } from './fleet-worlds.ts';
 import { grantsOf, isAllowed, readPolicies } from './permissions.ts';
+import { checkPolicies } from './template-policies.ts';
 
 /** Dozens of customers, none of whom the settings name, through the unchanged app on its schedule. The steps build on one another. */
 
@@ -332,6 +333,7 @@ describe.sequential('the deployment', () => {
     expect(
       await deployment.cloud.python('cfn-lint', ['--non-zero-exit-code', 'error', deployment.cloud.template(STACK)]),
     ).toMatchObject({ code: 0 });
+    expect((await checkPolicies(deployment.cloud, deployment.cloud.template(STACK))).refused).toEqual([]);
   });
 
   it('leaves nothing in the dead-letter queue', async () => {

@@ -27,7 +27,14 @@ export async function preparePython(): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   await rm(environment, { recursive: true, force: true });
   await run(python, ['-m', 'venv', environment]);
-  await run(join(programs, 'pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]);
+  await run(join(programs, 'pip'), [
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--require-hashes',
+    '-r',
+    REQUIREMENTS,
+  ]);
   await writeFile(complete, '');
   return programs;
 }

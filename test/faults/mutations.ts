@@ -157,8 +157,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 4',
     breaks: 'redirects are followed',
-    file: 'functions/qonversion/client.ts',
-    edits: [["      redirect: 'manual',", "      redirect: 'follow',"]],
+    file: 'functions/qonversion/http.ts',
+    edits: [
+      ['const answer = await answerTo(request, body);', 'let answer = await answerTo(request, body);'],
+      [
+        '      return {\n        status:',
+        '      const to = answer.headers.location;\n      if (to !== undefined) answer = await answerTo(httpRequest(to, options), body);\n      return {\n        status:',
+      ],
+    ],
     harness: 'hostile',
   },
   {
@@ -202,8 +208,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 6',
     breaks: 'there is no end to a body',
-    file: 'functions/qonversion/client.ts',
-    edits: [['    if (size > maxBytes) {', '    if (size < 0) {']],
+    file: 'functions/qonversion/http.ts',
+    edits: [['if (size > maxBytes)', 'if (size < 0)']],
     harness: 'hostile',
   },
   {

@@ -6,6 +6,7 @@ import { keyEcho } from './key-echo.ts';
 import type { Kind } from './kind.ts';
 import { logVolume } from './log-volume.ts';
 import { retryAfter } from './retry-after.ts';
+import { supplyChain } from './supply-chain.ts';
 
 /** Every kind of attack that is tried, in the order of `docs/security.md`. */
 export const KINDS: readonly Kind[] = [
@@ -16,4 +17,5 @@ export const KINDS: readonly Kind[] = [
   logVolume,
   environmentProxy,
   retryAfter,
+  supplyChain,
 ];

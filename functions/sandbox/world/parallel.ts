@@ -39,7 +39,9 @@ async function liveAll(tasks: readonly Task[]): Promise<readonly Life[]> {
 }
 
 function liveApart(task: Task): Promise<Life> {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task });
+  const worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url), {
+    workerData: task,
+  });
   return new Promise((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+'use strict';
+// The command line's entrance. Every Node can read it, so that an old one says what is missing instead of a syntax error.
+var path = require('node:path');
+var fs = require('node:fs');
+var url = require('node:url');
+
+var NEEDED = 22;
+var root = path.join(__dirname, '..', '..');
+// Node 24 runs the sources. An older one needs them as JavaScript.
+var source = path.join(root, 'functions', 'cli', 'guard.ts');
+var built = path.join(root, 'dist', 'cli', 'guard.js');
+var canRunSource = process.features.typescript && fs.existsSync(source);
+
+if (Number(process.versions.node.split('.')[0]) < NEEDED) {
+  fail(
+    'Integration Guard needs Node ' +
+      NEEDED +
+      ' or newer, and this is Node ' +
+      process.versions.node +
+      '. Install a newer one.',
+  );
+} else if (!canRunSource && !fs.existsSync(built)) {
+  fail('Node ' + process.versions.node + ' does not run the TypeScript sources. Build them first: npm run build');
+} else {
+  import(url.pathToFileURL(canRunSource ? source : built).href);
+}
+
+function fail(sentence) {
+  process.stderr.write('guard: ' + sentence + '\n');
+  process.exitCode = 2;
+}
