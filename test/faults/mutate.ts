@@ -9,7 +9,7 @@ import type { Mutation } from './mutations.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What the guard is made of, and what tries it. */
-const PARTS = ['functions', 'test/faults', 'test/support', 'package.json'] as const;
+const PARTS = ['functions', 'test/faults', 'test/security', 'test/support', 'package.json'] as const;
 
 /**
  * Runs a harness over a copy of the guard with one law broken.

@@ -1,4 +1,8 @@
+import { codePoints } from './code-points.ts';
+import { credentials } from './credentials.ts';
+import { harmlessMessages } from './harmless-messages.ts';
 import type { Kind } from './kind.ts';
+import { personalData } from './personal-data.ts';
 
 /** Every kind of attack that is tried, in the order of `docs/security.md`. */
-export const KINDS: readonly Kind[] = [];
+export const KINDS: readonly Kind[] = [codePoints, personalData, credentials, harmlessMessages];
