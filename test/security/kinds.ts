@@ -1,3 +1,4 @@
+import { chatLinks } from './chat-links.ts';
 import { codePoints } from './code-points.ts';
 import { credentials } from './credentials.ts';
 import { harmlessMessages } from './harmless-messages.ts';
@@ -5,4 +6,4 @@ import type { Kind } from './kind.ts';
 import { personalData } from './personal-data.ts';
 
 /** Every kind of attack that is tried, in the order of `docs/security.md`. */
-export const KINDS: readonly Kind[] = [codePoints, personalData, credentials, harmlessMessages];
+export const KINDS: readonly Kind[] = [codePoints, chatLinks, personalData, credentials, harmlessMessages];
