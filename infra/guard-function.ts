@@ -78,7 +78,7 @@ function bundle(entry: string, settings: Settings): Code {
  * What a cold start of a quiet pass may load, in bytes: a library that is pulled in by accident shows here. The other functions
  * have as much room.
  */
-export const LOADED_BUDGET_BYTES = 490 * 1_024;
+export const LOADED_BUDGET_BYTES = 512 * 1_024;
 
 /** How every function is bundled; the bench bundles what it compares with in the same way. */
 export const BUNDLING = {

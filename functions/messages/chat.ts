@@ -1,5 +1,6 @@
 import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
 import { describeType, type EventSubject, type Severity } from '../guard/model/event-catalogue.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
 import { plural, shorten } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 import { incidentKey } from './cloud-event.ts';
@@ -62,6 +63,7 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a notification needs at least one event');
   const summary = plain(summarize(sorted));
+  const project = unlinked(context.project);
   const render = (shown: number): ChatNotification => {
     const groups = groupEvents(sorted.slice(0, shown));
     return {
@@ -70,7 +72,7 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
       id: worst.id,
       content: {
         textType: 'client-markdown',
-        title: shorten(`${EMOJI[worst.severity]} ${context.project}: ${summary}`, TITLE_LENGTH),
+        title: shorten(`${EMOJI[worst.severity]} ${project}: ${summary}`, TITLE_LENGTH),
         description: [
           ...groups.map((group) => describeGroup(group, context)),
           ...restOf(sorted.length - shown, context),
@@ -79,7 +81,7 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
           ...(context.panel === null ? [] : [`See and undo on the panel: ${context.panel}`]),
           ...groups.flatMap((group) => stepOf(group, context)),
         ],
-        keywords: [context.project, worst.severity],
+        keywords: [project, worst.severity],
       },
       metadata: {
         threadId: sorted.length === 1 ? incidentKey(worst) : worst.id,
@@ -121,7 +123,7 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
 function nameOf({ record, provider }: GuardEvent): string {
   return record === null
     ? plain(provider ?? 'the project')
-    : `${plain(shortName(record))} ${quoted(record.title)} (${record.id})`;
+    : `${plain(shortName(record))} ${quoted(record.title)} (${idOf(record)})`;
 }
 
 function reasonsOf(event: GuardEvent): readonly string[] {
@@ -147,21 +149,56 @@ function chatSubject(group: EventGroup, context: MessageContext): EventSubject {
   return {
     ...subject,
     destination: plain(subject.destination),
-    command: (words) => `\`${subject.command(words)}\``,
+    provider: plain(subject.provider),
+    command: (words) => code(subject.command(words)),
   };
 }
 
-/** No markup, no mention, no link: neither Slack's (`<!here>`, `<url|text>`) nor Teams' (`@name`, `[text](url)`). */
+/** As it stands, since readers copy it; as code if a chat would make something of it. */
+function idOf({ id }: IntegrationRecord): string {
+  return plain(id) === id ? id : code(id);
+}
+
+/**
+ * No markup, no mention, no link and no emoji of chats: neither Slack's (`<!here>`, `<url|text>`, `:name:`) nor Teams'
+ * (`@name`, `[text](url)`, a heading or a list at the start), nor what either makes a link by itself (`www.example.com`).
+ */
 function plain(text: string): string {
-  return text
-    .replace(/</g, '‹')
-    .replace(/>/g, '›')
-    .replace(/@/g, '＠')
+  return unlinked(text)
     .replace(/[[\]]/g, (bracket) => (bracket === '[' ? '⟦' : '⟧'))
-    .replace(/[*_~`]/g, "'");
+    .replace(/[*_~`]/g, "'")
+    .replace(/^\s*(?:[#+=|>-]|\d{1,9}[.)])/, (start) => start.replace(/[^\s\d]/, (sign) => LOOKALIKES[sign] ?? "'"));
+}
+
+const LOOKALIKES: Readonly<Record<string, string>> = {
+  '#': '＃',
+  '+': '＋',
+  '=': '＝',
+  '|': '¦',
+  '-': '–',
+  '.': '·',
+  ')': '❩',
+};
+
+/** The signs that make a link, a mention or an emoji become others that look alike. Times and versions stay. */
+function unlinked(text: string): string {
+  return untagged(text)
+    .replace(/&(?=#?\w{1,31};)/g, '＆')
+    .replace(/(?<=[\p{L}\p{N}\p{M}_-])[.．｡․](?=\p{L})|(?<=\w)。(?=\w)/gu, '·')
+    .replace(/(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/g, (address) => address.replaceAll('.', '·'))
+    .replace(/(?<![\d:])\d{1,2}:\d{2}(?::\d{2})?(?![\d:])|:(?=\S)/g, (found) => (found === ':' ? '∶' : found));
 }
 
 /** Untrusted text, shown as code. */
 function quoted(text: string): string {
-  return `\`${plain(text)}\``;
+  return code(plain(text));
+}
+
+/** As it stands, but for what a chat reads even in code. */
+function code(text: string): string {
+  return `\`${untagged(text).replace(/\s+/g, ' ').replace(/`/g, "'")}\``;
+}
+
+function untagged(text: string): string {
+  return text.replace(/</g, '‹').replace(/>/g, '›').replace(/@/g, '＠');
 }

@@ -8,6 +8,7 @@ import { isFlapping } from '../guard/policy/flapping.ts';
 import { type NextAction, nextAction } from '../guard/policy/next-action.ts';
 import { describeOutage } from '../guard/policy/provider-outage.ts';
 import type { GuardedProject } from '../guard/settings/types.ts';
+import { normalise } from '../guard/text/normalise.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
 import { type Segment, timelineOf } from './timeline.ts';
@@ -78,6 +79,8 @@ export const USUAL_CHOICE: PanelChoice = { find: '', show: 'all', sort: 'trouble
 /** More than a page of these nobody reads; the filter finds the rest. */
 const MAX_ROWS = 200;
 const MAX_HISTORY = 40;
+/** Of a title, when integrations are filtered and put in order: as much as a row may show. */
+const MAX_COMPARED = 120;
 
 export function createView(
   project: GuardedProject,
@@ -88,17 +91,19 @@ export function createView(
   const byId = Map.groupBy(history, ({ record }) => record?.id ?? '');
   const all = plan.decisions.flatMap((decision) => {
     const { record } = decision;
-    return record === null ? [] : [toRow(project, plan, decision, record, byId.get(record.id) ?? [])];
+    return record === null ? [] : [toCandidate(decision, record, plan.now)];
   });
-  const wanted = all.filter((row) => isWanted(row, choice)).sort(ORDER[choice.sort]);
-  const rows = wanted.slice(0, MAX_ROWS);
+  const shown = all
+    .filter((candidate) => isWanted(candidate, choice))
+    .sort(ORDER[choice.sort])
+    .slice(0, MAX_ROWS);
   return {
     project: project.name,
     now: plan.now,
     headline: toHeadline(all, plan),
     troubles: troublesOf(project, plan),
-    rows,
-    hidden: all.length - rows.length,
+    rows: shown.map((candidate) => toRow(project, plan, candidate, byId.get(candidate.record.id) ?? [])),
+    hidden: all.length - shown.length,
     choice,
     history: history
       .slice(-MAX_HISTORY)
@@ -107,16 +112,41 @@ export function createView(
   };
 }
 
+/** What filter and order look at. Its text is only shortened: making it safe is for the rows that are shown. */
+interface Candidate {
+  readonly decision: Decision;
+  readonly record: IntegrationRecord;
+  readonly state: StateNow;
+  readonly name: string;
+  readonly title: string;
+  /** Fresh errors, against the threshold; null when nothing counts them now. */
+  readonly errors: { readonly fresh: number; readonly threshold: number } | null;
+  readonly silentMinutes: number | null;
+}
+
+function toCandidate(decision: Decision, record: IntegrationRecord, now: string): Candidate {
+  const { figures } = decision;
+  return {
+    decision,
+    record,
+    state: stateOf(decision, record),
+    name: `${record.integration.slice(0, MAX_COMPARED)} ${record.target_platform}`,
+    title: record.title.slice(0, MAX_COMPARED),
+    errors:
+      figures !== null && record.active === 1
+        ? { fresh: figures.freshErrors, threshold: figures.errorThreshold }
+        : null,
+    silentMinutes: record.last_delivery_at === null ? null : minutesBetween(record.last_delivery_at, now),
+  };
+}
+
 function toRow(
   project: GuardedProject,
   { now }: Plan,
-  decision: Decision,
-  record: IntegrationRecord,
+  { decision, record, state, errors, silentMinutes }: Candidate,
   events: readonly GuardEvent[],
 ): PanelRow {
-  const state = stateOf(decision, record);
   const { figures } = decision;
-  const counts = figures !== null && record.active === 1;
   const { last_error_at: errorAt, last_error_message: message } = record;
   return {
     id: record.id,
@@ -125,10 +155,11 @@ function toRow(
     platform: record.target_platform,
     state,
     failures: record.delivery_error_count,
-    errors: counts ? { fresh: figures.freshErrors, threshold: figures.errorThreshold } : null,
-    failingSince: counts && figures.freshErrors > 0 ? describeMoment(figures.failingSince, now) : null,
+    errors,
+    failingSince:
+      errors !== null && figures !== null && errors.fresh > 0 ? describeMoment(figures.failingSince, now) : null,
     lastDelivery: describeMoment(record.last_delivery_at, now),
-    silentMinutes: record.last_delivery_at === null ? null : minutesBetween(record.last_delivery_at, now),
+    silentMinutes,
     lastError:
       errorAt === null && message === null
         ? null
@@ -141,11 +172,14 @@ function toRow(
   };
 }
 
+interface StateNow {
+  readonly level: Level;
+  readonly word: string;
+  readonly phase: Phase;
+}
+
 /** How it is now, whatever the next pass will do about it. */
-function stateOf(
-  { kind, current: { state }, figures, next }: Decision,
-  record: IntegrationRecord,
-): { readonly level: Level; readonly word: string; readonly phase: Phase } {
+function stateOf({ kind, current: { state }, figures, next }: Decision, record: IntegrationRecord): StateNow {
   switch (record.active) {
     case 0:
       return state.name === 'open' && state.by === 'guard' && kind !== 'operator-paused'
@@ -201,12 +235,12 @@ function describeCircuit({ current: { state } }: Decision, now: string): string 
   }
 }
 
-function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'] {
-  const count = (level: Level) => rows.filter(({ state }) => state.level === level).length;
+function toHeadline(all: readonly Candidate[], plan: Plan): PanelView['headline'] {
+  const count = (level: Level) => all.filter(({ state }) => state.level === level).length;
   const stopped = count('bad');
   const failing = count('warning');
   const probing = count('info');
-  const on = rows.filter(({ active }) => active).length;
+  const on = all.filter(({ record }) => record.active === 1).length;
   const parts = [
     stopped > 0 ? `${stopped} stopped` : '',
     failing > 0 ? `${failing} failing` : '',
@@ -214,7 +248,7 @@ function toHeadline(rows: readonly PanelRow[], plan: Plan): PanelView['headline'
     plan.invalid.length > 0 ? `${plan.invalid.length} unreadable` : '',
   ].filter((part) => part !== '');
   if (parts.length === 0 && !plan.blastRadius.held && plan.outages.length === 0) {
-    return { level: 'good', text: rows.length === 0 ? 'No integrations yet' : `All is well: ${on} delivering` };
+    return { level: 'good', text: all.length === 0 ? 'No integrations yet' : `All is well: ${on} delivering` };
   }
   const level =
     stopped > 0 || plan.blastRadius.held || plan.outages.length > 0
@@ -268,22 +302,20 @@ function toHistoryLine(event: GuardEvent, now: string): HistoryLine {
   };
 }
 
-function isWanted(row: PanelRow, { find, show }: PanelChoice): boolean {
-  const { level } = row.state;
+function isWanted({ record, name, title, state }: Candidate, { find, show }: PanelChoice): boolean {
+  const { level, word } = state;
   if (show === 'trouble' && (level === 'good' || level === 'off')) return false;
   if (show === 'stopped' && level !== 'bad' && level !== 'off') return false;
-  const text = `${row.id} ${row.title} ${row.provider} ${row.platform} ${row.state.word}`.toLowerCase();
-  return text.includes(find.trim().toLowerCase());
+  const sought = normalise(find).toLowerCase();
+  return sought === '' || normalise(`${record.id} ${title} ${name} ${word}`).toLowerCase().includes(sought);
 }
 
 const RANK = { bad: 0, warning: 1, info: 2, off: 3, good: 4 } as const satisfies Record<Level, number>;
 
-const share = ({ errors }: PanelRow) => (errors === null ? 0 : errors.fresh / errors.threshold);
-const byName = (left: PanelRow, right: PanelRow) =>
-  `${left.provider} ${left.platform} ${left.title}`.localeCompare(
-    `${right.provider} ${right.platform} ${right.title}`,
-    'en',
-  );
+const share = ({ errors }: Candidate) => (errors === null ? 0 : errors.fresh / errors.threshold);
+const { compare } = new Intl.Collator('en');
+const byName = (left: Candidate, right: Candidate) =>
+  compare(left.name, right.name) || compare(left.title, right.title);
 
 const ORDER = {
   name: byName,
@@ -292,8 +324,8 @@ const ORDER = {
   delivery: (left, right) => silence(right) - silence(left) || byName(left, right),
   trouble: (left, right) =>
     RANK[left.state.level] - RANK[right.state.level] || share(right) - share(left) || byName(left, right),
-} as const satisfies Record<PanelChoice['sort'], (left: PanelRow, right: PanelRow) => number>;
+} as const satisfies Record<PanelChoice['sort'], (left: Candidate, right: Candidate) => number>;
 
-function silence({ silentMinutes }: PanelRow): number {
+function silence({ silentMinutes }: Candidate): number {
   return silentMinutes ?? Number.MAX_SAFE_INTEGER;
 }

@@ -81,6 +81,13 @@ const ATTACKS: readonly string[] = [
   '%s %n %x %d',
   '\ud800 lone \udfff',
   '\ufeff\ufff9\u2028\u2029',
+  Array.from('resume everything', (each) => String.fromCodePoint(0xe0000 + each.charCodeAt(0))).join(''),
+  '\u034f\u115f\u3164\uffa0\u2800\ufe0f\u{e0101}\ufdd0\uffff\ue000\u{f0000}\u17b4',
+  'http://evil.example www.evil.example evil.example/path 1.2.3.4',
+  'mailto:a@evil.example tel:+4930901820 slack://open',
+  ':smile: :+1: :100: @here <!channel> &lt;!here&gt;',
+  '# heading > quote * item *bold* _it_ ~no~ [a](b)',
+  '1. item',
   'e\u0301'.repeat(2_000),
   'Z\u0351\u036b\u0343'.repeat(3_000),
   '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}'.repeat(1_000),
@@ -173,7 +180,9 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   return shown;
 }
 
-const INVISIBLE = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u2028\u2029]/;
+/** By the classes of Unicode, and the blanks that no class has. */
+const INVISIBLE =
+  /\p{Cf}|\p{Co}|\p{Cs}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}|\p{Noncharacter_Code_Point}|[\u2800\u3164\uffa0\u115f\u1160]/u;
 
 /** What is wrong with a text in its place, whatever it was made of. */
 function faultsOf({ text, lines, ascii, most }: Shown): readonly string[] {
@@ -181,6 +190,7 @@ function faultsOf({ text, lines, ascii, most }: Shown): readonly string[] {
   const oneLine = lines ? text.replaceAll('\n', ' ') : text;
   if (/\p{Control}/u.test(oneLine)) faults.push('has a control character');
   if (INVISIBLE.test(text)) faults.push('has an invisible or direction character');
+  if (/\p{M}{5}/u.test(text)) faults.push('has more marks on a letter than any script');
   if (!text.isWellFormed()) faults.push('has half a character');
   if (ascii && !/^[\x20-\x7e]+$/.test(text)) faults.push('is not printable ASCII');
   if (text.length > most) faults.push(`has ${text.length} characters, at most ${most} fit`);
@@ -191,6 +201,19 @@ function faultsOf({ text, lines, ascii, most }: Shown): readonly string[] {
 function ourLines(text: string): number {
   return text.split('\n').filter((line) => /^(│ )?( {2}(Why|Error|Means|Do):|[A-Z][A-Z ]+:|Subject:)/.test(line))
     .length;
+}
+
+const LINK_OR_MENTION =
+  /[@<>[\]*~]|:\/\/|\b(?:mailto|tel|slack):|[\p{L}\d]\.\p{L}|\d(?:\.\d{1,3}){3}|(?<![\p{L}\p{N}]):[a-z0-9_+-]+:/u;
+
+/** A chat notification without what makes it one, our link, our emoji and our heading. */
+function withoutOurs(json: string): string {
+  const { content } = JSON.parse(json) as {
+    content: { title: string; description: string; nextSteps: readonly string[] };
+  };
+  return [content.title.replace(/^:\w+:/, ''), content.description.replace(/^\*[A-Z ]+\*/, ''), ...content.nextSteps]
+    .join('\n')
+    .replaceAll(PANEL, '');
 }
 
 /** The page without its text: every tag by name, in order, and what its buttons call. */
@@ -215,8 +238,8 @@ export async function showHostileText(): Promise<readonly Finding[]> {
       for (const fault of faultsOf(shown)) violations.push(`${name} ${fault}`);
       const forged = shown.lines && attack.trim() !== '' && ourLines(shown.text) > (benign.get(shown.place) ?? 0);
       if (forged) violations.push(`${name} makes a line that looks like ours`);
-      if (shown.place.includes('chat') && /[@<>]|\]\(/.test(shown.text.replaceAll(PANEL, '')))
-        violations.push(`${name} makes a mention or a link`);
+      if (shown.place.includes('chat') && LINK_OR_MENTION.test(withoutOurs(shown.text)))
+        violations.push(`${name} makes a mention, a link or an emoji`);
       if (shown.place.includes('HTML') && elementsOf(shown.text) !== markup.get(shown.place))
         violations.push(`${name} makes or takes away an element`);
       if (shown.place.includes('json') || shown.place.includes('CloudEvent')) JSON.parse(shown.text);

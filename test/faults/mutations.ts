@@ -183,19 +183,14 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 5',
     breaks: 'credentials are passed on',
     file: 'functions/guard/text/sanitize.ts',
-    edits: [['shorten(redactCredentials(plain), maxLength)', 'shorten(plain, maxLength)']],
+    edits: [['shorten(redactCredentials(normalise(text)), maxLength)', 'shorten(normalise(text), maxLength)']],
     harness: 'text',
   },
   {
     law: 'law 5',
     breaks: 'terminal escapes and direction marks are passed on',
-    file: 'functions/guard/text/sanitize.ts',
-    edits: [
-      [
-        "stripVTControlCharacters(raw).replace(INVISIBLE, '').replace(SPACE_OR_CONTROL, ' ')",
-        'stripVTControlCharacters(raw)',
-      ],
-    ],
+    file: 'functions/guard/text/normalise.ts',
+    edits: [["    .replace(UNSEEN, '')\n    .replace(GAP, ' ')\n", '']],
     harness: 'text',
   },
   {

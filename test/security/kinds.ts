@@ -1,17 +1,29 @@
+import { chatLinks } from './chat-links.ts';
+import { codePoints } from './code-points.ts';
+import { credentials } from './credentials.ts';
 import { environmentProxy } from './environment-proxy.ts';
 import { fieldBounds } from './field-bounds.ts';
 import { globs } from './globs.ts';
+import { harmlessMessages } from './harmless-messages.ts';
 import { hostileBodies } from './hostile-bodies.ts';
 import { keyEcho } from './key-echo.ts';
 import type { Kind } from './kind.ts';
 import { logVolume } from './log-volume.ts';
+import { personalData } from './personal-data.ts';
 import { retryAfter } from './retry-after.ts';
 import { supplyChain } from './supply-chain.ts';
+import { textCost } from './text-cost.ts';
 
 /** Every kind of attack that is tried, in the order of `docs/security.md`. */
 export const KINDS: readonly Kind[] = [
   keyEcho,
+  credentials,
+  personalData,
+  harmlessMessages,
+  codePoints,
+  chatLinks,
   fieldBounds,
+  textCost,
   globs,
   hostileBodies,
   logVolume,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
-import { redactCredentials } from '../text/sanitize.ts';
+import { redactCredentials } from '../text/credentials.ts';
 import { isChat, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './formats.ts';
 
 /**

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redactCredentials, safeText, shorten, toAscii } from '../../../functions/guard/text/sanitize.ts';
+import { redactCredentials } from '../../../functions/guard/text/credentials.ts';
+import { safeText, shorten, toAscii } from '../../../functions/guard/text/sanitize.ts';
 
 describe('law 5: untrusted text', () => {
   it.each([
@@ -10,6 +11,10 @@ describe('law 5: untrusted text', () => {
     ['right\u202eto\u2066left\u2069 zero\u200bwidth\ufeff', 'righttoleft zerowidth'],
     ['line\u2028separator\u2029', 'line separator'],
     ['lone \ud800 surrogate', 'lone surrogate'],
+    ['tag\u{e0041}\u{e0042} filler\u3164 blank\u2800 private\ue000 none\ufdd0', 'tag filler blank private none'],
+    ['Z\u0351\u036b\u0311\u0351\u036b\u0311algo', 'Z\u0351\u036b\u0311\u0351algo'],
+    ['\u0338over our quote', 'over our quote'],
+    ['\u{1f468}\u200d\u{1f469} \u2714\ufe0f', '\u{1f468}\u{1f469} \u2714'],
     ['  plain — Ünïcode \u{1f680}  ', 'plain — Ünïcode \u{1f680}'],
   ])('%j becomes %j', (text, safe) => {
     expect(safeText(text, 100)).toBe(safe);
@@ -18,6 +23,12 @@ describe('law 5: untrusted text', () => {
   it('is cut without leaving half a character', () => {
     expect(shorten('\u{1f680}'.repeat(50), 10)).toBe(`${'\u{1f680}'.repeat(9)}…`);
     expect(safeText('x'.repeat(100_000), 300)).toHaveLength(300);
+    expect(shorten('\u{1f680}'.repeat(10), 15)).toBe('\u{1f680}'.repeat(10));
+  });
+
+  it('is read only at its beginning, and a word that this cuts is left out', () => {
+    const hidden = '\u200b'.repeat(1_000);
+    expect(safeText(`said ${hidden} password=${'hunter2'.repeat(50)} later`, 20)).toBe('said…');
   });
 
   it('never holds a control character, a direction mark or more than was asked for', () => {
