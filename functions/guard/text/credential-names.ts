@@ -26,13 +26,15 @@ export type Tie = 'assigned' | 'is' | 'space';
 
 /** @param before the text right before the name */
 export function classifyName(name: string, before: string, tie: Tie): NameKind | null {
-  const words = wordsOf(name.slice(-80).normalize('NFKC'));
+  const isFlag = name.startsWith('-');
+  const isSpaced = tie === 'space' && !isFlag;
+  // Behind a full stop another sentence begins.
+  if (isSpaced && name.endsWith('.')) return null;
+  const words = wordsOf(name.slice(-80));
   const last = words.at(-1) ?? '';
+  if (isSpaced) return classifySpaced(name, last);
   // "API key": two words of prose that make one name.
   const previous = words.at(-2) ?? /(\p{L}{1,20})\s$/u.exec(before)?.[1]?.toLowerCase() ?? '';
-  const isFlag = name.startsWith('-');
-  // Behind a full stop another sentence begins.
-  if (tie === 'space' && !isFlag) return name.endsWith('.') ? null : classifySpaced(name, last);
   const kind = classifyWords(last, previous, words.length);
   if (kind === null && last === 'code' && /(?:[?&]|%3f|%26)$/i.test(before)) return 'code';
   if (tie === 'assigned' || isFlag) return kind ?? (isScheme(name) ? 'scheme' : classifyBefore(before));
@@ -70,9 +72,13 @@ function classifyWords(last: string, previous: string, count: number): NameKind 
   return WEAK.has(last) ? 'weak' : null;
 }
 
+const ONE_WORD = /^[A-Za-z]?(?:[a-z]*|[A-Z]*)$/;
+
 /** "X-Hub-Signature-256" is x, hub, signature; what only says which of several it is falls off. */
 function wordsOf(name: string): readonly string[] {
+  if (ONE_WORD.test(name)) return [name.toLowerCase()];
   const words = name
+    .normalize('NFKC')
     .replace(/(\p{Ll})(?=\p{Lu})/gu, '$1 ')
     .toLowerCase()
     .split(/[^\p{L}]+/u)

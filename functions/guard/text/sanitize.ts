@@ -7,7 +7,7 @@ import { normalise } from './normalise.ts';
  * the place where it is shown (HTML, chat, a mail subject) is the renderer's business.
  */
 export function safeText(text: string, maxLength: number): string {
-  const limit = Math.min(MAX_RAW_LENGTH, RAW_MARGIN + 4 * maxLength);
+  const limit = Math.min(MAX_RAW_LENGTH, RAW_MARGIN + 2 * maxLength);
   if (text.length <= limit) return shorten(redactCredentials(normalise(text)), maxLength);
   const begin = redactCredentials(withoutLastWord(normalise(text.slice(0, limit))));
   return shorten(`${begin}…`, maxLength);
