@@ -4,7 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Context } from 'aws-lambda';
 import type { Clock, IntegrationsApi, Ledger, Log } from '../guard/ports.ts';
-import type { FleetSettings, Policy, Settings } from '../guard/settings/schema.ts';
+import type { FleetSettings, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
 import { type GuardedProject, secretIdOf } from '../guard/settings/types.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
@@ -48,7 +48,7 @@ export const CLIENT_OPTIONS = {
 
 /** What it takes to watch a project, or why that cannot be had. */
 type Access =
-  | { readonly policy: Policy; readonly apiUrl: string; readonly secretId: string }
+  | ({ readonly secretId: string } & Pick<ProjectSettings, 'policy' | 'apiUrl' | 'personalData'>)
   | { readonly policy: Policy; readonly problem: unknown };
 
 export function createRuntime(ledgerTable: string, settings: Settings): Runtime {
@@ -67,10 +67,16 @@ export function createRuntime(ledgerTable: string, settings: Settings): Runtime 
       const remainingMs = () => invocation.getRemainingTimeInMillis() - MARGIN_MS;
       const createApi = (): IntegrationsApi => {
         if ('problem' in access) return refuseWith(access.problem);
-        const { apiUrl, secretId } = access;
+        const { apiUrl, secretId, personalData } = access;
         const key = keys.get(secretId) ?? createSecretKeySource(secrets, secretId, clock);
         keys.set(secretId, key);
-        return createQonversionClient({ apiUrl, key, clock, remainingMs: () => remainingMs() - keepBackMs });
+        return createQonversionClient({
+          apiUrl,
+          key,
+          clock,
+          personalData,
+          remainingMs: () => remainingMs() - keepBackMs,
+        });
       };
       return {
         project: { name, policy: access.policy },
@@ -92,7 +98,8 @@ function createAccess(
   return async (name) => {
     const listed = Object.hasOwn(projects, name) ? projects[name] : undefined;
     if (listed !== undefined) {
-      return { policy: listed.policy, apiUrl: listed.apiUrl, secretId: secretIdOf(listed) };
+      const { policy, apiUrl, personalData } = listed;
+      return { policy, apiUrl, personalData, secretId: secretIdOf(listed) };
     }
     if (ofFleet === null) throw new NoSuchProjectError(`no project "${name}" in the deployed settings`);
     return ofFleet(name);
@@ -109,7 +116,7 @@ function createFleetAccess(
   return async (name) => {
     try {
       const { policy, secretName } = await directory.find(name);
-      return { policy, apiUrl: fleet.apiUrl, secretId: secretName };
+      return { policy, apiUrl: fleet.apiUrl, personalData: fleet.personalData, secretId: secretName };
     } catch (problem) {
       if (problem instanceof NoSuchProjectError) throw problem;
       return { policy: fleet.policy, problem };

@@ -75,7 +75,8 @@ export async function openProject(environment: CliEnvironment, options: OpenOpti
 
 async function openLocalProject(environment: CliEnvironment, options: OpenOptions): Promise<OpenedProject> {
   const settings = readSettingsFile(environment.settingsFile);
-  const { name, policy, apiUrl } = selectLocalProject(settings, options.project, environment.settingsFile);
+  const selected = selectLocalProject(settings, options.project, environment.settingsFile);
+  const { name, policy } = selected;
   const key = environmentKey(environment);
   // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
   await key.get();
@@ -83,7 +84,7 @@ async function openLocalProject(environment: CliEnvironment, options: OpenOption
   return {
     project: { name, policy },
     ports: {
-      api: createApi(apiUrl, key, remainingMs),
+      api: createApi(selected, key, remainingMs),
       ledger: createFileLedger(environment.ledgerFile, systemClock),
       alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl),
       clock: systemClock,
@@ -98,7 +99,8 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
   const stack = await findStack(stackName);
   const { settings, output } = stack;
   const secrets = new SecretsManagerClient();
-  const { name, policy, apiUrl, secretId } = await selectDeployedProject(stack, options.project, secrets, systemClock);
+  const selected = await selectDeployedProject(stack, options.project, secrets, systemClock);
+  const { name, policy, secretId } = selected;
   const key = createSecretKeySource(secrets, secretId, systemClock);
   await key.get();
   const alerts: AlertSink = createSnsAlertSink({
@@ -118,7 +120,7 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
   return {
     project: { name, policy },
     ports: {
-      api: createApi(apiUrl, key, remainingMs),
+      api: createApi(selected, key, remainingMs),
       ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
       alerts,
       clock: systemClock,
@@ -234,8 +236,9 @@ async function stackDoctorInput(stackName: string, wanted: string | undefined): 
   };
 }
 
-function toProjectCheck({ name, policy, apiUrl }: SelectedProject, key: KeySource) {
-  return { name, policy, apiUrl, key, api: createApi(apiUrl, key, createTimeLimit()) };
+function toProjectCheck(selected: SelectedProject, key: KeySource) {
+  const { name, policy, apiUrl } = selected;
+  return { name, policy, apiUrl, key, api: createApi(selected, key, createTimeLimit()) };
 }
 
 function environmentKey(environment: CliEnvironment): KeySource {
@@ -248,9 +251,14 @@ function environmentKey(environment: CliEnvironment): KeySource {
   return { get: read, renew: read };
 }
 
-function createApi(apiUrl: string, key: KeySource, remainingMs: () => number) {
+function createApi(
+  { apiUrl, personalData }: Pick<SelectedProject, 'apiUrl' | 'personalData'>,
+  key: KeySource,
+  remainingMs: () => number,
+) {
   return createQonversionClient({
     apiUrl,
+    personalData,
     key,
     clock: systemClock,
     remainingMs: () => remainingMs() - ALERT_RESERVE_MS,

@@ -2,7 +2,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createFleetDirectory } from '../aws/fleet.ts';
 import { GuardError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
-import type { Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
+import type { PersonalData, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
 import { secretIdOf } from '../guard/settings/types.ts';
 import type { DeployedStack } from './stack.ts';
 
@@ -11,6 +11,7 @@ export interface SelectedProject {
   readonly name: string;
   readonly policy: Policy;
   readonly apiUrl: string;
+  readonly personalData: PersonalData;
 }
 
 export interface DeployedProject extends SelectedProject {
@@ -25,7 +26,8 @@ export function selectLocalProject(settings: Settings, wanted: string | undefine
   const elsewhere =
     settings.fleet === undefined ? '' : '; projects of its fleet are those of a deployed stack: name it with --stack';
   const { name, project } = selectListedProject(settings, wanted, file, elsewhere);
-  return { name, policy: project.policy, apiUrl: project.apiUrl };
+  const { policy, apiUrl, personalData } = project;
+  return { name, policy, apiUrl, personalData };
 }
 
 /**
@@ -43,14 +45,16 @@ export async function selectDeployedProject(
   const place = `stack ${stack.name}`;
   if (fleet === undefined || (wanted !== undefined && Object.hasOwn(projects, wanted))) {
     const { name, project } = selectListedProject(settings, wanted, place, '');
-    return { name, policy: project.policy, apiUrl: project.apiUrl, secretId: secretIdOf(project), ofFleet: false };
+    const { policy, apiUrl, personalData } = project;
+    return { name, policy, apiUrl, personalData, secretId: secretIdOf(project), ofFleet: false };
   }
   if (wanted === undefined)
     throw new GuardError(
       `${place} has a fleet; name a project with --project (npx guard projects --stack ${stack.name} shows them)`,
     );
   const { policy, secretName } = await createFleetDirectory(secrets, { ...settings, fleet }, clock).find(wanted);
-  return { name: wanted, policy, apiUrl: fleet.apiUrl, secretId: secretName, ofFleet: true };
+  const { apiUrl, personalData } = fleet;
+  return { name: wanted, policy, apiUrl, personalData, secretId: secretName, ofFleet: true };
 }
 
 /** @param elsewhere where there are more projects, to end a sentence with */

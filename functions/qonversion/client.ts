@@ -4,6 +4,7 @@ import { describeError } from '../guard/errors.ts';
 import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } from '../guard/model/integration.ts';
 import { CLOCK_TOLERANCE_MS } from '../guard/model/lease.ts';
 import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
+import type { PersonalData } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { MAX_RECORDS, readJson, type Size } from './body.ts';
 import {
@@ -44,6 +45,8 @@ export interface QonversionClientOptions {
   readonly firstWaitMs?: number;
   /** Waits out a `Retry-After`; replaced in tests. */
   readonly sleep?: (ms: number) => Promise<unknown>;
+  /** Whether error messages keep what identifies a person. @default 'redact' */
+  readonly personalData?: PersonalData;
   /** All pages of a list together may be as large as this, after decompression. What is larger is not read to its end. */
   readonly maxBodyBytes?: number;
 }
@@ -90,7 +93,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
           );
         let last: string | null = null;
         for (const element of parsed.value.data) {
-          const result = parseRecord(element);
+          const result = parseRecord(element, options.personalData);
           if ('invalid' in result) {
             invalid.push(result.invalid);
             last = result.invalid.id ?? last;
@@ -133,7 +136,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
     const tookMs = took();
     // From here on the API has accepted the request, whatever it shows.
     sent.mayHaveTakenEffect = true;
-    const parsed = parseRecord(answer.body);
+    const parsed = parseRecord(answer.body, options.personalData);
     if ('invalid' in parsed) {
       throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
     }

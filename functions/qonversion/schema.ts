@@ -1,7 +1,10 @@
 import * as z from 'zod/mini';
 import { $ZodObjectJIT } from 'zod/v4/core';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model/integration.ts';
-import { safeText } from '../guard/text/sanitize.ts';
+import type { PersonalData } from '../guard/settings/schema.ts';
+import { normalise } from '../guard/text/normalise.ts';
+import { redactPersonalData } from '../guard/text/personal-data.ts';
+import { safeText, shorten } from '../guard/text/sanitize.ts';
 
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
 export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;
@@ -73,11 +76,12 @@ const identified = z.object({ id: z.string().check(z.regex(INTEGRATION_ID)) });
 /** One record, or what is wrong with it and the id if at least that is readable. */
 export function parseRecord(
   body: unknown,
+  personalData: PersonalData = 'redact',
 ): { readonly record: IntegrationRecord } | { readonly invalid: InvalidRecord } {
   const parsed = z.safeParse(compiledRecord, body);
   if (parsed.success) {
     const { object: _object, url: _url, ...value } = parsed.data;
-    return { record: bounded(value) };
+    return { record: bounded(value, personalData) };
   }
   const id = identified.safeParse(body);
   return { invalid: { id: id.success ? id.data.id : null, problem: describe(parsed.error) } };
@@ -88,7 +92,7 @@ const MAX_PROVIDER_LENGTH = 120;
 const MAX_MESSAGE_LENGTH = 1_000;
 
 /** The same with every field bounded: from here on no text of others is longer than what a person reads. */
-function bounded(value: IntegrationRecord): IntegrationRecord {
+function bounded(value: IntegrationRecord, personalData: PersonalData): IntegrationRecord {
   const {
     title,
     integration,
@@ -98,14 +102,25 @@ function bounded(value: IntegrationRecord): IntegrationRecord {
   } = value;
   return {
     ...value,
-    title: safeText(title, MAX_TITLE_LENGTH),
-    integration: safeText(integration, MAX_PROVIDER_LENGTH),
+    title: name(title, MAX_TITLE_LENGTH),
+    integration: name(integration, MAX_PROVIDER_LENGTH),
     created_at: toMoment(value.created_at),
     updated_at: toMoment(value.updated_at),
     last_delivery_at: deliveredAt === null ? null : toMoment(deliveredAt),
     last_error_at: failedAt === null ? null : toMoment(failedAt),
-    last_error_message: message === null ? null : safeText(message, MAX_MESSAGE_LENGTH),
+    last_error_message: message === null ? null : errorText(message, MAX_MESSAGE_LENGTH, personalData),
   };
+}
+
+/** Names are matched with the settings, so nothing is blanked out of them here. */
+function name(text: string, maxLength: number): string {
+  return shorten(normalise(text.slice(0, 4 * maxLength)), maxLength);
+}
+
+/** What is kept from here on is what is shown: credentials and, unless it is wanted, personal data are gone. */
+function errorText(text: string, maxLength: number, personalData: PersonalData): string {
+  const safe = safeText(text, maxLength);
+  return personalData === 'show' ? safe : shorten(redactPersonalData(safe), maxLength);
 }
 
 /** What the API sends; any other form of ISO 8601 becomes this one. */
@@ -128,10 +143,10 @@ export function parseErrorEnvelope(body: unknown): ErrorEnvelope | null {
   return {
     type: type == null ? null : safeText(type, 60),
     code: code == null ? null : safeText(code, 60),
-    message: message == null ? null : safeText(message, 200),
+    message: message == null ? null : errorText(message, 200, 'redact'),
     details: (details ?? []).slice(0, MAX_DETAILS).map((detail) => ({
       field: safeText(detail.field, 60),
-      message: safeText(detail.message, 200),
+      message: errorText(detail.message, 200, 'redact'),
     })),
   };
 }

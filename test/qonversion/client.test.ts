@@ -123,6 +123,16 @@ describe('list', () => {
     ]);
   });
 
+  it('keeps no personal data of an error message, unless it is wanted', async () => {
+    const message = 'no user jane.doe@example.com at 203.0.113.7 (Bearer abc123def456ghi)';
+    const record = { ...sandbox.production.get('amp-ios'), last_error_message: message };
+    fault({ kind: 'body', body: JSON.stringify({ object: 'list', data: [record], has_more: false }) });
+    const messageOf = async (personalData: 'redact' | 'show') =>
+      (await client({ personalData }).list()).records[0]?.last_error_message;
+    expect(await messageOf('redact')).toBe('no user [email] at [ip] (Bearer [redacted])');
+    expect(await messageOf('show')).toBe('no user jane.doe@example.com at 203.0.113.7 (Bearer [redacted])');
+  });
+
   it('takes a record that comes twice once', async () => {
     const record = sandbox.production.get('amp-ios');
     fault({ kind: 'body', body: JSON.stringify({ object: 'list', data: [record, record], has_more: false }) });

@@ -179,7 +179,7 @@ export function createWorldApi(world: World): WorldApi {
     async list() {
       traffic.requests += 1;
       if (listError !== null) throw listError;
-      const parsed = world.list().map(parseRecord);
+      const parsed = world.list().map((record) => parseRecord(record));
       return {
         records: parsed.flatMap((result) => ('record' in result ? [result.record] : [])),
         invalid: parsed.flatMap((result) => ('invalid' in result ? [result.invalid] : [])),

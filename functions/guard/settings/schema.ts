@@ -187,6 +187,11 @@ const apiUrl = z
 const ARN = (service: string, what: string) =>
   text(`the ARN of ${what}`, new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:\\d{12}:\\S+$`));
 
+/** E-mail addresses, telephone and card numbers, IBANs and IP addresses of end users, in error messages of providers. */
+const personalData = z.enum(['redact', 'show'], '"redact" or "show"');
+
+export type PersonalData = z.output<typeof personalData>;
+
 const project = z
   .strictObject({
     secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
@@ -194,6 +199,7 @@ const project = z
     /** Needed only for a secretArn whose secret is encrypted with a customer-managed key. */
     secretKeyArn: ARN('kms', 'a KMS key').optional(),
     apiUrl: apiUrl.default(API_URL),
+    personalData: personalData.default('redact'),
     policy: policy.prefault({}),
   })
   .superRefine((entry, context) => {
@@ -277,6 +283,7 @@ const fleetOfWholePolicies = z
     /** Needed only when the secrets are encrypted with a customer-managed key. */
     secretKeyArn: ARN('kms', 'a KMS key').optional(),
     apiUrl: apiUrl.default(API_URL),
+    personalData: personalData.default('redact'),
     /** Passes at once. */
     concurrency: positive(MAX_AT_ONCE).default(20),
     policy: policy.prefault({}),
