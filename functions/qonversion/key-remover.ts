@@ -62,16 +62,23 @@ export function createKeyRemover(key: string): KeyRemover {
     }
   }
 
+  function hasRun(text: string): boolean {
+    let found = false;
+    findRuns(codesOf(text), () => {
+      found = true;
+      return 'enough';
+    });
+    return found;
+  }
+
   function appearsIn(text: string): boolean {
     if (text.length < shortest) return false;
     // A key of dashes has hardly any letters and digits.
-    let appears = text.includes(key);
+    if (text.includes(key)) return true;
+    if (!MAY_HAVE_ESCAPES.test(text)) return hasRun(text);
+    let appears = false;
     const complete = eachLayer(text, decode, (layer) => {
-      if (!appears)
-        findRuns(codesOf(layer), () => {
-          appears = true;
-          return 'enough';
-        });
+      appears ||= hasRun(layer);
       return !appears;
     });
     // What is still encoded after so many layers is made to hide something.
@@ -130,11 +137,14 @@ function base64Forms(bytes: Buffer): readonly string[] {
   });
 }
 
-/** 0 to 35 for a digit or a letter of any case; -1 for everything else. */
+/** 0 to 35 for the code of a digit or of a letter in any case; -1 for all others below 128. */
+const CODES = Int8Array.from({ length: 128 }, (_, unit) => {
+  const value = Number.parseInt(String.fromCharCode(unit), 36);
+  return Number.isNaN(value) ? -1 : value;
+});
+
 function codeOf(unit: number): number {
-  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
-  const lower = unit | 0x20;
-  return unit < 0x80 && lower >= 0x61 && lower <= 0x7a ? lower - 0x61 + 10 : -1;
+  return unit < 128 ? (CODES[unit] ?? -1) : -1;
 }
 
 let scratch = new Uint8Array(1_024);
@@ -226,7 +236,6 @@ function character(codePoint: number): string {
 }
 
 function decode(text: string, escapes: RegExp): string | null {
-  if (!MAY_HAVE_ESCAPES.test(text)) return null;
   escapes.lastIndex = 0;
   if (!escapes.test(text)) return null;
   return text.replace(escapes, (matched, ...rest) => meaningOf(matched, rest.at(-1) as Record<string, string>));

@@ -90,6 +90,8 @@ export function parseRecord(
 const MAX_TITLE_LENGTH = 255;
 const MAX_PROVIDER_LENGTH = 120;
 const MAX_MESSAGE_LENGTH = 1_000;
+/** Of a thousand characters each at most: some megabytes. */
+const MAX_KNOWN_TEXTS = 4_096;
 
 /** The same with every field bounded: from here on no text of others is longer than what a person reads. */
 function bounded(value: IntegrationRecord, personalData: PersonalData): IntegrationRecord {
@@ -108,7 +110,7 @@ function bounded(value: IntegrationRecord, personalData: PersonalData): Integrat
     updated_at: toMoment(value.updated_at),
     last_delivery_at: deliveredAt === null ? null : toMoment(deliveredAt),
     last_error_at: failedAt === null ? null : toMoment(failedAt),
-    last_error_message: message === null ? null : errorText(message, MAX_MESSAGE_LENGTH, personalData),
+    last_error_message: message === null ? null : knownErrorText(message, personalData),
   };
 }
 
@@ -121,6 +123,20 @@ function name(text: string, maxLength: number): string {
 function errorText(text: string, maxLength: number, personalData: PersonalData): string {
   const safe = safeText(text, maxLength);
   return personalData === 'show' ? safe : shorten(redactPersonalData(safe), maxLength);
+}
+
+const errorTexts = new Map<string, string>();
+
+/** Most messages are those of the pass before, and to make one safe takes longer than to read its record. */
+function knownErrorText(text: string, personalData: PersonalData): string {
+  if (text.length > MAX_MESSAGE_LENGTH) return errorText(text, MAX_MESSAGE_LENGTH, personalData);
+  const key = `${personalData} ${text}`;
+  const known = errorTexts.get(key);
+  if (known !== undefined) return known;
+  const safe = errorText(text, MAX_MESSAGE_LENGTH, personalData);
+  if (errorTexts.size >= MAX_KNOWN_TEXTS) errorTexts.clear();
+  errorTexts.set(key, safe);
+  return safe;
 }
 
 /** What the API sends; any other form of ISO 8601 becomes this one. */
