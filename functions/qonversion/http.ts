@@ -37,11 +37,14 @@ export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError';
 }
 
+/** Idle connections are closed before servers usually do it: a request on one that is being closed has no answer. */
+const KEPT = { keepAlive: true, timeout: 4_000 };
+
 /** Connections are kept for the next request of the same client, and for no other's. */
 export function createHttp(): Http {
   // Agents of our own: only Node's global ones take a proxy from the environment.
-  const plain = new HttpAgent({ keepAlive: true });
-  const encrypted = new HttpsAgent({ keepAlive: true });
+  const plain = new HttpAgent(KEPT);
+  const encrypted = new HttpsAgent(KEPT);
   return {
     async send({ url, method, headers, body, signal, maxBytes }): Promise<HttpAnswer> {
       const options = { method, headers: { ...headers, 'accept-encoding': 'gzip' }, signal };
@@ -72,7 +75,9 @@ function answerTo(request: ClientRequest, body: string | null): Promise<Incoming
 
 function decompressed(answer: IncomingMessage): Readable {
   // An error of either ends the other, and whoever reads.
-  return answer.headers['content-encoding'] === 'gzip' ? pipeline(answer, createGunzip(), () => undefined) : answer;
+  return /^(?:x-)?gzip$/i.test(answer.headers['content-encoding'] ?? '')
+    ? pipeline(answer, createGunzip(), () => undefined)
+    : answer;
 }
 
 async function readBody(stream: Readable, maxBytes: number): Promise<Buffer> {
