@@ -303,7 +303,7 @@ function closing(
 async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): Promise<void> {
   const settingsFile = join(folder, 'settings.json');
   const settings = { ...SETTINGS, projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } } };
-  await writeFile(settingsFile, `${JSON.stringify(settings, null, 2)}\n`);
+  await writeFile(settingsFile, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
   const text = [
     '',
     `The sandbox stays up at ${sandbox.url}. In another terminal, in this folder:`,
