@@ -355,7 +355,11 @@ describe('guard gaps', () => {
   });
 
   it('refuses --csv together with --json', async () => {
-    expect(await guard('gaps --csv --json')).toMatchObject({ code: 2, err: expect.stringContaining('cannot be used') });
+    const { code, out, err } = await guard('gaps --csv --json');
+    expect({ code, err }).toEqual({ code: 2, err: '' });
+    expect(JSON.parse(out)).toEqual({
+      error: { name: 'UsageError', message: expect.stringContaining('cannot be used'), exitCode: 2 },
+    });
   });
 });
 
