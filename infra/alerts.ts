@@ -137,7 +137,10 @@ export class Alerts extends Construct {
   private createChatRole(): Role {
     return new Role(this, 'ChatRole', {
       description: 'Channels of Integration Guard show notifications and may do nothing',
-      assumedBy: new ServicePrincipal('chatbot.amazonaws.com'),
+      // Only for channels of this account, though it may do nothing: a channel of another account has no business with it.
+      assumedBy: new ServicePrincipal('chatbot.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
     });
   }
 }

@@ -1,15 +1,22 @@
 import { App } from 'aws-cdk-lib';
 import { describeError, SettingsError } from '../functions/guard/errors.ts';
+import { showValue } from '../functions/guard/settings/fault.ts';
 import { loadSettings } from './load-settings.ts';
 import { GuardStack } from './stack.ts';
 
 /** `-c stackName=NAME` names the stack, for several environments in one account. */
 const app = new App();
 try {
-  const name: unknown = app.node.tryGetContext('stackName') ?? 'IntegrationGuard';
-  new GuardStack(app, String(name), { settings: loadSettings(app.node, process.env) });
+  new GuardStack(app, stackNameOf(app), { settings: loadSettings(app.node, process.env) });
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;
   console.error(describeError(error));
   process.exit(1);
+}
+
+function stackNameOf({ node }: App): string {
+  const name: unknown = node.tryGetContext('stackName') ?? 'IntegrationGuard';
+  if (typeof name === 'string' && /^[A-Za-z][A-Za-z0-9-]{0,127}$/.test(name)) return name;
+  const rule = 'letters, digits and "-" that begin with a letter';
+  throw new SettingsError([`expected ${rule}, got ${showValue(name)}`], 'the stack’s name (-c stackName=NAME)');
 }

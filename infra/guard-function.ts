@@ -55,6 +55,14 @@ export function createGuardFunction(scope: Construct, id: string, props: GuardFu
   });
 }
 
+/**
+ * The settings that travel with the code. No function looks at the subscriptions, which are SNS's business and hold addresses of
+ * people and of endpoints: whoever may read a function's code need not read those.
+ */
+function withoutSubscriptions(settings: Settings): Settings {
+  return { ...settings, alerts: { ...settings.alerts, subscriptions: [] } };
+}
+
 /** esbuild through its own API: no container, no shell that could make something of the settings' characters. */
 function bundle(entry: string, settings: Settings): Code {
   return Code.fromAsset(LAMBDA, {
@@ -63,7 +71,7 @@ function bundle(entry: string, settings: Settings): Code {
       image: DockerImage.fromRegistry('not-used'),
       // CDK bundles only once what has the same source and the same options, and it does not look into `local`: without
       // this every function would get the code of the first.
-      command: [entry, JSON.stringify(settings)],
+      command: [entry, JSON.stringify(withoutSubscriptions(settings))],
       local: {
         tryBundle(outputFolder: string): boolean {
           bundleInto(outputFolder, entry, settings);
@@ -110,7 +118,7 @@ export const BUNDLING = {
  */
 export function bundleInto(outputFolder: string, entry: string, settings: Settings): number {
   const { metafile } = buildSync({ ...BUNDLING, entryPoints: [join(LAMBDA, entry)], outdir: outputFolder });
-  writeFileSync(join(outputFolder, 'settings.json'), `${JSON.stringify(settings)}\n`);
+  writeFileSync(join(outputFolder, 'settings.json'), `${JSON.stringify(withoutSubscriptions(settings))}\n`);
   const loaded = loadedBytes(metafile);
   if (loaded > LOADED_BUDGET_BYTES) {
     throw new Error(

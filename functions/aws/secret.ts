@@ -4,6 +4,7 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { describeError, SecretUnusableError } from '../guard/errors.ts';
+import { quoteForShell } from '../guard/model/command-line.ts';
 import type { Clock } from '../guard/ports.ts';
 import { MINUTE_MS } from '../guard/text/time.ts';
 import { type KeySource, parseSecretKey, type SecretKey } from '../qonversion/secret-key.ts';
@@ -36,7 +37,7 @@ export function createSecretKeySource(client: SecretsManagerClient, secretId: st
 
 /** The command that fills a secret without leaving the key in the shell's history. */
 export function fillSecret(secretId: string): string {
-  return `fill it with: (read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id '${secretId}' --secret-string file:///dev/stdin)`;
+  return `fill it with: (read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id ${quoteForShell(secretId)} --secret-string file:///dev/stdin)`;
 }
 
 async function readSecret(client: SecretsManagerClient, secretId: string): Promise<string | undefined> {

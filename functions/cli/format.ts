@@ -13,6 +13,7 @@ import type { DecisionKind } from '../guard/policy/situation.ts';
 import type { Policy } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
+import { safeLine } from './failure.ts';
 import type { Gap } from './gaps.ts';
 import type { HistoryFacts } from './history-facts.ts';
 import type { ProjectList } from './projects.ts';
@@ -195,6 +196,16 @@ const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: '
   Finding['level'],
   Style
 >;
+
+/** Findings repeat names of files, of stacks and answers of services. Faults of the settings are a line each, made safe one by one. */
+export function toSafeFinding({ check, level, says, todo }: Finding): Finding {
+  return {
+    level,
+    check: safeLine(check),
+    says: check === 'settings' ? says.split('\n').map(safeLine).join('\n') : safeLine(says),
+    todo: todo === null ? null : safeLine(todo),
+  };
+}
 
 /** What the doctor found, each with what to do, and the verdict. */
 export function formatFindings(findings: readonly Finding[], width: number): string {

@@ -9,6 +9,7 @@ import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
+import { GuardError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
 import type { AlertSink, Clock, Ledger, Log, Ports } from '../guard/ports.ts';
@@ -32,6 +33,12 @@ export interface CliEnvironment {
   readonly stack: string | undefined;
 }
 
+/** As CloudFormation takes it: a name, or the stack's ARN. */
+export const STACK_NAME =
+  /^(?:[A-Za-z][A-Za-z0-9-]{0,127}|arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:\d{12}:stack\/[A-Za-z][A-Za-z0-9-]{0,127}\/[\w-]{1,64})$/;
+
+export const STACK_NAME_RULE = 'Give the name of a stack: letters, digits and "-", beginning with a letter.';
+
 const cliEnvironment = z.object({
   QONVERSION_SECRET_KEY: z.string().optional(),
   GUARD_SETTINGS: z.string().min(1).default('cdk.json'),
@@ -43,6 +50,8 @@ export function readCliEnvironment(variables: Readonly<Record<string, string | u
   // A variable that is set to nothing is as good as not set.
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const parsed = cliEnvironment.parse(given);
+  if (parsed.GUARD_STACK !== undefined && !STACK_NAME.test(parsed.GUARD_STACK))
+    throw new GuardError(`GUARD_STACK names no stack. ${STACK_NAME_RULE}`);
   return {
     secretKey: parsed.QONVERSION_SECRET_KEY,
     settingsFile: parsed.GUARD_SETTINGS,

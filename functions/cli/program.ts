@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
-import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
+import { type CommandWords, commandLine } from '../guard/model/command-line.ts';
 import { actorOf } from '../guard/model/event.ts';
 import { runOperatorCommand } from '../guard/pass/operator-command.ts';
 import type { Plan } from '../guard/pass/plan.ts';
@@ -10,6 +10,7 @@ import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
 import { toCloudEvent } from '../messages/cloud-event.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
+import { asksForJson, failureOf, report, safeLine, toJsonText, usageFailure } from './failure.ts';
 import {
   formatFindings,
   formatGaps,
@@ -19,6 +20,7 @@ import {
   formatProjects,
   formatReport,
   formatSimulation,
+  toSafeFinding,
 } from './format.ts';
 import { gapsOf, toCsv } from './gaps.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
@@ -28,6 +30,8 @@ import {
   openSettingsAndHistory,
   readCliEnvironment,
   runDoctor,
+  STACK_NAME,
+  STACK_NAME_RULE,
 } from './open-project.ts';
 import { listProjects } from './projects.ts';
 import type { SimulationSize } from './simulate.ts';
@@ -41,6 +45,8 @@ export interface Terminal {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Shows what is being waited for, until the function it returns is called. */
   readonly progress: (text: string) => () => void;
+  /** Whether nobody reads the output any more. Left out: somebody does. */
+  readonly gone?: () => boolean;
 }
 
 /** 0: as asked. 1: tried and failed. 2: not understood (arguments, settings, key). */
@@ -50,8 +56,8 @@ export type ExitCode = 0 | 1 | 2;
 interface OrderWords {
   readonly done: string;
   readonly failed: string;
-  /** The command that undoes it, after `npx guard`. */
-  readonly undo: string;
+  /** The command that undoes it. */
+  readonly undo: CommandWords;
 }
 
 interface SharedOptions {
@@ -93,9 +99,31 @@ Exit codes: 0 done · 1 tried and failed · 2 not understood: arguments, setting
  */
 export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = 0;
+  // What the words say, until they have been understood.
+  let json = asksForJson(args);
+  let help = '';
+  let complaint = '';
   const program = createProgram(terminal, (result) => {
     code = result;
-  });
+  })
+    .configureOutput({
+      writeOut: (text) => {
+        if (json) help += text;
+        else terminal.out(text);
+      },
+      writeErr: (text) => {
+        if (!json) terminal.err(text);
+      },
+      outputError: (text, write) => {
+        complaint += text;
+        write(`${safeLine(text)}\n`);
+      },
+    })
+    .hook('preAction', (_, command) => {
+      json = command.opts().json === true;
+    });
+  // Subcommands have copied what the program had when they were made.
+  for (const command of program.commands) command.copyInheritedSettings(program);
   // Loaded only where it is asked for.
   if (args[0] === 'complete') (await import('./complete.ts')).addCompletions(program, terminal.variables);
   else
@@ -104,26 +132,21 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    terminal.err(`guard: ${describeError(error)}\n`);
-    return isMisunderstanding(error) ? 2 : 1;
+    if (!(error instanceof CommanderError)) {
+      const failure = failureOf(error);
+      report(failure, json, terminal);
+      return failure.exitCode;
+    }
+    const isUsage = error.exitCode !== 0;
+    if (json) terminal.out(toJsonText(isUsage ? { error: usageFailure(complaint) } : { help }));
+    return isUsage ? 2 : 0;
   }
-}
-
-/** Settings, names and keys are for the caller to mend; everything else was tried and failed. */
-function isMisunderstanding(error: unknown): boolean {
-  return (
-    error instanceof SettingsError ||
-    (error instanceof GuardError &&
-      ['GuardError', 'SecretUnusableError', 'UnknownIntegrationError', 'NoSuchProjectError'].includes(error.name))
-  );
 }
 
 function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
   const program = new Command('guard')
     .description('Watches the integrations of a Qonversion project and pauses those that keep failing.')
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
     .showHelpAfterError('(guard --help shows what there is)')
     .addHelpText('after', EXAMPLES);
 
@@ -157,7 +180,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       .addHelpText('after', `\nExample:\n  npx guard ${example}`)
       .description(description)
       .option('--project <name>', 'which project, when there are several')
-      .option('--stack <name>', 'the deployed stack to work with, instead of this machine')
+      .option('--stack <name>', 'the deployed stack to work with, instead of this machine', parseStack)
       .option('--json', 'print one JSON document')
       .option('--verbose', 'print the log to standard error');
 
@@ -207,7 +230,8 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       };
     });
     const done = result.outcome === 'done';
-    const undo = `npx guard ${words.undo} --project ${project}${stackFlag(terminal, options)}`;
+    const stack = options.stack ?? readCliEnvironment(terminal.variables).stack ?? null;
+    const undo = commandLine(words.undo, { project, stack });
     print(
       terminal,
       options,
@@ -225,12 +249,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     'pause an integration; the guard remembers that it was you',
     'pause gNl6hyM6 --stack IntegrationGuard',
   )
-    .argument('<id>', 'id of the integration', parseId)
+    .argument('<id>', ID_HELP, parseId)
     .action((id: string, options: SharedOptions) =>
       operating(id, 'pause', options, {
         done: 'is paused; the guard will not re-activate it',
         failed: 'was not paused',
-        undo: `resume ${id}`,
+        undo: { run: 'resume', id },
       }),
     );
 
@@ -239,12 +263,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     're-activate an integration; its failures count from now on',
     'resume gNl6hyM6 --stack IntegrationGuard',
   )
-    .argument('<id>', 'id of the integration', parseId)
+    .argument('<id>', ID_HELP, parseId)
     .action((id: string, options: SharedOptions) =>
       operating(id, 'resume', options, {
         done: 'is active again; failures count from now on',
         failed: 'was not re-activated',
-        undo: `pause ${id}`,
+        undo: { run: 'pause', id },
       }),
     );
 
@@ -253,7 +277,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     'leave an integration alone for a while; the exemption ends by itself',
     'ignore gNl6hyM6 --for 2h --stack IntegrationGuard',
   )
-    .argument('<id>', 'id of the integration', parseId)
+    .argument('<id>', ID_HELP, parseId)
     .addOption(durationOption('--for <time>', 'how long', '24h'))
     .option('--off', 'end the exemption now')
     .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
@@ -261,12 +285,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         ? operating(id, 'unignore', options, {
             done: 'is guarded again',
             failed: 'is ignored still',
-            undo: `ignore ${id}`,
+            undo: { run: 'ignore', id },
           })
         : operating(id, { ignoreForMinutes: options.for / 60_000 }, options, {
             done: `is left alone for ${ms(options.for, { long: true })}; nothing is told of it, and it is not paused`,
             failed: 'is guarded still',
-            undo: `ignore ${id} --off`,
+            undo: { run: 'ignore --off', id },
           }),
     );
 
@@ -346,9 +370,10 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     'check everything the guard needs, and say what to do about it',
     'doctor --stack IntegrationGuard',
   ).action(async (options: SharedOptions) => {
-    const findings = await working(options, 'looking at everything', () =>
+    const found = await working(options, 'looking at everything', () =>
       runDoctor(readCliEnvironment(terminal.variables), { ...options, log: logOf(terminal, options) }),
     );
+    const findings = found.map(toSafeFinding);
     print(
       terminal,
       options,
@@ -362,7 +387,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .command('projects')
     .addHelpText('after', '\nExample:\n  npx guard projects --stack IntegrationGuard')
     .description('which projects there are, with the policy of each')
-    .option('--stack <name>', 'the deployed stack to look at, instead of the settings of this machine')
+    .option('--stack <name>', 'the deployed stack to look at, instead of the settings of this machine', parseStack)
     .option('--json', 'print one JSON document')
     .action(async (options: SharedOptions) => {
       const list = await working(options, 'looking for projects', () =>
@@ -390,18 +415,21 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         keep: options.keep === true,
         out: terminal.out,
         columns: terminal.columns,
+        gone: terminal.gone ?? (() => false),
       });
     });
   return program;
 }
 
-function stackFlag(terminal: Terminal, options: SharedOptions): string {
-  const stack = options.stack ?? readCliEnvironment(terminal.variables).stack;
-  return stack === undefined ? '' : ` --stack ${stack}`;
+function print(terminal: Terminal, options: SharedOptions, json: () => unknown, text: () => string): void {
+  terminal.out(options.json === true ? toJsonText(json()) : `${text()}\n`);
 }
 
-function print(terminal: Terminal, options: SharedOptions, json: () => unknown, text: () => string): void {
-  terminal.out(options.json === true ? `${JSON.stringify(json(), null, 2)}\n` : `${text()}\n`);
+const ID_HELP = 'id of the integration; one that begins with "-" goes last, after --';
+
+function parseStack(value: string): string {
+  if (!STACK_NAME.test(value)) throw new InvalidArgumentError(STACK_NAME_RULE);
+  return value;
 }
 
 function parseId(value: string): string {
@@ -460,6 +488,6 @@ const SILENT_LOG: Log = { info: () => undefined, warn: () => undefined, error: (
 
 function terminalLog(terminal: Terminal): Log {
   const line = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
-    terminal.err(`${level} ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}\n`);
+    terminal.err(`${safeLine(`${level} ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`)}\n`);
   return { info: line('info '), warn: line('warn '), error: line('error') };
 }

@@ -1,6 +1,7 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createFleetDirectory } from '../aws/fleet.ts';
 import { GuardError } from '../guard/errors.ts';
+import { commandLine } from '../guard/model/command-line.ts';
 import type { Clock } from '../guard/ports.ts';
 import type { PersonalData, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
 import { secretIdOf } from '../guard/settings/types.ts';
@@ -50,7 +51,7 @@ export async function selectDeployedProject(
   }
   if (wanted === undefined)
     throw new GuardError(
-      `${place} has a fleet; name a project with --project (npx guard projects --stack ${stack.name} shows them)`,
+      `${place} has a fleet; name a project with --project (${commandLine('projects', { project: null, stack: stack.name })} shows them)`,
     );
   const { policy, secretName } = await createFleetDirectory(secrets, { ...settings, fleet }, clock).find(wanted);
   const { apiUrl, personalData } = fleet;

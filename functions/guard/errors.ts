@@ -1,3 +1,5 @@
+import { safePath, safeSentence } from './safe-sentence.ts';
+
 /** Errors of the core. Each message is one sentence: what, where, what to do next; never a secret. */
 
 /** Base of everything the guard throws on purpose: its message may be shown to a person as it stands. */
@@ -11,7 +13,8 @@ export class SettingsError extends GuardError {
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], source = 'settings') {
-    super(`${source}: ${faults.join('\n')}`);
+    // A file may have any name.
+    super(`${safePath(source)}: ${faults.join('\n')}`);
     this.faults = faults;
   }
 }
@@ -36,9 +39,9 @@ export class UnknownIntegrationError extends GuardError {
   override readonly name = 'UnknownIntegrationError';
 }
 
-/** What to print of anything thrown: our own messages as they stand, others' by name and first line, cut short. */
+/** What to print of anything thrown: our own messages as they stand, others' by name and first line, made safe and cut short. */
 export function describeError(error: unknown): string {
   if (error instanceof GuardError) return error.message;
-  if (error instanceof Error) return `${error.name}: ${(error.message.split('\n')[0] ?? '').slice(0, 300)}`;
-  return String(error).slice(0, 300);
+  if (error instanceof Error) return safeSentence(`${error.name}: ${error.message.split('\n')[0] ?? ''}`, 320);
+  return safeSentence(String(error), 300);
 }

@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
@@ -76,7 +77,7 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
     const locked = () =>
       withLock(path, async () => {
         const { file, result } = work(await readLedgerFile(path));
-        await writeFileAtomic(path, `${JSON.stringify(file, null, 2)}\n`);
+        await writeFileAtomic(path, `${JSON.stringify(file, null, 2)}\n`, { mode: OWN_FILE });
         return result;
       });
     return oneAtATime(locked);
@@ -113,15 +114,25 @@ async function readLedgerFile(path: string): Promise<LedgerFile> {
   }
 }
 
+/** Titles and error messages of integrations are nobody else's business on a machine that several people use. */
+const OWN_FILE = 0o600;
+const OWN_FOLDER = 0o700;
+
+/** The lock is a folder, which the library makes with this function. */
+interface LockFolders {
+  readonly mkdir: (folder: string, done: (error: NodeJS.ErrnoException | null) => void) => void;
+}
+
 /** A lock this old was left by a process that died; one that lives renews its own. */
 const STALE_MS = 5_000;
 
 async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER });
     let lost: Error | null = null;
     const release = await lockfile.lock(path, {
       realpath: false,
+      fs: { ...fs, mkdir: (folder, done) => fs.mkdir(folder, OWN_FOLDER, done) } satisfies LockFolders,
       stale: STALE_MS,
       // Twice as long as it takes a dead process's lock to grow stale.
       retries: { retries: 120, minTimeout: 5, maxTimeout: 100, randomize: true },

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { describeError, SettingsError } from '../guard/errors.ts';
+import { showPath } from '../guard/settings/fault.ts';
 import { parseSettings, type Settings } from '../guard/settings/schema.ts';
 
 /** The key of the settings inside `cdk.json`'s context. */
@@ -68,7 +69,7 @@ function findRepeated(node: Node, path: readonly (string | number)[]): readonly 
     const [key, value] = property.children ?? [];
     const name = String(key?.value);
     const here = [...path, name];
-    const twice = seen.has(name) ? [`${here.join('.')}: expected one entry of this name, got two`] : [];
+    const twice = seen.has(name) ? [`${showPath(here)}: expected one entry of this name, got two`] : [];
     seen.add(name);
     return [...twice, ...(value === undefined ? [] : findRepeated(value, here))];
   });

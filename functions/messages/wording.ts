@@ -1,3 +1,4 @@
+import { type CommandWords, commandLine } from '../guard/model/command-line.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
 import { describeType, type EventSubject, type EventType, runbookSection } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
@@ -52,8 +53,8 @@ export function subjectOf({ first, events }: EventGroup, context: MessageContext
 }
 
 /** A command line that can be copied. */
-export function command(words: string, { project, stack }: Pick<MessageContext, 'project' | 'stack'>): string {
-  return `npx guard ${words} --project ${project}${stack === null ? '' : ` --stack ${stack}`}`;
+export function command(words: CommandWords, { project, stack }: Pick<MessageContext, 'project' | 'stack'>): string {
+  return commandLine(words, { project, stack });
 }
 
 /** The section of the runbook about a type of event, if the runbook has an address. */

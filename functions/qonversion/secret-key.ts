@@ -50,13 +50,17 @@ export function parseSecretKey(text: string | undefined, place: string, remedy: 
     throw new SecretUnusableError(`${place} ${problem}; ${remedy}`);
   };
   if (content === '') return fail('is empty');
-  if (!content.startsWith('{'))
-    return KEY.test(content) && !PLACEHOLDER.test(content) ? new SecretKey(content) : fail(notAKey(content));
+  if (!content.startsWith('{')) return isKey(content) ? new SecretKey(content) : fail(notAKey(content));
 
   const fields = jsonFields(content);
   if (fields === null) return fail('looks like JSON and is not');
-  const [key, ...others] = fields.filter((field) => KEY.test(field) && !PLACEHOLDER.test(field));
-  if (key === undefined) return fail('is JSON without a field that holds a Secret Key (sk_… or test_sk_…)');
+  const [key, ...others] = fields.filter(isKey);
+  if (key === undefined)
+    return fail(
+      fields.some((field) => OF_STRIPE.test(field))
+        ? STRIPE
+        : 'is JSON without a field that holds a Secret Key (sk_… or test_sk_…)',
+    );
   if (others.length > 0) return fail('is JSON with more than one Secret Key, so it is not clear which to use');
   return new SecretKey(key);
 }
@@ -66,7 +70,18 @@ const KEY = /^(?:test_)?sk_[A-Za-z0-9_-]{8,256}$/;
 /** What people leave in a secret when they mean to fill it later. */
 const PLACEHOLDER = /^(?:test_)?sk_(?:[xX_-]+|0+|your.*|.*(?:placeholder|changeme|change_me|replace|todo).*)$/i;
 
+/** Stripe's keys have the form of Qonversion's, and must not be sent to anybody but Stripe. */
+const OF_STRIPE = /^(?:test_)?(?:sk|rk|pk)_(?:live|test|org)_/i;
+
+const STRIPE =
+  'holds a key of Stripe, which is not sent to Qonversion; it needs the Secret Key of the Qonversion project (sk_… or test_sk_…)';
+
+function isKey(text: string): boolean {
+  return KEY.test(text) && !PLACEHOLDER.test(text) && !OF_STRIPE.test(text);
+}
+
 function notAKey(content: string): string {
+  if (OF_STRIPE.test(content)) return STRIPE;
   return PLACEHOLDER.test(content) || !/sk_/.test(content)
     ? 'holds a placeholder or something else that is not a Secret Key (sk_… or test_sk_…)'
     : 'holds something that is not of the form of a Secret Key (sk_… or test_sk_…)';

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { toJsonText } from '../cli/failure.ts';
 import { paint, table } from '../cli/format.ts';
 import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
 import { describeType } from '../guard/model/event-catalogue.ts';
@@ -30,6 +31,8 @@ export interface DemoOptions {
   readonly pace: number;
   readonly out: (text: string) => void;
   readonly columns: number;
+  /** Whether nobody reads the output any more, so that there is no point in going on. */
+  readonly gone: () => boolean;
 }
 
 const PROJECT = 'demo';
@@ -157,12 +160,11 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const world = new World({ startAt, suspendAfterErrors: 200, suspendAfterMinutes: 90 });
   populate(world);
   const sandbox = await startSandbox({ production: world });
-  const played = await play(sandbox, folder, options);
-  if (options.json) options.out(`${JSON.stringify(played, null, 2)}\n`);
-
-  if (options.keep) {
-    await keepUp(sandbox, folder, options);
-  } else {
+  try {
+    const played = await play(sandbox, folder, options);
+    if (options.json) options.out(toJsonText(played));
+    if (options.keep && !options.gone()) await keepUp(sandbox, folder, options);
+  } finally {
     await sandbox.close();
     await rm(folder, { recursive: true });
   }
@@ -190,7 +192,7 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
   say(introduction(world));
   const passes: PassReport[] = [];
   let elapsed = 1;
-  while (elapsed < AFTERNOON_MINUTES) {
+  while (elapsed < AFTERNOON_MINUTES && !options.gone()) {
     const next = Math.min(elapsed - (elapsed % MINUTES_PER_PASS) + MINUTES_PER_PASS, AFTERNOON_MINUTES);
     for (const beat of STORY.filter(({ minute }) => minute > elapsed && minute <= next)) {
       world.advance(beat.minute - elapsed);
@@ -303,7 +305,7 @@ function closing(
 async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): Promise<void> {
   const settingsFile = join(folder, 'settings.json');
   const settings = { ...SETTINGS, projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } } };
-  await writeFile(settingsFile, `${JSON.stringify(settings, null, 2)}\n`);
+  await writeFile(settingsFile, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
   const text = [
     '',
     `The sandbox stays up at ${sandbox.url}. In another terminal, in this folder:`,
@@ -318,13 +320,15 @@ async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): P
     'Ctrl-C ends it.',
   ].join('\n');
   if (!options.json) options.out(`${text}\n`);
-  const ticking = setInterval(() => sandbox.production.advance(1 / 60), 1_000);
+  let ticking: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
+    ticking = setInterval(() => {
+      sandbox.production.advance(1 / 60);
+      if (options.gone()) resolve();
+    }, 1_000);
   });
   clearInterval(ticking);
-  await sandbox.close();
-  await rm(folder, { recursive: true });
 }
 
 function clockTime(world: World): string {

@@ -245,7 +245,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
 
   it('a fleet, whose projects are not to be had on this machine', async () => {
     const elsewhere = 'projects of its fleet are those of a deployed stack: name it with --stack';
-    await writeFile(settingsFile, JSON.stringify({ fleet: {} }));
+    await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
     expect(await guard('plan')).toMatchObject({
       code: 2,
       err: `guard: ${settingsFile} lists no project; ${elsewhere}\n`,
@@ -253,7 +253,10 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect((await guard('plan --project acme')).err).toContain(
       `has no project "acme"; it lists no project; ${elsewhere}`,
     );
-    await writeFile(settingsFile, JSON.stringify({ projects: { production: { secretName: 'x' } }, fleet: {} }));
+    await writeFile(
+      settingsFile,
+      JSON.stringify({ projects: { production: { secretName: 'x' } }, fleet: { secretNamePrefix: 'q/' } }),
+    );
     expect((await guard('plan --project acme')).err).toContain(`it has: production; ${elsewhere}`);
   });
 
@@ -352,7 +355,11 @@ describe('guard gaps', () => {
   });
 
   it('refuses --csv together with --json', async () => {
-    expect(await guard('gaps --csv --json')).toMatchObject({ code: 2, err: expect.stringContaining('cannot be used') });
+    const { code, out, err } = await guard('gaps --csv --json');
+    expect({ code, err }).toEqual({ code: 2, err: '' });
+    expect(JSON.parse(out)).toEqual({
+      error: { name: 'UsageError', message: expect.stringContaining('cannot be used'), exitCode: 2 },
+    });
   });
 });
 
@@ -475,7 +482,7 @@ describe('guard projects', () => {
   });
 
   it('of a fleet alone says that none is listed', async () => {
-    await writeFile(settingsFile, JSON.stringify({ fleet: {} }));
+    await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
     expect((await guard('projects')).out).toBe('None is listed. Those of the fleet are shown with --stack.\n');
   });
 

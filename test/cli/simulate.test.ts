@@ -212,7 +212,7 @@ describe('guard simulate refuses', () => {
     ['--seeds 1,,2', 'Give whole numbers above 0'],
     ['--seeds 1,1', 'Give whole numbers above 0'],
   ])('%s', async (args, sentence) => {
-    const { code, out, err } = await simulate(`${args} --json`);
+    const { code, out, err } = await simulate(args);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain(sentence);
   });

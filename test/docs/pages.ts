@@ -1,3 +1,4 @@
+import { commandLine } from '../../functions/guard/model/command-line.ts';
 import {
   describeType,
   EVENT_TYPES,
@@ -131,6 +132,6 @@ function aboutAny(type: EventType): EventSubject {
     destination: type.startsWith('guard.') ? '' : 'the provider',
     id: 'ID',
     nextProbe: 'the time in the alert',
-    command: (words) => `\`npx guard ${words}\``,
+    command: (words) => `\`${commandLine(words, { project: null, stack: null })}\``,
   };
 }

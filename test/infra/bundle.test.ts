@@ -56,6 +56,7 @@ beforeAll(async () => {
         policy: { failingForMinutes: 0, recovery: { mode: 'manual' } },
       },
     },
+    alerts: { subscriptions: [{ https: 'https://example.com/hooks/guard' }, { email: 'ops@example.com' }] },
   });
   const app = new App({ outdir: await mkdtemp(join(tmpdir(), 'cdk-out-')) });
   new GuardStack(app, 'IntegrationGuard', { settings });
@@ -113,6 +114,8 @@ describe.sequential('the bundle, as CDK makes it', () => {
     const code = files.filter((name) => name.endsWith('.mjs'));
     expect(files.sort()).toEqual([...code, ...code.map((name) => `${name}.map`), 'settings.json'].sort());
     expect(readFileSync(bundle, 'utf8')).toMatch(/^import \{ createRequire \}/);
+    // Where alerts go is SNS's business.
+    expect(readFileSync(join(bundle, '..', 'settings.json'), 'utf8')).not.toMatch(/example\.com/);
     expect(JSON.parse(readFileSync(`${bundle}.map`, 'utf8'))).not.toHaveProperty('sourcesContent');
   });
 

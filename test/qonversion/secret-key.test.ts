@@ -11,6 +11,7 @@ describe('a Secret Key', () => {
     'test_sk_fake_0123456789',
     '  sk_fake_0123456789\n',
     '{"secretKey":"sk_fake_0123456789"}',
+    `{"stripe":"${'rk'}_live_9876543210","other":"${'sk'}_live_9876543210","key":"sk_fake_0123456789"}`,
     '{"username":"x","password":"sk_fake_0123456789","port":5}',
   ])('is read from %j', (text) => {
     expect(parse(text).reveal()).toMatch(/^(test_)?sk_fake_0123456789$/);
@@ -25,7 +26,9 @@ describe('a Secret Key', () => {
     ['sk_xxxx_xxxx_xxxx', 'holds a placeholder'],
     ['sk_your_secret_key', 'holds a placeholder'],
     ['sk_placeholder_key', 'holds a placeholder'],
-    ['pk_live_0123456789', 'holds a placeholder or something else that is not a Secret Key'],
+    ['pk_live_0123456789', 'holds a key of Stripe'],
+    [`${'sk'}_live_0123456789`, 'holds a key of Stripe'],
+    [`{"stripe":"${'sk'}_test_0123456789"}`, 'holds a key of Stripe'],
     ['sk_short', 'not of the form'],
     ['sk_fake key with spaces', 'not of the form'],
     ['sk_fake_0123456789\nsk_fake_9876543210', 'not of the form'],

@@ -1,6 +1,8 @@
 import { chatLinks } from './chat-links.ts';
 import { codePoints } from './code-points.ts';
+import { commandIds } from './command-ids.ts';
 import { credentials } from './credentials.ts';
+import { doors } from './doors.ts';
 import { environmentProxy } from './environment-proxy.ts';
 import { fieldBounds } from './field-bounds.ts';
 import { globs } from './globs.ts';
@@ -11,17 +13,22 @@ import type { Kind } from './kind.ts';
 import { logVolume } from './log-volume.ts';
 import { personalData } from './personal-data.ts';
 import { retryAfter } from './retry-after.ts';
+import { settingsText } from './settings-text.ts';
 import { supplyChain } from './supply-chain.ts';
 import { textCost } from './text-cost.ts';
+import { wrongSecrets } from './wrong-secrets.ts';
 
 /** Every kind of attack that is tried, in the order of `docs/security.md`. */
 export const KINDS: readonly Kind[] = [
   keyEcho,
+  wrongSecrets,
   credentials,
   personalData,
   harmlessMessages,
   codePoints,
   chatLinks,
+  settingsText,
+  commandIds,
   fieldBounds,
   textCost,
   globs,
@@ -29,5 +36,6 @@ export const KINDS: readonly Kind[] = [
   logVolume,
   environmentProxy,
   retryAfter,
+  doors,
   supplyChain,
 ];

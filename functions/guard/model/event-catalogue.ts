@@ -1,3 +1,5 @@
+import type { CommandWords } from './command-line.ts';
+
 /**
  * Every type of event, described once. Severities, alerts, history, panel, docs/events.md and the sections of docs/runbook.md
  * are made from this table: a new type of event is one more record here.
@@ -22,7 +24,7 @@ export interface EventSubject {
   /** When the guard probes next, as a reader would say it ("13:00 UTC"); null when no probe will follow. */
   readonly nextProbe: string | null;
   /** The command line for `words`, complete enough to be copied. */
-  readonly command: (words: string) => string;
+  readonly command: (words: CommandWords) => string;
 }
 
 type Sentences = (subject: EventSubject) => string;
@@ -60,14 +62,15 @@ const REFUSAL: Sentences = () =>
   'The reason in the alert. 403: the key may not change integrations. 404: the integration was deleted. No answer: the next pass checks whether the change took effect.';
 
 const fixAndResume: Sentences = ({ id, command }) =>
-  `Fix it at the provider, then resume it: ${command(`resume ${id}`)}`;
+  `Fix it at the provider, then resume it: ${command({ run: 'resume', id })}`;
 
-const fixOrPause: Sentences = ({ id, command }) => `Fix it at the provider. To pause it now: ${command(`pause ${id}`)}`;
+const fixOrPause: Sentences = ({ id, command }) =>
+  `Fix it at the provider. To pause it now: ${command({ run: 'pause', id })}`;
 
-const pauseAgain: Sentences = ({ id, command }) => `Nothing. To pause it again: ${command(`pause ${id}`)}`;
+const pauseAgain: Sentences = ({ id, command }) => `Nothing. To pause it again: ${command({ run: 'pause', id })}`;
 
 const listGaps: Sentences = ({ id, command }) =>
-  `To list when events were not forwarded, for an export from Qonversion: ${command(`gaps ${id}`)}`;
+  `To list when events were not forwarded, for an export from Qonversion: ${command({ run: 'gaps', id })}`;
 
 /** Qonversion's scheduled reports have these as destinations. */
 const REPORTS: ReadonlySet<string> = new Set(['Slack', 'Webhooks']);
@@ -105,7 +108,7 @@ const EVENT_CATALOGUE = {
     check: LAST_ERROR,
     advice: fixOrPause,
     background: ({ id, command }) =>
-      `During a planned maintenance, have the guard ignore it: ${command(`ignore ${id} --for 2h`)}. When a delivery succeeds you get \`integration.recovered\`, and nothing else happens.`,
+      `During a planned maintenance, have the guard ignore it: ${command({ run: 'ignore --for 2h', id })}. When a delivery succeeds you get \`integration.recovered\`, and nothing else happens.`,
   },
   'integration.paused': {
     severity: 'critical',
@@ -148,7 +151,7 @@ const EVENT_CATALOGUE = {
     phases: { before: 'failing', after: 'failing' },
     meaning: () => 'It may still be active, and its deliveries may still fail. The guard tries again in every pass.',
     check: REFUSAL,
-    advice: ({ id, command }) => `Fix what the reason names. To pause it now: ${command(`pause ${id}`)}`,
+    advice: ({ id, command }) => `Fix what the reason names. To pause it now: ${command({ run: 'pause', id })}`,
   },
   'integration.activation-failed': {
     severity: 'warning',
@@ -159,7 +162,7 @@ const EVENT_CATALOGUE = {
     meaning: ({ destination }) =>
       `It stays stopped: no events are sent to ${destination}. The guard tries again in every pass.`,
     check: REFUSAL,
-    advice: ({ id, command }) => `Fix what the reason names. To resume it now: ${command(`resume ${id}`)}`,
+    advice: ({ id, command }) => `Fix what the reason names. To resume it now: ${command({ run: 'resume', id })}`,
   },
   'integration.suspended': {
     severity: 'critical',
@@ -249,7 +252,7 @@ const EVENT_CATALOGUE = {
     check: LAST_ERROR,
     advice: fixAndResume,
     background: ({ id, command }) =>
-      `To keep it off and end the reminders, make the pause your own: ${command(`pause ${id}`)}.`,
+      `To keep it off and end the reminders, make the pause your own: ${command({ run: 'pause', id })}.`,
   },
   'integration.flapping': {
     severity: 'warning',
@@ -265,7 +268,7 @@ const EVENT_CATALOGUE = {
     check: LAST_ERROR,
     advice: fixOrPause,
     background: ({ id, command }) =>
-      `The guard pauses a flapping integration only if the settings say so. To stop these alerts: ${command(`ignore ${id} --for 7d`)}.`,
+      `The guard pauses a flapping integration only if the settings say so. To stop these alerts: ${command({ run: 'ignore --for 7d', id })}.`,
   },
   'integration.operator-paused': {
     severity: 'info',
@@ -275,7 +278,7 @@ const EVENT_CATALOGUE = {
     description: 'An operator paused the integration, or it was never started.',
     phases: { before: 'delivering', after: 'operator' },
     meaning: ({ destination }) => `No events are sent to ${destination}. The guard never resumes it.`,
-    advice: ({ id, command }) => `To resume it: ${command(`resume ${id}`)}`,
+    advice: ({ id, command }) => `To resume it: ${command({ run: 'resume', id })}`,
   },
   'integration.operator-resumed': {
     severity: 'info',
@@ -294,7 +297,7 @@ const EVENT_CATALOGUE = {
     label: 'ignored or unignored',
     description: 'An operator had the guard ignore the integration for some time, or ended that.',
     meaning: () => 'While an integration is ignored, the guard neither pauses it nor sends alerts about it.',
-    advice: ({ id, command }) => `Nothing. To have it guarded again: ${command(`ignore ${id} --off`)}`,
+    advice: ({ id, command }) => `Nothing. To have it guarded again: ${command({ run: 'ignore --off', id })}`,
   },
   'provider.down': {
     severity: 'critical',

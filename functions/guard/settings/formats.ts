@@ -22,3 +22,27 @@ export const RUNBOOK = 'docs/runbook.md';
 export function isChat(entry: { readonly slack?: unknown; readonly teams?: unknown }): boolean {
   return entry.slack !== undefined || entry.teams !== undefined;
 }
+
+/**
+ * Whether an address is written as it is meant: https (http only to loopback), a host, perhaps a port and a path. The text itself
+ * is looked at, since a URL parser reads "https:/\\host", "0x7f.1" or "/v4/%2e%2e" as something else than it shows; and the parser
+ * has to agree, so that the key goes to the host that people read here.
+ */
+export function isPlainAddress(text: string): boolean {
+  const parts = PLAIN_ADDRESS.exec(text);
+  if (parts === null || text.length > 2_000 || !URL.canParse(text)) return false;
+  const [, scheme = '', host = '', port, path = ''] = parts;
+  const { protocol, hostname, pathname } = new URL(text);
+  const isSame =
+    protocol === `${scheme.toLowerCase()}:` && hostname === host.toLowerCase() && pathname === (path || '/');
+  return isSame && Number(port ?? 443) <= 65_535 && (protocol === 'https:' || isLoopback(hostname));
+}
+
+/** Scheme, host, port and path; segments of a path begin with no dot, so none of them is "." or "..". */
+const PLAIN_ADDRESS =
+  /^(https?):\/\/((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?((?:\/[\w~-][\w.~-]*)*\/?)$/i;
+
+/** Loopback is the one place where the key may travel without TLS: nothing leaves the machine. */
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
+}

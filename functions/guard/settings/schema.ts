@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
-import { redactCredentials } from '../text/credentials.ts';
-import { isChat, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './formats.ts';
+import { showName, showPath, showValue } from './fault.ts';
+import { isChat, isPlainAddress, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './formats.ts';
+import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
 
 /**
  * The one schema of the settings: defaults, bounds and, in each message, what was expected. A message completes the
@@ -165,27 +166,22 @@ const policy = z
     });
   });
 
-/** Loopback is the one place where the key may travel without TLS: nothing leaves the machine. */
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
-}
-
 const API_URL = 'https://api.qonversion.io/v4';
 
-const API_URL_MESSAGE = 'an https:// address without credentials or query (http:// only for loopback hosts)';
+const API_URL_MESSAGE =
+  'an https:// address of host, port and path, without credentials, query, fragment or encoding (http:// only for loopback hosts)';
 
 const apiUrl = z
   .string(API_URL_MESSAGE)
-  .refine((value) => {
-    const url = URL.canParse(value) ? new URL(value) : null;
-    if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-      return false;
-    return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
-  }, API_URL_MESSAGE)
-  .transform((value) => value.replace(/\/+$/, ''));
+  .refine(isPlainAddress, API_URL_MESSAGE)
+  .transform((value) => value.replace(/\/$/, ''));
 
-const ARN = (service: string, what: string) =>
-  text(`the ARN of ${what}`, new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:\\d{12}:\\S+$`));
+/** The name of a resource is part of commands and of policies, so it is what the service takes and nothing else. */
+const ARN = (service: string, resource: string, what: string) =>
+  text(`the ARN of ${what}`, new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:\\d{12}:${resource}$`));
+
+const SECRET_ARN = ARN('secretsmanager', 'secret:[\\w/+=.@-]{1,519}', 'a Secrets Manager secret');
+const KEY_ARN = ARN('kms', 'key/[\\w-]{1,100}', 'a KMS key');
 
 /** E-mail addresses, telephone and card numbers, IBANs and IP addresses of end users, in error messages of providers. */
 const personalData = z.enum(['redact', 'show'], '"redact" or "show"');
@@ -195,9 +191,9 @@ export type PersonalData = z.output<typeof personalData>;
 const project = z
   .strictObject({
     secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
-    secretArn: ARN('secretsmanager', 'a Secrets Manager secret').optional(),
+    secretArn: SECRET_ARN.optional(),
     /** Needed only for a secretArn whose secret is encrypted with a customer-managed key. */
-    secretKeyArn: ARN('kms', 'a KMS key').optional(),
+    secretKeyArn: KEY_ARN.optional(),
     apiUrl: apiUrl.default(API_URL),
     personalData: personalData.default('redact'),
     policy: policy.prefault({}),
@@ -247,7 +243,7 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     if (secret === undefined) continue;
     const owner = owners.get(secret);
     if (owner !== undefined) {
-      const message = `a secret of its own (one project is one Secret Key, and projects.${owner} has this one)`;
+      const message = `a secret of its own (one project is one Secret Key, and projects.${showName(owner)} has this one)`;
       context.addIssue({
         code: 'custom',
         path: [name, entries[name]?.secretArn === undefined ? 'secretName' : 'secretArn'],
@@ -275,13 +271,16 @@ const MAX_AT_ONCE = 1_000;
 
 const fleetOfWholePolicies = z
   .strictObject({
-    /** Of the secrets that may be projects; a project's name is what follows. */
+    /**
+     * Of the secrets that may be projects; a project's name is what follows. Without one, whoever may tag any secret of the
+     * account would have the guard read it.
+     */
     secretNamePrefix: text(
-      'the beginning of Secrets Manager names (letters, digits and /_+=.@-)',
-      /^[\w/+=.@-]{0,256}$/,
-    ).default(''),
+      'the beginning of the secrets\' names such as "qonversion/" (letters, digits and /_+=.@-)',
+      /^[\w/+=.@-]{1,256}$/,
+    ),
     /** Needed only when the secrets are encrypted with a customer-managed key. */
-    secretKeyArn: ARN('kms', 'a KMS key').optional(),
+    secretKeyArn: KEY_ARN.optional(),
     apiUrl: apiUrl.default(API_URL),
     personalData: personalData.default('redact'),
     /** Passes at once. */
@@ -345,9 +344,12 @@ const subscription = z
   .strictObject({
     email: z.email('a mail address').optional(),
     sms: text('a phone number in E.164 form such as "+15551230000"', /^\+[1-9]\d{6,14}$/).optional(),
-    sqs: ARN('sqs', 'an SQS queue').optional(),
-    lambda: ARN('lambda', 'a Lambda function').optional(),
-    https: text('an https:// address', /^https:\/\/[^\s/]+/).optional(),
+    sqs: ARN('sqs', '[\\w-]{1,80}(?:\\.fifo)?', 'an SQS queue').optional(),
+    lambda: ARN('lambda', 'function:[\\w-]{1,140}(?::[\\w$-]{1,128})?', 'a Lambda function').optional(),
+    https: text(
+      'an https:// address',
+      /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[!-~]*)?$/i,
+    ).optional(),
     slack: slack.optional(),
     teams: teams.optional(),
     minSeverity: z.enum(['info', 'warning', 'critical'], '"info", "warning" or "critical"').default('info'),
@@ -379,7 +381,7 @@ const settings = z
         /** Where alerts and alarms send their readers; the section follows after a "#". */
         runbookUrl: text(
           'an https:// address without "#"',
-          /^(?:docs\/runbook\.md|https:\/\/[^\s/#]+[^\s#]*)$/,
+          /^(?:docs\/runbook\.md|https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?)$/iu,
         ).default(RUNBOOK),
       })
       .prefault({}),
@@ -393,7 +395,7 @@ const settings = z
       entry.projects?.forEach((name, position) => {
         // Which projects a fleet has is not known here.
         if (Object.hasOwn(whole.projects, name) || whole.fleet !== undefined) return;
-        const message = `one of the projects (${Object.keys(whole.projects).join(', ')})`;
+        const message = `one of the projects (${Object.keys(whole.projects).map(showName).join(', ')})`;
         context.addIssue({
           code: 'custom',
           path: ['alerts', 'subscriptions', index, 'projects', position],
@@ -422,6 +424,9 @@ export type Subscription = z.output<typeof subscription>;
  * @throws SettingsError with one line per fault, each beginning with the path of the fault.
  */
 export function parseSettings(document: unknown, source = 'settings'): Settings {
+  // Alone: a sentence about another fault could show what is next to it.
+  const secrets = findMisplacedSecrets(document, []);
+  if (secrets.length > 0) throw new SettingsError(secrets, source);
   const unusable = findPrototypeKeys(document, []);
   if (unusable.length > 0) throw new SettingsError(unusable, source);
   const result = settings.safeParse(document, { reportInput: true });
@@ -432,25 +437,48 @@ export function parseSettings(document: unknown, source = 'settings'): Settings 
   );
 }
 
+/** Every name and every string of a document that looks like a secret, as one sentence each that shows none of it. */
+function findMisplacedSecrets(value: unknown, path: readonly (string | number)[]): readonly string[] {
+  if (typeof value === 'string') {
+    const found = secretIn(value) ?? (path.at(-1) === 'https' ? secretInEndpoint(value) : null);
+    return found === null ? [] : [describeMisplaced(found, path)];
+  }
+  if (Array.isArray(value)) return value.flatMap((element, index) => findMisplacedSecrets(element, [...path, index]));
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const here = [...path, name];
+    const found = secretIn(name);
+    return [...(found === null ? [] : [describeMisplaced(found, here)]), ...findMisplacedSecrets(inner, here)];
+  });
+}
+
+function describeMisplaced(found: string, path: readonly PropertyKey[]): string {
+  const remedy =
+    found === WEBHOOK
+      ? 'take it out, and subscribe the address to the topic in the stack’s output AlertsTopicArn (for Slack and Teams there are "slack" and "teams")'
+      : 'take it out and replace the secret if others have seen the file (settings only name the secret that holds the key)';
+  return `${showPath(path)}: expected no secret, and this looks like ${found}; ${remedy}`;
+}
+
 /** Zod drops an entry of this name in silence: a project would not be guarded. */
 function findPrototypeKeys(value: unknown, path: readonly (string | number)[]): readonly string[] {
   if (Array.isArray(value)) return value.flatMap((element, index) => findPrototypeKeys(element, [...path, index]));
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
     const here = [...path, key];
-    return key === '__proto__' ? [`${here.join('.')}: expected another name`] : findPrototypeKeys(inner, here);
+    return key === '__proto__' ? [`${showPath(here)}: expected another name`] : findPrototypeKeys(inner, here);
   });
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {
-  const path = issue.path.length === 0 ? '(top level)' : issue.path.join('.');
+  const path = showPath(issue.path);
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => {
       const successor = Object.hasOwn(RENAMED, key) ? `; ${RENAMED[key]}` : '';
-      return `${path}: unknown setting "${redactCredentials(key)}"${successor}`;
+      return `${path}: unknown setting "${showName(key)}"${successor}`;
     });
   const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, 'an $1');
-  return [`${path}: expected ${expected}, got ${describeValue(issue.input)}`];
+  return [`${path}: expected ${expected}, got ${showValue(issue.input)}`];
 }
 
 /** Settings of earlier versions, and what has taken their place. */
@@ -458,10 +486,3 @@ const RENAMED: Readonly<Record<string, string>> = {
   unstable: 'it is called "flapping" now',
   remindEveryHours: 'use "remindAt", a time of day for one summary a day (or "never")',
 };
-
-function describeValue(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  const json = JSON.stringify(value) ?? String(value);
-  // Somebody may have put the key itself where its name belongs.
-  return redactCredentials(json.length > 80 ? `${json.slice(0, 79)}…` : json);
-}

@@ -10,7 +10,7 @@ import {
 import { type FleetSettings, parseSettings } from '../../../functions/guard/settings/schema.ts';
 
 function fleetOf(fleet: Record<string, unknown> = {}): FleetSettings {
-  const { fleet: parsed } = parseSettings({ fleet });
+  const { fleet: parsed } = parseSettings({ fleet: { secretNamePrefix: 'qonversion/', ...fleet } });
   if (parsed === undefined) throw new Error('there is a fleet');
   return parsed;
 }
@@ -18,11 +18,12 @@ function fleetOf(fleet: Record<string, unknown> = {}): FleetSettings {
 const tags = (more: Record<string, string> = {}) => new Map(Object.entries({ [PROJECT_TAG]: '', ...more }));
 
 describe('the settings of a fleet', () => {
-  it('need nothing but to be there', () => {
-    const { projects, fleet } = parseSettings({ fleet: {} });
+  it('need a prefix and nothing else', () => {
+    expect(() => parseSettings({ fleet: {} })).toThrow('fleet.secretNamePrefix: expected the beginning of');
+    const { projects, fleet } = parseSettings({ fleet: { secretNamePrefix: 'qonversion/' } });
     expect(projects).toEqual({});
     expect(fleet).toMatchObject({
-      secretNamePrefix: '',
+      secretNamePrefix: 'qonversion/',
       apiUrl: 'https://api.qonversion.io/v4',
       concurrency: 20,
       policy: { mode: 'enforce', errorThreshold: 50 },
@@ -31,19 +32,23 @@ describe('the settings of a fleet', () => {
   });
 
   it('may stand beside listed projects', () => {
-    const both = parseSettings({ projects: { production: { secretName: 'x' } }, fleet: { concurrency: 5 } });
+    const both = parseSettings({
+      projects: { production: { secretName: 'x' } },
+      fleet: { secretNamePrefix: 'q/', concurrency: 5 },
+    });
     expect(Object.keys(both.projects)).toEqual(['production']);
     expect(both.fleet?.concurrency).toBe(5);
   });
 
   it('let a subscription name projects of the fleet, which the settings do not know', () => {
     const subscriptions = [{ email: 'a@example.com', projects: ['acme'] }];
-    expect(() => parseSettings({ fleet: {}, alerts: { subscriptions } })).not.toThrow();
+    expect(() => parseSettings({ fleet: { secretNamePrefix: 'q/' }, alerts: { subscriptions } })).not.toThrow();
     expect(() => parseSettings({ projects: { p: { secretName: 'x' } }, alerts: { subscriptions } })).toThrow('acme');
   });
 
   it('have policies that differ from the fleet’s own in what they say, and in nothing else', () => {
     const fleet = {
+      secretNamePrefix: 'q/',
       policy: { mode: 'observe', errorThreshold: 80, warnThreshold: 20 },
       policies: [
         { tag: 'gold', policy: { failingForMinutes: 5 } },
@@ -66,26 +71,35 @@ describe('the settings of a fleet', () => {
 
   it('mean the same when they are read again from the deployed stack', () => {
     const once = parseSettings({
-      fleet: { policy: { mode: 'observe', warnThreshold: 3 }, policies: [{ tag: 'a', policy: { errorThreshold: 9 } }] },
+      fleet: {
+        secretNamePrefix: 'q/',
+        policy: { mode: 'observe', warnThreshold: 3 },
+        policies: [{ tag: 'a', policy: { errorThreshold: 9 } }],
+      },
     });
     expect(parseSettings(JSON.parse(JSON.stringify(once)))).toEqual(once);
   });
 
   it('name a fault of the fleet’s own policy once', () => {
-    const fleet = { policy: { errorThreshold: 'x' }, policies: [{ tag: 'a', policy: {} }] };
+    const fleet = { secretNamePrefix: 'q/', policy: { errorThreshold: 'x' }, policies: [{ tag: 'a', policy: {} }] };
     const faults = () => parseSettings({ fleet });
     expect(faults).toThrow('fleet.policy.errorThreshold');
     expect(faults).not.toThrow('fleet.policies');
   });
 
   it('refuse what does not fit together once it is taken over', () => {
-    const fleet = { policy: { warnThreshold: 30 }, policies: [{ tag: 'a', policy: { errorThreshold: 10 } }] };
+    const fleet = {
+      secretNamePrefix: 'q/',
+      policy: { warnThreshold: 30 },
+      policies: [{ tag: 'a', policy: { errorThreshold: 10 } }],
+    };
     expect(() => parseSettings({ fleet })).toThrow('fleet.policies.0.policy.warnThreshold');
   });
 
   it.each([
-    [{ secretNamePrefix: 'a b' }, 'fleet.secretNamePrefix: expected the beginning of Secrets Manager names'],
-    [{ secretNamePrefix: "a'b" }, 'fleet.secretNamePrefix: expected the beginning of Secrets Manager names'],
+    [{ secretNamePrefix: 'a b' }, 'fleet.secretNamePrefix: expected the beginning of the secrets'],
+    [{ secretNamePrefix: "a'b" }, 'fleet.secretNamePrefix: expected the beginning of the secrets'],
+    [{ secretNamePrefix: '' }, 'fleet.secretNamePrefix: expected the beginning of the secrets'],
     [{ concurrency: 0 }, 'fleet.concurrency: expected a positive integer up to 1000, got 0'],
     [{ apiUrl: 'http://api.example' }, 'fleet.apiUrl: expected an https:// address'],
     [{ policies: [{ policy: {} }] }, 'fleet.policies.0: expected a tag, a match, or both'],
@@ -101,7 +115,7 @@ describe('the settings of a fleet', () => {
     ],
     [{ secretArn: 'x' }, 'fleet: unknown setting "secretArn"'],
   ])('refuse %j in one clear line', (fleet, fault) => {
-    expect(() => parseSettings({ fleet })).toThrow(fault);
+    expect(() => parseSettings({ fleet: { secretNamePrefix: 'q/', ...fleet } })).toThrow(fault);
   });
 });
 
@@ -112,7 +126,6 @@ describe('a project of the fleet', () => {
     expect(projectOf(fleet, 'qonversion/acme')).toBe('acme');
     expect(projectOf(fleet, 'qonversion/')).toBeNull();
     expect(projectOf(fleet, 'payroll')).toBeNull();
-    expect(projectOf(fleetOf(), 'any/name')).toBe('any/name');
   });
 
   it.each(['', 'a b', 'a*', "x' or 'y", 'arn:aws:secretsmanager:eu-west-1:1:secret:x', 'ü', 'x'.repeat(513)])(

@@ -195,12 +195,12 @@ describe('settings', () => {
     [
       'plain HTTP to a remote host',
       project({}, { apiUrl: 'http://api.qonversion.io/v4' }),
-      'projects.production.apiUrl: expected an https:// address without credentials or query (http:// only for loopback hosts), got "http://api.qonversion.io/v4"',
+      'projects.production.apiUrl: expected an https:// address of host, port and path, without credentials, query, fragment or encoding (http:// only for loopback hosts), got "http://api.qonversion.io/v4"',
     ],
     [
       'plain HTTP to a host that only looks like loopback',
       project({}, { apiUrl: 'http://127.0.0.1.evil.example/v4' }),
-      'projects.production.apiUrl: expected an https:// address without credentials or query (http:// only for loopback hosts), got "http://127.0.0.1.evil.example/v4"',
+      'projects.production.apiUrl: expected an https:// address of host, port and path, without credentials, query, fragment or encoding (http:// only for loopback hosts), got "http://127.0.0.1.evil.example/v4"',
     ],
     [
       'a bad schedule',
@@ -251,8 +251,33 @@ describe('settings', () => {
 
   it('never show a key that somebody put where its name belongs', () => {
     const [fault] = faultsOf(project({}, { secretName: undefined, secretArn: 'sk_fake_0123456789' }));
-    expect(fault).toContain('[redacted]');
+    expect(fault).toContain('projects.production.secretArn: expected no secret, and this looks like');
     expect(fault).not.toContain('0123456789');
+  });
+
+  it.each([
+    'qonversion/production',
+    'task_management/qonversion',
+    'risk_live_data',
+    'prod/qonversion-secret-key-2026',
+    'Team.Mobile@eu=1+x',
+  ])('take "%s" for the name of a secret, and not for a secret', (secretName) => {
+    expect(faultsOf(project({}, { secretName }))).toEqual([]);
+  });
+
+  it.each([
+    'https://example.com/hooks/guard',
+    'https://a1b2c3d4e5f6.execute-api.eu-west-1.amazonaws.com/prod/alerts?team=mobile',
+    'https://alerts.example.com:8443/v2/integration-guard/production',
+  ])('take "%s" as an endpoint for alerts', (https) => {
+    expect(faultsOf(alerts({ https }))).toEqual([]);
+  });
+
+  it('say of a webhook address how to subscribe it instead', () => {
+    const https = 'https://hooks.example.com/in/9f8e7d6c5b4a39281706';
+    expect(faultsOf(alerts({ https }))).toEqual([
+      'alerts.subscriptions.0.https: expected no secret, and this looks like a webhook address whose path or query is a secret; take it out, and subscribe the address to the topic in the stack’s output AlertsTopicArn (for Slack and Teams there are "slack" and "teams")',
+    ]);
   });
 
   it.each(['https://api.example.com/v4/', 'http://localhost:8080/v4', 'http://127.0.0.1:1/v4', 'http://[::1]:1/v4'])(

@@ -1,0 +1,34 @@
+import { safeText } from '../text/sanitize.ts';
+import { secretIn } from './misplaced-secret.ts';
+
+/**
+ * The sentences about faults in the settings. They show names and values from a file that somebody else may have written, so
+ * everything foreign goes through this file: one line, nothing that a terminal would obey, nothing that looks like a secret, cut.
+ */
+
+/** Enough to recognise a name or a value in the file. */
+const SHOWN_CHARACTERS = 80;
+
+/** A name of a file, of a setting or of a project, as a sentence may show it. */
+export function showName(name: string): string {
+  return secretIn(name) === null ? safeText(name, SHOWN_CHARACTERS) : HIDDEN;
+}
+
+/** "projects.production.policy", or "(top level)". */
+export function showPath(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return '(top level)';
+  const names = path.map((name) => showName(String(name)));
+  return names.length <= MAX_DEPTH ? names.join('.') : [...names.slice(0, MAX_DEPTH), '…'].join('.');
+}
+
+/** The schema is not as deep, but a file may be. */
+const MAX_DEPTH = 12;
+
+/** A value as JSON; "nothing" when there is none. */
+export function showValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const json = JSON.stringify(value) ?? String(value);
+  return secretIn(json) === null ? safeText(json, SHOWN_CHARACTERS) : HIDDEN;
+}
+
+const HIDDEN = '[redacted]';
