@@ -11,7 +11,7 @@ import { World } from '../../functions/sandbox/world.ts';
 import type { Size } from '../faults/finding.ts';
 import { anEvent } from '../messages/events.ts';
 import { aFailingRecord } from '../support/builders.ts';
-import { runKey } from '../support/run-key.ts';
+import { A_KEY } from './hostile-api.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
@@ -174,7 +174,7 @@ async function runAll(
 ): Promise<Attack> {
   const world = new World({ startAt: new Date().toISOString() });
   const sandbox = await startSandbox({ production: world });
-  sandbox.regenerateKey(runKey());
+  sandbox.regenerateKey(A_KEY);
   for (const id of ids) world.add({ id, active: 1, eventsPerMinute: 1 });
   const folder = mkdtempSync(join(tmpdir(), 'guard-command-ids-'));
   const settings = join(folder, 'settings.json');
@@ -193,7 +193,7 @@ async function runAll(
       columns: 100,
       progress: () => () => undefined,
       variables: {
-        QONVERSION_SECRET_KEY: runKey(),
+        QONVERSION_SECRET_KEY: A_KEY,
         GUARD_SETTINGS: settings,
         GUARD_LEDGER: join(folder, 'ledger.json'),
       },

@@ -2,10 +2,8 @@ import { execFile } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { close, listen } from '../support/loopback.ts';
-import { listOf, sentRecord, startHostileApi } from './hostile-api.ts';
+import { A_KEY, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
-
-const KEY = 'sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
 
 /** What the environment of a machine, a container or a Lambda function may say about a proxy. */
 function environments(proxy: string): readonly Readonly<Record<string, string>>[] {
@@ -31,7 +29,7 @@ function environments(proxy: string): readonly Readonly<Record<string, string>>[
 const LISTER = `
   import { createQonversionClient } from ${JSON.stringify(new URL('../../functions/qonversion/client.ts', import.meta.url).href)};
   import { SecretKey } from ${JSON.stringify(new URL('../../functions/qonversion/secret-key.ts', import.meta.url).href)};
-  const key = new SecretKey(${JSON.stringify(KEY)});
+  const key = new SecretKey(${JSON.stringify(A_KEY)});
   for (const apiUrl of JSON.parse(process.env.API_URLS)) {
     const client = createQonversionClient({
       apiUrl, key: { get: async () => key, renew: async () => key }, clock: { now: () => new Date() },
@@ -58,7 +56,7 @@ export const environmentProxy: Kind = {
       socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
     });
     const proxy = await listen(server);
-    const api = await startHostileApi(KEY);
+    const api = await startHostileApi(A_KEY);
     api.answer = (response) => void response.end(listOf(sentRecord()));
     const all = environments(proxy);
     const chosen = size === 'quick' ? all.slice(0, 10) : all;

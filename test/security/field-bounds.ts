@@ -5,7 +5,7 @@ import { toDigest } from '../../functions/messages/digest.ts';
 import { aPolicy } from '../support/builders.ts';
 import { itemSize } from '../support/item-size.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
-import { type HostileApi, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
+import { A_KEY, type HostileApi, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
 /** An entry that holds nothing of others but names and times; SNS takes 256 KiB. */
@@ -105,7 +105,7 @@ export const fieldBounds: Kind = {
   promise: 'A field of any length keeps no integration from being judged, and no alert from being sent',
   attack: async (size) => {
     const violations: string[] = [];
-    const api = await startHostileApi('sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU');
+    const api = await startHostileApi(A_KEY);
     const all = inputs(size === 'quick' ? 20 : 600);
     for (const input of all) violations.push(...(await attackWith(api, input)));
     await api.close();

@@ -14,7 +14,7 @@ import { bundleInto } from '../../infra/guard-function.ts';
 import { heapOf } from '../bench/measure.ts';
 import { environmentOver, startDynamo, startSecretsManager, startSns } from '../support/aws-emulators.ts';
 import { close, listen } from '../support/loopback.ts';
-import { sentRecord } from './hostile-api.ts';
+import { A_KEY, sentRecord } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
 /**
@@ -24,8 +24,6 @@ import type { Kind } from './kind.ts';
 
 const MEMORY_MB = 256;
 const MIB = 1024 * 1024;
-const KEY = 'sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
-
 interface Body {
   readonly name: string;
   /** Whether a guard can work with it. */
@@ -227,7 +225,7 @@ export const hostileBodies: Kind = {
       attributes: { RawMessageDelivery: 'true', FilterPolicy: JSON.stringify({ kind: ['event'] }) },
     });
     const names = bodies.map((_, index) => `p${index}`);
-    for (const name of names) secrets.set(`keys/${name}`, KEY);
+    for (const name of names) secrets.set(`keys/${name}`, A_KEY);
     const projects = Object.fromEntries(
       names.map((name, index) => [name, { secretName: `keys/${name}`, apiUrl: `${origin}/${index}/v4` }]),
     );

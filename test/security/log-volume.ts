@@ -2,7 +2,7 @@ import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
 import { aPolicy } from '../support/builders.ts';
 import { createMemoryAlerts, createMemoryLedger } from '../support/memory-ports.ts';
-import { listOf, sentRecord, startHostileApi } from './hostile-api.ts';
+import { A_KEY, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
 /** Ways for thousands of integrations to fail alike. */
@@ -27,7 +27,7 @@ export const logVolume: Kind = {
   attack: async (size) => {
     const violations: string[] = [];
     let tried = 0;
-    const api = await startHostileApi('sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU');
+    const api = await startHostileApi(A_KEY);
     for (const count of size === 'quick' ? [1_000] : [1, 1_000, 18_000]) {
       for (const [name, record] of Object.entries(LISTS)) {
         for (const ledgerFails of [false, true]) {

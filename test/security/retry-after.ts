@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { startHostileApi } from './hostile-api.ts';
+import { A_KEY, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
 /** Requests that a client sends which takes "429, wait for N" as it is meant. */
 async function requestsAfter(retryAfter: string, status: number): Promise<number> {
-  const api = await startHostileApi('sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU');
+  const api = await startHostileApi(A_KEY);
   api.answer = (response) => {
     response.writeHead(status, { 'retry-after': retryAfter, date: new Date(0).toUTCString() });
     response.end();

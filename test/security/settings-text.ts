@@ -10,7 +10,8 @@ import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { CONTEXT_KEY } from '../../functions/local/settings-file.ts';
 import { loadSettings } from '../../infra/load-settings.ts';
 import type { Size } from '../faults/finding.ts';
-import { runKey } from '../support/run-key.ts';
+
+import { A_KEY } from './hostile-api.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /** Text that commands a terminal, reorders a line or begins one of its own, in all that the guard reads before it asks Qonversion. */
@@ -179,7 +180,7 @@ async function attack(size: Size): Promise<Attack> {
             if (isLeftOut(index + place + command.length)) continue;
             const said = await saidOf([command, ...json, '--project', 'a'], {
               // With a key the doctor would wait for an API that is not there.
-              ...(command === 'doctor' ? {} : { QONVERSION_SECRET_KEY: runKey() }),
+              ...(command === 'doctor' ? {} : { QONVERSION_SECRET_KEY: A_KEY }),
               ...more,
             });
             check(`${command} ${json.join()} with variable ${place}`, text, said);
