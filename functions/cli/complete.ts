@@ -1,26 +1,144 @@
-import tab from '@bomb.sh/tab/commander';
-import type { Command } from 'commander';
+import { fileURLToPath } from 'node:url';
+import type { Command, Option } from 'commander';
+import { quoteForShell } from '../guard/model/command-line.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import { readCliEnvironment } from './open-project.ts';
 
-/** Completions for the usual shells: commands and options from the program itself, project names from the settings. */
-export function addCompletions(program: Command, variables: Readonly<Record<string, string | undefined>>): void {
-  const completions = tab(program);
-  for (const { options } of completions.commands.values()) {
-    const project = options.get('project');
-    if (project !== undefined) {
-      project.handler = (complete) => {
-        for (const name of projectNames(variables)) complete(name, '');
-      };
-    }
+/**
+ * Completions for the usual shells. What the user has typed reaches this program as arguments and is never evaluated: the scripts
+ * hold no `eval`, and no `compgen -W`, which would carry out what stands in a word.
+ */
+
+export const SHELLS = ['zsh', 'bash', 'fish', 'powershell'] as const;
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What may stand in the place of the last word, a line each, with its description after a tab.
+ * @param words those after `guard`, up to the cursor; the last is the one to complete and may be empty
+ */
+export function completionsOf(program: Command, words: readonly string[], variables: Variables): string {
+  return candidatesFor(program, words, variables)
+    .map(({ value, description }) => `${value}\t${description}\n`)
+    .join('');
+}
+
+interface Candidate {
+  readonly value: string;
+  readonly description: string;
+}
+
+function candidatesFor(program: Command, words: readonly string[], variables: Variables): readonly Candidate[] {
+  const { before, option, assigned, last } = splitAtCursor(words);
+  if (before.includes('--')) return [];
+  const command = program.commands.find((each) => each.name() === before[0]);
+  const startsLikeIt = ({ value }: Candidate) => value.startsWith(last);
+  const valued = command?.options.find((each) => each.long === option && each.required);
+  if (valued !== undefined) {
+    const values = valued.long === '--project' ? projectNames(variables) : [];
+    return values
+      .map((value) => ({ value, description: '' }))
+      .filter(startsLikeIt)
+      .map(({ value, description }) => ({ value: `${assigned}${value}`, description }));
   }
+  if (last.startsWith('-')) return [...(command ?? program).options.map(toCandidate), HELP].filter(startsLikeIt);
+  if (before.length === 0)
+    return program.commands
+      .map((each) => ({ value: each.name(), description: each.description() }))
+      .filter(startsLikeIt);
+  if (before.length === 1 && command?.name() === 'complete')
+    return SHELLS.map((value) => ({ value, description: '' })).filter(startsLikeIt);
+  return [];
+}
+
+const HELP: Candidate = { value: '--help', description: 'display help for command' };
+
+function toCandidate({ long, description }: Option): Candidate {
+  return { value: long ?? '', description };
+}
+
+/** An option and its value may be two words, one with "=", or three: bash takes "=" for a word of its own. */
+function splitAtCursor(words: readonly string[]) {
+  const before = words.slice(0, -1);
+  const typed = words.at(-1) ?? '';
+  // What older PowerShells have to pass for an empty word.
+  const last = typed === '""' ? '' : typed;
+  const [, name, value = ''] = /^(--[a-z]+)=(.*)$/s.exec(last) ?? [];
+  if (name !== undefined) return { before, option: name, assigned: `${name}=`, last: value };
+  if (last === '=') return { before, option: before.at(-1), assigned: '', last: '' };
+  const option = before.at(-1) === '=' ? before.at(-2) : before.at(-1);
+  return { before, option, assigned: '', last };
 }
 
 /** None when there are no settings to be had: completing is no time for complaints. */
-function projectNames(variables: Readonly<Record<string, string | undefined>>): readonly string[] {
+function projectNames(variables: Variables): readonly string[] {
   try {
     return Object.keys(readSettingsFile(readCliEnvironment(variables).settingsFile).projects);
   } catch {
     return [];
   }
+}
+
+/** The script that a shell sources. It calls this very program, and no other of its name that may be on the PATH. */
+export function completionScript(shell: (typeof SHELLS)[number]): string {
+  const program = [process.execPath, fileURLToPath(new URL('guard.ts', import.meta.url))];
+  switch (shell) {
+    case 'bash':
+      return `# Completions of guard for bash
+_guard_complete() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    COMPREPLY+=("\${line%%$'\\t'*}")
+  done < <(${program.map(quoteForShell).join(' ')} complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
+}
+complete -F _guard_complete guard
+`;
+    case 'zsh':
+      return `#compdef guard
+# Completions of guard for zsh
+_guard_complete() {
+  local line value
+  local -a found
+  while IFS= read -r line; do
+    value="\${line%%$'\\t'*}"
+    found+=("\${value//:/\\\\:}:\${line#*$'\\t'}")
+  done < <(${program.map(quoteForShell).join(' ')} complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null </dev/null)
+  _describe guard found
+}
+compdef _guard_complete guard
+`;
+    case 'fish':
+      return `# Completions of guard for fish
+function __guard_complete
+    set -l words (commandline -opc)
+    set -a words (commandline -ct)
+    ${program.map(quoteForFish).join(' ')} complete -- $words[2..-1] 2>/dev/null </dev/null
+end
+complete -c guard -f -a '(__guard_complete)'
+`;
+    case 'powershell':
+      return `# Completions of guard for PowerShell
+Register-ArgumentCompleter -Native -CommandName guard -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    # The text as it was typed; nothing of it is evaluated.
+    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.Extent.Text })
+    $words += if ($wordToComplete) { "$wordToComplete" } else { '""' }
+    & ${program.map(quoteForPowerShell).join(' ')} complete '--' @words 2>$null | ForEach-Object {
+        $value, $description = $_ -split "\`t", 2
+        if (-not $description) { $description = $value }
+        [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $description)
+    }
+}
+`;
+  }
+}
+
+function quoteForFish(word: string): string {
+  return `'${word.replace(/[\\']/g, '\\$&')}'`;
+}
+
+function quoteForPowerShell(word: string): string {
+  return `'${word.replaceAll("'", "''")}'`;
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import ms from 'ms';
 import { type CommandWords, commandLine } from '../guard/model/command-line.ts';
 import { actorOf } from '../guard/model/event.ts';
@@ -10,6 +10,7 @@ import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
 import { toCloudEvent } from '../messages/cloud-event.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
+import { completionScript, completionsOf, SHELLS } from './complete.ts';
 import { asksForJson, failureOf, report, safeLine, toJsonText, usageFailure } from './failure.ts';
 import {
   formatFindings,
@@ -124,10 +125,11 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     });
   // Subcommands have copied what the program had when they were made.
   for (const command of program.commands) command.copyInheritedSettings(program);
-  // Loaded only where it is asked for.
-  if (args[0] === 'complete') (await import('./complete.ts')).addCompletions(program, terminal.variables);
-  else
-    program.command('complete').argument('<shell>').description('print completions for zsh, bash, fish or powershell');
+  // What a shell asks for when TAB is pressed; it follows no rules of options.
+  if (args[0] === 'complete' && args[1] === '--') {
+    terminal.out(completionsOf(program, args.slice(2), terminal.variables));
+    return 0;
+  }
   try {
     await program.parseAsync([...args], { from: 'user' });
     return code;
@@ -418,6 +420,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         gone: terminal.gone ?? (() => false),
       });
     });
+
+  program
+    .command('complete')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .description('print completions for zsh, bash, fish or powershell')
+    .action((shell: (typeof SHELLS)[number]) => terminal.out(completionScript(shell)));
   return program;
 }
 

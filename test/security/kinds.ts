@@ -1,6 +1,8 @@
+import { brokenOutput } from './broken-output.ts';
 import { chatLinks } from './chat-links.ts';
 import { codePoints } from './code-points.ts';
 import { commandIds } from './command-ids.ts';
+import { completion } from './completion.ts';
 import { credentials } from './credentials.ts';
 import { doors } from './doors.ts';
 import { environmentProxy } from './environment-proxy.ts';
@@ -29,6 +31,8 @@ export const KINDS: readonly Kind[] = [
   chatLinks,
   settingsText,
   commandIds,
+  completion,
+  brokenOutput,
   fieldBounds,
   textCost,
   globs,
