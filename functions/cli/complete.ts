@@ -81,7 +81,8 @@ function projectNames(variables: Variables): readonly string[] {
 
 /** The script that a shell sources. It calls this very program, and no other of its name that may be on the PATH. */
 export function completionScript(shell: (typeof SHELLS)[number]): string {
-  const program = [process.execPath, fileURLToPath(new URL('guard.ts', import.meta.url))];
+  // Of the sources or of what was built of them.
+  const program = [process.execPath, fileURLToPath(import.meta.url.replace(/complete(\.[jt]s)$/, 'guard$1'))];
   switch (shell) {
     case 'bash':
       return `# Completions of guard for bash

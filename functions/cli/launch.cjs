@@ -23,7 +23,9 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
 } else if (!canRunSource && !fs.existsSync(built)) {
   fail('Node ' + process.versions.node + ' does not run the TypeScript sources. Build them first: npm run build');
 } else {
-  import(url.pathToFileURL(canRunSource ? source : built).href);
+  import(url.pathToFileURL(canRunSource ? source : built).href).catch(function (error) {
+    fail('the command line cannot be loaded (' + String(error.message).split('\n')[0] + '). Install it again: npm ci');
+  });
 }
 
 function fail(sentence) {

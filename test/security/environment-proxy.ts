@@ -42,7 +42,7 @@ const LISTER = `
 
 export const environmentProxy: Kind = {
   name: 'environment-proxy',
-  promise: 'The client sends the Secret Key to the API’s own address, whatever proxy the environment names',
+  promise: 'The client sends the Secret Key to the API’s own address, whatever proxy the environment names.',
   attack: async (size) => {
     const violations: string[] = [];
     const heard: string[] = [];

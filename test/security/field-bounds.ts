@@ -102,7 +102,7 @@ async function attackWith(api: HostileApi, { field, value, readable }: Sent): Pr
 
 export const fieldBounds: Kind = {
   name: 'field-bounds',
-  promise: 'A field of any length keeps no integration from being judged, and no alert from being sent',
+  promise: 'A field of any length keeps no integration from being judged, and no alert from being sent.',
   attack: async (size) => {
     const violations: string[] = [];
     const api = await startHostileApi(A_KEY);

@@ -40,7 +40,7 @@ const LISTED: readonly (readonly [string, string])[] = [
 
 export const globs: Kind = {
   name: 'globs',
-  promise: 'A glob means what the documentation says, and no glob takes longer than its length times the title’s',
+  promise: 'A glob means what the documentation says, and no glob takes longer than its length times the title’s.',
   attack: (size) => {
     const violations: string[] = [];
     let tried = 0;

@@ -206,7 +206,7 @@ function invocations(bundle: string, projects: readonly string[]): string {
 
 export const hostileBodies: Kind = {
   name: 'hostile-bodies',
-  promise: `The pass function survives every body in its ${MEMORY_MB} MB, and people are alerted when it cannot be read`,
+  promise: `The pass function survives every body in its ${MEMORY_MB} MB, and people are alerted when it cannot be read.`,
   attack: async (size) => {
     const violations: string[] = [];
     const bodies = size === 'quick' ? BODIES.filter((_, index) => index % 3 === 0) : BODIES;

@@ -118,7 +118,7 @@ function shows(shown: string, sent: string): boolean {
 
 export const keyEcho: Kind = {
   name: 'key-echo',
-  promise: 'The client shows the Secret Key in no encoding, wherever an answer of the API has it',
+  promise: 'The client shows the Secret Key in no encoding, wherever an answer of the API has it.',
   attack: async (size) => {
     const violations: string[] = [];
     let tried = 0;

@@ -23,7 +23,7 @@ const MAX_LOG_BYTES = 64 * 1024;
 
 export const logVolume: Kind = {
   name: 'log-volume',
-  promise: 'A pass writes at most 64 KiB of log, however many integrations fail alike',
+  promise: 'A pass writes at most 64 KiB of log, however many integrations fail alike.',
   attack: async (size) => {
     const violations: string[] = [];
     let tried = 0;

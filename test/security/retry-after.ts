@@ -34,7 +34,7 @@ const LISTED = [
 
 export const retryAfter: Kind = {
   name: 'retry-after',
-  promise: 'The client stops asking when the API asks it to wait for longer than a pass can',
+  promise: 'The client stops asking when the API asks it to wait for longer than a pass can.',
   attack: async (size) => {
     const violations: string[] = [];
     const seconds = fc.sample(fc.bigInt({ min: 61n, max: 10n ** 30n }), {
