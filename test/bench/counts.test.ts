@@ -71,10 +71,10 @@ describe('what a pass asks for', () => {
 
 describe('what a function loads at its start', () => {
   it.each([
-    ['pass.ts', 412],
+    ['pass.ts', 453],
     ['panel.ts', 426],
     ['panel-actions.ts', 458],
-    ['fleet-pass.ts', 412],
+    ['fleet-pass.ts', 453],
   ])('is within the budget, and what it was: %s', async (entry, kilobytes) => {
     const folder = await mkdtemp(join(tmpdir(), 'counts-'));
     const bytes = bundleInto(folder, entry, parseSettings({ projects: { production: { secretName: 'x' } } }));
