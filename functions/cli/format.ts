@@ -11,9 +11,9 @@ import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts'
 import { describeOutage } from '../guard/policy/provider-outage.ts';
 import type { DecisionKind } from '../guard/policy/situation.ts';
 import type { Policy } from '../guard/settings/schema.ts';
-import { plural, safeText } from '../guard/text/sanitize.ts';
+import { normalise } from '../guard/text/normalise.ts';
+import { plural, safeText, shorten } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
-import { safeLine } from './failure.ts';
 import type { Gap } from './gaps.ts';
 import type { HistoryFacts } from './history-facts.ts';
 import type { ProjectList } from './projects.ts';
@@ -197,15 +197,25 @@ const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: '
   Style
 >;
 
-/** Findings repeat names of files, of stacks and answers of services. Faults of the settings are a line each, made safe one by one. */
+/**
+ * Findings repeat names of files, stacks and alarms, as lines that a terminal only shows. Nothing is blanked out of them: answers of
+ * services and faults of the settings were made safe when the findings were made, and the name of an alarm has the form of a
+ * credential.
+ */
 export function toSafeFinding({ check, level, says, todo }: Finding): Finding {
   return {
     level,
-    check: safeLine(check),
-    says: check === 'settings' ? says.split('\n').map(safeLine).join('\n') : safeLine(says),
-    todo: todo === null ? null : safeLine(todo),
+    check: plainLine(check),
+    says: says.split('\n').map(plainLine).join('\n'),
+    todo: todo === null ? null : plainLine(todo),
   };
 }
+
+function plainLine(text: string): string {
+  return shorten(normalise(text.slice(0, 4 * MAX_LINE_LENGTH)), MAX_LINE_LENGTH);
+}
+
+const MAX_LINE_LENGTH = 1_000;
 
 /** What the doctor found, each with what to do, and the verdict. */
 export function formatFindings(findings: readonly Finding[], width: number): string {

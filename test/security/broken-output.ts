@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import type { Size } from '../faults/finding.ts';
-import { runKey } from '../support/run-key.ts';
+import { A_KEY } from './hostile-api.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
@@ -196,7 +196,7 @@ function trials(silent: string): readonly Trial[] {
 async function attack(size: Size): Promise<Attack> {
   const folder = mkdtempSync(join(tmpdir(), 'guard-broken-output-'));
   const sandbox = await startSandbox({ production: new World({ startAt: new Date().toISOString() }) });
-  sandbox.regenerateKey(runKey());
+  sandbox.regenerateKey(A_KEY);
   for (let index = 0; index < 400; index += 1)
     sandbox.production.add({ id: `integration-${index}`, active: 1, eventsPerMinute: 1, title: 'x'.repeat(200) });
   // An API that takes the request and does not answer.
@@ -284,7 +284,7 @@ function outcomeOf(
       dir: ownFolder,
       GUARD_SETTINGS: settings,
       GUARD_LEDGER: join(ownFolder, 'ledger.json'),
-      QONVERSION_SECRET_KEY: runKey(),
+      QONVERSION_SECRET_KEY: A_KEY,
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ignore', 'ignore', 'ignore', 'ignore', 'ignore', 'ignore', 'pipe'],
   });

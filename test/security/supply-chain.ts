@@ -67,7 +67,8 @@ async function judgeOldNode(version: string): Promise<readonly string[]> {
 
 export const supplyChain: Kind = {
   name: 'supply-chain',
-  promise: 'What is installed is what was reviewed: every package has a hash, none runs code, every action is a commit.',
+  promise:
+    'What is installed is what was reviewed: every package has a hash, none runs code, every action is a commit.',
   attack: async (size) => {
     const [lockfile, pins] = [judgeLockfile(), judgePins()];
     const versions = size === 'quick' ? OLD.slice(-3) : OLD;
