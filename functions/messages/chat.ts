@@ -84,7 +84,8 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
         keywords: [project, worst.severity],
       },
       metadata: {
-        threadId: sorted.length === 1 ? incidentKey(worst) : worst.id,
+        // Readers do not see it; it may hold the name of a provider.
+        threadId: (sorted.length === 1 ? incidentKey(worst) : worst.id).replace(/[^\w/:.-]/g, '_'),
         summary: shorten(summary, TITLE_LENGTH),
         eventType: worst.type,
         enableCustomActions: false,

@@ -1,6 +1,4 @@
-import type { KeyRemover } from './key-remover.ts';
-
-/** The bodies of the API's answers: bounded before they are parsed, and without the key afterwards. */
+/** The bodies of the API's answers, bounded before they are parsed. */
 
 /** How much was read, over all pages of a list. */
 export interface Size {
@@ -24,18 +22,18 @@ export type Json =
   | { readonly ok: false; readonly problem: string };
 
 /**
- * The document in a body, without any of the keys.
+ * The document in a body.
  * @param before what was read of the same list already
  */
-export function readJson(body: Buffer, removers: readonly KeyRemover[], before: Size): Json {
-  const text = body.toString('utf8');
+export function readJson(body: Buffer, before: Size): Json {
+  const text = body.toString('utf8').replace(/^\ufeff/, '');
   const structure = measure(text);
   const values = before.values + structure.values;
   if (values > MAX_VALUES || structure.depth > MAX_DEPTH)
     return { ok: false, problem: 'has more values, or deeper ones, than any list has, and was not read' };
   const read = { bytes: before.bytes + body.length, values };
   try {
-    return { ok: true, value: withoutKeys(JSON.parse(text) as unknown, removers), read };
+    return { ok: true, value: JSON.parse(text) as unknown, read };
   } catch {
     return { ok: false, problem: 'is not JSON' };
   }
@@ -83,29 +81,4 @@ function endOfString(text: string, start: number): number {
     end = text.indexOf('"', end + 1);
   }
   return text.length;
-}
-
-/** A longer text is cut before anything searches it. What is shown of any field is far shorter. */
-const MAX_TEXT_LENGTH = 1024 * 1024;
-
-/** Removes the keys from every string and every name of a document, in place: there may be a hundred thousand. Its depth is bounded. */
-function withoutKeys(value: unknown, removers: readonly KeyRemover[]): unknown {
-  if (typeof value === 'string') return textWithoutKeys(value, removers);
-  if (typeof value !== 'object' || value === null) return value;
-  const members = value as Record<string, unknown>;
-  for (const name of Object.keys(members)) {
-    const member = members[name];
-    const clean = typeof member === 'number' ? member : withoutKeys(member, removers);
-    if (clean !== member) members[name] = clean;
-    if (Array.isArray(value)) continue;
-    const cleanName = textWithoutKeys(name, removers);
-    if (cleanName === name) continue;
-    delete members[name];
-    members[cleanName] = clean;
-  }
-  return value;
-}
-
-function textWithoutKeys(text: string, removers: readonly KeyRemover[]): string {
-  return removers.reduce((rest, remover) => remover.removeFrom(rest), text.slice(0, MAX_TEXT_LENGTH));
 }

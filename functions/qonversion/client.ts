@@ -5,7 +5,7 @@ import type { IntegrationRecord, InvalidRecord, Listing, Status, StatusAnswer } 
 import { CLOCK_TOLERANCE_MS } from '../guard/model/lease.ts';
 import type { Clock, IntegrationsApi, Traffic } from '../guard/ports.ts';
 import type { PersonalData } from '../guard/settings/schema.ts';
-import { plural, safeText } from '../guard/text/sanitize.ts';
+import { plural } from '../guard/text/sanitize.ts';
 import { MAX_RECORDS, readJson, type Size } from './body.ts';
 import {
   type ApiErrorDetails,
@@ -21,7 +21,15 @@ import {
 } from './errors.ts';
 import { BodyTooLargeError, createHttp, type Http, type HttpAnswer } from './http.ts';
 import { createKeyRemover, type KeyRemover } from './key-remover.ts';
-import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
+import {
+  type ErrorEnvelope,
+  INTEGRATION_ID,
+  parseErrorEnvelope,
+  parseList,
+  parseRecord,
+  shownText,
+  type TextRules,
+} from './schema.ts';
 import type { KeySource, SecretKey } from './secret-key.ts';
 import { createPace, type Pace } from './throttle.ts';
 
@@ -55,6 +63,8 @@ const MAX_WAIT_MS = 8_000;
 const MAX_RETRY_AFTER_MS = 30_000;
 /** As much as a function of 256 MB can bear, whatever is in it: some 20,000 integrations. */
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
+/** One record, of several requests at once. */
+const MAX_RECORD_BYTES = 1024 * 1024;
 /** A list of this many pages is not a list any more. */
 const MAX_PAGES = 1_000;
 
@@ -65,7 +75,16 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
     now: () => options.clock.now().getTime(),
     canWait: (ms) => ms <= Math.min(MAX_RETRY_AFTER_MS, options.remainingMs()),
   });
-  const connection: Connection = { options, http: createHttp(), keyRemovers: new Map() };
+  const keyRemovers = new Map<string, KeyRemover>();
+  const rules: TextRules = {
+    personalData: options.personalData ?? 'redact',
+    withoutKey: (text) => {
+      let rest = text;
+      for (const remover of keyRemovers.values()) rest = remover.removeFrom(rest);
+      return rest;
+    },
+  };
+  const connection: Connection = { options, http: createHttp(), keyRemovers, rules };
   const call = (request: ApiRequest, sent: Sent = { mayHaveTakenEffect: false }) =>
     send(connection, traffic, pace, request, sent);
 
@@ -92,8 +111,11 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
             `Qonversion's list has more than ${MAX_RECORDS.toLocaleString('en-US')} integrations, which is more than the guard can read`,
           );
         let last: string | null = null;
-        for (const element of parsed.value.data) {
-          const result = parseRecord(element, options.personalData);
+        for (const [index, element] of parsed.value.data.entries()) {
+          // Text that is made to be slow must not take the time that it takes to alert people.
+          if (index % 64 === 0 && options.remainingMs() <= 0)
+            throw new OutOfTimeError(`there was no time left to read ${what}`);
+          const result = parseRecord(element, rules);
           if ('invalid' in result) {
             invalid.push(result.invalid);
             last = result.invalid.id ?? last;
@@ -136,7 +158,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
     const tookMs = took();
     // From here on the API has accepted the request, whatever it shows.
     sent.mayHaveTakenEffect = true;
-    const parsed = parseRecord(answer.body, options.personalData);
+    const parsed = parseRecord(answer.body, rules);
     if ('invalid' in parsed) {
       throw new UnexpectedAnswerError(`Qonversion's answer is not the record of ${what}: ${parsed.invalid.problem}`);
     }
@@ -170,6 +192,7 @@ interface Connection {
   readonly http: Http;
   /** One for each key that was sent: an answer to the second may still show the first. */
   readonly keyRemovers: Map<string, KeyRemover>;
+  readonly rules: TextRules;
 }
 
 /** A body of a 2xx answer, and what the API's own clock said. */
@@ -258,11 +281,10 @@ function isRefusal(error: Error): boolean {
 }
 
 async function attemptOnce(connection: Connection, request: ApiRequest, key: SecretKey): Promise<ApiAnswer> {
-  const { options, http, keyRemovers } = connection;
+  const { options, http, keyRemovers, rules } = connection;
   if (!keyRemovers.has(key.reveal())) keyRemovers.set(key.reveal(), createKeyRemover(key.reveal()));
-  const removers = [...keyRemovers.values()];
   const read = request.read ?? { bytes: 0, values: 0 };
-  const maxBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
+  const maxBytes = request.method === 'GET' ? (options.maxBodyBytes ?? MAX_BODY_BYTES) : MAX_RECORD_BYTES;
   const timeoutMs = Math.max(1, Math.min(options.timeoutMs ?? 10_000, options.remainingMs()));
   // One signal for the whole try.
   const signal = AbortSignal.timeout(timeoutMs);
@@ -284,21 +306,17 @@ async function attemptOnce(connection: Connection, request: ApiRequest, key: Sec
   } catch (error) {
     if (error instanceof BodyTooLargeError) {
       throw new UnexpectedAnswerError(
-        `Qonversion's answer about ${request.what} is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB and was not read to its end`,
+        `Qonversion's answer about ${request.what} is larger than ${maxBytes / 1024 / 1024} MiB and was not read to its end`,
       );
     }
-    const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : withoutKey(networkFault(error), removers);
+    const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : shownText(networkFault(error), 300, rules);
     // Without the error itself as the cause: some hold the bytes that were received.
     throw new UnavailableError(`Qonversion could not be reached for ${request.what}: ${cause}`);
   }
   const answeredAt = readDate(answer);
   const clockAheadMs = answeredAt === null ? null : describeSkew(answeredAt - options.clock.now().getTime());
   const moment = answeredAt ?? options.clock.now().getTime();
-  return { ...interpret(answer, request.what, moment, removers, read), answeredAt, clockAheadMs };
-}
-
-function withoutKey(text: string, removers: readonly KeyRemover[]): string {
-  return removers.reduce((rest, remover) => remover.removeFrom(rest), text);
+  return { ...interpret(answer, request.what, moment, rules, read), answeredAt, clockAheadMs };
 }
 
 function describeSkew(aheadMs: number): number {
@@ -317,14 +335,14 @@ function interpret(
   answer: HttpAnswer,
   what: string,
   answeredAt: number,
-  removers: readonly KeyRemover[],
+  rules: TextRules,
   read: Size,
 ): Pick<ApiAnswer, 'body' | 'read'> {
   const { status } = answer;
-  const json = readJson(answer.body, removers, read);
+  const json = readJson(answer.body, read);
   if (status >= 200 && status < 300) {
     if (json.ok) return { body: json.value, read: json.read };
-    const kind = safeText(withoutKey(answer.header('content-type') ?? 'no content type', removers), 60);
+    const kind = shownText(answer.header('content-type') ?? 'no content type', 60, rules);
     throw new UnexpectedAnswerError(
       `Qonversion's answer about ${what} ${json.problem} (${kind}, ${plural(answer.body.length, 'byte')})`,
       { ...NO_ENVELOPE, status },
@@ -337,7 +355,7 @@ function interpret(
     );
   }
   const retryAfterMs = parseRetryAfter(answer.header('retry-after'), answeredAt);
-  throw toError(status, parseErrorEnvelope(json.ok ? json.value : null), retryAfterMs, what);
+  throw toError(status, parseErrorEnvelope(json.ok ? json.value : null, rules), retryAfterMs, what);
 }
 
 /** One class per kind of refusal; the message ends with what the API itself said, made safe. */

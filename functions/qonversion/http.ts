@@ -46,32 +46,64 @@ export function createHttp(): Http {
   const plain = new HttpAgent(KEPT);
   const encrypted = new HttpsAgent(KEPT);
   return {
-    async send({ url, method, headers, body, signal, maxBytes }): Promise<HttpAnswer> {
-      const options = { method, headers: { ...headers, 'accept-encoding': 'gzip' }, signal };
-      const request = url.startsWith('https:')
-        ? httpsRequest(url, { ...options, agent: encrypted })
-        : httpRequest(url, { ...options, agent: plain });
-      const answer = await answerTo(request, body);
-      return {
-        status: answer.statusCode ?? 0,
-        header: (name) => {
-          const value = answer.headers[name];
-          return typeof value === 'string' ? value : null;
-        },
-        body: await readBody(decompressed(answer), maxBytes),
-      };
-    },
+    send: (request) => untilAborted(exchange(request), request.signal),
   };
+
+  async function exchange({ url, method, headers, body, signal, maxBytes }: HttpRequest): Promise<HttpAnswer> {
+    const options = { method, headers: { ...headers, 'accept-encoding': 'gzip' }, signal };
+    const request = url.startsWith('https:')
+      ? httpsRequest(url, { ...options, agent: encrypted })
+      : httpRequest(url, { ...options, agent: plain });
+    const answer = await answerTo(request, body);
+    const status = answer.statusCode ?? 0;
+    return {
+      status,
+      header: (name) => {
+        const value = answer.headers[name];
+        return typeof value === 'string' ? value : null;
+      },
+      body: isGood(status) ? await readBody(decompressed(answer), maxBytes) : await readExplanation(answer),
+    };
+  }
+}
+
+function isGood(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** Nothing of Node's is trusted to end in time: an answer that it does not understand can end in no event at all. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 function answerTo(request: ClientRequest, body: string | null): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
+    request.once('upgrade', (_answer, socket) => {
+      socket.destroy();
+      reject(new Error('the server wants to speak another protocol'));
+    });
+    request.once('close', () => reject(new Error('the connection was closed without an answer')));
     // For good: a connection can also break after the answer has begun, and nobody else listens then.
     request.on('error', reject);
     request.end(body ?? undefined);
   });
 }
+
+/** What an answer says that is none: its status and its headers count, whatever becomes of its body. */
+async function readExplanation(answer: IncomingMessage): Promise<Buffer> {
+  try {
+    return await readBody(decompressed(answer), MAX_EXPLANATION_BYTES);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+const MAX_EXPLANATION_BYTES = 64 * 1024;
 
 function decompressed(answer: IncomingMessage): Readable {
   // An error of either ends the other, and whoever reads.

@@ -1,44 +1,47 @@
+import { normalise, TERMINAL_ESCAPE } from '../guard/text/normalise.ts';
+
 /**
  * Removes a Secret Key from text of others, in whatever form it comes back (law 4): as it is, in capitals, backwards, spaced or
- * split by anything but letters and digits, in JSON, percent, HTML, quoted-printable or C escapes up to any depth, in compatibility
- * characters of Unicode, in hexadecimal, in decimal codes, in base64 once or twice. Patterns that know what keys look like
- * (`guard/text`) are the second net.
+ * split by anything but letters and digits, in escapes of JSON, C, URLs, HTML or mail within one another, in compatibility
+ * characters of Unicode, in base64, in hexadecimal, octal or decimal codes. Patterns that know what keys look like (`guard/text`)
+ * are the second net.
  *
- * Texts are compared by their letters and digits alone, in lower case. Sixteen of a key in a row are never chance.
+ * Texts are compared by their letters and digits alone, in lower case. Twelve of a key in a row are not chance, nor are two times
+ * eight in one text. Texts are meant to be short, as all text is that somebody reads: the work grows with their length, but it is no little work.
  */
 export interface KeyRemover {
-  /** Whether the text holds the key, or a run of sixteen characters of it. */
+  /** Whether the text holds the key, a run of twelve characters of it, or two of eight. */
   appearsIn(text: string): boolean;
-  /** The text with `[redacted]` in its place. */
+  /** The text with `[redacted]` in its place. A text without the key stays as it is. */
   removeFrom(text: string): string;
 }
 
 const REMOVED = '[redacted]';
 
 /** Characters of a key in a row that are not chance. A shorter key has to be there whole. */
-const MIN_RUN = 16;
-
-/** A longer text that holds the key is dropped whole: it is not worth the memory to say where. */
-const MAX_MAPPED_LENGTH = 8_192;
-
-/** Kinds of escapes within one another. Repetitions of one kind count as one; honest text has two or three. */
-const MAX_LAYERS = 8;
+const MIN_RUN = 12;
+/** Of several runs in one text. */
+const MIN_PIECE = 8;
 
 /** Letters and digits that are looked up at once; more would fit into no whole number. */
 const GRAM = 6;
+
+/** Layers of escapes, in one another and beside one another. Honest text has a handful. */
+const MAX_LAYERS = 64;
 
 /** A form of the key as letters and digits. */
 interface Needle {
   readonly codes: Uint8Array;
   /** How many of them in a row show the key. */
   readonly minRun: number;
+  /** How many of them, twice in a text, do. */
+  readonly minPiece: number;
 }
 
 /** @param key the key's text, with its prefix */
 export function createKeyRemover(key: string): KeyRemover {
   const needles = needlesOf(key.replace(/^(?:test_)?sk_/, ''));
   const shortest = Math.min(key.length, ...needles.map(({ minRun }) => minRun));
-  const stride = Math.max(1, Math.min(...needles.map(({ minRun }) => minRun)) - GRAM + 1);
   const grams = new Map<number, (readonly [Needle, number])[]>();
   for (const needle of needles) {
     for (let at = 0; at + GRAM <= needle.codes.length; at += 1) {
@@ -46,36 +49,45 @@ export function createKeyRemover(key: string): KeyRemover {
       grams.set(gram, [...(grams.get(gram) ?? []), [needle, at]]);
     }
   }
+  // Every piece that counts holds a whole gram at one of the places that are this far apart.
+  const stride = Math.max(1, Math.min(...needles.map(({ minPiece }) => minPiece)) - GRAM + 1);
 
   /** Calls back with each run of key characters, until it is told that one is enough. */
-  function findRuns(codes: Uint8Array, found: (start: number, end: number) => 'next' | 'enough'): void {
-    // Every run that counts is long enough to hold a whole gram at one of these places.
-    for (let at = 0; at + GRAM <= codes.length; at += stride) {
+  function findRuns(
+    codes: Uint8Array,
+    least: 'a piece' | 'a gram',
+    found: (start: number, end: number, isWhole: boolean) => 'next' | 'enough',
+  ): void {
+    for (let at = 0; at + GRAM <= codes.length; at += least === 'a gram' ? 1 : stride) {
       for (const [needle, offset] of grams.get(gramAt(codes, at)) ?? []) {
         let left = 0;
         while (left < Math.min(at, offset) && codes[at - left - 1] === needle.codes[offset - left - 1]) left += 1;
         let right = GRAM;
         const most = Math.min(codes.length - at, needle.codes.length - offset);
         while (right < most && codes[at + right] === needle.codes[offset + right]) right += 1;
-        if (left + right >= needle.minRun && found(at - left, at + right) === 'enough') return;
+        const length = left + right;
+        if (least === 'a piece' && length < needle.minPiece) continue;
+        if (found(at - left, at + right, length >= needle.minRun) === 'enough') return;
       }
     }
   }
 
   function hasRun(text: string): boolean {
-    let found = false;
-    findRuns(codesOf(text), () => {
-      found = true;
-      return 'enough';
+    let has = false;
+    let endOfPiece = -1;
+    findRuns(codesOf(text), 'a piece', (start, end, isWhole) => {
+      has ||= isWhole || (endOfPiece >= 0 && start >= endOfPiece);
+      if (endOfPiece < 0) endOfPiece = end;
+      return has ? 'enough' : 'next';
     });
-    return found;
+    return has;
   }
 
   function appearsIn(text: string): boolean {
     if (text.length < shortest) return false;
     // A key of dashes has hardly any letters and digits.
     if (text.includes(key)) return true;
-    if (!MAY_HAVE_ESCAPES.test(text)) return hasRun(text);
+    if (!MAY_BE_ENCODED.test(text)) return hasRun(text);
     let appears = false;
     const complete = eachLayer(text, decode, (layer) => {
       appears ||= hasRun(layer);
@@ -85,26 +97,26 @@ export function createKeyRemover(key: string): KeyRemover {
     return appears || !complete;
   }
 
-  return {
-    appearsIn,
-
-    removeFrom(given): string {
-      if (!appearsIn(given)) return given;
-      if (given.length > MAX_MAPPED_LENGTH) return REMOVED;
-      const text = given.replaceAll(key, REMOVED);
-      const ranges: (readonly [number, number])[] = [];
-      eachLayer(unmapped(text), decodeMapped, ({ text: layer, origins }) => {
-        const { codes, places } = codesAndPlaces(layer);
-        findRuns(codes, (start, end) => {
-          ranges.push([origins[places[start] ?? 0]?.[0] ?? 0, origins[places[end - 1] ?? 0]?.[1] ?? text.length]);
-          return 'next';
-        });
-        return true;
+  function removeFrom(given: string): string {
+    if (given.length < shortest) return given;
+    const normal = normalise(given);
+    if (!appearsIn(given) && (normal === given || !appearsIn(normal))) return given;
+    const text = normal.replaceAll(key, REMOVED);
+    const ranges: Range[] = [];
+    eachLayer(unmapped(text), decodeMapped, ({ text: layer, origins }) => {
+      const { codes, places } = codesAndPlaces(layer);
+      // Here is the key, so shorter pieces of it are no chance either.
+      findRuns(codes, 'a gram', (start, end) => {
+        ranges.push([origins[places[start] ?? 0]?.[0] ?? 0, origins[places[end - 1] ?? 0]?.[1] ?? text.length]);
+        return 'next';
       });
-      const removed = cut(text, ranges);
-      return appearsIn(removed) ? REMOVED : removed;
-    },
-  };
+      return true;
+    });
+    const removed = cut(text, ranges);
+    return appearsIn(removed) ? REMOVED : removed;
+  }
+
+  return { appearsIn, removeFrom };
 }
 
 function needlesOf(core: string): readonly Needle[] {
@@ -112,13 +124,15 @@ function needlesOf(core: string): readonly Needle[] {
   /** @param perCharacter how many letters and digits one character of the key takes */
   const add = (form: string, perCharacter = 1) => {
     const codes = codesOf(form).slice();
-    if (codes.length >= GRAM) forms.push({ codes, minRun: Math.min(codes.length, Math.ceil(MIN_RUN * perCharacter)) });
+    const atMost = (characters: number) => Math.min(codes.length, Math.ceil(characters * perCharacter));
+    if (codes.length >= GRAM) forms.push({ codes, minRun: atMost(MIN_RUN), minPiece: atMost(MIN_PIECE) });
   };
   add(core);
   add([...core].reverse().join(''));
+  // In these forms it is also found where letters stand beside it, or where it is not at the beginning.
   add(Buffer.from(core).toString('hex'), 2);
   add(Buffer.from(core, 'utf16le').toString('hex'), 4);
-  add([...Buffer.from(core)].join(''), 2.5);
+  add([...Buffer.from(core)].join(''), 3.5);
   for (const bytes of [Buffer.from(core), Buffer.from(core, 'utf16le')]) {
     const perCharacter = ((bytes.length / core.length) * 4) / 3;
     for (const once of base64Forms(bytes)) {
@@ -149,7 +163,7 @@ function codeOf(unit: number): number {
 
 let scratch = new Uint8Array(1_024);
 
-/** Valid until the next call: most texts are short, and there are a hundred thousand of them. */
+/** Valid until the next call: most texts are short, and there are ten thousands of them. */
 function codesOf(text: string): Uint8Array {
   if (scratch.length < text.length) scratch = new Uint8Array(text.length * 2);
   const codes = scratch;
@@ -176,99 +190,189 @@ function gramAt(codes: Uint8Array, at: number): number {
   return gram;
 }
 
-/** One layer of escapes less: what the text was made of. */
-type Decode<Layer> = (layer: Layer, escapes: RegExp) => Layer | null;
-
-/**
- * The text as it is, then with its escapes decoded, until there are none.
- * @param use returns whether to go on
- * @returns false when there were more layers than anybody needs
- */
-function eachLayer<Layer>(text: Layer, decodeOnce: Decode<Layer>, use: (layer: Layer) => boolean): boolean {
-  let layer: Layer | null = text;
-  for (let depth = 0; depth <= MAX_LAYERS; depth += 1) {
-    if (layer === null || !use(layer)) return true;
-    // "=41" is an escape in mail and an assignment elsewhere, so it is decoded beside the others, not before them.
-    const quotedPrintable = decodeOnce(layer, QUOTED_PRINTABLE);
-    if (quotedPrintable !== null && !use(quotedPrintable)) return true;
-    layer = decodeOnce(layer, ESCAPES);
-  }
-  return layer === null;
+/** One way to write text as other text. */
+interface Encoding {
+  readonly pattern: RegExp;
+  /** What a match of the pattern stands for. */
+  readonly meaning: (matched: string) => string;
 }
 
-/**
- * Escapes of JSON and C, of URLs, of HTML, code points, tags and the terminal's sequences. An escape that was escaped again by its
- * own kind (`\\\\n`, `%2525`, `&amp;amp;`) is one.
- */
-const ESCAPES = new RegExp(
-  [
-    String.raw`\\+(?:u(?<u>[0-9a-f]{4})|u\{(?<brace>[0-9a-f]{1,6})\}|x(?<x>[0-9a-f]{2})|(?<octal>[0-7]{3})|[abefnrtv0"'/])`,
-    '%(?:25)*(?:u00)?(?<percent>[0-9a-f]{2})',
-    String.raw`&(?:amp;)*(?:#x0{0,8}(?<hex>[0-9a-f]{1,6});?|#0{0,8}(?<decimal>\d{1,7});?|[a-z]{2,8};)`,
-    String.raw`0x(?<zero>[0-9a-f]{2})[\s,;]{0,4}`,
-    String.raw`u\+(?<point>[0-9a-f]{4,6})\s{0,4}`,
-    '<[/!]?[a-z][^<>]{0,100}>',
-    String.raw`\u001b\[[0-9;]{0,20}[a-z]`,
-    String.raw`[^\x00-\x7f]+`,
-  ].join('|'),
-  'gi',
-);
+/** Cheaper than to look for all of them. */
+const MAY_BE_ENCODED = /[\\%&<=\u001b]|[^\x00-\x7f]|0x|u\+|[\w+/]{22}|(?:[0-9a-f]{2,8}[\s:,;.-]{1,4}){11}/i;
 
-/** Cheaper than to look for them. */
-const MAY_HAVE_ESCAPES = /[\\%&<=\u001b]|[^\x00-\x7f]|0x|u\+/i;
+/** Repetitions of the same escape (`\\\\n`, `%2525`, `&amp;amp;`) are one. Bytes in a row may be one character of UTF-8. */
+const NUMERIC = [
+  String.raw`(?<!\\)\\+(?:u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|U[0-9a-f]{8}|x\{[0-9a-f]{1,6}\}|[0-7]{2,3}|x[0-9a-f]{2}(?:\\+x[0-9a-f]{2})*)`,
+  '%u[0-9a-f]{4}|(?:%(?:25)*[0-9a-f]{2})+',
+  String.raw`&(?:amp;)*#(?:x0{0,8}[0-9a-f]{1,6}|0{0,8}\d{1,7});?`,
+  String.raw`0x[0-9a-f]{2}[\s,;]{0,4}`,
+  String.raw`u\+[0-9a-f]{4,6}\s{0,4}`,
+];
 
-const QUOTED_PRINTABLE = /=(?:(?<hex>[0-9a-f]{2})|\r?\n)/gi;
+/** What only stands between the letters, or is another form of one. */
+const ORNAMENTS = [
+  String.raw`(?<!\\)\\+[abefnrtv0"'/]`,
+  '&(?:amp;)*(?:[a-z]{2,31};|(?:nbsp|shy|quot|amp|lt|gt)(?![a-z]))',
+  '<!--[^>]{0,300}-->|<[/!]?[a-z][^<>]{0,300}>',
+  String.raw`[^\x00-\x7f]{1,32}`,
+];
 
-/** What an escape stands for; nothing where it stands for no letter or digit. */
-function meaningOf(matched: string, groups: Readonly<Record<string, string | undefined>>): string {
-  const { u, brace, x, octal, percent, hex, decimal, zero, point } = groups;
-  const sixteen = u ?? brace ?? x ?? percent ?? hex ?? zero ?? point;
-  if (sixteen !== undefined) return character(Number.parseInt(sixteen, 16));
+const BYTES = /(?:%(?:25)*|\\+x|=)([0-9a-f]{2})/gi;
+
+function meaningOfEscape(matched: string): string {
+  if (/^(?:%(?:25)*[0-9a-f]{2}|\\+x[0-9a-f]{2}|=[0-9a-f]{2})/i.test(matched)) {
+    return bytesAsText(Array.from(matched.matchAll(BYTES), ([, digits]) => Number.parseInt(digits ?? '', 16)));
+  }
+  const octal = /^\\+([0-7]{2,3})$/.exec(matched)?.[1];
   if (octal !== undefined) return character(Number.parseInt(octal, 8));
+  const decimal = /^&(?:amp;)*#0*(\d+);?$/.exec(matched)?.[1];
   if (decimal !== undefined) return character(Number.parseInt(decimal, 10));
-  if (matched.charCodeAt(0) < 0x80) return '';
-  // "ｓ" and "ⓢ" are "s". Anything else is neither a letter nor a digit of a key.
-  return matched.normalize('NFKC').replace(/[^\x20-\x7e]/g, '');
+  const sixteen = /^(?:\\+[ux]\{?|%u|&(?:amp;)*#x|0x|u\+)0*([0-9a-f]{1,6})/i.exec(matched)?.[1];
+  if (sixteen !== undefined) return character(Number.parseInt(sixteen, 16));
+  const named = /^&(?:amp;)*([a-z]+);?$/i.exec(matched)?.[1];
+  if (named !== undefined) return ENTITIES[named.toLowerCase()] ?? '';
+  return matched.charCodeAt(0) < 0x80 ? '' : fold(matched);
+}
+
+/** Those that other escapes are made of. */
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: '&',
+  percnt: '%',
+  bsol: '\\',
+  equals: '=',
+  num: '#',
+  plus: '+',
+  semi: ';',
+};
+
+/** "ｓ", "ⓢ" and "ś" are "s". Anything else is neither a letter nor a digit of a key. */
+function fold(text: string): string {
+  const letters = text.replace(
+    /[\u{1f130}-\u{1f149}\u{1f150}-\u{1f169}\u{1f170}-\u{1f189}\u{1f1e6}-\u{1f1ff}]/gu,
+    (one) => {
+      const code = one.codePointAt(0) ?? 0;
+      const first = [0x1f1e6, 0x1f170, 0x1f150, 0x1f130].find((begin) => code >= begin) ?? code;
+      return String.fromCharCode(0x41 + code - first);
+    },
+  );
+  return letters.normalize('NFKD').replace(/[^\x20-\x7e]/g, '');
 }
 
 function character(codePoint: number): string {
   return codePoint <= 0x10_ffff ? String.fromCodePoint(codePoint) : '';
 }
 
-function decode(text: string, escapes: RegExp): string | null {
-  escapes.lastIndex = 0;
-  if (!escapes.test(text)) return null;
-  return text.replace(escapes, (matched, ...rest) => meaningOf(matched, rest.at(-1) as Record<string, string>));
+function bytesAsText(bytes: readonly number[]): string {
+  return Buffer.from(bytes).toString('utf8');
 }
+
+/** The text in the bytes; what it was, if they are none: most words look like base64. */
+function readable(bytes: Buffer, otherwise: string): string {
+  const text = bytes.toString('utf8');
+  const strange = text.match(/[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/g)?.length ?? 0;
+  return strange > text.length / 8 ? otherwise : text;
+}
+
+function escapes(patterns: readonly string[]): Encoding {
+  return { pattern: new RegExp(patterns.join('|'), 'gi'), meaning: meaningOfEscape };
+}
+
+/** From the letter at `offset`: what stands before the encoded text may look like a part of it. */
+const base64From = (offset: number): Encoding => ({
+  pattern: /(?<![\w+/-])[\w+/-](?:[\r\n]{0,2}[\w+/-]){21,}/g,
+  meaning: (matched) => readable(Buffer.from(matched.replace(/[\r\n]/g, '').slice(offset), 'base64'), matched),
+});
+
+const hexFrom = (offset: number): Encoding => ({
+  pattern: /[0-9a-f](?:[\s:,;.-]{0,2}[0-9a-f]){21,}/gi,
+  meaning: (matched) => readable(Buffer.from(matched.replace(/[^0-9a-f]/gi, '').slice(offset), 'hex'), matched),
+});
+
+const codesIn = (radix: 2 | 8 | 10, pattern: RegExp): Encoding => ({
+  pattern,
+  meaning: (matched) =>
+    Array.from(matched.matchAll(/\d+/g), ([digits]) => character(Number.parseInt(digits, radix))).join(''),
+});
+
+const ENCODINGS: readonly Encoding[] = [
+  escapes([...NUMERIC, ...ORNAMENTS]),
+  { pattern: TERMINAL_ESCAPE, meaning: () => '' },
+  // An ornament may have eaten a letter of the key.
+  escapes(NUMERIC),
+  // "=41" is an escape in mail and an assignment elsewhere.
+  { pattern: /(?:=[0-9a-f]{2})+|=\r?\n/gi, meaning: meaningOfEscape },
+  base64From(0),
+  base64From(1),
+  base64From(2),
+  base64From(3),
+  hexFrom(0),
+  hexFrom(1),
+  codesIn(10, /\d{2,3}(?:[\s,;.]{1,4}\d{2,3}){11,}/g),
+  codesIn(8, /[0-7]{2,3}(?:[\s,;.]{1,4}[0-7]{2,3}){11,}/g),
+  codesIn(2, /[01]{7,8}(?:[\s,;.]{1,4}[01]{7,8}){11,}/g),
+];
+
+/**
+ * The text as it is, then with each encoding that it may have undone, and so on.
+ * @param use returns whether to go on
+ * @returns false when there were more layers than anybody needs
+ */
+function eachLayer<Layer extends string | Mapped>(
+  text: Layer,
+  undo: (layer: Layer, encoding: Encoding) => Layer | null,
+  use: (layer: Layer) => boolean,
+): boolean {
+  const textOf = (layer: Layer) => (typeof layer === 'string' ? layer : layer.text);
+  const seen = new Set([textOf(text)]);
+  const layers = [text];
+  for (const layer of layers) {
+    if (!use(layer)) return true;
+    for (const encoding of ENCODINGS) {
+      const decoded = undo(layer, encoding);
+      if (decoded === null || seen.has(textOf(decoded))) continue;
+      if (layers.length >= MAX_LAYERS) return false;
+      seen.add(textOf(decoded));
+      layers.push(decoded);
+    }
+  }
+  return true;
+}
+
+function decode(text: string, { pattern, meaning }: Encoding): string | null {
+  pattern.lastIndex = 0;
+  return pattern.test(text) ? text.replace(pattern, (matched) => meaning(matched)) : null;
+}
+
+/** From where to where in the text. */
+type Range = readonly [number, number];
 
 /** A layer that knows where in the text each of its characters comes from. */
 interface Mapped {
   readonly text: string;
-  /** For each UTF-16 unit the beginning and the end of its origin. */
-  readonly origins: readonly (readonly [number, number])[];
+  /** For each UTF-16 unit. */
+  readonly origins: readonly Range[];
 }
 
 function unmapped(text: string): Mapped {
   return { text, origins: Array.from({ length: text.length }, (_, at) => [at, at + 1] as const) };
 }
 
-function decodeMapped({ text, origins }: Mapped, escapes: RegExp): Mapped | null {
+function decodeMapped({ text, origins }: Mapped, { pattern, meaning }: Encoding): Mapped | null {
   const parts: string[] = [];
-  const mapped: (readonly [number, number])[] = [];
+  const mapped: Range[] = [];
   let end = 0;
-  const take = (part: string, of: Mapped['origins']) => {
+  const take = (part: string, of: readonly Range[]) => {
     parts.push(part);
     for (const origin of of) mapped.push(origin);
   };
-  for (const match of text.matchAll(escapes)) {
-    const [matched] = match;
-    take(text.slice(end, match.index), origins.slice(end, match.index));
-    end = match.index + matched.length;
-    const meaning = meaningOf(matched, match.groups ?? {});
-    const origin = [origins[match.index]?.[0] ?? 0, origins[end - 1]?.[1] ?? 0] as const;
+  for (const { 0: matched, index } of text.matchAll(pattern)) {
+    take(text.slice(end, index), origins.slice(end, index));
+    end = index + matched.length;
+    const meant = meaning(matched);
+    const origin: Range = [origins[index]?.[0] ?? 0, origins[end - 1]?.[1] ?? 0];
     take(
-      meaning,
-      Array.from({ length: meaning.length }, () => origin),
+      meant,
+      Array.from({ length: meant.length }, () => origin),
     );
   }
   if (end === 0) return null;
@@ -276,7 +380,7 @@ function decodeMapped({ text, origins }: Mapped, escapes: RegExp): Mapped | null
   return { text: parts.join(''), origins: mapped };
 }
 
-function cut(text: string, ranges: readonly (readonly [number, number])[]): string {
+function cut(text: string, ranges: readonly Range[]): string {
   let rest = '';
   let end = 0;
   for (const [from, to] of [...ranges].sort(([left], [right]) => left - right)) {

@@ -9,11 +9,14 @@ import { safeText, shorten } from '../guard/text/sanitize.ts';
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
 export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;
 
+/** What the API sends; any other form of ISO 8601 becomes this one. */
+const USUAL_MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/;
+
 const A_MOMENT = 'an ISO 8601 time';
 
 const moment = z.iso
   .datetime({ offset: true, error: A_MOMENT })
-  .check(z.refine((text) => !Number.isNaN(Date.parse(inMilliseconds(text))), A_MOMENT));
+  .check(z.refine((text) => USUAL_MOMENT.test(text) || /^\d{4}-/.test(asUsual(text) ?? ''), A_MOMENT));
 
 /** The record as documented. Unknown fields pass (and are dropped); wrong ones refuse the record. */
 const record = z.object({
@@ -73,28 +76,46 @@ export function parseList(body: unknown): Parsed<z.output<typeof list>> {
 
 const identified = z.object({ id: z.string().check(z.regex(INTEGRATION_ID)) });
 
-/** One record, or what is wrong with it and the id if at least that is readable. */
+/** What is done to text of the API before anybody sees it. */
+export interface TextRules {
+  /** Whether error messages keep what identifies a person. */
+  readonly personalData: PersonalData;
+  /** Takes the Secret Key out of a text. */
+  readonly withoutKey: (text: string) => string;
+}
+
+const USUAL_RULES: TextRules = { personalData: 'redact', withoutKey: (text) => text };
+
+/**
+ * One record, or what is wrong with it and the id if at least that is readable. A record whose id holds the key is not readable: what
+ * is shown of an integration is its id, everywhere.
+ */
 export function parseRecord(
   body: unknown,
-  personalData: PersonalData = 'redact',
+  rules: TextRules = USUAL_RULES,
 ): { readonly record: IntegrationRecord } | { readonly invalid: InvalidRecord } {
   const parsed = z.safeParse(compiledRecord, body);
   if (parsed.success) {
     const { object: _object, url: _url, ...value } = parsed.data;
-    return { record: bounded(value, personalData) };
+    if (rules.withoutKey(value.id) !== value.id)
+      return { invalid: { id: null, problem: 'id has the form of the Secret Key' } };
+    return { record: bounded(value, rules) };
   }
   const id = identified.safeParse(body);
-  return { invalid: { id: id.success ? id.data.id : null, problem: describe(parsed.error) } };
+  const isShown = id.success && rules.withoutKey(id.data.id) === id.data.id;
+  return { invalid: { id: isShown ? id.data.id : null, problem: describe(parsed.error) } };
 }
 
 const MAX_TITLE_LENGTH = 255;
 const MAX_PROVIDER_LENGTH = 120;
 const MAX_MESSAGE_LENGTH = 1_000;
-/** Of a thousand characters each at most: some megabytes. */
-const MAX_KNOWN_TEXTS = 4_096;
+/** What is looked at of a message, escapes and all. */
+const MAX_RAW_MESSAGE_LENGTH = 4_096;
+/** Some megabytes. */
+const MAX_KNOWN_TEXTS = 2_048;
 
 /** The same with every field bounded: from here on no text of others is longer than what a person reads. */
-function bounded(value: IntegrationRecord, personalData: PersonalData): IntegrationRecord {
+function bounded(value: IntegrationRecord, rules: TextRules): IntegrationRecord {
   const {
     title,
     integration,
@@ -104,65 +125,72 @@ function bounded(value: IntegrationRecord, personalData: PersonalData): Integrat
   } = value;
   return {
     ...value,
-    title: name(title, MAX_TITLE_LENGTH),
-    integration: name(integration, MAX_PROVIDER_LENGTH),
+    title: name(title, MAX_TITLE_LENGTH, rules),
+    integration: name(integration, MAX_PROVIDER_LENGTH, rules),
     created_at: toMoment(value.created_at),
     updated_at: toMoment(value.updated_at),
     last_delivery_at: deliveredAt === null ? null : toMoment(deliveredAt),
     last_error_at: failedAt === null ? null : toMoment(failedAt),
-    last_error_message: message === null ? null : knownErrorText(message, personalData),
+    last_error_message: message === null ? null : rules.withoutKey(knownErrorText(message, rules.personalData)),
   };
 }
 
-/** Names are matched with the settings, so nothing is blanked out of them here. */
-function name(text: string, maxLength: number): string {
-  return shorten(normalise(text.slice(0, 4 * maxLength)), maxLength);
+/** Names are matched with the settings, so nothing but the key is taken out of them here. */
+function name(text: string, maxLength: number, { withoutKey }: TextRules): string {
+  return shorten(withoutKey(normalise(text.slice(0, 4 * maxLength))), maxLength);
 }
 
-/** What is kept from here on is what is shown: credentials and, unless it is wanted, personal data are gone. */
+/**
+ * What is kept from here on is what is shown: credentials and, unless it is wanted, personal data are gone. The cut comes last, or it
+ * would leave a half of what is blanked.
+ */
 function errorText(text: string, maxLength: number, personalData: PersonalData): string {
-  const safe = safeText(text, maxLength);
-  return personalData === 'show' ? safe : shorten(redactPersonalData(safe), maxLength);
+  const safe = safeText(text, 2 * maxLength);
+  return shorten(personalData === 'show' ? safe : redactPersonalData(safe), maxLength);
+}
+
+/** Any other text of an answer, for a message. */
+export function shownText(text: string, maxLength: number, { withoutKey }: TextRules): string {
+  return withoutKey(errorText(text, maxLength, 'redact'));
 }
 
 const errorTexts = new Map<string, string>();
 
 /** Most messages are those of the pass before, and to make one safe takes longer than to read its record. */
 function knownErrorText(text: string, personalData: PersonalData): string {
-  if (text.length > MAX_MESSAGE_LENGTH) return errorText(text, MAX_MESSAGE_LENGTH, personalData);
-  const key = `${personalData} ${text}`;
+  const begin = text.slice(0, MAX_RAW_MESSAGE_LENGTH);
+  const key = `${personalData} ${begin}`;
   const known = errorTexts.get(key);
   if (known !== undefined) return known;
-  const safe = errorText(text, MAX_MESSAGE_LENGTH, personalData);
+  const safe = errorText(begin, MAX_MESSAGE_LENGTH, personalData);
   if (errorTexts.size >= MAX_KNOWN_TEXTS) errorTexts.clear();
   errorTexts.set(key, safe);
   return safe;
 }
 
-/** What the API sends; any other form of ISO 8601 becomes this one. */
-const USUAL_MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
-
 /** ISO 8601 allows any number of digits after the second, and moments go into the ledger: milliseconds are enough. */
 function toMoment(text: string): string {
-  return USUAL_MOMENT.test(text) ? text : new Date(inMilliseconds(text)).toISOString();
+  return USUAL_MOMENT.test(text) ? text : (asUsual(text) ?? text);
 }
 
-function inMilliseconds(moment: string): string {
-  return moment.replace(/\.(\d{3})\d+/, '.$1');
+/** Null for what is no time, or one before or after what four digits of a year can say. */
+function asUsual(text: string): string | null {
+  const time = Date.parse(text.replace(/\.(\d{3})\d+/, '.$1'));
+  return Number.isNaN(time) ? null : new Date(time).toISOString();
 }
 
 /** The API's error envelope, or null when the body is something else. */
-export function parseErrorEnvelope(body: unknown): ErrorEnvelope | null {
+export function parseErrorEnvelope(body: unknown, { withoutKey }: TextRules): ErrorEnvelope | null {
   const parsed = envelope.safeParse(body);
   if (!parsed.success) return null;
   const { type, code, message, details } = parsed.data.error;
   return {
-    type: type == null ? null : safeText(type, 60),
-    code: code == null ? null : safeText(code, 60),
-    message: message == null ? null : errorText(message, 200, 'redact'),
+    type: type == null ? null : withoutKey(safeText(type, 60)),
+    code: code == null ? null : withoutKey(safeText(code, 60)),
+    message: message == null ? null : withoutKey(errorText(message, 200, 'redact')),
     details: (details ?? []).slice(0, MAX_DETAILS).map((detail) => ({
-      field: safeText(detail.field, 60),
-      message: errorText(detail.message, 200, 'redact'),
+      field: withoutKey(safeText(detail.field, 60)),
+      message: withoutKey(errorText(detail.message, 200, 'redact')),
     })),
   };
 }

@@ -61,6 +61,79 @@ const ENCODINGS: Readonly<Record<string, (key: string) => string>> = {
     ).join('\n'),
   'base64 twice': (key) => Buffer.from(Buffer.from(key).toString('base64')).toString('base64'),
   'base64 of UTF-16': (key) => Buffer.from(key, 'utf16le').toString('base64'),
+  'base64 of UTF-16, big-endian': (key) => Buffer.from(key, 'utf16le').swap16().toString('base64'),
+  'base64 of capitals': (key) => Buffer.from(key.toUpperCase()).toString('base64'),
+  'base64 of it reversed': (key) => Buffer.from([...key].reverse().join('')).toString('base64'),
+  'base64 of it spaced': (key) => Buffer.from([...key].join(' ')).toString('base64'),
+  'base64 of hexadecimal': (key) => Buffer.from(Buffer.from(key).toString('hex')).toString('base64'),
+  'base64 of percent escapes': (key) => Buffer.from(each(key, (code) => `%${hex(code)}`)).toString('base64'),
+  'base64 of base64 in lines': (key) =>
+    Buffer.from(
+      (
+        Buffer.from(`authorization: Bearer ${key}`)
+          .toString('base64')
+          .match(/.{1,40}/g) ?? []
+      ).join('\n'),
+    ).toString('base64'),
+  'hexadecimal of base64': (key) => Buffer.from(Buffer.from(key).toString('base64')).toString('hex'),
+  'hexadecimal of capitals': (key) => Buffer.from(key.toUpperCase()).toString('hex'),
+  'hexadecimal in a dump': (key) =>
+    (
+      Buffer.from(key)
+        .toString('hex')
+        .match(/.{1,4}/g) ?? []
+    ).join(' '),
+  'decimal codes, padded': (key) => each(key, (code) => `${String(code).padStart(3, '0')} `),
+  'octal dump': (key) => each(key, (code) => `${code.toString(8).padStart(3, '0')} `),
+  binary: (key) => each(key, (code) => `${code.toString(2).padStart(8, '0')} `),
+  'quoted-printable of percent escapes': (key) => each(key, (code) => `=25${hex(code)}`),
+  'quoted-printable of HTML': (key) => each(key, (code) => `=26#${code};`),
+  'quoted-printable of JSON': (key) => each(key, (code) => `=5Cu00${hex(code)}`),
+  'full-width, percent encoded': (key) => encodeURIComponent(each(key, (code) => String.fromCharCode(code + 0xfee0))),
+  'full-width, in C escapes': (key) =>
+    [...Buffer.from(each(key, (code) => String.fromCharCode(code + 0xfee0)))].map((byte) => `\\x${hex(byte)}`).join(''),
+  'full-width, %u': (key) => each(key, (code) => `%u${(code + 0xfee0).toString(16)}`),
+  'split by named entities': (key) => [...key].join('&ZeroWidthSpace;'),
+  'split by unfinished entities': (key) => [...key].join('&nbsp '),
+  'percent escapes of named entities': (key) => each(key, (code) => `&percnt;${hex(code)}`),
+  'JSON escapes of named entities': (key) => each(key, (code) => `&bsol;u00${hex(code)}`),
+  'in Python escapes': (key) => each(key, (code) => `\\U000000${hex(code)}`),
+  'in Perl escapes': (key) => each(key, (code) => `\\x{${hex(code)}}`),
+  'digits in short octal': (key) =>
+    each(key, (code, character) => (/\d/.test(character) ? `\\${code.toString(8)}` : character)),
+  'split by backslashes, and one escape': (key) =>
+    `${[...key.slice(0, -1)].join('\\')}%${hex(key.charCodeAt(key.length - 1))}`,
+  'split by signs, and one escape': (key) =>
+    `${[...key.slice(0, -1)].join('™')}%${hex(key.charCodeAt(key.length - 1))}`,
+  'split by comments': (key) => [...key].join('<!-- no -->'),
+  'with accents': (key) =>
+    [...key]
+      .map((character) => `${character}\u0301`)
+      .join('')
+      .normalize('NFC'),
+  'full-width with accents': (key) => each(key, (code) => `${String.fromCharCode(code + 0xfee0)}\u0301`),
+  'in regional indicators': (key) =>
+    each(key.toLowerCase(), (code, character) =>
+      /[a-z]/.test(character) ? String.fromCodePoint(0x1f1e6 + code - 0x61) : character,
+    ),
+  'in negative circles': (key) =>
+    each(key.toLowerCase(), (code, character) =>
+      /[a-z]/.test(character) ? String.fromCodePoint(0x1f150 + code - 0x61) : character,
+    ),
+  ...Object.fromEntries(
+    [
+      '\u001b[?25h',
+      '\u009b31m',
+      '\u001b]0;title\u0007',
+      '\u001bM',
+      '\u001bPabc\u001b\\',
+      '\u001b[38:5:1m',
+      '\u001b[!p',
+      '\u001b]8;;x\u001b\\',
+    ].map((separator) => [`split by ${JSON.stringify(separator)}`, (key: string) => [...key].join(separator)]),
+  ),
+  'masked in the middle': (key) =>
+    `${key.slice(0, Math.floor(key.length / 2) - 2)}***${key.slice(Math.floor(key.length / 2) + 2)}`,
 };
 
 const WRAPPINGS: readonly ((text: string) => string)[] = [
@@ -99,21 +172,29 @@ const PLACES: Readonly<Record<string, (text: string) => { status?: number; body:
   }),
   'a refusal of the key': (text) => ({ status: 401, body: JSON.stringify({ error: { message: text } }) }),
   'no JSON': (text) => ({ status: 200, body: text }),
-  'a content type': (text) => ({ body: 'x', type: text.replace(/[^\x20-\x7e]/g, '?') }),
+  'a content type': (text) => ({ body: 'x', type: /^[\x20-\x7e]+$/.test(text) ? text : 'text/plain' }),
   'a field name': (text) => ({ body: listOf(sentRecord({ [text]: 1, active: 7 })) }),
 };
 
-/** Whether half of what was sent, letters and digits, is shown. */
-function shows(shown: string, sent: string): boolean {
-  const skeleton = (text: string) =>
-    text
-      .normalize('NFKC')
-      .toLowerCase()
-      .replace(/[^a-z0-9]/g, '');
-  const [where, what] = [skeleton(shown), skeleton(sent)];
-  const window = Math.max(16, Math.floor(what.length / 2));
-  for (let at = 0; at + window <= what.length; at += 1) if (where.includes(what.slice(at, at + window))) return true;
-  return shown.includes(sent);
+const skeleton = (text: string) =>
+  text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '');
+
+/** Whether half of what was sent, or twelve characters of the key in a row, are shown; letters and digits alone. */
+function shows(shown: string, sent: string, key: string): boolean {
+  const where = skeleton(shown);
+  const hasRunOf = (what: string, length: number) => {
+    for (let at = 0; at + length <= what.length; at += 1) if (where.includes(what.slice(at, at + length))) return true;
+    return false;
+  };
+  const what = skeleton(sent);
+  return (
+    shown.includes(sent) ||
+    hasRunOf(skeleton(key.replace(/^(?:test_)?sk_/, '')), 12) ||
+    hasRunOf(what, Math.max(16, Math.floor(what.length / 2)))
+  );
 }
 
 export const keyEcho: Kind = {
@@ -139,7 +220,7 @@ export const keyEcho: Kind = {
             .list()
             .catch((error: unknown) => error),
         );
-        if (shows(shown, encoded))
+        if (shows(shown, encoded, key))
           violations.push(`${name} of ${key.slice(0, 6)}… as ${place}: ${shown.slice(0, 300)}`);
       };
       for (const [index, [name, encode]] of entries.entries()) {

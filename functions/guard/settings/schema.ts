@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
+import { normalise } from '../text/normalise.ts';
 import { showName, showPath, showValue } from './fault.ts';
 import { isChat, isPlainAddress, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './formats.ts';
 import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
@@ -107,10 +108,10 @@ const providerOutage = z.union(
 const match = z
   .strictObject({
     id: text('an integration id', /^[\w.-]{1,256}$/).optional(),
-    integration: text('a provider such as "Amplitude"', /\S/).optional(),
+    integration: text('a provider such as "Amplitude"', /\S/).transform(normalise).optional(),
     target_platform: z.enum(['iOS', 'Android', 'Stripe'], '"iOS", "Android" or "Stripe"').optional(),
-    /** A glob: `*` any run of characters, `?` one. */
-    title: text('a title or a glob such as "*staging*"', /\S/).optional(),
+    /** A glob: `*` any run of characters, `?` one. Compared with titles as the guard shows them. */
+    title: text('a title or a glob such as "*staging*"', /\S/).transform(normalise).optional(),
   })
   .refine((criteria) => Object.keys(criteria).length > 0, 'at least one of id, integration, target_platform, title');
 

@@ -29,6 +29,7 @@ describe('settings', () => {
         production: {
           secretName: 'qonversion/production',
           apiUrl: 'https://api.qonversion.io/v4',
+          personalData: 'redact',
           policy: {
             mode: 'enforce',
             errorThreshold: 50,
