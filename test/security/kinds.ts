@@ -13,6 +13,7 @@ import { hostileBodies } from './hostile-bodies.ts';
 import { keyEcho } from './key-echo.ts';
 import type { Kind } from './kind.ts';
 import { logVolume } from './log-volume.ts';
+import { oddAnswers } from './odd-answers.ts';
 import { personalData } from './personal-data.ts';
 import { retryAfter } from './retry-after.ts';
 import { settingsText } from './settings-text.ts';
@@ -37,6 +38,7 @@ export const KINDS: readonly Kind[] = [
   textCost,
   globs,
   hostileBodies,
+  oddAnswers,
   logVolume,
   environmentProxy,
   retryAfter,
