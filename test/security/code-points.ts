@@ -77,12 +77,12 @@ export const codePoints: Kind = {
 
 /** By the Unicode Character Database that the engine carries, and what no class of it says. */
 const CLASSES =
-  /\p{Cc}|\p{Cf}|\p{Co}|\p{Cs}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}|\p{Noncharacter_Code_Point}|[\u2800\u3164\uffa0\u115f\u1160]/u;
+  /\p{Cc}|\p{Cf}|\p{Cn}|\p{Co}|\p{Cs}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}|\p{Noncharacter_Code_Point}|[\u2800\u3164\uffa0\u115f\u1160]/u;
 
-/** All but the private planes, of which some will do. */
+/** All but the private and the unassigned ones, of which some will do. */
 const UNSEEN: readonly number[] = Array.from({ length: 0x110000 }, (_, code) => code).filter(
   (code) =>
-    CLASSES.test(String.fromCodePoint(code)) && (!/\p{Co}/u.test(String.fromCodePoint(code)) || code % 97 === 0),
+    CLASSES.test(String.fromCodePoint(code)) && (!/\p{Co}|\p{Cn}/u.test(String.fromCodePoint(code)) || code % 97 === 0),
 );
 
 const MARKS = ['\u0300', '\u0351', '\u036b', '\u0489', '\u20dd', '\u0e47', '\u064b', '\u093c', '\u1dc4', '\u{1d167}'];
