@@ -7,7 +7,7 @@ export interface Mutation {
   /** Each stands exactly once in the file; a mutation that does not fit any more has to be written anew. */
   readonly edits: readonly (readonly [from: string, to: string])[];
   /** Which harness has to object. */
-  readonly harness: 'crash' | 'kill' | 'races' | 'chaos' | 'hostile' | 'text' | 'months';
+  readonly harness: 'crash' | 'kill' | 'races' | 'chaos' | 'hostile' | 'text' | 'months' | 'security';
 }
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -156,13 +156,27 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 4',
+    breaks: 'the key stays in what comes back',
+    file: 'functions/qonversion/client.ts',
+    edits: [['rest = remover.removeFrom(rest);', 'if (remover === undefined) return rest;']],
+    harness: 'security',
+  },
+  {
+    law: 'law 4',
+    breaks: 'a run of the key is not the key',
+    file: 'functions/qonversion/key-remover.ts',
+    edits: [['const MIN_RUN = 12;', 'const MIN_RUN = 1_200;']],
+    harness: 'security',
+  },
+  {
+    law: 'law 4',
     breaks: 'redirects are followed',
     file: 'functions/qonversion/http.ts',
     edits: [
       ['const answer = await answerTo(request, body);', 'let answer = await answerTo(request, body);'],
       [
-        '      return {\n        status:',
-        '      const to = answer.headers.location;\n      if (to !== undefined) answer = await answerTo(httpRequest(to, options), body);\n      return {\n        status:',
+        '    const status = answer.statusCode ?? 0;',
+        '    const to = answer.headers.location;\n    if (to !== undefined) answer = await answerTo(httpRequest(to, options), body);\n    const status = answer.statusCode ?? 0;',
       ],
     ],
     harness: 'hostile',
@@ -190,7 +204,10 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 5',
     breaks: 'terminal escapes and direction marks are passed on',
     file: 'functions/guard/text/normalise.ts',
-    edits: [["    .replace(UNSEEN, '')\n    .replace(GAP, ' ')\n", '']],
+    edits: [
+      ["    .replace(UNSEEN, '')\n", ''],
+      ["    .replace(GAP, ' ')\n", ''],
+    ],
     harness: 'text',
   },
   {

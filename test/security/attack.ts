@@ -1,10 +1,14 @@
 import type { Finding, Size } from '../faults/finding.ts';
 import { KINDS } from './kinds.ts';
 
-/** All kinds of attack as one fault harness. */
-export async function attackEverywhere(size: Size): Promise<readonly Finding[]> {
+/**
+ * All kinds of attack as one fault harness.
+ * @param first whether the first kind with a violation is enough
+ */
+export async function attackEverywhere(size: Size, first = false): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const { name, attack } of KINDS) {
+    if (first && findings.some(({ violations }) => violations.length > 0)) break;
     const { tried, violations } = await attack(size);
     findings.push({
       harness: `security, ${name}`,
