@@ -7,14 +7,19 @@ export class GuardError extends Error {
   override readonly name: string = 'GuardError';
 }
 
+/** Faults that are worth reading at once. */
+const MAX_FAULTS = 100;
+
 /** The settings do not say what they must; `faults` has one line per fault, each beginning with its path. */
 export class SettingsError extends GuardError {
   override readonly name = 'SettingsError';
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], source = 'settings') {
+    const left = faults.length - MAX_FAULTS;
+    const shown = left > 0 ? [...faults.slice(0, MAX_FAULTS), `… and ${left} more`] : faults;
     // A file may have any name.
-    super(`${safePath(source)}: ${faults.join('\n')}`);
+    super(`${safePath(source)}: ${shown.join('\n')}`);
     this.faults = faults;
   }
 }

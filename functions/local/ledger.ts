@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
@@ -74,12 +74,15 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
 
   /** Reads, changes and writes the file under the lock. */
   function change<T>(work: (file: LedgerFile) => { readonly file: LedgerFile; readonly result: T }): Promise<T> {
-    const locked = () =>
-      withLock(path, async () => {
-        const { file, result } = work(await readLedgerFile(path));
-        await writeFileAtomic(path, `${JSON.stringify(file, null, 2)}\n`, { mode: OWN_FILE });
+    const locked = async () => {
+      // The lock is that of the file, whatever link leads to it.
+      const target = await realpath(path).catch(() => path);
+      return withLock(target, async () => {
+        const { file, result } = work(await readLedgerFile(target));
+        await writeFileAtomic(target, `${JSON.stringify(file, null, 2)}\n`, { mode: OWN_FILE });
         return result;
       });
+    };
     return oneAtATime(locked);
   }
 }

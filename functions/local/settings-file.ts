@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { describeError, SettingsError } from '../guard/errors.ts';
 import { showPath } from '../guard/settings/fault.ts';
-import { parseSettings, type Settings } from '../guard/settings/schema.ts';
+import { parseSettings, type Settings, unlessTooDeep } from '../guard/settings/schema.ts';
 
 /** The key of the settings inside `cdk.json`'s context. */
 export const CONTEXT_KEY = 'integration-guard';
@@ -38,7 +38,15 @@ export function repeatedEntries(text: string, path: string): readonly string[] {
   return parseJson(text, path).repeated;
 }
 
-function parseJson(text: string, path: string): { readonly document: unknown; readonly repeated: readonly string[] } {
+function parseJson(text: string, path: string): ReturnType<typeof parseDocument> {
+  // Some editors write a byte-order mark.
+  return unlessTooDeep(path, () => parseDocument(text.replace(/^\ufeff/, ''), path));
+}
+
+function parseDocument(
+  text: string,
+  path: string,
+): { readonly document: unknown; readonly repeated: readonly string[] } {
   const errors: ParseError[] = [];
   const tree = parseTree(text, errors, { allowTrailingComma: true });
   const [first] = errors;

@@ -51,7 +51,7 @@ export function createHttp(): Http {
 
   async function exchange({ url, method, headers, body, signal, maxBytes }: HttpRequest): Promise<HttpAnswer> {
     const options = { method, headers: { ...headers, 'accept-encoding': 'gzip' }, signal };
-    const request = url.startsWith('https:')
+    const request = /^https:/i.test(url)
       ? httpsRequest(url, { ...options, agent: encrypted })
       : httpRequest(url, { ...options, agent: plain });
     const answer = await answerTo(request, body);

@@ -23,10 +23,19 @@ function spellingsOf(text: string): readonly string[] {
   const given = text.slice(0, EXAMINED_CHARACTERS);
   const visible = given.normalize('NFKC').replace(/[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Zs}]/gu, '');
   const decoded = decodePercents(decodePercents(visible));
-  const encoded = [...given.matchAll(/[\w+/-]{16,}={0,2}/g)].map(([run]) =>
-    Buffer.from(run, 'base64').toString('latin1'),
-  );
-  return [given, visible, decoded, ...encoded.filter((plain) => /^[\x20-\x7e]+$/.test(plain))];
+  // A slash may be a part of base64 or stand between the parts of a name.
+  const runs = [...given.matchAll(/[\w+/-]{16,}/g), ...given.matchAll(/[\w+-]{16,}/g)].map(([run]) => run);
+  const encoded = runs.flatMap((run) => [
+    Buffer.from(run, 'base64'),
+    Buffer.from(/^[0-9a-f]+$/i.test(run) ? run : '', 'hex'),
+  ]);
+  const plain = encoded.map((bytes) => bytes.toString('latin1').trim()).filter((text) => /^[\x20-\x7e]+$/.test(text));
+  return [given, visible, decoded, withPlainHosts(decoded), [...visible].reverse().join(''), ...plain];
+}
+
+/** Addresses without a port and without the dot that may end a host. */
+function withPlainHosts(text: string): string {
+  return text.replace(/(https?:[\\/]{2}[^\\/?#\s":]{1,255}?)\.?(?::\d{1,5})?(?=[\\/?#"]|$)/gi, '$1');
 }
 
 function decodePercents(text: string): string {
@@ -36,16 +45,13 @@ function decodePercents(text: string): string {
 /** By the vendors' own prefixes and lengths. */
 const FORMS: readonly (readonly [string, RegExp])[] = [
   ['a key of Stripe', /(?:^|[^a-z0-9])(?:[srpe]k_(?:live|test|org)_|whsec_)[\w-]{4}/i],
-  ['a Secret Key of Qonversion', /(?:^|[^a-z0-9])(?:test_)?sk_[\w-]{4}/i],
+  ['a Secret Key of Qonversion', /(?:^|[^a-z0-9])(?:test_)?sk_(?:(?=[\w-]*\d)[\w-]{4}|[\w-]{20})/i],
   ['a key of AWS', /(?:^|[^A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])/],
-  [
-    'a secret access key of AWS',
-    /(?<![\w+%.-])(?=\S{0,39}\d)(?=\S{0,39}[A-Z])(?=\S{0,39}[a-z])[A-Za-z0-9/+]{40}(?![\w/+=%.-])/,
-  ],
+  ['a secret access key of AWS', /(?<![\w+%.-])(?=\S{0,39}\d)(?=\S{0,38}[a-z][A-Z])[A-Za-z0-9/+]{40}(?![\w/+=%.-])/],
   ['a session token of AWS', /(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[\w/+=-]{20}/],
   [
     'an access token',
-    /(?:^|[^A-Za-z0-9])(?:gh[pousr]_|github_pat_|glpat-|xox[abceprs]-|xapp-|ya29\.|AIza|SG\.|shp(?:at|ss|ca|pa)_|npm_|hf_|pypi-|dop_v1_|sk-|dapi|rk-)[\w.-]{16}/,
+    /(?:^|[^A-Za-z0-9])(?:gh[pousr]_|github_pat_|glpat-|xox[abceprs]-|xapp-|ya29\.|AIza|shp(?:at|ss|ca|pa)_|pypi-|dop_v1_)[\w.-]{16}|(?:^|[^A-Za-z0-9])(?:npm_|hf_|dapi|rk-|sk-(?:proj-|ant-\w{1,9}-)?)(?=[A-Za-z]*\d)[A-Za-z0-9]{16}|SG\.(?=[\w-]*\d)[\w-]{16}/,
   ],
   ['a JSON Web Token', /eyJ[\w-]{8,}\.[\w-]{8,}/],
   ['a private key', /-----BEGIN[A-Z ]*PRIVATEKEY|-----BEGIN [A-Z ]*PRIVATE KEY/],
@@ -71,8 +77,9 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
         String.raw`alert\.victorops\.com[\\/]integrations[\\/]`,
         String.raw`api\.telegram\.org[\\/]bot`,
         String.raw`webhook\.site[\\/]\w`,
-        // Whatever the host, a query that says what it carries.
-        String.raw`https?:[\\/]{2}[^\s"]*[?&;](?:[\w.-]*[_.-])?(?:(?:api|access|auth|routing|integration)?(?:key|token)|secret|sig|signature|password|pwd|code)=[^&\s"]`,
+        // Whatever the host, a query that says what it carries, and a value that nobody would choose.
+        String.raw`https?:[\\/]{2}[^\s"]*[?&;][\w.-]*(?:secret|sig|signature|passwd|password|pwd)=[^&\s"]`,
+        String.raw`https?:[\\/]{2}[^\s"]*[?&;][\w.-]*(?:key|token|code|auth|jwt)=(?:(?=[^&\s"]*\d)[^&\s"]{8}|[^&\s"]{16})`,
       ].join('|'),
       'i',
     ),
@@ -84,13 +91,17 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
  * it is what lets a stranger post there.
  */
 export function secretInEndpoint(text: string): string | null {
-  const [, rest = ''] = /^https:[\\/]{2}[^\\/?#]*(.*)$/su.exec(decodePercents(decodePercents(text))) ?? [];
+  const [, rest = ''] = /^https:[\\/]{2}[^\\/?#]*(.*)$/isu.exec(decodePercents(decodePercents(text))) ?? [];
   return rest.split(/[^\w-]+/).some(looksRandom) ? WEBHOOK : null;
 }
 
 function looksRandom(word: string): boolean {
   if (/^[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(word)) return true;
-  const digits = word.replace(/\D/g, '').length;
-  const isMixed = /[a-z]/.test(word) && /[A-Z]/.test(word);
-  return word.length >= 16 && /[a-z]/i.test(word) && (digits >= 3 || (digits >= 1 && isMixed && !word.includes('-')));
+  // Names are words with a number at most: "integration-guard-2024".
+  return word.split(/[-_]+/).some((part) => {
+    const digits = part.replace(/\D/g, '').length;
+    const isMixed = /[a-z]/.test(part) && /[A-Z]/.test(part);
+    const isLong = part.length >= 16 || (part.length >= 10 && word.length >= 20);
+    return isLong && /[a-z]/i.test(part) && (digits >= 3 || (digits >= 1 && isMixed));
+  });
 }

@@ -425,6 +425,20 @@ export type Subscription = z.output<typeof subscription>;
  * @throws SettingsError with one line per fault, each beginning with the path of the fault.
  */
 export function parseSettings(document: unknown, source = 'settings'): Settings {
+  return unlessTooDeep(source, () => parseDocument(document, source));
+}
+
+/** @throws SettingsError when the document is nested so deep that reading it takes all of the stack */
+export function unlessTooDeep<Result>(source: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new SettingsError(['expected settings, got something that is nested too deep'], source);
+  }
+}
+
+function parseDocument(document: unknown, source: string): Settings {
   // Alone: a sentence about another fault could show what is next to it.
   const secrets = findMisplacedSecrets(document, []);
   if (secrets.length > 0) throw new SettingsError(secrets, source);
