@@ -22,12 +22,12 @@ import { raceEverywhere } from './races.ts';
 const HARNESSES: Readonly<Record<string, (size: Size, first: boolean) => Promise<readonly Finding[]>>> = {
   races: raceEverywhere,
   months: simulateMonths,
+  security: attackEverywhere,
   kill: killEverywhere,
   crash: crashEverywhere,
   hostile: faceHostility,
   chaos: liveInChaos,
   text: showHostileText,
-  security: attackEverywhere,
 };
 
 const SIZES = ['quick', 'full', 'soak'] as const satisfies readonly Size[];
