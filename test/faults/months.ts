@@ -942,24 +942,29 @@ const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> 
   soak: Array.from({ length: 20 }, (_, index) => ({ seed: 100 + index, integrations: 300, days: 120 })),
 };
 
+/** The large project takes as long as all others, and lives with the usual recovery only. */
+function livesOf(size: Size, recovery: RecoveryMode): readonly Omit<MonthsOptions, 'recovery'>[] {
+  return LIVES[size].filter(({ integrations }) => size !== 'full' || recovery === 'probe' || integrations <= 40);
+}
+
 /** @param first whether the first life with a violation is enough */
 export async function simulateMonths(size: Size, first = false): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const recovery of ['manual', 'probe'] as const) {
     const lives: Months[] = [];
-    for (const life of LIVES[size]) {
+    for (const life of livesOf(size, recovery)) {
       lives.push(await liveMonths({ ...life, recovery }));
       if (first && lives.some(({ violations }) => violations.length > 0)) break;
     }
     const total = (field: Exclude<keyof Months, 'violations'>) => lives.reduce((sum, months) => sum + months[field], 0);
-    const days = LIVES[size].reduce((sum, life) => sum + life.days, 0);
+    const days = livesOf(size, recovery).reduce((sum, life) => sum + life.days, 0);
     findings.push({
       harness: `months, ${recovery} recovery`,
       unit: 'simulated days',
       tried: days,
       violations: lives.flatMap(({ violations }) => violations),
       figures: {
-        'integration-days': LIVES[size].reduce((sum, life) => sum + life.days * life.integrations, 0),
+        'integration-days': livesOf(size, recovery).reduce((sum, life) => sum + life.days * life.integrations, 0),
         passes: total('passes'),
         'of them disturbed': total('disturbed'),
         'held by the blast radius': total('held'),

@@ -457,7 +457,7 @@ export async function raceEverywhere(size: Size, first = false): Promise<readonl
   }
   const everyOrder = { harness: 'races, every order of small cases', unit: 'interleavings', tried, violations };
   if (enough()) return [everyOrder];
-  return [everyOrder, await raceAtRandom(size === 'quick' ? 500 : 10_000, cases)];
+  return [everyOrder, await raceAtRandom({ quick: 500, full: 5_000, soak: 50_000 }[size], cases)];
 }
 
 /** Three actors have a hundred times as many orders as two, and each happening ten times as many as none. */
