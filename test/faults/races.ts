@@ -465,8 +465,7 @@ function isTooMuch({ actors, happenings, beginning }: Case, size: Size): boolean
   if (actors.length > 2) return size === 'quick' || happenings.length > (size === 'soak' ? 1 : 0);
   if (size === 'soak' || actors.length === 1 || happenings.length < 2) return false;
   // Recovery is no matter until a probe is due, so one kind of it is enough for the longer ones.
-  if (size === 'quick' || beginning.name === 'due to trip, manual') return true;
-  return happenings.length > 2 && beginning.name !== 'due to trip, probe';
+  return size === 'quick' || beginning.name === 'due to trip, manual' || happenings.length > 2;
 }
 
 /** Three passes and an operator at once, three happenings, over several integrations. */
