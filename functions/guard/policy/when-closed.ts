@@ -186,9 +186,10 @@ function endStretch(situation: Situation, entry: Entry): Watched {
   const { record, policy, now } = situation;
   const announced = stretchNotice(entry.notices);
   if (announced === null) return { entry, alerts: [] };
-  // A count that fell without a delivery is from a list that lags.
+  // A count that fell without a delivery is from a list that lags, above all when it knows of no failure of this stretch.
   const failed = record.last_error_at === null ? CALM_MINUTES : minutesBetween(record.last_error_at, now);
-  const isReset = record.delivery_error_count === 0 && failed >= CALM_MINUTES;
+  const isReset =
+    record.delivery_error_count === 0 && failed >= CALM_MINUTES && isLater(record.last_error_at, announced.since);
   if (!isLater(record.last_delivery_at, announced.since) && !isReset) return { entry, alerts: [] };
   // Some deliveries long: of what fails and delivers by turns, each turn would be an alert.
   if (entry.flapping !== null && failed < CALM_MINUTES) return { entry, alerts: [] };

@@ -235,6 +235,19 @@ describe('a list that lags', () => {
     expect(told(harness).at(-1)).toBe('integration.recovered');
   });
 
+  it('behind the failures is no recovery', async () => {
+    const harness = createDefaultsHarness();
+    addBusy(harness, 'good');
+    addBusy(harness, 'broken');
+    await harness.run(10);
+    const before = await harness.api.list();
+    harness.world.breakDown('broken', 'HTTP 401');
+    await harness.run(45);
+    expect(told(harness)).toEqual(['integration.failing']);
+    await runPass({ ...harness.ports, api: { ...harness.api, list: async () => before } }, harness.project);
+    expect(told(harness)).toEqual(['integration.failing']);
+  });
+
   it('is empty for two days: said once, and nothing concluded', async () => {
     const harness = createDefaultsHarness();
     for (const id of idsOf(6)) addBusy(harness, id);
