@@ -24,7 +24,10 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
   fail('Node ' + process.versions.node + ' does not run the TypeScript sources. Build them first: npm run build');
 } else {
   import(url.pathToFileURL(canRunSource ? source : built).href).catch(function (error) {
-    var reason = String(error && error.message).split('\n')[0].replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
+    var reason = String(Object(error).message)
+      .split('\n')[0]
+      .replace(/[^\x20-\x7e]/g, '?')
+      .slice(0, 300);
     fail('the command line cannot be loaded (' + reason + '). Install it again: npm ci');
   });
 }
