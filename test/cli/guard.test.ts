@@ -537,7 +537,7 @@ describe('guard doctor', () => {
     const { code, out } = await guard('doctor');
     expect(code).toBe(1);
     expect(out.replace(/\s+/g, ' ')).toContain(
-      `${settingsFile}: projects.production.policy.errorThreshold: expected a positive integer, got "fifty"`,
+      '/settings.json: projects.production.policy.errorThreshold: expected a positive integer, got "fifty"',
     );
   });
 });
