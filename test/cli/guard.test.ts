@@ -21,7 +21,7 @@ beforeEach(async () => {
   sandbox = await startSandbox({ production: new World({ startAt: new Date().toISOString() }) });
   sandbox.regenerateKey(runKey());
   for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
-  folder = await mkdtemp(join(tmpdir(), 'guard-cli-'));
+  folder = await mkdtemp(join(tmpdir(), 'cli-'));
   settingsFile = join(folder, 'settings.json');
   ledgerFile = join(folder, 'ledger.json');
   await writeSettings({});
