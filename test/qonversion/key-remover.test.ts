@@ -44,8 +44,8 @@ describe('the removal of the key', () => {
   });
 
   it('takes a piece of it out with the rest', () => {
-    const remover = createKeyRemover('sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU');
-    expect(remover.removeFrom('Bearer sk_q7Wm2ZrT9xKp***8cYdL3fHs6J')).toBe('Bearer sk_[redacted]***[redacted]');
+    const remover = createKeyRemover('sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU');
+    expect(remover.removeFrom('Bearer sk_fake_q7Wm2ZrT9xKp***8cYdL3fHs6J')).toBe('Bearer sk_[redacted]***[redacted]');
     expect(remover.removeFrom('order q7Wm2ZrT9')).toBe('order q7Wm2ZrT9');
   });
 });

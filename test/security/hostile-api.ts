@@ -5,7 +5,7 @@ import { NOON } from '../support/builders.ts';
 import { close, listen } from '../support/loopback.ts';
 
 /** A key of the form of real ones, and nobody's. */
-export const A_KEY = 'sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
+export const A_KEY = 'sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
 
 /** A Qonversion that says what a test wants it to say, and the real client in front of it. */
 export interface HostileApi {

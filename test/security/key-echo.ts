@@ -5,9 +5,9 @@ import type { Kind } from './kind.ts';
 /** Row by row as an adversary found them, then composed at random. */
 
 const KEYS = [
-  'sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU',
-  'test_sk_0f3a9c5be81d7246f0a1b2c3d4e5f607',
-  'sk_live-Long_Key-4hT8_zQ2nX6-vB9mC3_kL7pR1wY5-dF0gJsAeUi4oP8tZ2xV6bN9mQ3',
+  'sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU',
+  'test_sk_fake_0f3a9c5be81d7246f0a1b2c3d4e5f607',
+  'sk_fake-Long_Key-4hT8_zQ2nX6-vB9mC3_kL7pR1wY5-dF0gJsAeUi4oP8tZ2xV6bN9mQ3',
 ] as const;
 
 const each = (text: string, form: (code: number, character: string) => string) =>

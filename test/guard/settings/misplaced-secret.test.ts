@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { secretIn, secretInEndpoint, WEBHOOK } from '../../../functions/guard/settings/misplaced-secret.ts';
 
-const KEY = 'sk_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
+const KEY = 'sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 describe('a secret in the settings', () => {
