@@ -21,16 +21,9 @@ import {
 } from './errors.ts';
 import { BodyTooLargeError, createHttp, type Http, type HttpAnswer } from './http.ts';
 import { createKeyRemover, type KeyRemover } from './key-remover.ts';
-import {
-  type ErrorEnvelope,
-  INTEGRATION_ID,
-  parseErrorEnvelope,
-  parseList,
-  parseRecord,
-  shownText,
-  type TextRules,
-} from './schema.ts';
+import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
 import type { KeySource, SecretKey } from './secret-key.ts';
+import { shownText, type TextRules } from './shown-text.ts';
 import { createPace, type Pace } from './throttle.ts';
 
 /**

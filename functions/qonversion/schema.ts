@@ -1,10 +1,7 @@
 import * as z from 'zod/mini';
 import { $ZodObjectJIT } from 'zod/v4/core';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model/integration.ts';
-import type { PersonalData } from '../guard/settings/schema.ts';
-import { normalise } from '../guard/text/normalise.ts';
-import { redactPersonalData } from '../guard/text/personal-data.ts';
-import { safeText, shorten } from '../guard/text/sanitize.ts';
+import { errorMessage, shownName, shownText, type TextRules } from './shown-text.ts';
 
 /** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
 export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;
@@ -76,23 +73,13 @@ export function parseList(body: unknown): Parsed<z.output<typeof list>> {
 
 const identified = z.object({ id: z.string().check(z.regex(INTEGRATION_ID)) });
 
-/** What is done to text of the API before anybody sees it. */
-export interface TextRules {
-  /** Whether error messages keep what identifies a person. */
-  readonly personalData: PersonalData;
-  /** Takes the Secret Key out of a text. */
-  readonly withoutKey: (text: string) => string;
-}
-
-const USUAL_RULES: TextRules = { personalData: 'redact', withoutKey: (text) => text };
-
 /**
  * One record, or what is wrong with it and the id if at least that is readable. A record whose id holds the key is not readable: what
  * is shown of an integration is its id, everywhere.
  */
 export function parseRecord(
   body: unknown,
-  rules: TextRules = USUAL_RULES,
+  rules: TextRules,
 ): { readonly record: IntegrationRecord } | { readonly invalid: InvalidRecord } {
   const parsed = z.safeParse(compiledRecord, body);
   if (parsed.success) {
@@ -108,11 +95,6 @@ export function parseRecord(
 
 const MAX_TITLE_LENGTH = 255;
 const MAX_PROVIDER_LENGTH = 120;
-const MAX_MESSAGE_LENGTH = 1_000;
-/** What is looked at of a message, escapes and all. */
-const MAX_RAW_MESSAGE_LENGTH = 4_096;
-/** Some megabytes. */
-const MAX_KNOWN_TEXTS = 2_048;
 
 /** The same with every field bounded: from here on no text of others is longer than what a person reads. */
 function bounded(value: IntegrationRecord, rules: TextRules): IntegrationRecord {
@@ -125,47 +107,14 @@ function bounded(value: IntegrationRecord, rules: TextRules): IntegrationRecord 
   } = value;
   return {
     ...value,
-    title: name(title, MAX_TITLE_LENGTH, rules),
-    integration: name(integration, MAX_PROVIDER_LENGTH, rules),
+    title: shownName(title, MAX_TITLE_LENGTH, rules),
+    integration: shownName(integration, MAX_PROVIDER_LENGTH, rules),
     created_at: toMoment(value.created_at),
     updated_at: toMoment(value.updated_at),
     last_delivery_at: deliveredAt === null ? null : toMoment(deliveredAt),
     last_error_at: failedAt === null ? null : toMoment(failedAt),
-    last_error_message: message === null ? null : rules.withoutKey(knownErrorText(message, rules.personalData)),
+    last_error_message: message === null ? null : errorMessage(message, rules),
   };
-}
-
-/** Names are matched with the settings, so nothing but the key is taken out of them here. */
-function name(text: string, maxLength: number, { withoutKey }: TextRules): string {
-  return shorten(withoutKey(normalise(text.slice(0, 4 * maxLength))), maxLength);
-}
-
-/**
- * What is kept from here on is what is shown: credentials and, unless it is wanted, personal data are gone. The cut comes last, or it
- * would leave a half of what is blanked.
- */
-function errorText(text: string, maxLength: number, personalData: PersonalData): string {
-  const safe = safeText(text, 2 * maxLength);
-  return shorten(personalData === 'show' ? safe : redactPersonalData(safe), maxLength);
-}
-
-/** Any other text of an answer, for a message. */
-export function shownText(text: string, maxLength: number, { withoutKey }: TextRules): string {
-  return withoutKey(errorText(text, maxLength, 'redact'));
-}
-
-const errorTexts = new Map<string, string>();
-
-/** Most messages are those of the pass before, and to make one safe takes longer than to read its record. */
-function knownErrorText(text: string, personalData: PersonalData): string {
-  const begin = text.slice(0, MAX_RAW_MESSAGE_LENGTH);
-  const key = `${personalData} ${begin}`;
-  const known = errorTexts.get(key);
-  if (known !== undefined) return known;
-  const safe = errorText(begin, MAX_MESSAGE_LENGTH, personalData);
-  if (errorTexts.size >= MAX_KNOWN_TEXTS) errorTexts.clear();
-  errorTexts.set(key, safe);
-  return safe;
 }
 
 /** ISO 8601 allows any number of digits after the second, and moments go into the ledger: milliseconds are enough. */
@@ -180,17 +129,17 @@ function asUsual(text: string): string | null {
 }
 
 /** The API's error envelope, or null when the body is something else. */
-export function parseErrorEnvelope(body: unknown, { withoutKey }: TextRules): ErrorEnvelope | null {
+export function parseErrorEnvelope(body: unknown, rules: TextRules): ErrorEnvelope | null {
   const parsed = envelope.safeParse(body);
   if (!parsed.success) return null;
   const { type, code, message, details } = parsed.data.error;
   return {
-    type: type == null ? null : withoutKey(safeText(type, 60)),
-    code: code == null ? null : withoutKey(safeText(code, 60)),
-    message: message == null ? null : withoutKey(errorText(message, 200, 'redact')),
+    type: type == null ? null : shownText(type, 60, rules),
+    code: code == null ? null : shownText(code, 60, rules),
+    message: message == null ? null : shownText(message, 200, rules),
     details: (details ?? []).slice(0, MAX_DETAILS).map((detail) => ({
-      field: withoutKey(safeText(detail.field, 60)),
-      message: withoutKey(errorText(detail.message, 200, 'redact')),
+      field: shownText(detail.field, 60, rules),
+      message: shownText(detail.message, 200, rules),
     })),
   };
 }

@@ -3,7 +3,7 @@ import { parseRecord } from '../../functions/qonversion/schema.ts';
 import { sentRecord } from '../security/hostile-api.ts';
 
 const parsed = (fields: Readonly<Record<string, unknown>>) => {
-  const result = parseRecord(sentRecord(fields));
+  const result = parseRecord(sentRecord(fields), { personalData: 'redact', withoutKey: (text) => text });
   return 'record' in result ? result.record : null;
 };
 

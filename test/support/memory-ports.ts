@@ -21,6 +21,9 @@ import type { World } from '../../functions/sandbox/world.ts';
 import { NOON } from './builders.ts';
 import { itemSize, MAX_ITEM_BYTES } from './item-size.ts';
 
+/** A world has no key to remove. */
+const NO_KEY = { personalData: 'redact', withoutKey: (text: string) => text } as const;
+
 /** In-memory twins of the ports, for tests that need no server. The contract suites run over them as over the real ones. */
 
 export interface TestClock extends Clock {
@@ -179,7 +182,7 @@ export function createWorldApi(world: World): WorldApi {
     async list() {
       traffic.requests += 1;
       if (listError !== null) throw listError;
-      const parsed = world.list().map((record) => parseRecord(record));
+      const parsed = world.list().map((record) => parseRecord(record, NO_KEY));
       return {
         records: parsed.flatMap((result) => ('record' in result ? [result.record] : [])),
         invalid: parsed.flatMap((result) => ('invalid' in result ? [result.invalid] : [])),
@@ -190,7 +193,7 @@ export function createWorldApi(world: World): WorldApi {
       traffic.requests += 1;
       if (statusFailure !== null) return statusFailure;
       statusCalls.push([id, status]);
-      const result = parseRecord(world.setStatus(id, status) ?? null);
+      const result = parseRecord(world.setStatus(id, status) ?? null, NO_KEY);
       if ('invalid' in result) {
         const error = new NotFoundError(`Qonversion does not know integration ${id} (404)`);
         return { outcome: 'refused', error };
