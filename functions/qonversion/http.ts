@@ -83,11 +83,6 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 function answerTo(request: ClientRequest, body: string | null): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
-    request.once('upgrade', (_answer, socket) => {
-      socket.destroy();
-      reject(new Error('the server wants to speak another protocol'));
-    });
-    request.once('close', () => reject(new Error('the connection was closed without an answer')));
     // For good: a connection can also break after the answer has begun, and nobody else listens then.
     request.on('error', reject);
     request.end(body ?? undefined);

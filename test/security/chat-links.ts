@@ -224,6 +224,8 @@ function faultOf({ content, metadata }: ChatNotification, codeIsFree: boolean): 
     const text = ours.replace(/`npx guard [^`]*`/g, '').replace(codeIsFree ? /`[^`]*`/g : /`/g, '');
     for (const [what, pattern] of MADE) if (pattern.test(text)) return `${what} in ${JSON.stringify(line)}`;
   }
+  // It names the thread to the service, which does not say where else it shows it.
+  if (/[^\w/:.-]/.test(metadata.threadId)) return `text of others in the thread ${JSON.stringify(metadata.threadId)}`;
   return null;
 }
 
