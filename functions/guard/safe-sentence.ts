@@ -1,8 +1,10 @@
-import { safeText } from './text/sanitize.ts';
+import { secretIn } from './settings/misplaced-secret.ts';
+import { normalise } from './text/normalise.ts';
+import { safeText, shorten } from './text/sanitize.ts';
 
 /**
- * A sentence about something on this machine, made safe like any text of others. Paths are looked at name by name: a long one has
- * the form of a credential, and a message that hides which file it is about helps nobody.
+ * A sentence about something on this machine, made safe like any text of others. Paths are looked at name by name: a message that
+ * hides which file it is about helps nobody.
  */
 export function safeSentence(text: string, maxLength: number): string {
   const paths: string[] = [];
@@ -14,9 +16,12 @@ export function safeSentence(text: string, maxLength: number): string {
   return safe.length > maxLength ? `${safe.slice(0, maxLength - 1)}…` : safe;
 }
 
+/** Each name of the path as it is, unless it is a secret by its vendor's form: "guard-cli-7w5NL3" only looks random. */
 export function safePath(path: string): string {
   const names = path.slice(0, MAX_PATH_CHARACTERS).split('/');
-  return names.map((name) => safeText(name, MAX_NAME_CHARACTERS)).join('/');
+  return names
+    .map((name) => (secretIn(name) === null ? shorten(normalise(name), MAX_NAME_CHARACTERS) : '[redacted]'))
+    .join('/');
 }
 
 const MAX_PATH_CHARACTERS = 300;

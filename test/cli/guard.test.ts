@@ -21,7 +21,7 @@ beforeEach(async () => {
   sandbox = await startSandbox({ production: new World({ startAt: new Date().toISOString() }) });
   sandbox.regenerateKey(runKey());
   for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
-  folder = await mkdtemp(join(tmpdir(), 'cli-'));
+  folder = await mkdtemp(join(tmpdir(), 'guard-cli-'));
   settingsFile = join(folder, 'settings.json');
   ledgerFile = join(folder, 'ledger.json');
   await writeSettings({});
@@ -537,7 +537,7 @@ describe('guard doctor', () => {
     const { code, out } = await guard('doctor');
     expect(code).toBe(1);
     expect(out.replace(/\s+/g, ' ')).toContain(
-      '/settings.json: projects.production.policy.errorThreshold: expected a positive integer, got "fifty"',
+      `${settingsFile}: projects.production.policy.errorThreshold: expected a positive integer, got "fifty"`,
     );
   });
 });

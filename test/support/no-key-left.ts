@@ -10,7 +10,7 @@ import { KEY_VARIABLE } from './run-key.ts';
  * in there. A file with another secret in it, written on purpose, shows that the look finds what is there.
  */
 export async function setup(): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'run-'));
+  const folder = await mkdtemp(join(tmpdir(), 'guard-test-run-'));
   const secret = randomBytes(24).toString('hex');
   const planted = randomBytes(24).toString('hex');
   await writeFile(join(folder, 'planted.log'), `a line with a part of a key: ${planted.slice(11, 19)}\n`);
