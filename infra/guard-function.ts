@@ -57,7 +57,7 @@ export function createGuardFunction(scope: Construct, id: string, props: GuardFu
 
 /**
  * The settings that travel with the code. No function looks at the subscriptions, which are SNS's business and hold addresses of
- * people and of endpoints: whoever may read a function's code need not read those.
+ * people and of endpoints: a reader of a function's code need not read those.
  */
 function withoutSubscriptions(settings: Settings): Settings {
   return { ...settings, alerts: { ...settings.alerts, subscriptions: [] } };

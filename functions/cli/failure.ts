@@ -51,7 +51,7 @@ function isForeseen(error: unknown): error is Error {
 /** The most of an argument, a name or an answer that an error repeats. */
 const LINE_CHARACTERS = 1_000;
 
-/** Text that may hold what somebody else wrote, as one line that a terminal only shows. */
+/** Text that may hold untrusted text, as one line that a terminal only shows. */
 export function safeLine(text: string): string {
   return safeSentence(text, LINE_CHARACTERS);
 }

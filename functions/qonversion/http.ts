@@ -101,7 +101,7 @@ async function readExplanation(answer: IncomingMessage): Promise<Buffer> {
 const MAX_EXPLANATION_BYTES = 64 * 1024;
 
 function decompressed(answer: IncomingMessage): Readable {
-  // An error of either ends the other, and whoever reads.
+  // An error of either ends the other, and the reader.
   return /^(?:x-)?gzip$/i.test(answer.headers['content-encoding'] ?? '')
     ? pipeline(answer, createGunzip(), () => undefined)
     : answer;

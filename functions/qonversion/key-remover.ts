@@ -7,7 +7,7 @@ import { normalise, TERMINAL_ESCAPE } from '../guard/text/normalise.ts';
  * are the second net.
  *
  * Texts are compared by their letters and digits alone, in lower case. Twelve of a key in a row are not chance, nor are two times
- * eight in one text. Texts are meant to be short, as all text is that somebody reads: the work grows with their length, but it is no little work.
+ * eight in one text. Texts are meant to be short, as all text for readers is: the work grows with their length, but it is no little work.
  */
 export interface KeyRemover {
   /** Whether the text holds the key, a run of twelve characters of it, or two of eight. */

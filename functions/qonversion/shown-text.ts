@@ -3,9 +3,9 @@ import { normalise } from '../guard/text/normalise.ts';
 import { redactPersonalData } from '../guard/text/personal-data.ts';
 import { safeText, shorten } from '../guard/text/sanitize.ts';
 
-/** What becomes of text of the API before it is kept or shown. Each function ends with the removal of the key (decision 11). */
+/** Makes text of the API fit to be kept and shown. Each function ends with the removal of the key (decision 11). */
 
-/** What is done to text of the API before anybody sees it. */
+/** What is done to text of the API before it is kept or shown. */
 export interface TextRules {
   /** Whether error messages keep what identifies a person. */
   readonly personalData: PersonalData;
@@ -38,7 +38,7 @@ export function shownText(text: string, maxLength: number, { withoutKey }: TextR
   return withoutKey(errorText(text, maxLength, 'redact'));
 }
 
-/** `last_error_message`, which is somebody else's prose about somebody else's users. */
+/** `last_error_message`, the provider's prose about the customer's users. */
 export function errorMessage(text: string, rules: TextRules): string {
   return rules.withoutKey(knownErrorText(text, rules.personalData));
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toJsonText } from '../cli/failure.ts';
 import { paint, table } from '../cli/format.ts';
+import { shellWord } from '../guard/model/command-line.ts';
 import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
 import { describeType } from '../guard/model/event-catalogue.ts';
 import { type PassReport, runPass } from '../guard/pass/run-pass.ts';
@@ -310,7 +311,7 @@ async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): P
     '',
     `The sandbox stays up at ${sandbox.url}. In another terminal, in this folder:`,
     '',
-    `  export QONVERSION_SECRET_KEY=${PRODUCTION_KEY} GUARD_SETTINGS=${settingsFile} GUARD_LEDGER=${join(folder, 'ledger.json')}`,
+    `  export QONVERSION_SECRET_KEY=${PRODUCTION_KEY} GUARD_SETTINGS=${shellWord(settingsFile)} GUARD_LEDGER=${shellWord(join(folder, 'ledger.json'))}`,
     '  npx guard list',
     '  npx guard pause slack-wins && npx guard resume slack-wins',
     `  curl -s ${sandbox.controlUrl}/break -d '{"id":"af-ios","message":"HTTP 500"}'   # a provider goes down`,

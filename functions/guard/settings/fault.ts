@@ -2,7 +2,7 @@ import { safeText } from '../text/sanitize.ts';
 import { secretIn } from './misplaced-secret.ts';
 
 /**
- * The sentences about faults in the settings. They show names and values from a file that somebody else may have written, so
+ * The sentences about faults in the settings. They show names and values from a file that another person may have written, so
  * everything foreign goes through this file: one line, nothing that a terminal would obey, nothing that looks like a secret, cut.
  */
 

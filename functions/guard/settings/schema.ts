@@ -273,7 +273,7 @@ const MAX_AT_ONCE = 1_000;
 const fleetOfWholePolicies = z
   .strictObject({
     /**
-     * Of the secrets that may be projects; a project's name is what follows. Without one, whoever may tag any secret of the
+     * Of the secrets that may be projects; a project's name is what follows. Without one, a person who may tag any secret of the
      * account would have the guard read it.
      */
     secretNamePrefix: text(

@@ -1,7 +1,7 @@
 import { classifyName, isProse, isScheme, type NameKind, type Tie } from './credential-names.ts';
 
 /**
- * Blanks out what is, or looks like, a credential, whoever's it is. Errs on the side of blanking: an alert stays readable without
+ * Blanks out what is, or looks like, a credential of anyone. Errs on the side of blanking: an alert stays readable without
  * the value. Every step reads the text once, and doing it again changes nothing.
  */
 export function redactCredentials(text: string): string {

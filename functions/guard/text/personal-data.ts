@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * Blanks out what identifies a person in somebody else's error message: mail addresses, IBANs, card numbers, IP addresses and
+ * Blanks out what identifies a person in an untrusted error message: mail addresses, IBANs, card numbers, IP addresses and
  * telephone numbers. Counts, versions, times and order numbers stay. Reads the text once for each of them, and doing it again
  * changes nothing.
  */

@@ -2,7 +2,7 @@ import { redactCredentials } from './credentials.ts';
 import { normalise } from './normalise.ts';
 
 /**
- * Makes somebody else's text safe to keep and to pass on (law 5): one line of visible characters, credentials blanked out, at
+ * Makes untrusted text safe to keep and to pass on (law 5): one line of visible characters, credentials blanked out, at
  * most `maxLength` characters. The work is bounded whatever the text's length. Doing it again changes nothing. Escaping for
  * the place where it is shown (HTML, chat, a mail subject) is the renderer's business.
  */
