@@ -30,7 +30,7 @@ export class GuardStack extends Stack {
       );
     }
 
-    // `guard … --stack NAME` works with the settings that are deployed, not with those of the checkout it runs from.
+    // `integration-guard … --stack NAME` works with the settings that are deployed, not with those of the checkout it runs from.
     this.addMetadata('IntegrationGuard', { Settings: settings });
 
     const output = (name: string, value: string, description: string) =>

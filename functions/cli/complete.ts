@@ -15,7 +15,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * What may stand in the place of the last word, a line each, with its description after a tab.
- * @param words those after `guard`, up to the cursor; the last is the one to complete and may be empty
+ * @param words those after `integration-guard`, up to the cursor; the last is the one to complete and may be empty
  */
 export function completionsOf(program: Command, words: readonly string[], variables: Variables): string {
   return candidatesFor(program, words, variables)
@@ -82,45 +82,45 @@ function projectNames(variables: Variables): readonly string[] {
 /** The script that a shell sources. It calls this very program, and no other of its name that may be on the PATH. */
 export function completionScript(shell: (typeof SHELLS)[number]): string {
   // Of the sources or of what was built of them.
-  const program = [process.execPath, fileURLToPath(import.meta.url.replace(/complete(\.[jt]s)$/, 'guard$1'))];
+  const program = [process.execPath, fileURLToPath(import.meta.url.replace(/complete(\.[jt]s)$/, 'main$1'))];
   switch (shell) {
     case 'bash':
-      return `# Completions of guard for bash
-_guard_complete() {
+      return `# Completions of integration-guard for bash
+_integration_guard_complete() {
   local line
   COMPREPLY=()
   while IFS= read -r line; do
     COMPREPLY+=("\${line%%$'\\t'*}")
   done < <(${program.map(quoteForShell).join(' ')} complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
 }
-complete -F _guard_complete guard
+complete -F _integration_guard_complete integration-guard
 `;
     case 'zsh':
-      return `#compdef guard
-# Completions of guard for zsh
-_guard_complete() {
+      return `#compdef integration-guard
+# Completions of integration-guard for zsh
+_integration_guard_complete() {
   local line value
   local -a found
   while IFS= read -r line; do
     value="\${line%%$'\\t'*}"
     found+=("\${value//:/\\\\:}:\${line#*$'\\t'}")
   done < <(${program.map(quoteForShell).join(' ')} complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null </dev/null)
-  _describe guard found
+  _describe integration-guard found
 }
-compdef _guard_complete guard
+compdef _integration_guard_complete integration-guard
 `;
     case 'fish':
-      return `# Completions of guard for fish
-function __guard_complete
+      return `# Completions of integration-guard for fish
+function __integration_guard_complete
     set -l words (commandline -opc)
     set -a words (commandline -ct)
     ${program.map(quoteForFish).join(' ')} complete -- $words[2..-1] 2>/dev/null </dev/null
 end
-complete -c guard -f -a '(__guard_complete)'
+complete -c integration-guard -f -a '(__integration_guard_complete)'
 `;
     case 'powershell':
-      return `# Completions of guard for PowerShell
-Register-ArgumentCompleter -Native -CommandName guard -ScriptBlock {
+      return `# Completions of integration-guard for PowerShell
+Register-ArgumentCompleter -Native -CommandName integration-guard -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     # The text as it was typed; nothing of it is evaluated.
     $words = @($commandAst.CommandElements | Select-Object -Skip 1 |

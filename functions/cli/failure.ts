@@ -12,7 +12,7 @@ export interface Failure {
 
 /** What was meant as a faulty command line. */
 export function usageFailure(complaint: string): Failure {
-  const message = complaint === '' ? 'name a command; guard --help shows what there is' : complaint;
+  const message = complaint === '' ? 'name a command; integration-guard --help shows what there is' : complaint;
   return { name: 'UsageError', message: safeLine(message.replace(/^error: /, '').trim()), exitCode: 2 };
 }
 
@@ -84,5 +84,5 @@ export function report(
   { out, err }: { readonly out: (text: string) => void; readonly err: (text: string) => void },
 ): void {
   if (json) out(toJsonText({ error: failure }));
-  else err(`guard: ${failure.message}\n`);
+  else err(`integration-guard: ${failure.message}\n`);
 }

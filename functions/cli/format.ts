@@ -75,7 +75,7 @@ export function formatPlan(plan: Plan, width: number): string {
     plan.blastRadius.held
       ? paint(
           'magenta',
-          `Held: ${plan.blastRadius.wanted} over the limits at once, at most ${plan.blastRadius.allowed} may be paused in one pass. \`guard run --force\` pauses them all.`,
+          `Held: ${plan.blastRadius.wanted} over the limits at once, at most ${plan.blastRadius.allowed} may be paused in one pass. \`integration-guard run --force\` pauses them all.`,
         )
       : '',
     due.length === 0

@@ -33,6 +33,6 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
 }
 
 function fail(sentence) {
-  process.stderr.write('guard: ' + sentence + '\n');
+  process.stderr.write('integration-guard: ' + sentence + '\n');
   process.exitCode = 2;
 }

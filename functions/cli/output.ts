@@ -14,7 +14,7 @@ export interface Output {
 }
 
 /**
- * 128 and the number of SIGPIPE, as a shell reports a command whose reader went away: `guard list | head -1` ends like
+ * 128 and the number of SIGPIPE, as a shell reports a command whose reader went away: `integration-guard list | head -1` ends like
  * `cat file | head -1` does. Node ignores the signal itself, and would print a stack trace about EPIPE.
  */
 const BROKEN_PIPE = 141;
@@ -42,7 +42,7 @@ export function openOutput(stdout: Stream, stderr: Stream): Output {
   const onFault = (error: NodeJS.ErrnoException) => {
     if (fault !== null) return;
     fault = error;
-    if (error.code !== 'EPIPE') err(`guard: the output could not be written (${describeError(error)})\n`);
+    if (error.code !== 'EPIPE') err(`integration-guard: the output could not be written (${describeError(error)})\n`);
     // It may come to light after the command has ended.
     if (process.exitCode !== undefined) process.exitCode = codeOf(Number(process.exitCode));
   };

@@ -37,7 +37,7 @@ import {
 import { listProjects } from './projects.ts';
 import type { SimulationSize } from './simulate.ts';
 
-/** The `guard` command line: the second door to the same core. */
+/** The `integration-guard` command line: the second door to the same core. */
 
 export interface Terminal {
   readonly out: (text: string) => void;
@@ -70,20 +70,20 @@ interface SharedOptions {
 
 const EXAMPLES = `
 Examples:
-  npx guard demo                        see it work, without any account
-  npx guard plan                        what a pass would do now; touches nothing
-  npx guard run                         one pass on this machine
-  npx guard list --stack IntegrationGuard --project production
-  npx guard resume gNl6hyM6 --stack IntegrationGuard
-  npx guard ignore gNl6hyM6 --for 12h   maintenance at the provider
-  npx guard history gNl6hyM6 --since 30d --stack IntegrationGuard
-  npx guard gaps --since 30d --csv      when events were not forwarded, to fill them in from an export
-  npx guard simulate --days 30          your settings in a simulated month, beside the defaults
-  npx guard projects --stack IntegrationGuard
-                                        which projects there are, a fleet's included
-  npx guard doctor --stack IntegrationGuard
-                                        is everything as it should be, and if not, what to do
-  source <(npx guard complete zsh)      completions; also for bash, fish and powershell
+  npx integration-guard demo                        see it work, without any account
+  npx integration-guard plan                        what a pass would do now; touches nothing
+  npx integration-guard run                         one pass on this machine
+  npx integration-guard list --stack IntegrationGuard --project production
+  npx integration-guard resume gNl6hyM6 --stack IntegrationGuard
+  npx integration-guard ignore gNl6hyM6 --for 12h   maintenance at the provider
+  npx integration-guard history gNl6hyM6 --since 30d --stack IntegrationGuard
+  npx integration-guard gaps --since 30d --csv      when events were not forwarded, to fill them in from an export
+  npx integration-guard simulate --days 30          your settings in a simulated month, beside the defaults
+  npx integration-guard projects --stack IntegrationGuard
+                                                    which projects there are, a fleet's included
+  npx integration-guard doctor --stack IntegrationGuard
+                                                    is everything as it should be, and if not, what to do
+  source <(npx integration-guard complete zsh)      completions; also for bash, fish and powershell
 
 Without --stack it runs on this machine, with
   QONVERSION_SECRET_KEY   the project's Secret Key
@@ -96,7 +96,7 @@ Exit codes: 0 done · 1 tried and failed · 2 not understood: arguments, setting
 
 /**
  * Runs one command.
- * @param args the words after `guard`
+ * @param args the words after `integration-guard`
  */
 export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = 0;
@@ -146,10 +146,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
 }
 
 function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
-  const program = new Command('guard')
+  const program = new Command('integration-guard')
     .description('Watches the integrations of a Qonversion project and pauses those that keep failing.')
     .exitOverride()
-    .showHelpAfterError('(guard --help shows what there is)')
+    .showHelpAfterError('(integration-guard --help shows what there is)')
     .addHelpText('after', EXAMPLES);
 
   let endProgress: () => void = () => undefined;
@@ -179,7 +179,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   const command = (name: string, description: string, example: string): Command =>
     program
       .command(name)
-      .addHelpText('after', `\nExample:\n  npx guard ${example}`)
+      .addHelpText('after', `\nExample:\n  npx integration-guard ${example}`)
       .description(description)
       .option('--project <name>', 'which project, when there are several')
       .option('--stack <name>', 'the deployed stack to work with, instead of this machine', parseStack)
@@ -387,7 +387,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   program
     .command('projects')
-    .addHelpText('after', '\nExample:\n  npx guard projects --stack IntegrationGuard')
+    .addHelpText('after', '\nExample:\n  npx integration-guard projects --stack IntegrationGuard')
     .description('which projects there are, with the policy of each')
     .option('--stack <name>', 'the deployed stack to look at, instead of the settings of this machine', parseStack)
     .option('--json', 'print one JSON document')

@@ -6,7 +6,7 @@ import { readSettingsFile } from '../local/settings-file.ts';
 import type { CliEnvironment } from './open-project.ts';
 import { findStack } from './stack.ts';
 
-/** A project as `guard projects` shows it. */
+/** A project as `integration-guard projects` shows it. */
 export interface KnownProject extends TaggedSecret {
   readonly ofFleet: boolean;
 }

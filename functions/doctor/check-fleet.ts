@@ -31,7 +31,7 @@ async function checkSecrets(facts: FleetFacts): Promise<readonly Finding[]> {
   return [
     projects.length === 0
       ? problem('fleet', `no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet`, 'tag one')
-      : ok('fleet', `${plural(projects.length, 'project')}; \`guard projects\` shows them`),
+      : ok('fleet', `${plural(projects.length, 'project')}; \`integration-guard projects\` shows them`),
     ...odd
       .slice(0, MAX_ODD)
       .map(({ secretName, project, because }) =>
@@ -49,7 +49,13 @@ async function checkSecrets(facts: FleetFacts): Promise<readonly Finding[]> {
       ),
     ...(odd.length <= MAX_ODD
       ? []
-      : [warning('fleet', `${odd.length - MAX_ODD} more such`, 'ask `npx guard projects`, which shows all')]),
+      : [
+          warning(
+            'fleet',
+            `${odd.length - MAX_ODD} more such`,
+            'ask `npx integration-guard projects`, which shows all',
+          ),
+        ]),
   ];
 }
 
@@ -83,7 +89,7 @@ async function checkRuns(facts: FleetFacts, intervalMinutes: number, clock: Cloc
           warning(
             RUNS,
             `${failed} of ${plural(total, 'pass', 'passes')} could not run`,
-            'the guard-failing alerts say of which project, and why; or ask `npx guard doctor --project NAME`',
+            'the guard-failing alerts say of which project, and why; or ask `npx integration-guard doctor --project NAME`',
           ),
         ]),
   ];

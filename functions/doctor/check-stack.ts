@@ -50,7 +50,7 @@ async function checkLastPass(
 ): Promise<Finding> {
   const now = clock.now().toISOString();
   const last = await facts.lastPass(project);
-  const todo = 'look at the log of the pass function; `npx guard run` runs one by hand';
+  const todo = 'look at the log of the pass function; `npx integration-guard run` runs one by hand';
   if (last === null) return problem(check, 'no pass has succeeded for a day', todo);
   const ago = minutesBetween(last, now);
   const says = `succeeded at ${describeMoment(last, now)}, ${describeMinutes(ago)} ago`;

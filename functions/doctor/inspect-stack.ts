@@ -10,7 +10,7 @@ import type { Clock } from '../guard/ports.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
 import { plusMs } from '../guard/text/time.ts';
 
-/** What a deployed stack tells of itself when asked, for `guard doctor`. Every question may fail by itself. */
+/** What a deployed stack tells of itself when asked, for `integration-guard doctor`. Every question may fail by itself. */
 export interface StackFacts {
   /** The schedules that start passes of a listed project. */
   schedules(project: string): Promise<readonly StackSchedule[]>;

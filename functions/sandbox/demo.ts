@@ -298,7 +298,7 @@ function closing(
     `${hours} hours, ${plural(passes.length, 'pass', 'passes')}, ${plural(requests, 'request')} to the API. ` +
       `Events: ${sum('delivered').toLocaleString('en-US')} delivered, ${sum('failed').toLocaleString('en-US')} failed, ` +
       `${sum('withheld').toLocaleString('en-US')} not sent while stopped.`,
-    'Next: `npx guard demo --keep` leaves the sandbox up to play with; the README says how to deploy.',
+    'Next: `npx integration-guard demo --keep` leaves the sandbox up to play with; the README says how to deploy.',
   ].join('\n');
 }
 
@@ -312,11 +312,11 @@ async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): P
     `The sandbox stays up at ${sandbox.url}. In another terminal, in this folder:`,
     '',
     `  export QONVERSION_SECRET_KEY=${PRODUCTION_KEY} GUARD_SETTINGS=${shellWord(settingsFile)} GUARD_LEDGER=${shellWord(join(folder, 'ledger.json'))}`,
-    '  npx guard list',
-    '  npx guard pause slack-wins && npx guard resume slack-wins',
+    '  npx integration-guard list',
+    '  npx integration-guard pause slack-wins && npx integration-guard resume slack-wins',
     `  curl -s ${sandbox.controlUrl}/break -d '{"id":"af-ios","message":"HTTP 500"}'   # a provider goes down`,
     `  curl -s ${sandbox.controlUrl}/patch -d '{"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z"}}'`,
-    '  npx guard plan && npx guard run',
+    '  npx integration-guard plan && npx integration-guard run',
     '',
     'Ctrl-C ends it.',
   ].join('\n');

@@ -21,14 +21,14 @@ it('a Node that does not read TypeScript says how to build, and runs what is bui
   await expect(guard('--help')).rejects.toMatchObject({
     code: 2,
     stderr: expect.stringMatching(
-      /^guard: Node [\d.]+ does not run the TypeScript sources\. Build them first: npm run build\n$/,
+      /^integration-guard: Node [\d.]+ does not run the TypeScript sources\. Build them first: npm run build\n$/,
     ),
   });
 
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { scripts: { build: string } };
   const [program = '', ...args] = scripts.build.split(' ');
   await run(join(ROOT, 'node_modules', '.bin', program), args, { cwd: copy });
-  expect((await guard('--help')).stdout).toContain('Usage: guard');
+  expect((await guard('--help')).stdout).toContain('Usage: integration-guard');
   // It works in threads of its own, which have to be found as well.
   expect((await guard('simulate', '--days', '1', '--integrations', '5')).stdout).toContain('mails a day');
 });

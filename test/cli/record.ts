@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /**
- * `npm run record`: a session with each command of `guard`, as it really ran against the sandbox after the demo's afternoon,
+ * `npm run record`: a session with each command of `integration-guard`, as it really ran against the sandbox after the demo's afternoon,
  * written to docs/commands.md.
  */
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
-const PROGRAM = fileURLToPath(new URL('../../functions/cli/guard.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../functions/cli/main.ts', import.meta.url));
 const COLUMNS = '112';
 
 const NEW_LEDGER = join(await mkdtemp(join(tmpdir(), 'integration-guard-')), 'new-ledger.json');
@@ -20,37 +20,43 @@ const NEW_LEDGER = join(await mkdtemp(join(tmpdir(), 'integration-guard-')), 'ne
 type Step = { readonly says: string; readonly runs: string };
 
 const SESSION: readonly Step[] = [
-  { says: 'What there is.', runs: 'guard --help' },
-  { says: 'Is everything as it should be?', runs: 'guard doctor' },
-  { says: 'Which projects there are; with `--stack NAME` those of its fleet as well.', runs: 'guard projects' },
-  { says: 'Every integration, and what the guard thinks of each.', runs: 'guard list' },
+  { says: 'What there is.', runs: 'integration-guard --help' },
+  { says: 'Is everything as it should be?', runs: 'integration-guard doctor' },
+  {
+    says: 'Which projects there are; with `--stack NAME` those of its fleet as well.',
+    runs: 'integration-guard projects',
+  },
+  { says: 'Every integration, and what the guard thinks of each.', runs: 'integration-guard list' },
   {
     says: 'A provider has failed for a while (this tells the sandbox so).',
     runs: `sandbox patch {"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z","last_error_message":"HTTP 500"}}`,
   },
   {
     says: 'What a pass would do; it touches nothing. The first look at a project, here with a new ledger, goes by what the records say.',
-    runs: `GUARD_LEDGER=${NEW_LEDGER} guard plan`,
+    runs: `GUARD_LEDGER=${NEW_LEDGER} integration-guard plan`,
   },
-  { says: 'One pass: it pauses and sends the mail.', runs: `GUARD_LEDGER=${NEW_LEDGER} guard run` },
+  { says: 'One pass: it pauses and sends the mail.', runs: `GUARD_LEDGER=${NEW_LEDGER} integration-guard run` },
   {
     says: 'Undo it. The command is in the mail.',
-    runs: `GUARD_LEDGER=${NEW_LEDGER} guard resume af-ios --project demo`,
+    runs: `GUARD_LEDGER=${NEW_LEDGER} integration-guard resume af-ios --project demo`,
   },
-  { says: 'Pause one yourself: the guard will not re-activate it.', runs: 'guard pause slack-wins' },
-  { says: 'And start it again.', runs: 'guard resume slack-wins' },
-  { says: 'Maintenance at a provider: leave it alone for a while.', runs: 'guard ignore hook-crm --for 12h' },
-  { says: 'It is over sooner than thought.', runs: 'guard ignore hook-crm --off' },
-  { says: 'What was done in the last hours, by whom and why.', runs: 'guard history --since 3h' },
-  { says: 'The same of one integration.', runs: 'guard history af-android' },
-  { says: 'When its events were not forwarded.', runs: 'guard gaps --since 30d' },
+  { says: 'Pause one yourself: the guard will not re-activate it.', runs: 'integration-guard pause slack-wins' },
+  { says: 'And start it again.', runs: 'integration-guard resume slack-wins' },
+  {
+    says: 'Maintenance at a provider: leave it alone for a while.',
+    runs: 'integration-guard ignore hook-crm --for 12h',
+  },
+  { says: 'It is over sooner than thought.', runs: 'integration-guard ignore hook-crm --off' },
+  { says: 'What was done in the last hours, by whom and why.', runs: 'integration-guard history --since 3h' },
+  { says: 'The same of one integration.', runs: 'integration-guard history af-android' },
+  { says: 'When its events were not forwarded.', runs: 'integration-guard gaps --since 30d' },
   {
     says: 'These settings in a simulated month, beside the defaults, and the real figures of the last 90 days.',
-    runs: 'guard simulate --days 30',
+    runs: 'integration-guard simulate --days 30',
   },
-  { says: 'For scripts: one JSON document, and exit codes.', runs: 'guard history slack-wins --json' },
-  { says: 'An id that does not exist.', runs: 'guard pause nobody' },
-  { says: 'Completions; what the shell asks for when TAB is pressed.', runs: 'guard complete -- hi' },
+  { says: 'For scripts: one JSON document, and exit codes.', runs: 'integration-guard history slack-wins --json' },
+  { says: 'An id that does not exist.', runs: 'integration-guard pause nobody' },
+  { says: 'Completions; what the shell asks for when TAB is pressed.', runs: 'integration-guard complete -- hi' },
 ];
 
 const demo = spawn(process.execPath, [PROGRAM, 'demo', '--keep', '--pace', '0'], { cwd: PROJECT });
@@ -65,7 +71,7 @@ try {
   }
   writeFileSync(
     fileURLToPath(new URL('../../docs/commands.md', import.meta.url)),
-    `# The commands of \`guard\`, in a session
+    `# The commands of \`integration-guard\`, in a session
 
 Recorded by \`npm run record\` against the sandbox, after the afternoon that \`npm start\` plays (that one is
 [recorded too](demo.svg)). With \`--stack NAME\` each works on a deployed stack instead.

@@ -52,7 +52,7 @@ it('is the only one without a word, but not beside a fleet', async () => {
   expect(await choose({ projects: LISTED })).toMatchObject({ name: 'production', ofFleet: false });
   for (const settings of [{ fleet: FLEET }, { projects: LISTED, fleet: FLEET }]) {
     await expect(choose(settings)).rejects.toThrow(
-      'stack Guard has a fleet; name a project with --project (npx guard projects --stack Guard shows them)',
+      'stack Guard has a fleet; name a project with --project (npx integration-guard projects --stack Guard shows them)',
     );
   }
 });

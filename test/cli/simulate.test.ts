@@ -221,7 +221,7 @@ describe('guard simulate refuses', () => {
     expect(await simulate(`${SMALL} --project other`)).toMatchObject({
       code: 2,
       out: '',
-      err: expect.stringMatching(/^guard: .*has no project "other"; it has: production\n$/),
+      err: expect.stringMatching(/^integration-guard: .*has no project "other"; it has: production\n$/),
     });
     expect(await simulate(SMALL, { GUARD_SETTINGS: join(folder, 'nowhere.json') })).toMatchObject({
       code: 2,

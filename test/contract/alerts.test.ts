@@ -223,7 +223,9 @@ describe('on SNS', () => {
       Array.from({ length: 12 }, (_, index) => anEvent(`i${index}`)),
     );
     expect(messages()).toHaveLength(1);
-    expect(messages()[0]?.body).toContain('npx guard resume ID --project production --stack IntegrationGuard');
+    expect(messages()[0]?.body).toContain(
+      'npx integration-guard resume ID --project production --stack IntegrationGuard',
+    );
     expect(messages()[0]?.body).toContain('(i11)');
     expect(messages()[0]?.attributes).toEqual({ kind: 'digest', severity: 'critical', project: 'production' });
   });

@@ -27,7 +27,7 @@ export function eventsPage(): string {
 # Events
 
 The guard reports everything it does and finds as an event. Machines get one message per event, people get one digest per pass.
-Audit-only events stand in the history (\`npx guard history\`) and are sent to nobody. The [runbook](runbook.md) says what to do
+Audit-only events stand in the history (\`npx integration-guard history\`) and are sent to nobody. The [runbook](runbook.md) says what to do
 about each.
 
 | event | severity | actor | sent to | incident |

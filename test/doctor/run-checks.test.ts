@@ -181,7 +181,7 @@ describe('the doctor of a fleet', () => {
 
   it('finds nothing in one that is in order', async () => {
     expect(await visitFleet()).toEqual([
-      { check: 'fleet', level: 'ok', says: '2 projects; `guard projects` shows them', todo: null },
+      { check: 'fleet', level: 'ok', says: '2 projects; `integration-guard projects` shows them', todo: null },
       { check: 'schedule of the fleet', level: 'ok', says: 'enabled, rate(5 minutes)', todo: null },
       {
         check: 'runs over the fleet',
@@ -197,7 +197,10 @@ describe('the doctor of a fleet', () => {
     const names = Array.from({ length: 40 }, (_, index) => `customer-${index}`);
     const findings = bad(await visitFleet({ secrets: async () => names.map(lost) }));
     expect(findings).toHaveLength(6);
-    expect(findings.at(-1)).toMatchObject({ says: '35 more such', todo: 'ask `npx guard projects`, which shows all' });
+    expect(findings.at(-1)).toMatchObject({
+      says: '35 more such',
+      todo: 'ask `npx integration-guard projects`, which shows all',
+    });
   });
 
   it('looks at the project it is asked about without a schedule of its own', async () => {

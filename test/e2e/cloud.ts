@@ -39,7 +39,7 @@ export interface Cloud {
    */
   cdk(args: readonly string[], settingsFile: string, app?: string): Promise<ProgramResult>;
   /**
-   * Runs the project's own `guard …`.
+   * Runs the project's own `integration-guard …`.
    * @param app the folder of the app, @default this checkout
    */
   guard(args: readonly string[], app?: string): Promise<ProgramResult>;
@@ -107,7 +107,7 @@ export async function startCloud(): Promise<Cloud> {
       program(join(NODE_PROGRAMS, 'cdk'), [...args, '--output', join(folder, 'cdk.out')], app, {
         GUARD_SETTINGS: settingsFile,
       }),
-    guard: (args, app) => program(join(NODE_PROGRAMS, 'node'), ['functions/cli/guard.ts', ...args], app),
+    guard: (args, app) => program(join(NODE_PROGRAMS, 'node'), ['functions/cli/main.ts', ...args], app),
     template: (stack) => join(folder, 'cdk.out', `${stack}.template.json`),
     python: (name, args) => program(join(programs, name), args),
     stop,

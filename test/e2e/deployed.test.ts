@@ -134,7 +134,9 @@ describe.sequential('then, the secret is filled and an integration fails', () =>
     );
     expect(deployment.sandbox.production.get('broken')?.active).toBe(0);
     expect(deployment.sandbox.production.get('good-1')?.active).toBe(1);
-    expect(digests.at(-1)).toContain('npx guard resume broken --project production --stack IntegrationGuard');
+    expect(digests.at(-1)).toContain(
+      'npx integration-guard resume broken --project production --stack IntegrationGuard',
+    );
   });
 
   it('the ledger holds the open circuit, settled', async () => {
@@ -229,7 +231,7 @@ describe.sequential('in operation', () => {
     expect(Attributes?.ApproximateNumberOfMessages).toBe('0');
   });
 
-  it('`guard plan`, `list`, `pause` and `resume` work against the stack', async () => {
+  it('`integration-guard plan`, `list`, `pause` and `resume` work against the stack', async () => {
     const where = ['--stack', STACK, '--project', 'production'];
     expect(await must(deployment.cloud.guard(['plan', ...where]))).toContain('production: 3 active');
     expect(await must(deployment.cloud.guard(['list', ...where]))).toMatch(/broken\s+Amplitude iOS/);
@@ -294,7 +296,7 @@ describe.sequential('the control panel', () => {
   });
 });
 
-describe.sequential('`guard doctor` of the stack', () => {
+describe.sequential('`integration-guard doctor` of the stack', () => {
   const doctor = async () => {
     const { code, output } = await deployment.cloud.guard(['doctor', '--json', '--stack', STACK]);
     const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };

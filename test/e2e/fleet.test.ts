@@ -240,7 +240,7 @@ describe.sequential('the command line', () => {
       { level: 'warning', says: '3 of 50 passes could not run' },
     ]);
     expect(of('fleet').map(({ level, says }) => `${level}: ${says}`)).toEqual([
-      'ok: 50 projects; `guard projects` shows them',
+      'ok: 50 projects; `integration-guard projects` shows them',
       expect.stringMatching(/^problem: project "acme\/lost-policy" is not guarded/),
       expect.stringMatching(/^warning: secret "payroll" has the tag and is not a project of the fleet/),
     ]);

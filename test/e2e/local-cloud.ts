@@ -28,8 +28,8 @@ The guard is deployed as stack ${STACK}, with a schedule of one minute. In anoth
 Fill the secret (until then every pass says that it is empty):
   node -e "const S=require('@aws-sdk/client-secrets-manager');${fill}"
 See what the guard sees, and work with it:
-  npx guard list --stack ${STACK} --project production
-  npx guard pause slack-wins --stack ${STACK} --project production
+  npx integration-guard list --stack ${STACK} --project production
+  npx integration-guard pause slack-wins --stack ${STACK} --project production
 Let a provider fail, and wait a minute for the schedule (or invoke a pass yourself):
   curl -s ${sandbox.controlUrl}/patch -d '{"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z"}}'
   node -e "const L=require('@aws-sdk/client-lambda');${invoke}.then(r=>console.log(r.Payload.transformToString()))"

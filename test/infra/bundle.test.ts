@@ -126,7 +126,7 @@ describe.sequential('the bundle, as CDK makes it', () => {
       expect(bundleInto(folder, entry, settings)).toBeLessThanOrEqual(LOADED_BUDGET_BYTES);
     }
     const folder = await mkdtemp(join(tmpdir(), 'budget-'));
-    expect(() => bundleInto(folder, '../cli/guard.ts', settings)).toThrow(/loads \d+ bytes at its start/);
+    expect(() => bundleInto(folder, '../cli/main.ts', settings)).toThrow(/loads \d+ bytes at its start/);
   });
 
   it('does not load what it takes to tell before there is something to tell', () => {
@@ -159,7 +159,7 @@ describe.sequential('the bundle, as CDK makes it', () => {
     expect(sandbox.production.get('broken')?.active).toBe(0);
     expect(events().at(-1)).toMatchObject({ type: 'integration.paused' });
     expect(messages('digest').at(-1)).toContain(
-      'npx guard resume broken --project production --stack IntegrationGuard',
+      'npx integration-guard resume broken --project production --stack IntegrationGuard',
     );
     expect(await ledgerEntry('integration#broken')).toMatchObject({
       entry: { state: { name: 'open' }, attempt: null, outbox: [] },

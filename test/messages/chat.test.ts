@@ -69,7 +69,7 @@ describe('a chat notification', () => {
     expect(content.title).toBe(':rotating_light: production: Amplitude iOS paused, 30 Amplitude integrations failing');
     expect(content.description.indexOf('(worst)')).toBeLessThan(content.description.indexOf('(i0)'));
     expect(content.description).toContain(
-      '… and 23 more events. To see them all: `npx guard history --project production --stack IntegrationGuard`',
+      '… and 23 more events. To see them all: `npx integration-guard history --project production --stack IntegrationGuard`',
     );
     expect(JSON.stringify(content).length).toBeLessThan(8_000);
   });
@@ -89,7 +89,7 @@ describe('a chat notification', () => {
     const ours = said
       .replaceAll('*PAUSED*', '')
       .replaceAll(':rotating_light:', '')
-      .replace(/`npx guard [^`]*`/g, '');
+      .replace(/`npx integration-guard [^`]*`/g, '');
     expect(ours).not.toMatch(/[<>@[\]*_~]/);
     // Code is ours: two marks a line at most, around untrusted text or a command.
     for (const line of ours.split('\n')) expect(line.split('`').length).toBeLessThanOrEqual(3);

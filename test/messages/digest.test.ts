@@ -50,7 +50,7 @@ describe('a digest', () => {
     const digest = toDigest(events, CONTEXT);
     expect(digest.subject).toBe('[production] 60 Amplitude integrations paused');
     expect(digest.text).toContain(
-      '… and 20 more events. To see them all: npx guard history --project production --stack IntegrationGuard',
+      '… and 20 more events. To see them all: npx integration-guard history --project production --stack IntegrationGuard',
     );
   });
 
@@ -77,7 +77,7 @@ describe('a digest', () => {
 
   it('names commands without a stack where there is none', () => {
     expect(toDigest([anEvent('integration.paused')], { ...CONTEXT, stack: null }).text).toContain(
-      'npx guard resume amp-ios --project production\n',
+      'npx integration-guard resume amp-ios --project production\n',
     );
   });
 });

@@ -78,10 +78,10 @@ describe('a message', () => {
     const shown = mail.match(/^PAUSED: /gm)?.length ?? 0;
     expect(shown).toBeGreaterThan(10);
     expect(mail).toContain(
-      `… and ${(2_000 - shown).toLocaleString('en-US')} more events. To see them all: npx guard history`,
+      `… and ${(2_000 - shown).toLocaleString('en-US')} more events. To see them all: npx integration-guard history`,
     );
     expect(Buffer.byteLength(chat)).toBeLessThan(32 * 1_024);
-    expect(chat).toMatch(/… and 1,99\d more events\. To see them all: `npx guard history/);
+    expect(chat).toMatch(/… and 1,99\d more events\. To see them all: `npx integration-guard history/);
   });
 
   it('is small although times and ids of a record are as long as a record allows', async () => {

@@ -275,7 +275,7 @@ function outcomeOf(
   const ownFolder = join(folder, `${count}`);
   const preloaded = join(folder, `preload-${count}.mjs`);
   writeFileSync(preloaded, preload ?? '');
-  const program = `'${process.execPath}' ${preload === undefined ? '' : `--import '${preloaded}' `}'${resolve('functions/cli/guard.ts')}'`;
+  const program = `'${process.execPath}' ${preload === undefined ? '' : `--import '${preloaded}' `}'${resolve('functions/cli/main.ts')}'`;
   // `exec` takes no function.
   const line = script.replace('exec guard', `exec ${program}`);
   const child = spawn('sh', ['-c', `mkdir "$dir"; guard() { ${program} "$@"; }\n${line}`], {

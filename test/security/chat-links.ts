@@ -221,7 +221,7 @@ function faultOf({ content, metadata }: ChatNotification, codeIsFree: boolean): 
       .replace(/^• /, '');
     if ((ours.split('`').length - 1) % 2 !== 0) return `an odd number of backticks in ${JSON.stringify(line)}`;
     // Commands and ids are there to be copied, so they stay as they are, as code.
-    const text = ours.replace(/`npx guard [^`]*`/g, '').replace(codeIsFree ? /`[^`]*`/g : /`/g, '');
+    const text = ours.replace(/`npx integration-guard [^`]*`/g, '').replace(codeIsFree ? /`[^`]*`/g : /`/g, '');
     for (const [what, pattern] of MADE) if (pattern.test(text)) return `${what} in ${JSON.stringify(line)}`;
   }
   // It names the thread to the service, which does not say where else it shows it.

@@ -154,7 +154,7 @@ function wordFaults(lines: readonly Line[], split: readonly (readonly string[])[
   return lines.flatMap(({ text, id, project, stack }, index) => {
     const words = split[index] ?? [];
     const faults = [
-      ...(words[0] === 'npx' && words[1] === 'guard' ? [] : ['is no command of the guard']),
+      ...(words[0] === 'npx' && words[1] === 'integration-guard' ? [] : ['is no command of the guard']),
       ...(words[words.indexOf('--project') + 1] === project || id === '--project' ? [] : ['loses the project']),
       ...(stack === null || words.includes(stack) ? [] : ['loses the stack']),
       ...(id === null || words.includes(id) ? [] : ['loses the id']),

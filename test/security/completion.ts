@@ -8,51 +8,51 @@ import type { Size } from '../faults/finding.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
- * TAB in a real bash, with lines that would do something if anything evaluated them. The script is the one that `guard complete bash`
+ * TAB in a real bash, with lines that would do something if anything evaluated them. The script is the one that `integration-guard complete bash`
  * prints; in place of the program it names there is one that writes down what it is given, so that hundreds of lines take
  * a moment. Whether the real program completes is tried beside it.
  */
 
 /** Words as they stand on the line, quotes and all. */
 const LINES: readonly (readonly string[])[] = [
-  ['guard', 'pause', '$(touch x)'],
-  ['guard', 'pause', '`touch x`'],
-  ['guard', 'pause', '"$(touch x)"'],
-  ['guard', 'pause', '"$(touch x)'],
-  ['guard', 'pause', "'$(touch x)"],
-  ['guard', '$(touch x)', ''],
-  ['guard', 'list', '>', 'canary', ''],
-  ['guard', 'list', '>canary', ''],
-  ['guard', 'list', '2>canary', ''],
-  ['guard', 'list', '&>canary', ''],
-  ['guard', 'list', '<(touch x)', ''],
-  ['guard', 'list', '>(touch x)', ''],
-  ['guard', 'list', ';', 'touch', 'x'],
-  ['guard', 'list', ';touch x;', ''],
-  ['guard', 'list', '&&', 'touch', 'x'],
-  ['guard', 'list', '|', 'touch', 'x'],
-  ['guard', 'list', '&', 'touch x', ''],
-  ['guard', 'list', '--project', '$(touch x)'],
-  ['guard', 'list', '--project=$(touch x)'],
-  ['guard', 'list', '--project', '=', '$(touch x)'],
-  ['guard', 'list', '$(rm canary)', '*'],
-  ['guard', 'list', `$${'{'}x:=$(touch x)}`],
-  ['guard', 'list', '$((a[$(touch x)]))'],
-  ['guard', 'list', 'a[$(touch x)]'],
-  ['guard', 'list', '~', '*', '?'],
-  ['guard', 'list', '{a,b}', '!!'],
-  ['guard', 'list', '\n', 'touch x', '\n'],
-  ['guard', 'list', '\ntouch x\n'],
-  ['guard', 'list', '\\$(touch x)'],
-  ['guard', 'list', "';touch x;'"],
-  ['guard', 'list', '";touch x;"'],
-  ['guard', 'list', '--', '$(touch x)'],
-  ['guard', 'list', '-n', '-e', '-E'],
-  ['guard', 'list', '%s%n', '\\x24(touch x)'],
-  ['guard', 'list', '\u202e$(touch x)', '\u001b]0;x\u0007'],
-  ['guard', 'list', '<<<$(touch x)', ''],
-  ['guard', 'list', '$BASH_ENV', '$PATH'],
-  ['guard', '', ''],
+  ['integration-guard', 'pause', '$(touch x)'],
+  ['integration-guard', 'pause', '`touch x`'],
+  ['integration-guard', 'pause', '"$(touch x)"'],
+  ['integration-guard', 'pause', '"$(touch x)'],
+  ['integration-guard', 'pause', "'$(touch x)"],
+  ['integration-guard', '$(touch x)', ''],
+  ['integration-guard', 'list', '>', 'canary', ''],
+  ['integration-guard', 'list', '>canary', ''],
+  ['integration-guard', 'list', '2>canary', ''],
+  ['integration-guard', 'list', '&>canary', ''],
+  ['integration-guard', 'list', '<(touch x)', ''],
+  ['integration-guard', 'list', '>(touch x)', ''],
+  ['integration-guard', 'list', ';', 'touch', 'x'],
+  ['integration-guard', 'list', ';touch x;', ''],
+  ['integration-guard', 'list', '&&', 'touch', 'x'],
+  ['integration-guard', 'list', '|', 'touch', 'x'],
+  ['integration-guard', 'list', '&', 'touch x', ''],
+  ['integration-guard', 'list', '--project', '$(touch x)'],
+  ['integration-guard', 'list', '--project=$(touch x)'],
+  ['integration-guard', 'list', '--project', '=', '$(touch x)'],
+  ['integration-guard', 'list', '$(rm canary)', '*'],
+  ['integration-guard', 'list', `$${'{'}x:=$(touch x)}`],
+  ['integration-guard', 'list', '$((a[$(touch x)]))'],
+  ['integration-guard', 'list', 'a[$(touch x)]'],
+  ['integration-guard', 'list', '~', '*', '?'],
+  ['integration-guard', 'list', '{a,b}', '!!'],
+  ['integration-guard', 'list', '\n', 'touch x', '\n'],
+  ['integration-guard', 'list', '\ntouch x\n'],
+  ['integration-guard', 'list', '\\$(touch x)'],
+  ['integration-guard', 'list', "';touch x;'"],
+  ['integration-guard', 'list', '";touch x;"'],
+  ['integration-guard', 'list', '--', '$(touch x)'],
+  ['integration-guard', 'list', '-n', '-e', '-E'],
+  ['integration-guard', 'list', '%s%n', '\\x24(touch x)'],
+  ['integration-guard', 'list', '\u202e$(touch x)', '\u001b]0;x\u0007'],
+  ['integration-guard', 'list', '<<<$(touch x)', ''],
+  ['integration-guard', 'list', '$BASH_ENV', '$PATH'],
+  ['integration-guard', '', ''],
 ];
 
 const PIECE = fc.constantFrom(
@@ -94,7 +94,7 @@ function attack(size: Size): Attack {
   const folder = mkdtempSync(join(tmpdir(), 'guard-completion-'));
   try {
     const mixed = fc.sample(MIXED, { seed: SEED, numRuns: size === 'quick' ? 60 : 1_500 });
-    const hostile = tryLines(folder, [...LINES, ...mixed.map((words) => ['guard', 'list', ...words])]);
+    const hostile = tryLines(folder, [...LINES, ...mixed.map((words) => ['integration-guard', 'list', ...words])]);
     const useful = tryUse(folder, size);
     return {
       tried: hostile.tried + useful.tried,
@@ -112,14 +112,14 @@ function tryLines(folder: string, lines: readonly (readonly string[])[]): Attack
   mkdirSync(bin);
   const log = join(folder, 'log');
   // Also under the name of the guard: a script may look for it on the PATH.
-  const stub = join(bin, 'guard');
+  const stub = join(bin, 'integration-guard');
   writeFileSync(
     stub,
     `#!/bin/sh\nprintf '%s\\0' "$@" >>'${log}'\nprintf '\\001\\0' >>'${log}'\nprintf 'value\\tdescription\\n'\n`,
   );
   chmodSync(stub, 0o700);
   const script = completionScript('bash').replace(
-    `'${process.execPath}' '${resolve('functions/cli/guard.ts')}'`,
+    `'${process.execPath}' '${resolve('functions/cli/main.ts')}'`,
     `'${stub}'`,
   );
   writeFileSync(join(folder, 'script.bash'), script);
@@ -131,7 +131,7 @@ function tryLines(folder: string, lines: readonly (readonly string[])[]): Attack
     const { stderr } = spawnSync('bash', ['--norc', '--noprofile'], {
       cwd: work,
       env: { PATH: `${bin}${delimiter}${process.env.PATH}` },
-      input: `source ../script.bash\nf=$(complete -p guard | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n${calls}`,
+      input: `source ../script.bash\nf=$(complete -p integration-guard | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n${calls}`,
       encoding: 'utf8',
       maxBuffer: 64 * 1_024 * 1_024,
     });
@@ -161,7 +161,7 @@ function callOf(words: readonly string[]): string {
     `COMP_CWORD=${words.length - 1}`,
     `COMP_LINE=${quote(line)}`,
     `COMP_POINT=${line.length}`,
-    `"$f" guard ${quote(words.at(-1) ?? '')} ${quote(words.at(-2) ?? '')} </dev/null\n`,
+    `"$f" integration-guard ${quote(words.at(-1) ?? '')} ${quote(words.at(-2) ?? '')} </dev/null\n`,
   ].join('; ');
 }
 
@@ -171,13 +171,13 @@ function quote(word: string): string {
 
 /** What it is for: each line, and one of the words that it has to offer. */
 const USES: readonly (readonly [readonly string[], string])[] = [
-  [['guard', 'do'], 'doctor'],
-  [['guard', ''], 'plan'],
-  [['guard', 'list', '--pro'], '--project'],
-  [['guard', 'list', '--project', ''], 'production'],
-  [['guard', 'list', '--project', '=', 'stag'], 'staging'],
-  [['guard', 'complete', 'f'], 'fish'],
-  [['guard', 'ignore', 'an-id', '--o'], '--off'],
+  [['integration-guard', 'do'], 'doctor'],
+  [['integration-guard', ''], 'plan'],
+  [['integration-guard', 'list', '--pro'], '--project'],
+  [['integration-guard', 'list', '--project', ''], 'production'],
+  [['integration-guard', 'list', '--project', '=', 'stag'], 'staging'],
+  [['integration-guard', 'complete', 'f'], 'fish'],
+  [['integration-guard', 'ignore', 'an-id', '--o'], '--off'],
 ];
 
 function tryUse(folder: string, size: Size): Attack {
@@ -190,7 +190,7 @@ function tryUse(folder: string, size: Size): Attack {
   const violations = uses.flatMap(([words, wanted]) => {
     const { stdout } = spawnSync('bash', ['--norc', '--noprofile'], {
       env: { PATH: process.env.PATH, GUARD_SETTINGS: settings },
-      input: `source ${quote(script)}\nf=$(complete -p guard | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n${callOf(words)}printf '%s\\n' "\${COMPREPLY[@]}"\n`,
+      input: `source ${quote(script)}\nf=$(complete -p integration-guard | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n${callOf(words)}printf '%s\\n' "\${COMPREPLY[@]}"\n`,
       encoding: 'utf8',
     });
     const offered = stdout.split('\n').map((word) => word.trim());

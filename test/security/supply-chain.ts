@@ -59,7 +59,8 @@ async function judgeOldNode(version: string): Promise<readonly string[]> {
     () => ({ code: 0, stderr: '' }),
     (error: { readonly code?: number; readonly stderr?: string }) => ({ code: error.code, stderr: error.stderr ?? '' }),
   );
-  const isSentence = /^guard: Integration Guard needs Node \d+ or newer, and this is Node [\d.]+\. .+\n$/.test(stderr);
+  const isSentence =
+    /^integration-guard: Integration Guard needs Node \d+ or newer, and this is Node [\d.]+\. .+\n$/.test(stderr);
   return code === 2 && isSentence
     ? []
     : [`Node ${version}: exit code ${code}, ${JSON.stringify(stderr.slice(0, 200))}`];

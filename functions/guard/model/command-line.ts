@@ -3,7 +3,7 @@
  * id and any name comes out of the shell as it went in, and is no option of the command.
  */
 
-/** The words after `guard`; with an id when the command is about one integration: `{ run: 'ignore --for 2h', id }`. */
+/** The words after `integration-guard`; with an id when the command is about one integration: `{ run: 'ignore --for 2h', id }`. */
 export type CommandWords = string | { readonly run: string; readonly id: string };
 
 /** What a command is about, besides an integration. */
@@ -28,7 +28,7 @@ export function commandLine(words: CommandWords, { project, stack }: CommandPlac
       : id.startsWith('-')
         ? [name, ...options, ...place, '--', shellWord(id)]
         : [name, shellWord(id), ...options, ...place];
-  return ['npx', 'guard', ...line].join(' ');
+  return ['npx', 'integration-guard', ...line].join(' ');
 }
 
 /** A word as a POSIX shell, and zsh, have to be given it. Ordinary ones stay as they are. */

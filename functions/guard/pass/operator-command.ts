@@ -26,7 +26,7 @@ export async function runOperatorCommand(
   const record = listing.records.find((candidate) => candidate.id === id);
   if (record === undefined) {
     throw new UnknownIntegrationError(
-      `project "${project.name}" has no integration "${id}"; \`guard list\` shows the ids it has`,
+      `project "${project.name}" has no integration "${id}"; \`integration-guard list\` shows the ids it has`,
     );
   }
   const time = createPassTime(ports, startedAt, listing.clockAheadMs);

@@ -74,7 +74,7 @@ async function guard(args: string, variables: Record<string, string | undefined>
 
 const states = () => Object.fromEntries(sandbox.production.list().map(({ id, active }) => [id, active]));
 
-describe('guard plan', () => {
+describe('integration-guard plan', () => {
   it('prints what a pass would do, and touches nothing', async () => {
     breakDown();
     const { code, out } = await guard('plan');
@@ -99,14 +99,14 @@ describe('guard plan', () => {
   });
 });
 
-describe('guard run', () => {
+describe('integration-guard run', () => {
   it('pauses, shows the mail and what was done, and remembers', async () => {
     breakDown();
     const { code, out } = await guard('run');
     expect(code).toBe(0);
     expect(states()).toEqual({ 'good-1': 1, 'good-2': 1, broken: 0 });
     expect(out).toContain('│ Subject: [production] Amplitude iOS paused, 61 failures');
-    expect(out).toContain('npx guard resume broken --project production');
+    expect(out).toContain('npx integration-guard resume broken --project production');
     expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+done/);
     expect(JSON.parse(readFileSync(ledgerFile, 'utf8')).items).toContainEqual(
       expect.objectContaining({
@@ -158,7 +158,7 @@ describe('guard run', () => {
   });
 });
 
-describe('guard list', () => {
+describe('integration-guard list', () => {
   it('shows every integration, its state, its errors against the threshold and what the guard thinks', async () => {
     breakDown(30, 45);
     const { out } = await guard('list');
@@ -177,17 +177,17 @@ describe('guard list', () => {
   });
 });
 
-describe('guard pause and guard resume', () => {
+describe('integration-guard pause and resume', () => {
   it('switch it, remember whose choice it was, and say how to undo it', async () => {
     const paused = await guard('pause good-1');
     expect(paused).toMatchObject({
       code: 0,
-      out: 'good-1 is paused; the guard will not re-activate it. Undo: npx guard resume good-1 --project production\n',
+      out: 'good-1 is paused; the guard will not re-activate it. Undo: npx integration-guard resume good-1 --project production\n',
     });
     expect(states()['good-1']).toBe(0);
     const resumed = await guard('resume good-1');
     expect(resumed.out).toContain(
-      'good-1 is active again; failures count from now on. Undo: npx guard pause good-1 --project production',
+      'good-1 is active again; failures count from now on. Undo: npx integration-guard pause good-1 --project production',
     );
     expect(states()['good-1']).toBe(1);
   });
@@ -195,7 +195,7 @@ describe('guard pause and guard resume', () => {
   it('refuse an id the project does not have', async () => {
     expect(await guard('pause nope')).toMatchObject({
       code: 2,
-      err: 'guard: project "production" has no integration "nope"; `guard list` shows the ids it has\n',
+      err: 'integration-guard: project "production" has no integration "nope"; `integration-guard list` shows the ids it has\n',
     });
   });
 
@@ -248,7 +248,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
     expect(await guard('plan')).toMatchObject({
       code: 2,
-      err: `guard: ${settingsFile} lists no project; ${elsewhere}\n`,
+      err: `integration-guard: ${settingsFile} lists no project; ${elsewhere}\n`,
     });
     expect((await guard('plan --project acme')).err).toContain(
       `has no project "acme"; it lists no project; ${elsewhere}`,
@@ -317,14 +317,14 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
   });
 });
 
-describe('guard ignore', () => {
+describe('integration-guard ignore', () => {
   it('leaves an integration alone for a while, and says how to undo it', async () => {
     await writeSettings({ failingForMinutes: 0 });
     breakDown();
     const { code, out } = await guard('ignore broken --for 12h');
     expect(code).toBe(0);
     expect(out).toContain(
-      'broken is left alone for 12 hours; nothing is told of it, and it is not paused. Undo: npx guard ignore broken --off',
+      'broken is left alone for 12 hours; nothing is told of it, and it is not paused. Undo: npx integration-guard ignore broken --off',
     );
     await guard('run');
     expect(states().broken).toBe(1);
@@ -335,7 +335,7 @@ describe('guard ignore', () => {
   });
 });
 
-describe('guard gaps', () => {
+describe('integration-guard gaps', () => {
   it('shows when nothing was forwarded and who stopped it, also as CSV and JSON', async () => {
     expect((await guard('gaps')).out).toContain('No integration was stopped in this time.');
     breakDown();
@@ -363,7 +363,7 @@ describe('guard gaps', () => {
   });
 });
 
-describe('guard history', () => {
+describe('integration-guard history', () => {
   it('shows what was done, by whom and why', async () => {
     breakDown();
     await guard('run');
@@ -387,7 +387,7 @@ describe('guard history', () => {
   });
 });
 
-describe('guard --help', () => {
+describe('integration-guard --help', () => {
   it('teaches', async () => {
     const { code, out } = await guard('--help');
     expect(code).toBe(0);
@@ -411,7 +411,7 @@ describe('guard --help', () => {
   });
 });
 
-describe('guard demo', () => {
+describe('integration-guard demo', () => {
   it('tells the story as one JSON document', async () => {
     const { code, out } = await guard('demo --json --pace 0');
     const story = JSON.parse(out);
@@ -444,7 +444,7 @@ describe('guard demo', () => {
 
 describe('the program itself', () => {
   it('starts as a process of its own, and says what is wrong with its exit code', async () => {
-    const child = spawn(process.execPath, ['functions/cli/guard.ts', 'plan', '--project', 'nope'], {
+    const child = spawn(process.execPath, ['functions/cli/main.ts', 'plan', '--project', 'nope'], {
       env: { PATH: process.env.PATH ?? '', GUARD_SETTINGS: settingsFile },
     });
     let err = '';
@@ -457,7 +457,7 @@ describe('the program itself', () => {
   });
 });
 
-describe('guard projects', () => {
+describe('integration-guard projects', () => {
   it('shows the projects of the settings with their policies', async () => {
     await writeSettings({ mode: 'observe', errorThreshold: 20 }, { staging: { secretName: 'y' } });
     const { code, out } = await guard('projects');
@@ -503,7 +503,7 @@ describe('guard projects', () => {
   });
 });
 
-describe('guard doctor', () => {
+describe('integration-guard doctor', () => {
   it('says that all is well', async () => {
     const { code, out } = await guard('doctor');
     expect(code).toBe(0);
@@ -545,7 +545,7 @@ describe('guard doctor', () => {
 describe('the program as it is started', () => {
   const start = (...args: string[]) =>
     new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {
-      const child = spawn(process.execPath, ['functions/cli/guard.ts', ...args], {
+      const child = spawn(process.execPath, ['functions/cli/main.ts', ...args], {
         env: { PATH: process.env.PATH, GUARD_SETTINGS: settingsFile, GUARD_LEDGER: ledgerFile },
       });
       let out = '';
@@ -582,7 +582,7 @@ describe('the help', () => {
     async (name) => {
       const { code, out } = await guard(`${name} --help`);
       expect(code).toBe(0);
-      expect(out).toMatch(new RegExp(`Example:\\n  npx guard ${name} `));
+      expect(out).toMatch(new RegExp(`Example:\\n  npx integration-guard ${name} `));
     },
   );
 });
