@@ -4,13 +4,15 @@ import { CfnMicrosoftTeamsChannelConfiguration, CfnSlackChannelConfiguration } f
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
-import { Subscription, SubscriptionFilter, SubscriptionProtocol, Topic } from 'aws-cdk-lib/aws-sns';
+import { type ITopic, Subscription, SubscriptionFilter, SubscriptionProtocol, Topic } from 'aws-cdk-lib/aws-sns';
+import { LambdaSubscription, SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
 import { severitiesFrom } from '../functions/guard/model/event.ts';
 import { isChat } from '../functions/guard/settings/formats.ts';
 import type { Subscription as SubscriptionSettings } from '../functions/guard/settings/schema.ts';
+import type { GivenEndpoint } from './read-props.ts';
 
 export interface AlertsProps {
   /** Encrypts all topics. */
@@ -18,6 +20,11 @@ export interface AlertsProps {
   /** Takes what a subscription could not deliver. */
   readonly deadLetters: IQueue;
   readonly subscriptions: readonly SubscriptionSettings[];
+  /** Queues and functions that are no plain ARN, by position of their subscription. */
+  readonly endpoints: ReadonlyMap<number, GivenEndpoint>;
+  /** Topics that exist; undefined: they are created. */
+  readonly topic: ITopic | undefined;
+  readonly alarmsTopic: ITopic | undefined;
 }
 
 /** What SNS delivers to itself; chat channels are another service's business. */
@@ -48,8 +55,8 @@ const PROTOCOL: { readonly [kind in SnsKind]: SubscriptionProtocol } = {
  * (docs/decisions/0001), so on one topic nobody with a filter would ever hear that the guard is dead.
  */
 export class Alerts extends Construct {
-  readonly topic: Topic;
-  readonly alarmsTopic: Topic;
+  readonly topic: ITopic;
+  readonly alarmsTopic: ITopic;
   readonly chatTopics: readonly ChatTopic[];
 
   readonly #props: AlertsProps;
@@ -57,8 +64,8 @@ export class Alerts extends Construct {
   constructor(scope: Construct, id: string, props: AlertsProps) {
     super(scope, id);
     this.#props = props;
-    this.topic = this.createTopic('Topic', 'Integration Guard');
-    this.alarmsTopic = this.createTopic('AlarmsTopic', 'Integration Guard alarms');
+    this.topic = props.topic ?? this.createTopic('Topic', 'Integration Guard');
+    this.alarmsTopic = props.alarmsTopic ?? this.createTopic('AlarmsTopic', 'Integration Guard alarms');
     this.alarmsTopic.addToResourcePolicy(
       new PolicyStatement({
         sid: 'AlarmsPublish',
@@ -71,17 +78,45 @@ export class Alerts extends Construct {
     const chats = props.subscriptions.filter(isChat);
     const role = chats.length === 0 ? null : this.createChatRole();
     this.chatTopics = role === null ? [] : chats.map((settings) => this.addChat(settings, role));
-    for (const settings of props.subscriptions) if (!isChat(settings)) this.subscribe(settings);
+    props.subscriptions.forEach((settings, index) => {
+      const given = props.endpoints.get(index);
+      if (given !== undefined && typeof given.target !== 'string') this.subscribeConstruct(settings, given);
+      else if (!isChat(settings)) this.subscribe(settings, given);
+    });
   }
 
   private createTopic(id: string, displayName: string): Topic {
     return new Topic(this, id, { masterKey: this.#props.key, enforceSSL: true, displayName });
   }
 
-  private subscribe(settings: SubscriptionSettings): void {
-    const { kind, endpoint } = endpointOf(settings);
+  /** A queue or function of a CDK app, which then lets the topics in. */
+  private subscribeConstruct(settings: SubscriptionSettings, { kind, target }: GivenEndpoint): void {
+    if (typeof target === 'string') return;
+    const { deadLetters: deadLetterQueue } = this.#props;
+    const alerts = { deadLetterQueue, filterPolicy: filterPolicyOf(settings, kind) };
+    this.topic.addSubscription(
+      kind === 'sqs'
+        ? new SqsSubscription(target, { ...alerts, rawMessageDelivery: true })
+        : new LambdaSubscription(target, alerts),
+    );
+    if (settings.alarms !== true) return;
+    this.alarmsTopic.addSubscription(
+      kind === 'sqs'
+        ? new SqsSubscription(target, { deadLetterQueue })
+        : new LambdaSubscription(target, { deadLetterQueue }),
+    );
+  }
+
+  /** @param given its endpoint when that is a token */
+  private subscribe(settings: SubscriptionSettings, given: GivenEndpoint | undefined): void {
+    const { kind, endpoint } =
+      given !== undefined && typeof given.target === 'string'
+        ? { kind: given.kind, endpoint: given.target }
+        : endpointOf(settings);
     const common = { protocol: PROTOCOL[kind], endpoint, deadLetterQueue: this.#props.deadLetters };
-    const name = stableName(kind, settings);
+    // A token's text differs from one synthesis to the next; what it resolves to does not.
+    const id = given === undefined ? settings : { ...settings, [kind]: Stack.of(this).resolve(endpoint) };
+    const name = stableName(kind, id);
     new Subscription(this, name, {
       ...common,
       topic: this.topic,
@@ -146,7 +181,7 @@ export class Alerts extends Construct {
 }
 
 /** A name that stays the same when other subscriptions come and go. */
-function stableName(kind: string, settings: SubscriptionSettings): string {
+function stableName(kind: string, settings: object): string {
   return `${kind}-${createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 8)}`;
 }
 

@@ -2,12 +2,16 @@ import { App } from 'aws-cdk-lib';
 import { describeError, SettingsError } from '../functions/guard/errors.ts';
 import { showValue } from '../functions/guard/settings/fault.ts';
 import { loadSettings } from './load-settings.ts';
-import { GuardStack } from './stack.ts';
+import { readDeployedGuard } from './read-deployed-guard.ts';
+import { IntegrationGuardStack } from './stack.ts';
 
 /** `-c stackName=NAME` names the stack, for several environments in one account. */
 const app = new App();
 try {
-  new GuardStack(app, stackNameOf(app), { settings: loadSettings(app.node, process.env) });
+  const stackName = stackNameOf(app);
+  const settings = loadSettings(app);
+  const deployed = await readDeployedGuard({ stackName, projects: settings.projects });
+  new IntegrationGuardStack(app, stackName, { ...settings, deployed });
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;
   console.error(describeError(error));

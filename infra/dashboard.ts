@@ -13,10 +13,10 @@ import {
   TextWidget,
   TextWidgetBackground,
 } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../functions/aws/console.ts';
 import {
@@ -41,11 +41,12 @@ export interface GuardDashboardProps {
   readonly fleet: Fleet | null;
   readonly panelFunction: LambdaFunction;
   readonly actFunction: LambdaFunction;
-  readonly ledger: Table;
+  readonly ledger: ITable;
   readonly alerts: Alerts;
-  readonly deadLetters: Queue;
+  readonly deadLetters: IQueue;
   readonly monitoring: Monitoring;
-  readonly runbook: string;
+  /** Address of the runbook; null: there is none. */
+  readonly runbook: string | null;
 }
 
 /** CloudWatch divides a dashboard's width into this many. */
@@ -371,7 +372,8 @@ function panel(
   });
 }
 
-/** A link on a dashboard has to be absolute; the page as it lies beside the code is named. */
-function linkTo(runbook: string): string {
-  return runbook.startsWith('https://') ? `[the runbook](${runbook})` : `the runbook, \`${runbook}\``;
+function linkTo(runbook: string | null): string {
+  return runbook === null
+    ? "the alarm's description names its section of `docs/runbook.md`"
+    : `[the runbook](${runbook})`;
 }

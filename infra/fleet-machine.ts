@@ -31,10 +31,14 @@ const LAMBDA_FAULTS = [
   'Lambda.TooManyRequestsException',
 ];
 
-/** @param passFunctionArn takes {"project": NAME} */
+/**
+ * @param passFunctionArn takes {"project": NAME}
+ * @param partition "aws", "aws-cn" or "aws-us-gov"
+ */
 export function describeFleetMachine(
   { secretNamePrefix, concurrency }: FleetSettings,
   passFunctionArn: string,
+  partition: string,
 ): Readonly<Record<string, unknown>> {
   return {
     Comment: 'A run of Integration Guard over the fleet: a pass for every secret with the tag',
@@ -51,7 +55,7 @@ export function describeFleetMachine(
       'Read a page of secrets': {
         Type: 'Task',
         ...JSONATA,
-        Resource: 'arn:aws:states:::aws-sdk:secretsmanager:listSecrets',
+        Resource: `arn:${partition}:states:::aws-sdk:secretsmanager:listSecrets`,
         Arguments: jsonata(`{
           'Filters': [{'Key': 'tag-key', 'Values': ['${PROJECT_TAG}']}],
           'MaxResults': ${SECRETS_A_PAGE},
@@ -105,7 +109,7 @@ export function describeFleetMachine(
             'Run a pass': {
               Type: 'Task',
               ...JSONATA,
-              Resource: 'arn:aws:states:::lambda:invoke',
+              Resource: `arn:${partition}:states:::lambda:invoke`,
               Arguments: { FunctionName: passFunctionArn, Payload: jsonata('$states.input') },
               Output: jsonata('$states.result.Payload'),
               Retry: [retry(LAMBDA_FAULTS, 6)],

@@ -1,8 +1,8 @@
 import { Duration, Stack } from 'aws-cdk-lib';
-import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, type IGrantable, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { DefinitionBody, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { PROJECT_TAG } from '../functions/guard/settings/fleet.ts';
@@ -10,13 +10,15 @@ import type { FleetSettings } from '../functions/guard/settings/schema.ts';
 import { describeFleetMachine } from './fleet-machine.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 
-export interface FleetProps {
+export interface FleetMachineProps {
   readonly settings: FleetSettings;
+  /** ARN of the customer-managed key of the secrets, which may be a token. */
+  readonly secretKeyArn: string | undefined;
   readonly intervalMinutes: number;
   /** Runs a pass over one project of the fleet. */
   readonly passFunction: LambdaFunction;
   /** Takes what Scheduler could not start. */
-  readonly deadLetters: Queue;
+  readonly deadLetters: IQueue;
 }
 
 /**
@@ -25,13 +27,15 @@ export interface FleetProps {
  */
 export class Fleet extends Construct {
   readonly settings: FleetSettings;
+  readonly secretKeyArn: string | undefined;
   readonly passFunction: LambdaFunction;
   readonly stateMachine: StateMachine;
 
-  constructor(scope: Construct, id: string, props: FleetProps) {
+  constructor(scope: Construct, id: string, props: FleetMachineProps) {
     super(scope, id);
     const { settings, intervalMinutes, passFunction, deadLetters } = props;
     this.settings = settings;
+    this.secretKeyArn = props.secretKeyArn;
     this.passFunction = passFunction;
     const role = new Role(this, 'Role', {
       description: 'Lets a run over the fleet list secrets and invoke passes',
@@ -43,7 +47,7 @@ export class Fleet extends Construct {
     role.addToPolicy(allow('lambda:InvokeFunction', passFunction.functionArn));
     this.stateMachine = new StateMachine(this, 'Runs', {
       definitionBody: DefinitionBody.fromString(
-        JSON.stringify(describeFleetMachine(settings, passFunction.functionArn)),
+        JSON.stringify(describeFleetMachine(settings, passFunction.functionArn, Stack.of(this).partition)),
       ),
       role,
       comment: 'A pass for every secret with the tag',
@@ -95,12 +99,13 @@ export class Fleet extends Construct {
 /** Lets functions look at and read secrets of the fleet: those with the tag, and of names that begin as the settings say. */
 export function grantTaggedSecrets(
   scope: Construct,
-  { secretNamePrefix, secretKeyArn }: FleetSettings,
-  readers: readonly LambdaFunction[],
+  { secretNamePrefix }: Pick<FleetSettings, 'secretNamePrefix'>,
+  secretKeyArn: string | undefined,
+  readers: readonly IGrantable[],
 ): void {
   const { partition, region, account } = Stack.of(scope);
   for (const reader of readers) {
-    reader.addToRolePolicy(
+    reader.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
         effect: Effect.ALLOW,
         actions: ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'],
@@ -109,7 +114,7 @@ export function grantTaggedSecrets(
         conditions: { Null: { [`aws:ResourceTag/${PROJECT_TAG}`]: 'false' } },
       }),
     );
-    if (secretKeyArn !== undefined) reader.addToRolePolicy(allow('kms:Decrypt', secretKeyArn));
+    if (secretKeyArn !== undefined) reader.grantPrincipal.addToPrincipalPolicy(allow('kms:Decrypt', secretKeyArn));
   }
 }
 

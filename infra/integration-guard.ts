@@ -1,147 +1,334 @@
-import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
-import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Key } from 'aws-cdk-lib/aws-kms';
+import { Annotations, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression, ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
-import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { PanelEnvironment, PassEnvironment } from '../functions/aws/environment.ts';
+import type { PassEnvironment } from '../functions/aws/environment.ts';
+import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
+import { findChanges } from '../functions/deployed/deployed-guard.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
-import type { ProjectSettings, Settings } from '../functions/guard/settings/schema.ts';
+import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
 import { GuardDashboard } from './dashboard.ts';
+import { dashboardAddress } from './dashboard-address.ts';
 import { Fleet, grantTaggedSecrets } from './fleet.ts';
 import { createGuardFunction } from './guard-function.ts';
 import { Monitoring } from './monitoring.ts';
 import { acknowledge } from './nag-suppressions.ts';
+import { addOutputs } from './outputs.ts';
+import type { IntegrationGuardProps } from './props.ts';
+import { type GivenProps, readProps } from './read-props.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
+import { ProjectSecrets } from './secrets.ts';
 
-export interface IntegrationGuardProps {
-  /** Checked settings; they are bundled with the function. */
-  readonly settings: Settings;
-}
+/** Metrics that `IntegrationGuard.metric` gives. */
+export type GuardMetric = keyof typeof METRIC;
 
 /**
  * Everything the guard needs in one account: a schedule per listed project, the pass function, a secret per project, the
  * state machine of the fleet, the ledger, the alerts, the alarms about the guard itself, and a dashboard with the control
- * panel.
+ * panel. A stack holds one guard, since `--stack` names it.
+ *
+ * @example
+ * new IntegrationGuard(this, 'Guard', {
+ *   projects: { production: { secretName: 'qonversion/production' } },
+ *   alerts: { subscriptions: [{ email: 'ops@example.com' }] },
+ * });
  */
 export class IntegrationGuard extends Construct {
   /** Runs passes over listed projects; null when there is only a fleet. */
   readonly passFunction: LambdaFunction | null;
+  /** The state machine of the fleet and its pass function; null when projects are only listed. */
   readonly fleet: Fleet | null;
   /** Draws the control panel. */
   readonly panelFunction: LambdaFunction;
   /** Does what the control panel's buttons say. */
   readonly actFunction: LambdaFunction;
+  /** Name of the dashboard that has the control panel. */
   readonly dashboardName: string;
-  readonly ledger: Table;
-  readonly alerts: Alerts;
-  readonly deadLetters: Queue;
-  /** Encrypts topics, logs and the secrets that the stack makes. */
-  readonly key: Key;
+  /** What the guard remembers between passes. */
+  readonly ledger: ITable;
+  /** Alerts go here. */
+  readonly alertsTopic: ITopic;
+  /** CloudWatch alarms about the guard itself go here. */
+  readonly alarmsTopic: ITopic;
+  /** Takes what schedules and subscriptions could not deliver. */
+  readonly deadLetters: IQueue;
+  /** Encrypts topics, logs and the secrets that the construct creates. */
+  readonly key: IKey;
+  /** What the command line reads, by name. */
+  readonly outputs: ReadonlyMap<string, CfnOutput>;
 
+  readonly #chatTopicArns: readonly string[];
+  readonly #secrets: ProjectSecrets;
+
+  /** @throws SettingsError with one line per fault of the properties */
   constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
     super(scope, id);
-    const { settings } = props;
+    const stack = Stack.of(this);
+    refuseSecond(this, stack);
+    const given = readProps(props, this.node.path);
+    const { settings } = given;
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
 
-    this.key = createKey(this);
-    this.deadLetters = new Queue(this, 'DeadLetters', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    this.ledger = new Table(this, 'Ledger', {
-      partitionKey: { name: 'project', type: AttributeType.STRING },
-      sortKey: { name: 'item', type: AttributeType.STRING },
-      billingMode: BillingMode.PAY_PER_REQUEST,
-      timeToLiveAttribute: 'expires_at',
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      // What the guard has paused is known only here.
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
-    this.alerts = new Alerts(this, 'Alerts', {
+    this.key =
+      props.encryptionKey ??
+      (settings.encryptionKeyArn === undefined
+        ? createKey(this, removalPolicy)
+        : Key.fromKeyArn(this, 'Key', settings.encryptionKeyArn));
+    this.deadLetters =
+      props.deadLetterQueue ??
+      new Queue(this, 'DeadLetters', {
+        encryption: QueueEncryption.SQS_MANAGED,
+        enforceSSL: true,
+        retentionPeriod: Duration.days(14),
+      });
+    this.ledger =
+      props.ledgerTable ??
+      (settings.ledgerTableName === undefined
+        ? createLedger(this, removalPolicy)
+        : Table.fromTableName(this, 'Ledger', settings.ledgerTableName));
+    const alerts = new Alerts(this, 'Alerts', {
       key: this.key,
       deadLetters: this.deadLetters,
       subscriptions: settings.alerts.subscriptions,
+      endpoints: given.endpoints,
+      topic: props.alerts?.topic,
+      alarmsTopic: props.alerts?.alarmsTopic,
+    });
+    this.alertsTopic = alerts.topic;
+    this.alarmsTopic = alerts.alarmsTopic;
+    this.#chatTopicArns = alerts.chatTopics.map(({ topicArn }) => topicArn);
+    this.#secrets = new ProjectSecrets(this, {
+      projects: settings.projects,
+      given: given.secrets,
+      key: this.key,
+      removalPolicy,
+      deployed: props.deployed ?? null,
     });
 
-    this.dashboardName = `${Stack.of(this).stackName}-${Stack.of(this).region}`;
-    const environment: PassEnvironment & { readonly [name: string]: string } = {
+    this.dashboardName = `${stack.stackName}-${stack.region}`;
+    const secretArns = this.#secrets.inStack;
+    const look = {
       LEDGER_TABLE: this.ledger.tableName,
-      ALERTS_TOPIC_ARN: this.alerts.topic.topicArn,
-      CHAT_TOPICS: Stack.of(this).toJsonString(this.alerts.chatTopics),
-      DASHBOARD_NAME: this.dashboardName,
-      STACK_NAME: Stack.of(this).stackName,
+      ...(secretArns === null ? {} : { SECRET_ARNS: secretArns }),
     };
-    const create = (name: string, description: string, entry: string) =>
-      createGuardFunction(this, name, { description, entry, settings, encryptionKey: this.key, environment });
+    const environment: PassEnvironment & { readonly [name: string]: string } = {
+      ...look,
+      ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
+      CHAT_TOPICS: stack.toJsonString(alerts.chatTopics),
+      DASHBOARD_NAME: this.dashboardName,
+      STACK_NAME: stack.stackName,
+    };
+    const common = { settings, encryptionKey: this.key };
     const minutes = scheduleMinutes(settings.schedule) ?? 5;
     const projects = Object.keys(settings.projects);
 
-    this.passFunction = projects.length === 0 ? null : create('Pass', 'One pass over one listed project', 'pass.ts');
-    this.actFunction = create(
-      'Act',
-      'What the buttons of the control panel do: whoever may invoke it may act',
-      'panel-actions.ts',
-    );
-    this.panelFunction = createPanelFunction(this, settings, {
-      LEDGER_TABLE: this.ledger.tableName,
-      ACT_FUNCTION_ARN: this.actFunction.functionArn,
+    this.passFunction =
+      projects.length === 0
+        ? null
+        : createGuardFunction(this, 'Pass', {
+            ...common,
+            description: 'One pass over one listed project',
+            entry: 'pass',
+            environment,
+          });
+    this.actFunction = createGuardFunction(this, 'Act', {
+      ...common,
+      description: 'What the buttons of the control panel do: whoever may invoke it may act',
+      entry: 'panel-actions',
+      environment,
     });
-    grantPass(this.actFunction, this.ledger, this.alerts, this.key);
-    grantLook(this.panelFunction, this.ledger, this.key);
+    this.panelFunction = createGuardFunction(this, 'Panel', {
+      ...common,
+      description: 'Draws the control panel on the dashboard: whoever may invoke it may look, and not act',
+      entry: 'panel',
+      // A person waits for it.
+      timeout: Duration.seconds(30),
+      environment: { ...look, ACT_FUNCTION_ARN: this.actFunction.functionArn },
+    });
+    // So the console knows that the function answers `describe`.
+    Tags.of(this.panelFunction).add('cw-custom-widget', 'describe');
+    this.grantPass(this.actFunction);
+    this.grantLook(this.panelFunction);
 
     if (this.passFunction !== null) {
-      grantPass(this.passFunction, this.ledger, this.alerts, this.key);
-      const readers = [this.passFunction, this.actFunction, this.panelFunction];
-      for (const [name, project] of Object.entries(settings.projects)) {
-        grantSecret(this, readers, name, project, this.key);
-      }
+      this.grantPass(this.passFunction);
+      for (const reader of [this.passFunction, this.actFunction, this.panelFunction]) this.#secrets.grantRead(reader);
       schedulePasses(this, projects, minutes, this.passFunction);
     }
+    this.fleet = settings.fleet === undefined ? null : this.createFleet(given, environment, minutes);
 
-    this.fleet =
-      settings.fleet === undefined
-        ? null
-        : new Fleet(this, 'Fleet', {
-            settings: settings.fleet,
-            intervalMinutes: minutes,
-            passFunction: create('FleetPass', 'One pass over one project of the fleet', 'fleet-pass.ts'),
-            deadLetters: this.deadLetters,
-          });
-    if (this.fleet !== null) {
-      grantPass(this.fleet.passFunction, this.ledger, this.alerts, this.key);
-      grantTaggedSecrets(this, this.fleet.settings, [this.fleet.passFunction, this.actFunction, this.panelFunction]);
-    }
-
-    const monitoring = new Monitoring(this, 'Monitoring', {
+    const panel = dashboardAddress(this, this.dashboardName);
+    const runbook = settings.alerts.runbookUrl ?? null;
+    const about = {
       passFunction: this.passFunction,
       fleet: this.fleet,
       deadLetters: this.deadLetters,
-      alarmsTopic: this.alerts.alarmsTopic,
       projects,
+      runbook,
+    };
+    const monitoring = new Monitoring(this, 'Monitoring', {
+      ...about,
+      alarmsTopic: this.alarmsTopic,
       intervalMinutes: minutes,
-      runbook: settings.alerts.runbookUrl,
+      panel,
     });
     new GuardDashboard(this, 'Dashboard', {
+      ...about,
       dashboardName: this.dashboardName,
-      projects,
       intervalMinutes: minutes,
-      passFunction: this.passFunction,
-      fleet: this.fleet,
       panelFunction: this.panelFunction,
       actFunction: this.actFunction,
       ledger: this.ledger,
-      alerts: this.alerts,
-      deadLetters: this.deadLetters,
+      alerts,
       monitoring,
-      runbook: settings.alerts.runbookUrl,
     });
     acknowledge(this, this.fleet);
+
+    this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#secrets);
+    // The command line works with the settings that are deployed, not with those of the folder it runs in.
+    stack.addMetadata(METADATA_KEY, {
+      Version: VERSION,
+      Settings: settings,
+      Outputs: Object.fromEntries([...this.outputs].map(([name, output]) => [name, output.logicalId])),
+    });
+    if (settings.alerts.subscriptions.length === 0 && props.alerts?.topic === undefined) {
+      const hint = 'add at least one, for instance { "email": "you@example.com" }, or subscribe to the topics yourself';
+      const says = `alerts.subscriptions is empty, so nobody gets an alert; ${hint}`;
+      Annotations.of(this).addWarningV2('integration-guard:no-subscription', says);
+    }
+    if (props.deployed !== undefined) {
+      for (const { level, says } of findChanges(props.deployed, settings)) {
+        if (level === 'error') Annotations.of(this).addError(says);
+        else if (level === 'warning') Annotations.of(this).addWarningV2('integration-guard:change', says);
+        else Annotations.of(this).addInfo(says);
+      }
+    }
   }
+
+  /** Lets somebody look at the control panel, and not act. The Secret Keys stay out of reach. */
+  grantView(grantee: IGrantable): void {
+    this.panelFunction.grantInvoke(grantee);
+    const { partition, account } = Stack.of(this);
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ['cloudwatch:GetDashboard'],
+        resources: [`arn:${partition}:cloudwatch::${account}:dashboard/${this.dashboardName}*`],
+      }),
+    );
+  }
+
+  /** Lets somebody look at the control panel and use its buttons. The Secret Keys stay out of reach. */
+  grantOperate(grantee: IGrantable): void {
+    this.grantView(grantee);
+    this.actFunction.grantInvoke(grantee);
+  }
+
+  /** Lets somebody use every command with `--stack` but `doctor`. Such a person can read the Secret Keys. */
+  grantCommandLine(grantee: IGrantable): void {
+    const stack = Stack.of(this);
+    this.grantPass(grantee);
+    this.#secrets.grantRead(grantee);
+    if (this.fleet !== null) grantTaggedSecrets(this, this.fleet.settings, this.fleet.secretKeyArn, [grantee]);
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ['cloudformation:DescribeStacks', 'cloudformation:GetTemplate'],
+        resources: [
+          stack.formatArn({ service: 'cloudformation', resource: 'stack', resourceName: `${stack.stackName}/*` }),
+        ],
+      }),
+    );
+  }
+
+  /** Lets somebody start passes by hand. */
+  grantRun(grantee: IGrantable): void {
+    this.passFunction?.grantInvoke(grantee);
+    this.fleet?.passFunction.grantInvoke(grantee);
+  }
+
+  /** A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …). */
+  metric(name: GuardMetric, project: string, options: MetricOptions = {}): Metric {
+    return new Metric({
+      namespace: METRICS_NAMESPACE,
+      metricName: METRIC[name],
+      dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: project },
+      statistic: 'Maximum',
+      ...options,
+    }).attachTo(this);
+  }
+
+  /** Integrations of a project that are paused, by the guard or by an operator. */
+  metricPaused(project: string, options: MetricOptions = {}): Metric {
+    return this.metric('paused', project, options);
+  }
+
+  /** Integrations of a project that the guard paused. */
+  metricTrips(project: string, options: MetricOptions = {}): Metric {
+    return this.metric('trips', project, { statistic: 'Sum', ...options });
+  }
+
+  /** Passes over a project that succeeded. */
+  metricPassesSucceeded(project: string, options: MetricOptions = {}): Metric {
+    return this.metric('passesSucceeded', project, { statistic: 'Sum', ...options });
+  }
+
+  /** Exactly what a pass uses, on exactly the resources it uses. */
+  private grantPass(grantee: IGrantable): void {
+    this.ledger.grant(grantee, 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
+    const resources = [this.alertsTopic.topicArn, ...this.#chatTopicArns];
+    grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
+    this.key.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
+  }
+
+  /** What it takes to look: nothing that could change or announce anything. */
+  private grantLook(grantee: IGrantable): void {
+    this.ledger.grant(grantee, 'dynamodb:Query');
+    this.key.grant(grantee, 'kms:Decrypt');
+  }
+
+  private createFleet(
+    { settings, fleetKeyArn }: GivenProps,
+    environment: { readonly [name: string]: string },
+    intervalMinutes: number,
+  ): Fleet | null {
+    if (settings.fleet === undefined) return null;
+    const passFunction = createGuardFunction(this, 'FleetPass', {
+      settings,
+      encryptionKey: this.key,
+      description: 'One pass over one project of the fleet',
+      entry: 'fleet-pass',
+      environment,
+    });
+    const fleet = new Fleet(this, 'Fleet', {
+      settings: settings.fleet,
+      secretKeyArn: fleetKeyArn,
+      intervalMinutes,
+      passFunction,
+      deadLetters: this.deadLetters,
+    });
+    this.grantPass(passFunction);
+    grantTaggedSecrets(this, settings.fleet, fleetKeyArn, [passFunction, this.actFunction, this.panelFunction]);
+    return fleet;
+  }
+}
+
+/** Where a stack says what its guard is; the command line reads it. */
+const METADATA_KEY = 'IntegrationGuard';
+
+function refuseSecond(guard: IntegrationGuard, stack: Stack): void {
+  const other = stack.node
+    .findAll()
+    .find((each) => each instanceof IntegrationGuard && each !== guard && Stack.of(each) === stack);
+  if (other === undefined) return;
+  throw new Error(
+    `stack ${stack.node.path || stack.stackName} has an IntegrationGuard already (${other.node.path}). Put ${guard.node.path} into a stack of its own: "--stack" names a guard by its stack`,
+  );
 }
 
 /** A schedule for each listed project. Its input names the project and nothing else: what to do is in the bundled settings. */
@@ -165,14 +352,28 @@ function schedulePasses(
   }
 }
 
-function createKey(scope: Construct): Key {
+function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {
+  const ledger: Table = new Table(scope, 'Ledger', {
+    partitionKey: { name: 'project', type: AttributeType.STRING },
+    sortKey: { name: 'item', type: AttributeType.STRING },
+    billingMode: BillingMode.PAY_PER_REQUEST,
+    timeToLiveAttribute: 'expires_at',
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    // What the guard has paused is known only here.
+    removalPolicy,
+  });
+  // CDK's own types differ in a property that may be undefined.
+  return ledger as ITable;
+}
+
+/** A key that is gone leaves everything it encrypted unreadable; deleting it is a person's decision. */
+function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
   const key = new Key(scope, 'Key', {
     description: 'Integration Guard: topics, logs and secrets',
     enableKeyRotation: true,
-    // A key that is gone leaves everything it encrypted unreadable; deleting it is a person's decision.
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy,
   });
-  const { account, region, partition } = Stack.of(scope);
+  const { account, region, partition, urlSuffix } = Stack.of(scope);
   key.addToResourcePolicy(
     new PolicyStatement({
       sid: 'AlarmsPublishToEncryptedTopic',
@@ -186,7 +387,7 @@ function createKey(scope: Construct): Key {
     new PolicyStatement({
       sid: 'LogsOfTheGuard',
       // CloudWatch Logs presents itself to KMS by its regional name ("Encrypt log data in CloudWatch Logs using KMS").
-      principals: [new ServicePrincipal(`logs.${region}.amazonaws.com`)],
+      principals: [new ServicePrincipal(`logs.${region}.${urlSuffix}`)],
       actions: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
       resources: ['*'],
       conditions: {
@@ -195,68 +396,4 @@ function createKey(scope: Construct): Key {
     }),
   );
   return key;
-}
-
-/** A function of its own for whoever only looks; a person waits for it, so it may not take long. */
-function createPanelFunction(
-  scope: IntegrationGuard,
-  settings: Settings,
-  environment: PanelEnvironment,
-): LambdaFunction {
-  const panelFunction = createGuardFunction(scope, 'Panel', {
-    description: 'Draws the control panel on the dashboard: whoever may invoke it may look, and not act',
-    entry: 'panel.ts',
-    settings,
-    encryptionKey: scope.key,
-    timeout: Duration.seconds(30),
-    environment: { ...environment },
-  });
-  // So the console knows that the function answers `describe`.
-  Tags.of(panelFunction).add('cw-custom-widget', 'describe');
-  return panelFunction;
-}
-
-/** Exactly what a pass uses, on exactly the resources it uses. */
-function grantPass(passFunction: LambdaFunction, ledger: Table, alerts: Alerts, key: Key): void {
-  ledger.grant(passFunction, 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
-  const resources = [alerts.topic.topicArn, ...alerts.chatTopics.map(({ topicArn }) => topicArn)];
-  passFunction.addToRolePolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
-  key.grant(passFunction, 'kms:Decrypt', 'kms:GenerateDataKey');
-}
-
-/** What it takes to look: nothing that could change or tell anything. */
-function grantLook(panelFunction: LambdaFunction, ledger: Table, key: Key): void {
-  ledger.grant(panelFunction, 'dynamodb:Query');
-  key.grant(panelFunction, 'kms:Decrypt');
-}
-
-/** Makes the project's secret, empty, or takes the one that exists; the functions may read that one and no other. */
-function grantSecret(
-  scope: Construct,
-  readers: readonly LambdaFunction[],
-  name: string,
-  project: ProjectSettings,
-  key: Key,
-): void {
-  const resources =
-    project.secretArn === undefined ? [createSecret(scope, name, project, key).ref] : [withSuffix(project.secretArn)];
-  for (const reader of readers) {
-    reader.addToRolePolicy(new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources }));
-    if (project.secretKeyArn === undefined) continue;
-    reader.addToRolePolicy(new PolicyStatement({ actions: ['kms:Decrypt'], resources: [project.secretKeyArn] }));
-  }
-}
-
-/** The L2 construct would put a random password into it, which nobody could tell from a key that does not work. */
-function createSecret(scope: Construct, name: string, project: ProjectSettings, key: Key): CfnSecret {
-  return new CfnSecret(scope, `SecretOf-${name}`, {
-    name: project.secretName ?? name,
-    description: `Qonversion Secret Key of project ${name}, for Integration Guard`,
-    kmsKeyId: key.keyArn,
-  });
-}
-
-/** Secrets Manager appends six characters to a secret's name; an ARN without them names the secret of any suffix. */
-function withSuffix(secretArn: string): string {
-  return /-[A-Za-z0-9]{6}$/.test(secretArn) ? secretArn : `${secretArn}-??????`;
 }

@@ -1,16 +1,33 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { Node } from 'constructs';
+import type { IConstruct } from 'constructs';
 import { SettingsError } from '../functions/guard/errors.ts';
-import { parseSettings, type Settings } from '../functions/guard/settings/schema.ts';
+import { parseSettings } from '../functions/guard/settings/schema.ts';
 import { CONTEXT_KEY, readSettingsFile, repeatedEntries } from '../functions/local/settings-file.ts';
+import type { IntegrationGuardProps, ProjectProps } from './props.ts';
 
 const CDK_JSON = 'cdk.json';
 
+/** Settings as a file or `cdk.json` has them: plain values, checked. They can be given to the construct as they are. */
+export type LoadedSettings = Omit<IntegrationGuardProps, 'schedule'> & {
+  readonly schedule: string;
+  readonly projects: Readonly<Record<string, ProjectProps>>;
+};
+
 /**
- * The settings to deploy: the file named by `-c settings=FILE`, else by GUARD_SETTINGS, else `cdk.json`'s own.
+ * The settings to deploy: the file named by `-c settings=FILE`, else by the environment variable GUARD_SETTINGS, else what the
+ * context `integration-guard` of `cdk.json` says.
+ * @param scope the app, or anything in it
  * @throws SettingsError with one line per fault
  */
-export function loadSettings(node: Node, environment: Readonly<Record<string, string | undefined>>): Settings {
+export function loadSettings(
+  scope: IConstruct,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): LoadedSettings {
+  // JSON has no undefined values, which is all that the two types differ in.
+  return read(scope, environment) as LoadedSettings;
+}
+
+function read({ node }: IConstruct, environment: Readonly<Record<string, string | undefined>>): unknown {
   const file: unknown = node.tryGetContext('settings') ?? environment.GUARD_SETTINGS;
   if (typeof file === 'string' && file !== '') return readSettingsFile(file);
 

@@ -22,8 +22,10 @@ export interface MonitoringProps {
   readonly alarmsTopic: ITopic;
   readonly projects: readonly string[];
   readonly intervalMinutes: number;
-  /** Where the runbook is. */
-  readonly runbook: string;
+  /** Address of the runbook; null: there is only the control panel. */
+  readonly runbook: string | null;
+  /** Address of the dashboard with the control panel. */
+  readonly panel: string;
 }
 
 /** Alarms about the guard itself: they speak when it cannot. */
@@ -32,12 +34,13 @@ export class Monitoring extends Construct {
   readonly shared: readonly Alarm[];
   readonly #ofProjects = new Map<string, readonly Alarm[]>();
   readonly #action: SnsAction;
-  readonly #runbook: string;
+  readonly #help: (section: string) => string;
 
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
     this.#action = new SnsAction(props.alarmsTopic);
-    this.#runbook = props.runbook;
+    const { runbook, panel } = props;
+    this.#help = (section) => (runbook === null ? `${panel} (runbook: ${section})` : `${runbook}#${section}`);
     const interval = Duration.minutes(props.intervalMinutes);
     const period = Duration.minutes(Math.max(5, props.intervalMinutes));
 
@@ -181,7 +184,7 @@ export class Monitoring extends Construct {
 
   /** Adds an alarm whose description ends with its section of the runbook. */
   private add(id: string, section: string, props: ConstructorParameters<typeof Alarm>[2]): Alarm {
-    const alarmDescription = `${props.alarmDescription} Help: ${this.#runbook}#${section}`;
+    const alarmDescription = `${props.alarmDescription} Help: ${this.#help(section)}`;
     const alarm = new Alarm(this, id, { ...props, alarmDescription });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);

@@ -1,7 +1,7 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IScheduleTarget, type ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 
 /** What all schedules of the guard have in common. */
@@ -12,7 +12,7 @@ export function createSchedulerRole(
   id: string,
   action: 'lambda:InvokeFunction' | 'states:StartExecution',
   resource: string,
-  deadLetters: Queue,
+  deadLetters: IQueue,
 ): Role {
   const { account, region, partition } = Stack.of(scope);
   const allow = (actions: string, on: string) => new PolicyStatement({ actions: [actions], resources: [on] });
@@ -47,7 +47,7 @@ export interface TargetProps {
   readonly arn: string;
   readonly input: ScheduleTargetInput;
   readonly role: Role;
-  readonly deadLetters: Queue;
+  readonly deadLetters: IQueue;
   readonly intervalMinutes: number;
 }
 

@@ -4,9 +4,11 @@ import type { Severity } from '../guard/model/event-catalogue.ts';
 
 /** The environment of each function. The constructs that deploy the functions set exactly these. */
 
-interface LookEnvironment {
+export interface LookEnvironment {
   /** Name of the ledger table. */
   readonly LEDGER_TABLE: string;
+  /** JSON: ARNs, by project, of the secrets that were known only at deployment. Left out: there are none. */
+  readonly SECRET_ARNS?: string | undefined;
 }
 
 /** Of the functions that act and tell: the pass, and the panel's buttons. */
@@ -39,7 +41,7 @@ const NOT_SET = 'is not set';
 const text = z.string(NOT_SET).check(z.minLength(1, 'is empty'));
 const arn = z.string(NOT_SET).check(z.regex(/^arn:/, 'is not an ARN'));
 
-const look = { LEDGER_TABLE: text };
+const look = { LEDGER_TABLE: text, SECRET_ARNS: z.optional(text) };
 
 const passEnvironment = z.object({
   ...look,
@@ -50,6 +52,8 @@ const passEnvironment = z.object({
 }) satisfies z.ZodMiniType<PassEnvironment>;
 
 const panelEnvironment = z.object({ ...look, ACT_FUNCTION_ARN: arn }) satisfies z.ZodMiniType<PanelEnvironment>;
+
+const secretArns = z.record(z.string(), arn);
 
 const chatTopics = z.array(
   z.object({
@@ -79,6 +83,16 @@ export function parseChatTopics(json: string): readonly ChatTopic[] {
   const parsed = chatTopics.safeParse(parseJson(json));
   if (parsed.success) return parsed.data;
   throw new GuardError('CHAT_TOPICS is not as deployed; deploy the stack again');
+}
+
+/**
+ * The value of SECRET_ARNS, or of the stack's output of that name.
+ * @throws GuardError when it is not what the stack wrote
+ */
+export function parseSecretArns(json: string | undefined): Readonly<Record<string, string>> {
+  const parsed = secretArns.safeParse(json === undefined ? {} : parseJson(json));
+  if (parsed.success) return parsed.data;
+  throw new GuardError('SECRET_ARNS is not as deployed; deploy the stack again');
 }
 
 function read<Environment>(schema: z.ZodMiniType<Environment>, variables: Variables): Environment {

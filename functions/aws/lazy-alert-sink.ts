@@ -21,7 +21,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
       chatTopics,
       log,
       stack: environment.STACK_NAME,
-      runbook: settings.alerts.runbookUrl,
+      runbook: settings.alerts.runbookUrl ?? null,
       panelOf: (project) => dashboardUrl(region, dashboardOf(environment.DASHBOARD_NAME, projects, project)),
     });
   };

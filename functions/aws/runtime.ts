@@ -3,11 +3,13 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Context } from 'aws-lambda';
-import type { Clock, IntegrationsApi, Ledger, Log } from '../guard/ports.ts';
+import { type Clock, type IntegrationsApi, type Ledger, type Log, underName } from '../guard/ports.ts';
 import type { FleetSettings, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
-import { type GuardedProject, secretIdOf } from '../guard/settings/types.ts';
+import { type GuardedProject, ledgerNameOf, secretIdOf, withSecretArns } from '../guard/settings/types.ts';
+import { VERSION } from '../guard/version.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
+import { type LookEnvironment, parseSecretArns } from './environment.ts';
 import { createFleetDirectory, NoSuchProjectError } from './fleet.ts';
 import { createDynamoLedger } from './ledger.ts';
 import { METRICS_SERVICE } from './metrics.ts';
@@ -20,7 +22,6 @@ export type Invocation = Pick<Context, 'getRemainingTimeInMillis' | 'awsRequestI
 export interface Runtime {
   readonly settings: Settings;
   readonly clock: Clock;
-  readonly ledger: Ledger;
   readonly log: Log;
   /**
    * A project for one invocation: one that the bundled settings list, else one of the fleet. What is wrong with a project of
@@ -34,6 +35,7 @@ export interface Runtime {
 export interface OpenProject {
   readonly project: GuardedProject;
   readonly api: IntegrationsApi;
+  readonly ledger: Ledger;
   readonly log: Log;
   readonly remainingMs: () => number;
 }
@@ -51,16 +53,17 @@ type Access =
   | ({ readonly secretId: string } & Pick<ProjectSettings, 'policy' | 'apiUrl' | 'personalData'>)
   | { readonly policy: Policy; readonly problem: unknown };
 
-export function createRuntime(ledgerTable: string, settings: Settings): Runtime {
+export function createRuntime(environment: LookEnvironment, bundled: Settings): Runtime {
+  const settings = withSecretArns(bundled, parseSecretArns(environment.SECRET_ARNS));
   const clock: Clock = { now: () => new Date() };
-  const logger = new Logger({ serviceName: METRICS_SERVICE });
+  const logger = new Logger({ serviceName: METRICS_SERVICE, persistentKeys: { version: VERSION } });
+  const ledger = createDynamoLedger(new DynamoDBClient(CLIENT_OPTIONS), environment.LEDGER_TABLE, clock);
   const secrets = new SecretsManagerClient(CLIENT_OPTIONS);
   const accessTo = createAccess(secrets, settings, clock);
   const keys = new Map<string, KeySource>();
   return {
     settings,
     clock,
-    ledger: createDynamoLedger(new DynamoDBClient(CLIENT_OPTIONS), ledgerTable, clock),
     log: toLog(logger),
     open: async (name, invocation, keepBackMs) => {
       const access = await accessTo(name);
@@ -81,6 +84,7 @@ export function createRuntime(ledgerTable: string, settings: Settings): Runtime 
       return {
         project: { name, policy: access.policy },
         api: createApi(),
+        ledger: underName(ledger, ledgerNameOf(settings, name)),
         log: toLog(logger.createChild({ persistentKeys: { project: name, requestId: invocation.awsRequestId } })),
         remainingMs,
       };

@@ -95,7 +95,7 @@ async function openLocalProject(environment: CliEnvironment, options: OpenOption
     ports: {
       api: createApi(selected, key, remainingMs),
       ledger: createFileLedger(environment.ledgerFile, systemClock),
-      alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl),
+      alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl ?? null),
       clock: systemClock,
       log: options.log,
       remainingMs,
@@ -117,7 +117,7 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
     topicArn: output('AlertsTopicArn'),
     log: options.log,
     stack: stackName,
-    runbook: settings.alerts.runbookUrl,
+    runbook: settings.alerts.runbookUrl ?? null,
     panelOf: (each) =>
       dashboardUrl(
         regionOf(output('AlertsTopicArn')),

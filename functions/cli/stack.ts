@@ -7,18 +7,30 @@ import {
 import * as z from 'zod';
 import { describeError, GuardError } from '../guard/errors.ts';
 import { parseSettings, type Settings } from '../guard/settings/schema.ts';
+import { secretArnOutput, withSecretArns } from '../guard/settings/types.ts';
 
 /** A deployed stack as an operator finds it. */
 export interface DeployedStack {
   readonly name: string;
   readonly status: string;
   readonly settings: Settings;
+  /** Of the package that it was deployed with; null: before 0.2, which did not say. */
+  readonly version: string | null;
   /** The value of an output. @throws GuardError when the stack has none of that name */
   readonly output: (name: string) => string;
 }
 
 /** Where the stack keeps the settings it was synthesized with, for whoever operates it. */
-const templateMetadata = z.object({ Metadata: z.object({ IntegrationGuard: z.object({ Settings: z.unknown() }) }) });
+const templateMetadata = z.object({
+  Metadata: z.object({
+    IntegrationGuard: z.object({
+      Settings: z.unknown(),
+      Version: z.string().optional(),
+      /** Ids of the outputs, where they are not the names. */
+      Outputs: z.record(z.string(), z.string()).default({}),
+    }),
+  }),
+});
 
 export async function findStack(name: string): Promise<DeployedStack> {
   const client = new CloudFormationClient();
@@ -30,11 +42,14 @@ export async function findStack(name: string): Promise<DeployedStack> {
     const [stack] = described.Stacks ?? [];
     const body = templateMetadata.safeParse(JSON.parse(template.TemplateBody ?? 'null'));
     if (stack === undefined || !body.success) throw new GuardError(`stack "${name}" is not a stack of this guard`);
+    const { Settings, Version = null, Outputs } = body.data.Metadata.IntegrationGuard;
+    const output = outputsOf(name, stack, Outputs);
     return {
       name,
       status: stack.StackStatus ?? 'status unknown',
-      settings: parseSettings(body.data.Metadata.IntegrationGuard.Settings, `stack ${name}`),
-      output: outputsOf(name, stack),
+      settings: withOutputs(parseSettings(Settings, `stack ${name}`), Outputs, output),
+      version: Version,
+      output,
     };
   } catch (error) {
     if (error instanceof GuardError) throw error;
@@ -45,11 +60,25 @@ export async function findStack(name: string): Promise<DeployedStack> {
   }
 }
 
-function outputsOf(stackName: string, stack: Stack): DeployedStack['output'] {
+function outputsOf(stackName: string, stack: Stack, ids: Readonly<Record<string, string>>): DeployedStack['output'] {
   return (name) => {
-    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === name)?.OutputValue;
+    const id = Object.hasOwn(ids, name) ? ids[name] : name;
+    const value = stack.Outputs?.find(({ OutputKey }) => OutputKey === id)?.OutputValue;
     if (value === undefined)
       throw new GuardError(`stack "${stackName}" has no output ${name}; is it a stack of this guard, and up to date?`);
     return value;
   };
+}
+
+/** The settings with the ARNs of secrets that only the deployed stack knows, each of which is an output. */
+function withOutputs(
+  settings: Settings,
+  ids: Readonly<Record<string, string>>,
+  output: DeployedStack['output'],
+): Settings {
+  const arns = Object.keys(settings.projects).flatMap((project) => {
+    const name = secretArnOutput(project);
+    return Object.hasOwn(ids, name) ? [[project, output(name)] as const] : [];
+  });
+  return withSecretArns(settings, Object.fromEntries(arns));
 }

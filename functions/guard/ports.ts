@@ -68,6 +68,16 @@ export interface Ledger {
   history(project: string, since: string): Promise<readonly GuardEvent[]>;
 }
 
+/** The same ledger for a project that it keeps under another name: the project was renamed. */
+export function underName(ledger: Ledger, name: string): Ledger {
+  return {
+    read: () => ledger.read(name),
+    write: (_, ...rest) => ledger.write(name, ...rest),
+    appendHistory: (_, events) => ledger.appendHistory(name, events),
+    history: (_, since) => ledger.history(name, since),
+  };
+}
+
 /** How long the ledger keeps what has happened. */
 export const HISTORY_DAYS = 90;
 

@@ -41,7 +41,7 @@ export async function handler(event: unknown, context: Context): Promise<FleetPa
 
 export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings): FleetPass {
   const environment = readPassEnvironment(variables);
-  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const runtime = createRuntime(environment, settings);
   const alerts = createLazyAlertSink(environment, runtime);
 
   return async (event, invocation) => {
@@ -49,8 +49,8 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
     if (Object.hasOwn(settings.projects, name))
       throw new NoSuchProjectError(`project "${name}" is listed in the settings, and not one of the fleet`);
     const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
-    const { clock, ledger } = runtime;
-    const report = await runPass({ ...opened, clock, ledger, alerts }, project);
+    const { clock } = runtime;
+    const report = await runPass({ ...opened, clock, alerts }, project);
     publishPass(report, settings);
     const failure = report.ok ? null : describeFailure(report);
     if (!report.settled)

@@ -23,9 +23,9 @@ export async function handler(event: unknown, context: Context): Promise<string>
 
 export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act {
   const environment = readPassEnvironment(variables);
-  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const runtime = createRuntime(environment, settings);
   const alerts = createLazyAlertSink(environment, runtime);
-  const { clock, ledger, log } = runtime;
+  const { clock, log } = runtime;
 
   return (event, invocation) =>
     answerAct(event, {
@@ -35,7 +35,7 @@ export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act
       endpoints: { look: invocation.invokedFunctionArn, act: invocation.invokedFunctionArn },
       open: async (name) => {
         const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
-        return { project, ports: { ...opened, clock, ledger, alerts } };
+        return { project, ports: { ...opened, clock, alerts } };
       },
       onPass: (report) => publishPass(report, settings),
     });

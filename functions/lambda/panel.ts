@@ -17,8 +17,8 @@ export async function handler(event: unknown, context: Context): Promise<string>
 
 export function createPanel(variables: NodeJS.ProcessEnv, settings: Settings): Panel {
   const environment = readPanelEnvironment(variables);
-  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
-  const { clock, ledger, log } = runtime;
+  const runtime = createRuntime(environment, settings);
+  const { clock, log } = runtime;
 
   return (event, invocation) =>
     answerLook(event, {
@@ -27,7 +27,7 @@ export function createPanel(variables: NodeJS.ProcessEnv, settings: Settings): P
       log,
       endpoints: { look: invocation.invokedFunctionArn, act: environment.ACT_FUNCTION_ARN },
       open: async (name) => {
-        const { project, api } = await runtime.open(name, invocation, 0);
+        const { project, api, ledger } = await runtime.open(name, invocation, 0);
         return { project, ports: { api, ledger, clock } };
       },
     });

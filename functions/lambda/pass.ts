@@ -29,13 +29,13 @@ export async function handler(event: unknown, context: Context): Promise<PassSum
 
 export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pass {
   const environment = readPassEnvironment(variables);
-  const runtime = createRuntime(environment.LEDGER_TABLE, settings);
+  const runtime = createRuntime(environment, settings);
   const alerts = createLazyAlertSink(environment, runtime);
 
   return async (event, invocation) => {
     const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, ALERT_RESERVE_MS);
-    const { clock, ledger } = runtime;
-    const report = await runPass({ ...opened, clock, ledger, alerts }, project);
+    const { clock } = runtime;
+    const report = await runPass({ ...opened, clock, alerts }, project);
     publishPass(report, settings);
     const summary = summarize(report);
     if (!report.ok) throw new PassFailedError(`the pass over "${project.name}" failed: ${describeFailure(report)}`);

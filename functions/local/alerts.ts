@@ -1,12 +1,11 @@
 import { type AlertSink, PEOPLE } from '../guard/ports.ts';
-import { RUNBOOK } from '../guard/settings/formats.ts';
 import { toDigest } from '../messages/digest.ts';
 import type { MessageContext } from '../messages/wording.ts';
 
 /** Shows the digest on the terminal as its reader would get it by mail. Machines have `--json`. */
 export function createTerminalAlertSink(
   write: (text: string) => void,
-  runbook: MessageContext['runbook'] = RUNBOOK,
+  runbook: MessageContext['runbook'] = null,
 ): AlertSink {
   return {
     audiences: [PEOPLE],

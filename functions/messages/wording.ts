@@ -14,8 +14,8 @@ export interface MessageContext {
   readonly place: string | null;
   /** The stack to name in commands; null when the guard runs without one. */
   readonly stack: string | null;
-  /** Where the runbook is. A path in the repository is of no use in a mail, so only an address becomes a link. */
-  readonly runbook: string;
+  /** Address of the runbook; null when it has none. */
+  readonly runbook: string | null;
   /** Where the control panel is; null when there is none. */
   readonly panel: string | null;
 }
@@ -59,7 +59,7 @@ export function command(words: CommandWords, { project, stack }: Pick<MessageCon
 
 /** The section of the runbook about a type of event, if the runbook has an address. */
 export function helpLink(type: EventType, { runbook }: MessageContext): string | null {
-  return runbook.startsWith('https://') ? `${runbook}#${runbookSection(type)}` : null;
+  return runbook === null ? null : `${runbook}#${runbookSection(type)}`;
 }
 
 /** The error that explains the event, if its type needs one. */

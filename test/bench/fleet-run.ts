@@ -73,7 +73,7 @@ type Bindings = Readonly<Record<string, unknown>>;
 /** @throws when the machine does what it must not: a state that is not there, a pass for what is no project */
 export async function simulateRun(settings: FleetSettings, world: FleetWorld): Promise<FleetRunFigures> {
   // As it is deployed: a text.
-  const machine = JSON.parse(JSON.stringify(describeFleetMachine(settings, 'the pass function'))) as Machine;
+  const machine = JSON.parse(JSON.stringify(describeFleetMachine(settings, 'the pass function', 'aws'))) as Machine;
   const counts = { seconds: 0, failed: 0, pages: 0, mapRuns: 0, transitions: 0, mostBytes: 0, mostAtOnce: 0 };
   let historyEvents = EXECUTION_EVENTS;
   const passes: string[] = [];

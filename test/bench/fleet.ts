@@ -74,7 +74,7 @@ const RUNS = [
 export async function measureEnvironment(services: Services, projects: number): Promise<readonly Figure[]> {
   const settings = { fleet: createFleetSettings(`${services.origin}/v4`, 20) };
   const once = `Array.from({ length: ${projects} }, (_, index) => 'customer-number-' + String(index).padStart(8, '0'))`;
-  const work = { entry: 'fleet-pass.ts', settings, integrations: 10 };
+  const work = { entry: 'fleet-pass', settings, integrations: 10 } as const;
   const requestsOf = async () => {
     const counts = await services.set({ integrations: 0, failing: 0, latencyMs: 0, perSecond: null });
     return counts.lists + counts.queries + counts.secrets + counts.looks + counts.writes + counts.publishes;

@@ -3,7 +3,6 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { type PassReport, runPass } from '../../functions/guard/pass/run-pass.ts';
-import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import { aPolicy } from '../support/builders.ts';
@@ -29,7 +28,7 @@ export function createSubject(origin: string, maxBodyBytes?: number): Subject {
     topicArn: 'arn:aws:sns:eu-west-1:123456789012:alerts',
     log: silentLog,
     stack: 'IntegrationGuard',
-    runbook: RUNBOOK,
+    runbook: null,
     panelOf: () => null,
     chatTopics: [],
   });

@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { buildSync } from 'esbuild';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
-import { BUNDLING, bundleInto, loadedBytes } from '../../infra/guard-function.ts';
+import { BUNDLING, bundleFunctions, type FunctionName, loadedBytes } from '../../infra/bundle-functions.ts';
+import { writeCode } from '../../infra/guard-function.ts';
 import type { PassCost } from './cost.ts';
 import { createSubject, type Subject } from './guard.ts';
 import { createScript } from './script.ts';
@@ -241,7 +242,7 @@ export async function measureColdStart(rounds: number): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
   const real = join(folder, 'real');
   const least = join(folder, 'least');
-  const loaded = bundleInto(real, 'pass.ts', parseSettings({ projects: { production: { secretName: 'x' } } }));
+  const { pass: loaded } = bundleFunctions(real);
   const stdin = {
     contents: TWO_CLIENTS,
     resolveDir: fileURLToPath(new URL('../..', import.meta.url)),
@@ -251,7 +252,7 @@ export async function measureColdStart(rounds: number): Promise<Figure[]> {
   const times = { real: [] as number[], least: [] as number[] };
   for (let round = 0; round < rounds; round += 1) {
     times.least.push(await load(join(least, entryOf(metafile))));
-    times.real.push(await load(join(real, 'index.mjs')));
+    times.real.push(await load(join(real, 'pass.mjs')));
   }
   await rm(folder, { recursive: true });
   const bytes = loadedBytes(metafile, entryOf(metafile));
@@ -308,7 +309,7 @@ function passesOf(bundle: string, names: string): string {
 export function runListed(services: Services, integrations: number, flags: readonly string[]) {
   const projects = { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } };
   const names = JSON.stringify(Array.from({ length: PASSES }, () => 'production'));
-  return runBundle(services, { entry: 'pass.ts', settings: { projects }, names, integrations }, flags);
+  return runBundle(services, { entry: 'pass', settings: { projects }, names, integrations }, flags);
 }
 
 /**
@@ -318,7 +319,7 @@ export function runListed(services: Services, integrations: number, flags: reado
 export async function runBundle(
   services: Services,
   work: {
-    readonly entry: string;
+    readonly entry: FunctionName;
     readonly settings: object;
     readonly names: string;
     readonly integrations: number;
@@ -326,9 +327,9 @@ export async function runBundle(
   flags: readonly string[],
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
-  bundleInto(folder, work.entry, parseSettings(work.settings));
+  writeCode(folder, parseSettings(work.settings));
   await services.set({ ...QUIET, integrations: work.integrations, latencyMs: 1 });
-  const args = [...flags, '--input-type=module', '-e', passesOf(join(folder, 'index.mjs'), work.names)];
+  const args = [...flags, '--input-type=module', '-e', passesOf(join(folder, `${work.entry}.mjs`), work.names)];
   const answer = await run(process.execPath, args, {
     maxBuffer: 64 * 1_024 * 1_024,
     env: {

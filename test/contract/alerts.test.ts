@@ -7,7 +7,6 @@ import type { ChatTopic } from '../../functions/aws/environment.ts';
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
 import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
 import { type AlertSink, type Audience, MACHINES, PEOPLE } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import type { ChatNotification } from '../../functions/messages/chat.ts';
 import { CREDENTIALS, startSns } from '../support/aws-emulators.ts';
@@ -48,7 +47,7 @@ function topic(name: string): {
       topicArn,
       log: silentLog,
       stack: 'IntegrationGuard',
-      runbook: RUNBOOK,
+      runbook: null,
       panelOf: () => null,
       chatTopics: [],
       firstWaitMs: 1,
@@ -101,7 +100,7 @@ describe('a chat channel', () => {
       topicArn,
       log: silentLog,
       stack: 'IntegrationGuard',
-      runbook: RUNBOOK,
+      runbook: null,
       panelOf: () => null,
       chatTopics: [settings],
       firstWaitMs: 1,
@@ -280,7 +279,7 @@ describe('on SNS', () => {
       topicArn,
       log: silentLog,
       stack: null,
-      runbook: RUNBOOK,
+      runbook: null,
       panelOf: () => null,
       chatTopics: [],
       firstWaitMs: 1,
@@ -298,7 +297,7 @@ describe('on SNS', () => {
       topicArn,
       log: silentLog,
       stack: null,
-      runbook: RUNBOOK,
+      runbook: null,
       panelOf: () => null,
       chatTopics: [],
       firstWaitMs: 1,
@@ -317,7 +316,7 @@ describe('on SNS', () => {
       topicArn: 'arn:aws:sns:us-east-1:000000000000:x',
       log: silentLog,
       stack: null,
-      runbook: RUNBOOK,
+      runbook: null,
       panelOf: () => null,
       chatTopics: [],
     });

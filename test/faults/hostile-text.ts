@@ -5,7 +5,6 @@ import { EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
 import type { Plan } from '../../functions/guard/pass/plan.ts';
 import { planPass, runPass } from '../../functions/guard/pass/run-pass.ts';
 import type { Log } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { safeText } from '../../functions/guard/text/sanitize.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
@@ -121,7 +120,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
       project: 'production',
       place: null,
       stack: 'IntegrationGuard',
-      runbook: RUNBOOK,
+      runbook: null,
       panel: PANEL,
     });
     show(`${type}: CloudEvent`, JSON.stringify(toCloudEvent(event)), { most: 4_000 });
@@ -144,7 +143,7 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
           record: aFailingRecord(61, 48, { title, integration: title, last_error_message: message }),
         }),
       ],
-      { project: 'production', place: null, stack: 'IntegrationGuard', runbook: RUNBOOK, panel: PANEL },
+      { project: 'production', place: null, stack: 'IntegrationGuard', runbook: null, panel: PANEL },
     );
   show('json of a chat notification', JSON.stringify(notification(message)), { most: 6_000 });
 

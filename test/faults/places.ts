@@ -15,7 +15,6 @@ import {
   PEOPLE,
   type Ports,
 } from '../../functions/guard/ports.ts';
-import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { CREDENTIALS, LEDGER_TABLE, startDynamo, startSns } from '../support/aws-emulators.ts';
@@ -223,7 +222,7 @@ export function portsElsewhere(
     topicArn,
     log: silentLog,
     stack: 'IntegrationGuard',
-    runbook: RUNBOOK,
+    runbook: null,
     panelOf: () => null,
     chatTopics: [],
     firstWaitMs: 1,

@@ -8,7 +8,8 @@ import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/settings/fleet.ts
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
-import { bundleInto, LOADED_BUDGET_BYTES } from '../../infra/guard-function.ts';
+import type { FunctionName } from '../../infra/bundle-functions.ts';
+import { writeCode } from '../../infra/guard-function.ts';
 import {
   type DynamoEmulator,
   environmentOver,
@@ -70,15 +71,14 @@ beforeAll(async () => {
     ...environmentOver({ dynamo, sns, secrets }, topicArn),
     ACT_FUNCTION_ARN: 'arn:aws:lambda:us-east-1:123456789012:function:act',
   };
-  const start = async (entry: string, more: Readonly<Record<string, string>> = {}) => {
-    const folder = await mkdtemp(join(tmpdir(), 'fleet-'));
-    expect(bundleInto(folder, entry, settings)).toBeLessThanOrEqual(LOADED_BUDGET_BYTES);
-    return startLambda(join(folder, 'index.mjs'), { ...environment, ...more });
-  };
-  pass = await start('fleet-pass.ts');
-  mute = await start('fleet-pass.ts', { ALERTS_TOPIC_ARN: `${topicArn}-that-is-not-there` });
-  panel = await start('panel.ts');
-  act = await start('panel-actions.ts');
+  const folder = await mkdtemp(join(tmpdir(), 'fleet-'));
+  writeCode(folder, settings);
+  const start = (entry: FunctionName, more: Readonly<Record<string, string>> = {}) =>
+    startLambda(join(folder, `${entry}.mjs`), { ...environment, ...more });
+  pass = start('fleet-pass');
+  mute = start('fleet-pass', { ALERTS_TOPIC_ARN: `${topicArn}-that-is-not-there` });
+  panel = start('panel');
+  act = start('panel-actions');
 });
 
 afterAll(async () => {

@@ -25,7 +25,7 @@ interface State {
 function machineOf(fleet: Record<string, unknown>) {
   const settings = parseSettings({ fleet: { secretNamePrefix: 'q/', ...fleet } }).fleet;
   if (settings === undefined) throw new Error('there is a fleet');
-  return describeFleetMachine(settings, 'arn:of-the-pass');
+  return describeFleetMachine(settings, 'arn:of-the-pass', 'aws');
 }
 
 function statesOf(fleet: Record<string, unknown> = {}): Readonly<Record<string, State>> {

@@ -10,7 +10,7 @@ import { loadSettings } from '../../infra/load-settings.ts';
 let folder: string;
 const document = (secretName: string) => ({ projects: { production: { secretName } } });
 const nameOf = (app: App, environment: Record<string, string> = {}) =>
-  loadSettings(app.node, environment).projects.production?.secretName;
+  loadSettings(app, environment).projects.production?.secretName;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'guard-settings-'));
@@ -42,13 +42,13 @@ describe('the settings to deploy', () => {
       file,
       '{ "projects": { "production": { "secretName": "x" }, "__proto__": { "secretName": "y" } } }',
     );
-    expect(() => loadSettings(new App({ context: { settings: file } }).node, {})).toThrow(
+    expect(() => loadSettings(new App({ context: { settings: file } }), {})).toThrow(
       `${file}: projects.__proto__: expected another name`,
     );
   });
 
   it('are missed with one sentence', () => {
-    expect(() => loadSettings(new App().node, {})).toThrow(
+    expect(() => loadSettings(new App(), {})).toThrow(
       `cdk.json: context.${CONTEXT_KEY}: expected the guard's settings, got nothing`,
     );
   });

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { App } from 'aws-cdk-lib';
-import { parseSettings } from '../../functions/guard/settings/schema.ts';
-import { GuardStack } from '../../infra/stack.ts';
+import { IntegrationGuardStack } from '../../infra/stack.ts';
 
 /** Settings with every kind of project and subscription. */
 export const RICH_SETTINGS = {
@@ -36,8 +35,11 @@ export const RICH_SETTINGS = {
 } as const;
 
 /** The stack as the CDK app makes it, without bundling: what is bundled has a test of its own. */
-export function createStack(document: unknown = RICH_SETTINGS): { readonly app: App; readonly stack: GuardStack } {
+export function createStack(document: object = RICH_SETTINGS): {
+  readonly app: App;
+  readonly stack: IntegrationGuardStack;
+} {
   const { context } = JSON.parse(readFileSync('cdk.json', 'utf8')) as { context: Record<string, unknown> };
   const app = new App({ context: { ...context, 'aws:cdk:bundling-stacks': [], 'aws:cdk:version-reporting': false } });
-  return { app, stack: new GuardStack(app, 'IntegrationGuard', { settings: parseSettings(document) }) };
+  return { app, stack: new IntegrationGuardStack(app, 'IntegrationGuard', document) };
 }

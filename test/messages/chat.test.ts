@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { EVENT_TYPES, type EventType } from '../../functions/guard/model/event-catalogue.ts';
-import { RUNBOOK } from '../../functions/guard/settings/formats.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
 import { PANEL } from '../support/builders.ts';
 import { anEvent } from './events.ts';
@@ -38,7 +37,7 @@ const CONTEXT = {
   project: 'production',
   place: 'account 123456789012, eu-west-1',
   stack: 'IntegrationGuard',
-  runbook: RUNBOOK,
+  runbook: null,
   panel: PANEL,
 };
 

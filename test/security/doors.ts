@@ -171,7 +171,7 @@ function isAccepted(document: unknown): boolean {
 }
 
 /** Every way to combine what makes resources of its own. */
-function variants(size: Size): readonly unknown[] {
+function variants(size: Size): readonly object[] {
   const { projects, alerts, schedule } = RICH_SETTINGS;
   const fleet = { secretNamePrefix: 'q/', secretKeyArn: projects.other.secretKeyArn };
   const all = { schedule, projects, alerts, fleet };

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { createGzip } from 'node:zlib';
 import pMap from 'p-map';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
-import { bundleInto } from '../../infra/guard-function.ts';
+import { writeCode } from '../../infra/guard-function.ts';
 import { heapOf } from '../bench/measure.ts';
 import { environmentOver, startDynamo, startSecretsManager, startSns } from '../support/aws-emulators.ts';
 import { close, listen } from '../support/loopback.ts';
@@ -279,14 +279,14 @@ export const hostileBodies: Kind = {
       names.map((name, index) => [name, { secretName: `keys/${name}`, apiUrl: `${origin}/${index}/v4` }]),
     );
     const folder = await mkdtemp(join(tmpdir(), 'bodies-'));
-    bundleInto(folder, 'pass.ts', parseSettings({ projects }));
+    writeCode(folder, parseSettings({ projects }));
 
     const failed = new Set<string>();
     const runs = size === 'quick' ? [names] : names.map((name) => [name]);
     await pMap(
       runs,
       async (run) => {
-        const script = invocations(join(folder, 'index.mjs'), run);
+        const script = invocations(join(folder, 'pass.mjs'), run);
         const label = (name: string) => bodies[Number(name.slice(1))]?.name ?? name;
         const { stderr, death } = await promisify(execFile)(
           process.execPath,

@@ -153,7 +153,7 @@ async function attack(size: Size): Promise<Attack> {
         check(
           `context ${place}`,
           text,
-          complaintOf(() => loadSettings(new App({ context: { [CONTEXT_KEY]: document } }).node, {})),
+          complaintOf(() => loadSettings(new App({ context: { [CONTEXT_KEY]: document } }), {})),
         );
         writeFileSync(given, JSON.stringify(document));
         check(`file ${place}`, text, await saidOf(['projects'], { GUARD_SETTINGS: given }));
@@ -190,12 +190,12 @@ async function attack(size: Size): Promise<Attack> {
       check(
         '-c settings=',
         text,
-        complaintOf(() => loadSettings(new App({ context: { settings: text } }).node, {})),
+        complaintOf(() => loadSettings(new App({ context: { settings: text } }), {})),
       );
       check(
         'GUARD_SETTINGS of cdk',
         text,
-        complaintOf(() => loadSettings(new App().node, { GUARD_SETTINGS: text })),
+        complaintOf(() => loadSettings(new App(), { GUARD_SETTINGS: text })),
       );
     }
     for (const text of texts.slice(0, size === 'quick' ? 0 : 8)) check('-c stackName=', text, synthesisOf(text, sound));

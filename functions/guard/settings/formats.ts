@@ -15,9 +15,6 @@ export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** The page as it lies beside the code, for those who have it. */
-export const RUNBOOK = 'docs/runbook.md';
-
 /** Whether it is a channel of Slack or Microsoft Teams. */
 export function isChat(entry: { readonly slack?: unknown; readonly teams?: unknown }): boolean {
   return entry.slack !== undefined || entry.teams !== undefined;

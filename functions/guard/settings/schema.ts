@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
 import { normalise } from '../text/normalise.ts';
 import { showName, showPath, showValue } from './fault.ts';
-import { isChat, isPlainAddress, PROJECT_NAME, RUNBOOK, SECRET_NAME, scheduleMinutes } from './formats.ts';
+import { isChat, isPlainAddress, PROJECT_NAME, SECRET_NAME, scheduleMinutes } from './formats.ts';
 import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
 
 /**
@@ -181,6 +181,9 @@ const apiUrl = z
 const ARN = (service: string, resource: string, what: string) =>
   text(`the ARN of ${what}`, new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:\\d{12}:${resource}$`));
 
+/** In place of a name or an ARN: a CDK construct gives it, and it is known only at deployment. */
+export const IN_STACK = 'in-stack';
+
 const SECRET_ARN = ARN('secretsmanager', 'secret:[\\w/+=.@-]{1,519}', 'a Secrets Manager secret');
 const KEY_ARN = ARN('kms', 'key/[\\w-]{1,100}', 'a KMS key');
 
@@ -193,6 +196,10 @@ const project = z
   .strictObject({
     secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
     secretArn: SECRET_ARN.optional(),
+    /** Only in the settings that a stack carries: the secret's ARN is in the functions' environment and in an output of the stack. */
+    secret: z.literal(IN_STACK, 'no such setting').optional(),
+    /** The first name of a project that has been renamed. Under it the ledger goes on. */
+    renamedFrom: text('the name the project had', PROJECT_NAME).optional(),
     /** Needed only for a secretArn whose secret is encrypted with a customer-managed key. */
     secretKeyArn: KEY_ARN.optional(),
     apiUrl: apiUrl.default(API_URL),
@@ -200,7 +207,7 @@ const project = z
     policy: policy.prefault({}),
   })
   .superRefine((entry, context) => {
-    const given = [entry.secretName, entry.secretArn].filter((value) => value !== undefined).length;
+    const given = [entry.secretName, entry.secretArn, entry.secret].filter((value) => value !== undefined).length;
     if (given !== 1) {
       context.addIssue({ code: 'custom', path: [], message: 'exactly one of secretName and secretArn', input: given });
     }
@@ -253,6 +260,17 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
       });
     }
     owners.set(secret, name);
+  }
+  const ledgers = new Map(names.map((name) => [name, name]));
+  for (const name of names) {
+    const former = entries[name]?.renamedFrom;
+    if (former === undefined) continue;
+    const owner = ledgers.get(former);
+    if (owner !== undefined) {
+      const message = `a name that no other project has or had (projects.${showName(owner)} goes on with that ledger)`;
+      context.addIssue({ code: 'custom', path: [name, 'renamedFrom'], message, input: former });
+    }
+    ledgers.set(former, name);
   }
 });
 
@@ -341,12 +359,15 @@ const teams = z.strictObject(
   'an object with tenantId, teamId and channelId',
 );
 
+const QUEUE_ARN = ARN('sqs', '[\\w-]{1,80}(?:\\.fifo)?', 'an SQS queue');
+const FUNCTION_ARN = ARN('lambda', 'function:[\\w-]{1,140}(?::[\\w$-]{1,128})?', 'a Lambda function');
+
 const subscription = z
   .strictObject({
     email: z.email('a mail address').optional(),
     sms: text('a phone number in E.164 form such as "+15551230000"', /^\+[1-9]\d{6,14}$/).optional(),
-    sqs: ARN('sqs', '[\\w-]{1,80}(?:\\.fifo)?', 'an SQS queue').optional(),
-    lambda: ARN('lambda', 'function:[\\w-]{1,140}(?::[\\w$-]{1,128})?', 'a Lambda function').optional(),
+    sqs: z.union([QUEUE_ARN, z.literal(IN_STACK)], 'the ARN of an SQS queue').optional(),
+    lambda: z.union([FUNCTION_ARN, z.literal(IN_STACK)], 'the ARN of a Lambda function').optional(),
     https: text(
       'an https:// address',
       /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[!-~]*)?$/i,
@@ -379,13 +400,17 @@ const settings = z
           // Their topics are named in the function's environment, which has room for no more.
           .refine((entries) => entries.filter(isChat).length <= MAX_CHATS, `at most ${MAX_CHATS} chat channels`)
           .default([]),
-        /** Where alerts and alarms send their readers; the section follows after a "#". */
+        /** Where alerts and alarms send their readers; the section follows after a "#". Left out: to the control panel. */
         runbookUrl: text(
           'an https:// address without "#"',
-          /^(?:docs\/runbook\.md|https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?)$/iu,
-        ).default(RUNBOOK),
+          /^(?:https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?)$/iu,
+        ).optional(),
       })
       .prefault({}),
+    /** Of an earlier deployment, which left it when it was destroyed. Left out: the stack has its own. */
+    ledgerTableName: text('the name of a DynamoDB table', /^[\w.-]{3,255}$/).optional(),
+    /** Encrypts topics, logs and secrets. Left out: the stack has its own. */
+    encryptionKeyArn: KEY_ARN.optional(),
   })
   .superRefine((whole, context) => {
     if (whole.fleet === undefined && Object.keys(whole.projects).length === 0) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SettingsError } from '../../../functions/guard/errors.ts';
-import { RUNBOOK, scheduleMinutes } from '../../../functions/guard/settings/formats.ts';
+import { scheduleMinutes } from '../../../functions/guard/settings/formats.ts';
 import { parseSettings } from '../../../functions/guard/settings/schema.ts';
 
 const project = (policy: unknown, rest: Record<string, unknown> = {}) => ({
@@ -51,7 +51,7 @@ describe('settings', () => {
           },
         },
       },
-      alerts: { subscriptions: [], runbookUrl: RUNBOOK },
+      alerts: { subscriptions: [] },
     });
   });
 

@@ -1,0 +1,18 @@
+import { Aws, CfnMapping, Fn, Stack, Token } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { dashboardUrl } from '../functions/aws/console.ts';
+
+/** Where a dashboard is to be seen; the console's host depends on the partition, which may be known only at deployment. */
+export function dashboardAddress(scope: Construct, dashboardName: string): string {
+  const { region } = Stack.of(scope);
+  if (!Token.isUnresolved(region)) return dashboardUrl(region, dashboardName);
+  const hosts = new CfnMapping(scope, 'Consoles', {
+    mapping: {
+      aws: { host: 'console.aws.amazon.com' },
+      'aws-cn': { host: 'console.amazonaws.cn' },
+      'aws-us-gov': { host: 'console.amazonaws-us-gov.com' },
+    },
+  });
+  const host = Fn.findInMap(hosts.logicalId, Aws.PARTITION, 'host');
+  return `https://${host}/cloudwatch/home?region=${region}#dashboards/dashboard/${dashboardName}`;
+}

@@ -1,0 +1,21 @@
+/** What the package offers to a CDK app. */
+
+export type { Change, DeployedGuard, DeployedSecret } from '../functions/deployed/deployed-guard.ts';
+export { SettingsError } from '../functions/guard/errors.ts';
+export { VERSION } from '../functions/guard/version.ts';
+export type { Fleet } from './fleet.ts';
+export { type GuardMetric, IntegrationGuard } from './integration-guard.ts';
+export { type LoadedSettings, loadSettings } from './load-settings.ts';
+export type {
+  AlertsProps,
+  FleetPolicyProps,
+  FleetProps,
+  IntegrationGuardProps,
+  OverrideProps,
+  PolicyProps,
+  ProjectProps,
+  RecoveryProps,
+  SubscriptionProps,
+} from './props.ts';
+export { type ReadDeployedGuardOptions, readDeployedGuard } from './read-deployed-guard.ts';
+export { IntegrationGuardStack, type IntegrationGuardStackProps } from './stack.ts';

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { CfnOutput, Stack } from 'aws-cdk-lib';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import type { ChatTopic } from '../functions/aws/environment.ts';
+import { fillSecret } from '../functions/aws/secret.ts';
+import type { ProjectSettings } from '../functions/guard/settings/schema.ts';
+import { secretArnOutput } from '../functions/guard/settings/types.ts';
+import type { Fleet } from './fleet.ts';
+import type { ProjectSecrets } from './secrets.ts';
+
+interface Guard extends Construct {
+  readonly alertsTopic: ITopic;
+  readonly alarmsTopic: ITopic;
+  readonly ledger: ITable;
+  readonly passFunction: LambdaFunction | null;
+  readonly fleet: Fleet | null;
+  readonly dashboardName: string;
+  readonly panelFunction: LambdaFunction;
+  readonly actFunction: LambdaFunction;
+  readonly deadLetters: IQueue;
+}
+
+/** What a person and the command line need of a deployed guard, as outputs of its stack. */
+export function addOutputs(
+  guard: Guard,
+  projects: Readonly<Record<string, ProjectSettings>>,
+  chatTopics: readonly ChatTopic[],
+  secrets: ProjectSecrets,
+): ReadonlyMap<string, CfnOutput> {
+  const outputs = new Map<string, CfnOutput>();
+  const output = (name: string, value: string, description: string) =>
+    outputs.set(name, new CfnOutput(guard, name, { value, description }));
+  output('AlertsTopicArn', guard.alertsTopic.topicArn, 'Topic of the alerts; subscribe more endpoints here');
+  output('AlarmsTopicArn', guard.alarmsTopic.topicArn, 'Topic of the CloudWatch alarms about the guard itself');
+  output('LedgerTableName', guard.ledger.tableName, 'Table with what the guard remembers between passes');
+  if (guard.passFunction !== null) {
+    const says = 'Function that runs a pass over a listed project; its input is {"project": NAME}';
+    output('PassFunctionName', guard.passFunction.functionName, says);
+  }
+  if (guard.fleet !== null) {
+    const { passFunction, stateMachine } = guard.fleet;
+    const says = 'Function that runs a pass over a project of the fleet; its input is {"project": NAME}';
+    output('FleetPassFunctionName', passFunction.functionName, says);
+    output('FleetStateMachineArn', stateMachine.stateMachineArn, 'State machine of the runs over the fleet');
+  }
+  output('DashboardName', guard.dashboardName, 'CloudWatch dashboard with the control panel');
+  output('PanelFunctionName', guard.panelFunction.functionName, 'Draws the control panel: invoke it to look');
+  output('ActFunctionName', guard.actFunction.functionName, 'Behind the panel’s buttons: invoke it to act');
+  output('DeadLetterQueueUrl', guard.deadLetters.queueUrl, 'Queue with what could not be delivered');
+  const toJson = Stack.of(guard).toJsonString(chatTopics);
+  output('ChatTopics', toJson, 'Topics of the chat channels, and what goes there');
+  const names = Object.keys(projects);
+  for (const [name, arn] of secrets.arnsInStack) output(secretArnOutput(name), arn, `Secret of project ${name}`);
+  for (const [name, { secretArn, secretName }] of Object.entries(projects)) {
+    const secretId = secretArn ?? secretName;
+    if (secretId === undefined) continue;
+    const command = fillSecret(secretId).replace('fill it with: ', '');
+    output(`FillSecretOf${outputWord(name, names)}`, command, `Puts the Secret Key of project ${name} into its secret`);
+  }
+  return outputs;
+}
+
+/** An output's name takes letters and digits only; of projects that differ in nothing else, each gets a suffix of its own. */
+function outputWord(name: string, names: readonly string[]): string {
+  const plain = (text: string) => text.replace(/[^A-Za-z0-9]/g, '');
+  const isUnique = names.every((other) => other === name || plain(other) !== plain(name));
+  return isUnique ? plain(name) : `${plain(name)}${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+}

@@ -1,0 +1,377 @@
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
+
+/**
+ * What the construct takes. The plain values are those of a settings file (`functions/guard/settings/schema.ts` checks both, and a
+ * test compares the types); beside them CDK objects can be given. `docs/api.md` is generated from this file.
+ */
+
+/** Properties of `IntegrationGuard`. */
+export interface IntegrationGuardProps {
+  /**
+   * Time between two passes over a project, from 1 minute to 1 day: a Duration, or `rate(5 minutes)`.
+   * @default Duration.minutes(5)
+   */
+  readonly schedule?: Duration | string;
+  /**
+   * The projects to guard, by name; at most 80. With more, use `fleet`.
+   * @default - none; then `fleet` is required
+   */
+  readonly projects?: Readonly<Record<string, ProjectProps>>;
+  /**
+   * Secrets that hold the Secret Keys of listed projects, by project name. Such a project has neither `secretName` nor `secretArn`.
+   * At most 20 of them may have an ARN that is known only at deployment.
+   * @default - each project names its secret
+   */
+  readonly secrets?: Readonly<Record<string, ISecret>>;
+  /**
+   * Makes every secret with the tag `integration-guard:project` a project.
+   * @default - only listed projects are guarded
+   */
+  readonly fleet?: FleetProps;
+  /**
+   * Who gets alerts.
+   * @default - topics without subscriptions
+   */
+  readonly alerts?: AlertsProps;
+  /**
+   * Encrypts topics, logs and the secrets that the construct creates. An imported key must let CloudWatch alarms
+   * (`cloudwatch.amazonaws.com`: `kms:Decrypt`, `kms:GenerateDataKey*`) and CloudWatch Logs of this region use it.
+   * @default - a new key, retained on deletion
+   */
+  readonly encryptionKey?: IKey;
+  /**
+   * The same as `encryptionKey`, by ARN: for settings files.
+   * @default - a new key
+   */
+  readonly encryptionKeyArn?: string;
+  /**
+   * A table for the ledger, such as the one that an earlier deployment left: partition key `project` and sort key `item`, both
+   * strings, TTL attribute `expires_at`.
+   * @default - a new table, retained on deletion
+   */
+  readonly ledgerTable?: ITable;
+  /**
+   * The same as `ledgerTable`, by name: for settings files.
+   * @default - a new table
+   */
+  readonly ledgerTableName?: string;
+  /**
+   * Takes what schedules and subscriptions could not deliver.
+   * @default - a new queue that keeps messages for 14 days
+   */
+  readonly deadLetterQueue?: IQueue;
+  /**
+   * What becomes of the ledger, the key and the secrets that the construct creates when they leave the stack.
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+  /**
+   * What is deployed already, as `readDeployedGuard` found it. With it, secrets that exist are adopted, and a change that would lose
+   * something is an error at synthesis.
+   * @default - not looked at
+   */
+  readonly deployed?: DeployedGuard | undefined;
+}
+
+/** One listed project: one Secret Key of Qonversion. */
+export interface ProjectProps {
+  /**
+   * Name of the secret that the construct creates, empty, for the project's Secret Key.
+   * @default - `secretArn`, or the project's entry in `secrets`
+   */
+  readonly secretName?: string;
+  /**
+   * ARN of a secret that exists.
+   * @default - `secretName`, or the project's entry in `secrets`
+   */
+  readonly secretArn?: string;
+  /**
+   * ARN of the customer-managed key that encrypts the secret of `secretArn`.
+   * @default - the secret is encrypted with the AWS-managed key
+   */
+  readonly secretKeyArn?: string;
+  /**
+   * The first name of a project that was renamed. The ledger goes on under it, so leave it here for good.
+   * @default - the project has its first name
+   */
+  readonly renamedFrom?: string;
+  /**
+   * Where Qonversion's API is.
+   * @default 'https://api.qonversion.io/v4'
+   */
+  readonly apiUrl?: string;
+  /**
+   * Whether personal data of end users in error messages of providers is removed.
+   * @default 'redact'
+   */
+  readonly personalData?: 'redact' | 'show';
+  /**
+   * When to pause, alert and probe.
+   * @default - the defaults of `PolicyProps`
+   */
+  readonly policy?: PolicyProps;
+}
+
+/** Projects that are found by a tag of their secrets. */
+export interface FleetProps {
+  /** How the names of the secrets begin; what follows is the project's name. */
+  readonly secretNamePrefix: string;
+  /**
+   * ARN of the customer-managed key that encrypts the secrets.
+   * @default - they are encrypted with the AWS-managed key
+   */
+  readonly secretKeyArn?: string;
+  /**
+   * Where Qonversion's API is.
+   * @default 'https://api.qonversion.io/v4'
+   */
+  readonly apiUrl?: string;
+  /**
+   * Whether personal data of end users in error messages of providers is removed.
+   * @default 'redact'
+   */
+  readonly personalData?: 'redact' | 'show';
+  /**
+   * Passes that run at once, up to 1,000.
+   * @default 20
+   */
+  readonly concurrency?: number;
+  /**
+   * The policy of projects for which none of `policies` is meant.
+   * @default - the defaults of `PolicyProps`
+   */
+  readonly policy?: PolicyProps;
+  /**
+   * Policies for some projects; the first that fits applies. What one leaves out is as in `policy`.
+   * @default []
+   */
+  readonly policies?: readonly FleetPolicyProps[];
+}
+
+/** A policy for some projects of the fleet. */
+export interface FleetPolicyProps {
+  /**
+   * For projects whose secret has this value in the tag `integration-guard:policy`.
+   * @default - `match`
+   */
+  readonly tag?: string;
+  /**
+   * For projects whose name matches this glob (`*` any characters, `?` one).
+   * @default - `tag`
+   */
+  readonly match?: string;
+  /** The policy. */
+  readonly policy: PolicyProps;
+}
+
+/** Who gets alerts. */
+export interface AlertsProps {
+  /**
+   * People, machines and chat channels.
+   * @default []
+   */
+  readonly subscriptions?: readonly SubscriptionProps[];
+  /**
+   * Address of your runbook; alerts link to `ADDRESS#SECTION`, with the sections of `docs/runbook.md`.
+   * @default - alerts and alarms link to the control panel
+   */
+  readonly runbookUrl?: string;
+  /**
+   * The topic for alerts. Subscriptions with filters are added to it. An encrypted topic's key must let the functions use it.
+   * @default - a new encrypted topic
+   */
+  readonly topic?: ITopic;
+  /**
+   * The topic for CloudWatch alarms about the guard itself. An imported topic must let `cloudwatch.amazonaws.com` publish.
+   * @default - a new encrypted topic
+   */
+  readonly alarmsTopic?: ITopic;
+}
+
+/** One receiver of alerts. Give exactly one of `email`, `sms`, `sqs`, `lambda`, `https`, `slack` and `teams`. */
+export interface SubscriptionProps {
+  /**
+   * A mail address. People get one digest per pass.
+   * @default - none
+   */
+  readonly email?: string;
+  /**
+   * A phone number in E.164 form.
+   * @default - none
+   */
+  readonly sms?: string;
+  /**
+   * A queue, or its ARN. Machines get one CloudEvents message per event. A queue that is given by ARN needs a policy that lets the
+   * topic send.
+   * @default - none
+   */
+  readonly sqs?: IQueue | string;
+  /**
+   * A function, or its ARN.
+   * @default - none
+   */
+  readonly lambda?: IFunction | string;
+  /**
+   * An https:// address.
+   * @default - none
+   */
+  readonly https?: string;
+  /**
+   * A Slack channel, through Amazon Q Developer in chat applications.
+   * @default - none
+   */
+  readonly slack?: { readonly workspaceId: string; readonly channelId: string };
+  /**
+   * A Microsoft Teams channel, through Amazon Q Developer in chat applications.
+   * @default - none
+   */
+  readonly teams?: { readonly tenantId: string; readonly teamId: string; readonly channelId: string };
+  /**
+   * The least severity that is sent.
+   * @default 'info'
+   */
+  readonly minSeverity?: 'info' | 'warning' | 'critical';
+  /**
+   * Names of the projects whose alerts are sent.
+   * @default - all projects
+   */
+  readonly projects?: readonly string[];
+  /**
+   * Whether CloudWatch alarms about the guard itself are sent too.
+   * @default - true for people (email, sms, slack, teams), false for machines
+   */
+  readonly alarms?: boolean;
+}
+
+/** When the guard pauses an integration, alerts people, and probes. `docs/policy.md` explains each rule with its figures. */
+export interface PolicyProps {
+  /**
+   * `enforce` pauses; `observe` decides and reports, and changes nothing.
+   * @default 'enforce'
+   */
+  readonly mode?: 'enforce' | 'observe';
+  /**
+   * Fresh errors from which an integration is paused, if they have gone on for `failingForMinutes`.
+   * @default 50
+   */
+  readonly errorThreshold?: number;
+  /**
+   * Minutes for which failures must have been observed.
+   * @default 60
+   */
+  readonly failingForMinutes?: number;
+  /**
+   * For integrations that fail for days without reaching `errorThreshold`.
+   * @default { errors: 3, warnAfterHours: 12, pauseAfterHours: 120 }
+   */
+  readonly lowTraffic?:
+    | 'off'
+    | { readonly errors?: number; readonly warnAfterHours?: number; readonly pauseAfterHours?: number };
+  /**
+   * Fresh errors from which there is an early warning; 0 for none.
+   * @default - half of `errorThreshold`
+   */
+  readonly warnThreshold?: number;
+  /**
+   * The most that one pass may pause: the larger of `floor` and `percent` of the active integrations.
+   * @default { percent: 50, floor: 3 }
+   */
+  readonly blastRadius?: { readonly percent?: number; readonly floor?: number };
+  /**
+   * Whether the guard probes what it paused, or leaves that to you.
+   * @default { mode: 'probe', cooldownMinutes: 15, backoff: 2, maxCooldownMinutes: 1440, maxAttempts: 12, probeErrors: 3 }
+   */
+  readonly recovery?: RecoveryProps;
+  /**
+   * When many integrations of one provider fail at once, one alert and no pauses.
+   * @default { percent: 60, minimum: 3, holdHours: 48, except: ['Webhooks'] }
+   */
+  readonly providerOutage?:
+    | 'off'
+    | {
+        readonly percent?: number;
+        readonly minimum?: number;
+        readonly holdHours?: number;
+        readonly except?: readonly string[];
+      };
+  /**
+   * Time of day, in UTC, of the daily summary of everything that is stopped; or `never`.
+   * @default '08:00'
+   */
+  readonly remindAt?: string;
+  /**
+   * What to do about an integration that fails and delivers by turns.
+   * @default 'tell'
+   */
+  readonly flapping?: 'tell' | 'pause' | 'off';
+  /**
+   * Other limits for some integrations; the first match applies.
+   * @default []
+   */
+  readonly overrides?: readonly OverrideProps[];
+}
+
+/** How the guard resumes what it paused. */
+export type RecoveryProps =
+  | { readonly mode: 'manual' }
+  | {
+      readonly mode: 'probe';
+      readonly cooldownMinutes?: number;
+      readonly backoff?: number;
+      readonly maxCooldownMinutes?: number;
+      readonly maxAttempts?: number;
+      readonly probeErrors?: number;
+    };
+
+/** Other limits for some integrations. */
+export interface OverrideProps {
+  /** Which integrations: all criteria that are given must match. `title` is a glob. */
+  readonly match: {
+    readonly id?: string;
+    readonly integration?: string;
+    readonly target_platform?: 'iOS' | 'Android' | 'Stripe';
+    readonly title?: string;
+  };
+  /**
+   * `ignore` leaves them alone.
+   * @default - as in the policy
+   */
+  readonly mode?: 'enforce' | 'observe' | 'ignore';
+  /**
+   * As in `PolicyProps`.
+   * @default - as in the policy
+   */
+  readonly errorThreshold?: number;
+  /**
+   * As in `PolicyProps`.
+   * @default - as in the policy
+   */
+  readonly failingForMinutes?: number;
+  /**
+   * As in `PolicyProps`.
+   * @default - as in the policy
+   */
+  readonly warnThreshold?: number;
+  /**
+   * As in `PolicyProps`.
+   * @default - as in the policy
+   */
+  readonly lowTraffic?: PolicyProps['lowTraffic'];
+  /**
+   * As in `PolicyProps`.
+   * @default - as in the policy
+   */
+  readonly flapping?: 'tell' | 'pause' | 'off';
+  /**
+   * As in `PolicyProps`.
+   * @default - as in the policy
+   */
+  readonly recovery?: RecoveryProps;
+}

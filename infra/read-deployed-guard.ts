@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
+import { describeError } from '../functions/guard/errors.ts';
+import { COMMAND_LINE } from './own-files.ts';
+import type { ProjectProps } from './props.ts';
+
+const run = promisify(execFile);
+
+/** What to look for. */
+export interface ReadDeployedGuardOptions {
+  /** Name of the stack. */
+  readonly stackName: string;
+  /**
+   * The projects that are going to be listed: of each `secretName` it is looked whether the secret exists.
+   * @default - none
+   */
+  readonly projects?: Readonly<Record<string, ProjectProps>>;
+  /**
+   * Account and region of the stack.
+   * @default - those that the CDK CLI has credentials for
+   */
+  readonly env?: { readonly account?: string; readonly region?: string };
+}
+
+/** AWS answers in a second or two; a synthesis must not wait for a network that is not there. */
+const TIME_LIMIT_MS = 30_000;
+
+/**
+ * Reads what is deployed already, for the property `deployed`. It takes the permissions `cloudformation:DescribeStacks`,
+ * `cloudformation:GetTemplate`, `secretsmanager:DescribeSecret` and `dynamodb:ListTables`.
+ * @returns undefined when the CDK CLI has no credentials for that account, so that nothing can be looked at. When AWS refuses, too:
+ * then a sentence on standard error says so
+ */
+export async function readDeployedGuard({
+  stackName,
+  projects = {},
+  env = {},
+}: ReadDeployedGuardOptions): Promise<DeployedGuard | undefined> {
+  // The CDK CLI sets both when it has credentials.
+  const { CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region } = process.env;
+  if (account === undefined || region === undefined) return undefined;
+  if (env.account !== undefined && env.account !== account) return undefined;
+  const names = Object.values(projects).flatMap(({ secretName }) => secretName ?? []);
+  const args = ['deployed', '--json', '--stack', stackName, '--account', account, ...names];
+  try {
+    const { stdout } = await run(process.execPath, [COMMAND_LINE, ...args], {
+      timeout: TIME_LIMIT_MS,
+      maxBuffer: 16 * 1_024 * 1_024,
+      env: { ...process.env, AWS_REGION: env.region ?? region },
+    });
+    return JSON.parse(stdout) as DeployedGuard;
+  } catch (error) {
+    console.error(
+      `Integration Guard: what is deployed could not be looked at, so this synthesis does not warn of what it would lose (${reasonOf(error)})`,
+    );
+    return undefined;
+  }
+}
+
+/** The command line's own sentence, which it prints as JSON. */
+function reasonOf(error: unknown): string {
+  const { stdout } = error as { readonly stdout?: unknown };
+  try {
+    const { error: failure } = JSON.parse(String(stdout)) as { readonly error: { readonly message: string } };
+    return failure.message;
+  } catch {
+    return describeError(error);
+  }
+}
