@@ -8,8 +8,8 @@ var url = require('node:url');
 var NEEDED = 22;
 var root = path.join(__dirname, '..', '..');
 // Node 24 runs the sources. An older one needs them as JavaScript.
-var source = path.join(root, 'functions', 'cli', 'guard.ts');
-var built = path.join(root, 'dist', 'cli', 'guard.js');
+var source = path.join(root, 'functions', 'cli', 'main.ts');
+var built = path.join(root, 'dist', 'cli', 'main.js');
 var canRunSource = process.features.typescript && fs.existsSync(source);
 
 if (Number(process.versions.node.split('.')[0]) < NEEDED) {
