@@ -94,6 +94,9 @@ ordinary AWS credentials (AWS_PROFILE, AWS_REGION).
 
 Exit codes: 0 done · 1 tried and failed · 2 not understood: arguments, settings or key`;
 
+/** Commander repeats every word that was too many. One of them may be a key, and the number is enough. */
+const EXCESS_WORDS = /(?<=^error: too many arguments[^.]*\. Expected \d+ arguments? but got \d+): .*\.\n$/s;
+
 /**
  * Runs one command.
  * @param args the words after `integration-guard`
@@ -116,8 +119,9 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
         if (!json) terminal.err(text);
       },
       outputError: (text, write) => {
-        complaint += text;
-        write(`${safeLine(text)}\n`);
+        const sentence = text.replace(EXCESS_WORDS, '.\n');
+        complaint += sentence;
+        write(`${safeLine(sentence)}\n`);
       },
     })
     .hook('preAction', (_, command) => {

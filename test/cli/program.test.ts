@@ -223,6 +223,16 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect(sandbox.requests).toEqual([]);
   });
 
+  it('words that are too many are counted and not repeated: one of them may be a key', async () => {
+    const sentence = "too many arguments for 'run'. Expected 0 arguments but got 2.";
+    const { code, err } = await guard('run hunter2. hunter3.');
+    expect(code).toBe(2);
+    expect(err.split('\n')[0]).toBe(`error: ${sentence}`);
+    expect(JSON.parse((await guard('run hunter2. hunter3. --json')).out)).toEqual({
+      error: { name: 'UsageError', message: sentence, exitCode: 2 },
+    });
+  });
+
   it.each([
     ['no key', undefined, 'QONVERSION_SECRET_KEY is empty'],
     ['an empty key', '', 'QONVERSION_SECRET_KEY is empty'],

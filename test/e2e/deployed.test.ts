@@ -94,7 +94,7 @@ async function ledgerEntry(id: string): Promise<string> {
   return JSON.stringify(Items[0] ?? null);
 }
 
-describe.sequential('first, the secret is empty', () => {
+describe('first, the secret is empty', () => {
   it('was made without a value', async () => {
     await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId: 'qonversion/production' }));
     // AWS answers ResourceNotFoundException for a secret without a value; the emulator answers an empty one.
@@ -119,7 +119,7 @@ describe.sequential('first, the secret is empty', () => {
   });
 });
 
-describe.sequential('then, the secret is filled and an integration fails', () => {
+describe('then, the secret is filled and an integration fails', () => {
   it('the schedule pauses it, and machines and people hear of it', async () => {
     await deployment.clients.secrets.send(
       new PutSecretValueCommand({ SecretId: 'qonversion/production', SecretString: PRODUCTION_KEY }),
@@ -170,7 +170,7 @@ describe.sequential('then, the secret is filled and an integration fails', () =>
   });
 });
 
-describe.sequential('in operation', () => {
+describe('in operation', () => {
   it("an operator's re-activation is respected", async () => {
     deployment.sandbox.production.setStatus('broken', 1);
     await invoke({ project: 'production' });
@@ -247,7 +247,7 @@ describe.sequential('in operation', () => {
   });
 });
 
-describe.sequential('the control panel', () => {
+describe('the control panel', () => {
   const look = async (payload: unknown) => String((await deployment.invoke('PanelFunctionName', payload)).body);
   const act = async (payload: unknown) => String((await deployment.invoke('ActFunctionName', payload)).body);
 
@@ -296,7 +296,7 @@ describe.sequential('the control panel', () => {
   });
 });
 
-describe.sequential('`integration-guard doctor` of the stack', () => {
+describe('`integration-guard doctor` of the stack', () => {
   const doctor = async () => {
     const { code, output } = await deployment.cloud.guard(['doctor', '--json', '--stack', STACK]);
     const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
@@ -331,7 +331,7 @@ describe.sequential('`integration-guard doctor` of the stack', () => {
   });
 });
 
-describe.sequential('least privilege, proven', () => {
+describe('least privilege, proven', () => {
   let role: string;
   let policies: readonly RolePolicy[];
   let panelRole: string;
@@ -476,7 +476,7 @@ describe.sequential('least privilege, proven', () => {
   });
 });
 
-describe.sequential('a change of the deployment', () => {
+describe('a change of the deployment', () => {
   it('of nothing is no difference', async () => {
     const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
     expect(output).toContain('There were no differences');

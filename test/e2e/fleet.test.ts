@@ -74,7 +74,7 @@ const calls = (action: string) => deployment.cloud.calls.filter((call) => call.a
 const keysSeen = () => new Set(deployment.sandbox.requests.map(({ authorization }) => authorization));
 const stateOf = (project: string, id: string) => fleet.world(project).get(id)?.active;
 
-describe.sequential('a run over the fleet', () => {
+describe('a run over the fleet', () => {
   it('is started by the schedule, and pauses what fails in every project', async () => {
     await untilScheduled('a pause in each project', () => USUAL.every((project) => stateOf(project, 'broken') === 0));
     await untilScheduled('the end of the run', async () => (await endedRuns()).length > 0);
@@ -128,7 +128,7 @@ describe.sequential('a run over the fleet', () => {
   });
 });
 
-describe.sequential('without a deployment', () => {
+describe('without a deployment', () => {
   it('a customer is added by a tagged secret', async () => {
     await deployment.clients.secrets.send(new CreateSecretCommand(fleet.welcome('newcomer')));
     await runNow();
@@ -152,7 +152,7 @@ describe.sequential('without a deployment', () => {
   });
 });
 
-describe.sequential('the functions', () => {
+describe('the functions', () => {
   it.each([
     [{ project: 'untagged' }, 'no project "untagged"'],
     [{ project: 'nearly' }, 'no project "nearly"'],
@@ -196,7 +196,7 @@ describe.sequential('the functions', () => {
   });
 });
 
-describe.sequential('the command line', () => {
+describe('the command line', () => {
   const guard = (...args: string[]) => deployment.cloud.guard([...args, '--stack', STACK]);
 
   it('shows which projects there are, and why a secret is none', async () => {
@@ -248,7 +248,7 @@ describe.sequential('the command line', () => {
   });
 });
 
-describe.sequential('least privilege, proven', () => {
+describe('least privilege, proven', () => {
   const tagged = { [`aws:ResourceTag/${PROJECT_TAG}`]: 'yes' };
   const secretArn = async (SecretId: string) =>
     (await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '';
@@ -325,7 +325,7 @@ describe.sequential('least privilege, proven', () => {
   });
 });
 
-describe.sequential('the deployment', () => {
+describe('the deployment', () => {
   it('of nothing is no difference, and its template passes cfn-lint', async () => {
     const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
     expect(output).toContain('There were no differences');

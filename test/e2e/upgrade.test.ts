@@ -156,7 +156,7 @@ const passCode = async () => {
   return (await deployment.clients.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).CodeSha256;
 };
 
-describe.sequential('the version before', () => {
+describe('the version before', () => {
   it('pauses an integration, warns about another, and lets an operator pause a third', async () => {
     await deployment.clients.secrets.send(
       new PutSecretValueCommand({ SecretId: SECRET, SecretString: PRODUCTION_KEY }),
@@ -233,7 +233,7 @@ describe.sequential('the version before', () => {
   }
 });
 
-describe.sequential('the update to this version', () => {
+describe('the update to this version', () => {
   it('keeps table, topics, keys, queues, secret and functions, and replaces the code', async () => {
     const before = { ids: await physicalIds(), outputs: await deployment.outputs(), code: await passCode() };
     expect(Object.keys(before.ids).length).toBeGreaterThanOrEqual(8);
@@ -247,7 +247,7 @@ describe.sequential('the update to this version', () => {
   });
 });
 
-describe.sequential('this version', () => {
+describe('this version', () => {
   it('reads the ledger of the version before, and leaves interrupted work to the pass that may still be running', async () => {
     const before = announced.length;
     await passOrThrow();

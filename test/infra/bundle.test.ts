@@ -114,7 +114,7 @@ function failSince(minutes: number): void {
   });
 }
 
-describe.sequential('the bundle, as CDK makes it', () => {
+describe('the bundle, as CDK makes it', () => {
   it('holds code, a source map for each file of it, and the settings, and nothing else', () => {
     const files = readdirSync(join(bundle, '..'));
     const code = files.filter((name) => name.endsWith('.mjs'));

@@ -109,7 +109,7 @@ const events = (project: string): readonly Told[] =>
 
 const typesOf = (project: string) => events(project).map(({ type }) => type);
 
-describe.sequential('a pass over a project of the fleet', () => {
+describe('a pass over a project of the fleet', () => {
   it('pauses what fails there with that project’s key, and tells of it under its name', async () => {
     expect(await pass.invoke({ project: 'acme' })).toMatchObject({ project: 'acme', done: 1, failure: null });
     expect(worlds.acme.get('broken')?.active).toBe(0);
@@ -191,7 +191,7 @@ describe.sequential('a pass over a project of the fleet', () => {
   });
 });
 
-describe.sequential('the panel of the fleet', () => {
+describe('the panel of the fleet', () => {
   const look = async (payload: unknown) => String(await panel.invoke(payload));
   const named = (fleetProject: string, more: Record<string, unknown> = {}) => ({
     fleet: true,
