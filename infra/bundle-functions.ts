@@ -41,12 +41,17 @@ export const BUNDLING = {
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
+export interface BundledFunctions {
+  /** Bytes of code that each loads at once. */
+  readonly loadedBytes: Readonly<Record<FunctionName, number>>;
+  readonly metafile: Metafile;
+}
+
 /**
  * Writes `NAME.mjs` of every function, the files they load at once or when they are needed, and source maps into a folder.
- * @returns bytes of code that each loads at once
  * @throws when one of them loads more than `budget`
  */
-export function bundleFunctions(folder: string, budget = LOADED_BUDGET_BYTES): Readonly<Record<FunctionName, number>> {
+export function bundleFunctions(folder: string, budget = LOADED_BUDGET_BYTES): BundledFunctions {
   const { metafile, outputFiles } = buildSync({
     ...BUNDLING,
     entryPoints: FUNCTIONS.map((name) => join(LAMBDA, `${name}.ts`)),
@@ -63,7 +68,7 @@ export function bundleFunctions(folder: string, budget = LOADED_BUDGET_BYTES): R
       `${name} loads ${bytes} bytes at its start, ${budget} at most; import what is rarely needed where it is needed`,
     );
   }
-  return Object.fromEntries(loaded) as Record<FunctionName, number>;
+  return { loadedBytes: Object.fromEntries(loaded) as Record<FunctionName, number>, metafile };
 }
 
 /** Bytes of the entry and of everything it imports but by `import()`. */

@@ -7,11 +7,11 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import { writeFunctions } from '#own-files';
 import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/model/lease.ts';
 import type { Settings } from '../functions/guard/settings/schema.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import type { FunctionName } from './bundle-functions.ts';
-import { writeFunctions } from './own-files.ts';
 
 export interface GuardFunctionProps {
   readonly description: string;

@@ -9,4 +9,4 @@ export function writeFunctions(folder: string): void {
 }
 
 /** The command line, as a file that Node runs. */
-export const COMMAND_LINE = fileURLToPath(new URL('./cli/launch.cjs', import.meta.url));
+export const COMMAND_LINE = fileURLToPath(new URL('./cli/main.mjs', import.meta.url));

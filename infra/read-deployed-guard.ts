@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { COMMAND_LINE } from '#own-files';
 import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
 import { describeError } from '../functions/guard/errors.ts';
-import { COMMAND_LINE } from './own-files.ts';
 import type { ProjectProps } from './props.ts';
 
 const run = promisify(execFile);

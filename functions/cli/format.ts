@@ -14,6 +14,7 @@ import type { Policy } from '../guard/settings/schema.ts';
 import { normalise } from '../guard/text/normalise.ts';
 import { plural, safeText, shorten } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
+import type { Changes } from './changes.ts';
 import type { Gap } from './gaps.ts';
 import type { HistoryFacts } from './history-facts.ts';
 import type { ProjectList } from './projects.ts';
@@ -232,6 +233,22 @@ export function formatFindings(findings: readonly Finding[], width: number): str
         ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
         : paint('green', 'All is well.');
   return `${table(['', 'CHECK', 'FOUND'], rows, width, 2)}\n${verdict}`;
+}
+
+/** What a deployment would change, errors first. */
+export function formatChanges({ stack, settings, changes }: Changes, width: number): string {
+  if (changes.length === 0)
+    return `Deploying ${settings} to ${safeText(stack, MAX_LINE_LENGTH)} loses nothing and leaves nothing behind.`;
+  const level = { error: 'red', warning: 'yellow', info: 'green' } as const;
+  const inOrder = (['error', 'warning', 'info'] as const).flatMap((each) =>
+    changes.filter((change) => change.level === each),
+  );
+  return table(
+    ['', 'CHANGE'],
+    inOrder.map((change) => [paint(level[change.level], change.level), safeText(change.says, MAX_LINE_LENGTH)]),
+    width,
+    1,
+  );
 }
 
 /** Every project with its policy, and secrets that have the fleet's tag and are no project. */

@@ -7,9 +7,9 @@ var url = require('node:url');
 
 var NEEDED = 22;
 var root = path.join(__dirname, '..', '..');
-// Node 24 runs the sources. An older one needs them as JavaScript.
+// In a checkout Node 24 runs the sources. An older one needs what the build makes of them, which is what the package has.
 var source = path.join(root, 'functions', 'cli', 'main.ts');
-var built = path.join(root, 'dist', 'cli', 'main.js');
+var built = path.join(root, 'dist', 'cli', 'main.mjs');
 var canRunSource = process.features.typescript && fs.existsSync(source);
 
 if (Number(process.versions.node.split('.')[0]) < NEEDED) {

@@ -13,6 +13,7 @@ import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { completionScript, completionsOf, SHELLS } from './complete.ts';
 import { asksForJson, failureOf, report, safeLine, toJsonText, usageFailure } from './failure.ts';
 import {
+  formatChanges,
   formatFindings,
   formatGaps,
   formatHistory,
@@ -405,6 +406,38 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         () => list,
         () => formatProjects(list, terminal.columns),
       );
+    });
+
+  program
+    .command('changes')
+    .addHelpText('after', '\nExample:\n  npx integration-guard changes --stack IntegrationGuard')
+    .description('what deploying the settings of this machine would lose, leave behind or take over')
+    .requiredOption('--stack <name>', 'the stack they would be deployed to', parseStack)
+    .option('--json', 'print one JSON document')
+    .action(async (options: SharedOptions & { readonly stack: string }) => {
+      const found = await working(options, 'looking at what is deployed', async () => {
+        const { settingsFile } = readCliEnvironment(terminal.variables);
+        return (await import('./changes.ts')).readChanges(options.stack, settingsFile);
+      });
+      print(
+        terminal,
+        options,
+        () => found,
+        () => formatChanges(found, terminal.columns),
+      );
+      if (found.changes.some(({ level }) => level === 'error')) exit(1);
+    });
+
+  // What a synthesis asks (readDeployedGuard); for people there is "changes".
+  program
+    .command('deployed', { hidden: true })
+    .argument('[secrets...]')
+    .requiredOption('--stack <name>', '', parseStack)
+    .requiredOption('--account <id>')
+    .option('--json')
+    .action(async (secrets: readonly string[], options: { readonly stack: string; readonly account: string }) => {
+      const { readDeployed } = await import('../deployed/read-deployed.ts');
+      terminal.out(toJsonText(await readDeployed(options.stack, secrets, options.account)));
     });
 
   program

@@ -1,17 +1,32 @@
-import type { ProjectSettings, Settings } from '../guard/settings/schema.ts';
+import { shellWord } from '../guard/model/command-line.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 
 /** What is deployed already, as far as a new deployment could lose it. Plain data: it also comes as JSON from the command line. */
 export interface DeployedGuard {
   /** Name of the stack. */
   readonly stack: string;
-  /** Settings of the stack; null: there is no stack of that name. */
-  readonly settings: Settings | null;
-  /** Name of the stack's ledger table; null: there is no stack. */
-  readonly ledgerTableName: string | null;
+  /** Null: no stack of that name has a guard. */
+  readonly guard: DeployedSettings | null;
   /** Secrets that the stack holds, and those that listed projects name and that exist outside of it; by name. */
   readonly secrets: Readonly<Record<string, DeployedSecret>>;
   /** Ledger tables that earlier deployments of that name left; looked for only when there is no stack. */
   readonly leftLedgers: readonly string[];
+}
+
+/** Of the settings that a stack carries, what a new deployment could lose. Any version has these. */
+export interface DeployedSettings {
+  readonly projects: Readonly<Record<string, DeployedProject>>;
+  readonly hasFleet: boolean;
+  /** Name of the table. */
+  readonly ledger: string;
+  /** Whether the table is none of the stack's own. */
+  readonly isLedgerGiven: boolean;
+}
+
+export interface DeployedProject {
+  readonly secretName?: string | undefined;
+  readonly secretArn?: string | undefined;
+  readonly renamedFrom?: string | undefined;
 }
 
 export interface DeployedSecret {
@@ -21,6 +36,8 @@ export interface DeployedSecret {
   readonly isRetained: boolean;
   /** Null: the stack's own, whose ARN the stack knows. */
   readonly arn: string | null;
+  /** Whether somebody has deleted it: its name stays taken for some days. */
+  readonly isDeleted: boolean;
   /** ARN of the customer-managed key that encrypts it; null: none, or the stack's own. */
   readonly keyArn: string | null;
 }
@@ -35,17 +52,14 @@ export interface Change {
 export function findChanges(deployed: DeployedGuard, next: Settings): readonly Change[] {
   return [
     ...ledgerChanges(deployed, next),
-    ...(deployed.settings === null ? [] : projectChanges(deployed, deployed.settings, next)),
+    ...(deployed.guard === null ? [] : projectChanges(deployed.stack, deployed.guard, next)),
     ...secretChanges(deployed, next),
   ];
 }
 
-function ledgerChanges(
-  { stack, settings, ledgerTableName, leftLedgers }: DeployedGuard,
-  next: Settings,
-): readonly Change[] {
+function ledgerChanges({ stack, guard, leftLedgers }: DeployedGuard, next: Settings): readonly Change[] {
   const wanted = next.ledgerTableName;
-  if (settings === null) {
+  if (guard === null) {
     if (wanted !== undefined || leftLedgers.length === 0) return [];
     const names = leftLedgers.map((name) => `"${name}"`).join(' or ');
     return [
@@ -54,16 +68,15 @@ function ledgerChanges(
       ),
     ];
   }
-  const isSame = wanted === undefined ? settings.ledgerTableName === undefined : wanted === ledgerTableName;
-  if (isSame || ledgerTableName === null) return [];
+  if (wanted === undefined ? !guard.isLedgerGiven : wanted === guard.ledger) return [];
   return [
     error(
-      `stack ${stack} uses the ledger table ${ledgerTableName}. Set "ledgerTableName" to it, or every open circuit and the history are left behind`,
+      `stack ${stack} uses the ledger table ${guard.ledger}. Set "ledgerTableName" to it, or every open circuit and the history are left behind`,
     ),
   ];
 }
 
-function projectChanges({ stack }: DeployedGuard, before: Settings, next: Settings): readonly Change[] {
+function projectChanges(stack: string, before: DeployedSettings, next: Settings): readonly Change[] {
   const kept = new Set(Object.entries(next.projects).map(([name, { renamedFrom }]) => renamedFrom ?? name));
   const added = Object.entries(next.projects).filter(([name]) => !Object.hasOwn(before.projects, name));
   const changes: Change[] = [];
@@ -90,14 +103,20 @@ function projectChanges({ stack }: DeployedGuard, before: Settings, next: Settin
           ),
     );
   }
-  if (before.fleet !== undefined && next.fleet === undefined)
+  if (before.hasFleet && next.fleet === undefined)
     changes.push(warning('the fleet is no longer guarded: its secrets stay, and what the guard paused stays paused'));
   return changes;
 }
 
 function secretChanges({ stack, secrets }: DeployedGuard, next: Settings): readonly Change[] {
   const wanted = new Set(Object.values(next.projects).flatMap(({ secretName }) => secretName ?? []));
-  return Object.entries(secrets).flatMap(([name, { logicalId, isRetained, arn }]) => {
+  return Object.entries(secrets).flatMap(([name, { logicalId, isRetained, arn, isDeleted }]) => {
+    if (isDeleted && wanted.has(name))
+      return [
+        error(
+          `the secret "${name}" was deleted and its name is still taken. Restore it: aws secretsmanager restore-secret --secret-id ${shellWord(name)}`,
+        ),
+      ];
     if (logicalId === null)
       return wanted.has(name) ? [info(`the secret "${name}" exists (${arn}) and is used as it is`)] : [];
     if (wanted.has(name) || isRetained) return [];
@@ -109,12 +128,12 @@ function secretChanges({ stack, secrets }: DeployedGuard, next: Settings): reado
   });
 }
 
-function isSameSecret(left: ProjectSettings, right: ProjectSettings): boolean {
+function isSameSecret(left: DeployedProject, right: DeployedProject): boolean {
   const same = (key: 'secretName' | 'secretArn') => left[key] !== undefined && left[key] === right[key];
   return same('secretName') || same('secretArn');
 }
 
-function describeSecret({ secretName, secretArn }: ProjectSettings): string {
+function describeSecret({ secretName, secretArn }: DeployedProject): string {
   const id = secretName ?? secretArn;
   return id === undefined ? 'Its secret' : `Its secret "${id}"`;
 }

@@ -242,7 +242,7 @@ export async function measureColdStart(rounds: number): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
   const real = join(folder, 'real');
   const least = join(folder, 'least');
-  const { pass: loaded } = bundleFunctions(real);
+  const { pass: loaded } = bundleFunctions(real).loadedBytes;
   const stdin = {
     contents: TWO_CLIENTS,
     resolveDir: fileURLToPath(new URL('../..', import.meta.url)),

@@ -14,12 +14,16 @@ interface LockedPackage {
   readonly hasInstallScript?: boolean;
   /** It is a part of another package, and of that one's hash. */
   readonly inBundle?: boolean;
+  /** It is a folder of this checkout. */
+  readonly link?: boolean;
 }
 
 /** Everything that is installed, and by what hash. */
 function judgeLockfile(): { readonly tried: number; readonly violations: readonly string[] } {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> };
-  const installed = Object.entries(packages).filter(([path]) => path !== '');
+  const installed = Object.entries(packages).filter(
+    ([path, { link }]) => path.startsWith('node_modules/') && link !== true,
+  );
   const violations = installed.flatMap(([path, { integrity, resolved, inBundle }]) => [
     ...(inBundle === true || /^sha512-/.test(integrity ?? '') ? [] : [`${path} has no SHA-512 in the lockfile`]),
     ...(resolved === undefined ? [] : [`${path} has a download address in the lockfile`]),

@@ -39,9 +39,12 @@ async function liveAll(tasks: readonly Task[]): Promise<readonly Life[]> {
 }
 
 function liveApart(task: Task): Promise<Life> {
-  const worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url), {
-    workerData: task,
-  });
+  const worker = new Worker(
+    new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.mjs', import.meta.url),
+    {
+      workerData: task,
+    },
+  );
   return new Promise((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
