@@ -31,7 +31,8 @@ interface Candidate {
 function candidatesFor(program: Command, words: readonly string[], variables: Variables): readonly Candidate[] {
   const { before, option, assigned, last } = splitAtCursor(words);
   if (before.includes('--')) return [];
-  const command = program.commands.find((each) => each.name() === before[0]);
+  const outer = program.commands.find((each) => each.name() === before[0]);
+  const command = outer?.commands.find((each) => each.name() === before[1]) ?? outer;
   const startsLikeIt = ({ value }: Candidate) => value.startsWith(last);
   const valued = command?.options.find((each) => each.long === option && each.required);
   if (valued !== undefined) {
@@ -42,8 +43,8 @@ function candidatesFor(program: Command, words: readonly string[], variables: Va
       .map(({ value, description }) => ({ value: `${assigned}${value}`, description }));
   }
   if (last.startsWith('-')) return [...(command ?? program).options.map(toCandidate), HELP].filter(startsLikeIt);
-  if (before.length === 0)
-    return program.commands
+  if (before.length === 0 || (before.length === 1 && command?.commands.length))
+    return (command ?? program).commands
       .map((each) => ({ value: each.name(), description: each.description() }))
       .filter(startsLikeIt);
   if (before.length === 1 && command?.name() === 'complete')
