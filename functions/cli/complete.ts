@@ -31,7 +31,8 @@ interface Candidate {
 function candidatesFor(program: Command, words: readonly string[], variables: Variables): readonly Candidate[] {
   const { before, option, assigned, last } = splitAtCursor(words);
   if (before.includes('--')) return [];
-  const command = program.commands.find((each) => each.name() === before[0]);
+  const outer = program.commands.find((each) => each.name() === before[0]);
+  const command = outer?.commands.find((each) => each.name() === before[1]) ?? outer;
   const startsLikeIt = ({ value }: Candidate) => value.startsWith(last);
   const valued = command?.options.find((each) => each.long === option && each.required);
   if (valued !== undefined) {
@@ -42,13 +43,21 @@ function candidatesFor(program: Command, words: readonly string[], variables: Va
       .map(({ value, description }) => ({ value: `${assigned}${value}`, description }));
   }
   if (last.startsWith('-')) return [...(command ?? program).options.map(toCandidate), HELP].filter(startsLikeIt);
-  if (before.length === 0)
-    return program.commands
+  if (before.length === 0 || (before.length === 1 && command?.commands.length))
+    return visibleCommands(command ?? program)
       .map((each) => ({ value: each.name(), description: each.description() }))
       .filter(startsLikeIt);
   if (before.length === 1 && command?.name() === 'complete')
     return SHELLS.map((value) => ({ value, description: '' })).filter(startsLikeIt);
   return [];
+}
+
+/** Without those that are only for programs, and without the commander's own. */
+function visibleCommands(parent: Command): readonly Command[] {
+  return parent
+    .createHelp()
+    .visibleCommands(parent)
+    .filter((each) => parent.commands.includes(each));
 }
 
 const HELP: Candidate = { value: '--help', description: 'display help for command' };
@@ -79,10 +88,12 @@ function projectNames(variables: Variables): readonly string[] {
   }
 }
 
+/** The program's file, which lies beside this one in the sources as in the package. */
+const MAIN = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.mjs', import.meta.url));
+
 /** The script that a shell sources. It calls this very program, and no other of its name that may be on the PATH. */
 export function completionScript(shell: (typeof SHELLS)[number]): string {
-  // Of the sources or of what was built of them.
-  const program = [process.execPath, fileURLToPath(import.meta.url.replace(/complete(\.[jt]s)$/, 'main$1'))];
+  const program = [process.execPath, MAIN];
   switch (shell) {
     case 'bash':
       return `# Completions of integration-guard for bash

@@ -26,6 +26,7 @@ import {
 } from './format.ts';
 import { gapsOf, toCsv } from './gaps.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
+import { formatMigration, migrateSettingsFile } from './migrate-settings.ts';
 import {
   type OpenedProject,
   openProject,
@@ -84,6 +85,7 @@ Examples:
                                                     which projects there are, a fleet's included
   npx integration-guard doctor --stack IntegrationGuard
                                                     is everything as it should be, and if not, what to do
+  npx integration-guard settings migrate            change a settings file of version 0.1 into one of this version
   source <(npx integration-guard complete zsh)      completions; also for bash, fish and powershell
 
 Without --stack it runs on this machine, with
@@ -129,7 +131,8 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
       json = command.opts().json === true;
     });
   // Subcommands have copied what the program had when they were made.
-  for (const command of program.commands) command.copyInheritedSettings(program);
+  for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
+    command.copyInheritedSettings(program);
   // What a shell asks for when TAB is pressed; it follows no rules of options.
   if (args[0] === 'complete' && args[1] === '--') {
     terminal.out(completionsOf(program, args.slice(2), terminal.variables));
@@ -438,6 +441,26 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action(async (secrets: readonly string[], options: { readonly stack: string; readonly account: string }) => {
       const { readDeployed } = await import('../deployed/read-deployed.ts');
       terminal.out(toJsonText(await readDeployed(options.stack, secrets, options.account)));
+    });
+
+  program
+    .command('settings')
+    .description('change the settings file')
+    .command('migrate')
+    .addHelpText('after', '\nExample:\n  npx integration-guard settings migrate cdk.json --dry-run')
+    .argument('[file]', 'the settings file (default: GUARD_SETTINGS, or else cdk.json)')
+    .description('change a settings file of version 0.1 into one of this version')
+    .option('--dry-run', 'say what would change, and write nothing')
+    .option('--json', 'print one JSON document')
+    .action((file: string | undefined, options: { readonly json?: boolean; readonly dryRun?: boolean }) => {
+      const path = file ?? readCliEnvironment(terminal.variables).settingsFile;
+      const migrated = migrateSettingsFile(path, { dryRun: options.dryRun === true });
+      print(
+        terminal,
+        options,
+        () => migrated,
+        () => formatMigration(migrated),
+      );
     });
 
   program

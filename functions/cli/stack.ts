@@ -5,7 +5,8 @@ import {
   type Stack,
 } from '@aws-sdk/client-cloudformation';
 import * as z from 'zod';
-import { describeError, GuardError } from '../guard/errors.ts';
+import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
+import { migrateSettings } from '../guard/settings/migrate.ts';
 import { parseSettings, type Settings } from '../guard/settings/schema.ts';
 import { secretArnOutput, withSecretArns } from '../guard/settings/types.ts';
 
@@ -47,7 +48,7 @@ export async function findStack(name: string): Promise<DeployedStack> {
     return {
       name,
       status: stack.StackStatus ?? 'status unknown',
-      settings: withOutputs(parseSettings(Settings, `stack ${name}`), Outputs, output),
+      settings: withOutputs(parseStackSettings(Settings, name), Outputs, output),
       version: Version,
       output,
     };
@@ -55,6 +56,22 @@ export async function findStack(name: string): Promise<DeployedStack> {
     if (error instanceof GuardError) throw error;
     throw new GuardError(
       `stack "${name}" cannot be read (${describeError(error)}); check its name, AWS_PROFILE and AWS_REGION`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * The settings that a stack was deployed with.
+ * @throws GuardError when they are of an earlier version: changing a file would not help
+ */
+export function parseStackSettings(document: unknown, name: string): Settings {
+  try {
+    return parseSettings(document, `stack ${name}`);
+  } catch (error) {
+    if (!(error instanceof SettingsError) || migrateSettings(document).changes.length === 0) throw error;
+    throw new GuardError(
+      `stack "${name}" was deployed with an earlier version of the guard; deploy it again with this version, then run the command again`,
       { cause: error },
     );
   }

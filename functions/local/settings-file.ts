@@ -13,21 +13,36 @@ export const CONTEXT_KEY = 'integration-guard';
  * @throws SettingsError that names the file and each fault, an entry that stands twice included
  */
 export function readSettingsFile(path: string): Settings {
-  let text: string;
+  return parseSettings(findSettings(readSettingsText(path), path).document, path);
+}
+
+/** @throws SettingsError when there is no such file */
+export function readSettingsText(path: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw new SettingsError(
       [`cannot be read (${describeError(error)}); name the settings file with GUARD_SETTINGS`],
       path,
     );
   }
+}
+
+/** The guard's settings in the text of a file, as they stand there. */
+export interface FoundSettings {
+  readonly document: unknown;
+  /** Where in the file they are. */
+  readonly at: readonly string[];
+}
+
+/** @throws SettingsError when the text is not JSON, holds no settings, or has an entry twice */
+export function findSettings(text: string, path: string): FoundSettings {
   const { document, repeated } = parseJson(text, path);
-  const settings = findSettings(document);
-  if (settings === undefined)
+  const found = settingsIn(document);
+  if (found === null)
     throw new SettingsError([`context.${CONTEXT_KEY}: expected the guard's settings, got nothing`], path);
   if (repeated.length > 0) throw new SettingsError(repeated, path);
-  return parseSettings(settings, path);
+  return found;
 }
 
 /**
@@ -83,8 +98,9 @@ function findRepeated(node: Node, path: readonly (string | number)[]): readonly 
   });
 }
 
-function findSettings(document: unknown): unknown {
-  if (typeof document !== 'object' || document === null || !('context' in document)) return document;
+function settingsIn(document: unknown): FoundSettings | null {
+  if (typeof document !== 'object' || document === null || !('context' in document)) return { document, at: [] };
   const { context } = document;
-  return typeof context === 'object' && context !== null && CONTEXT_KEY in context ? context[CONTEXT_KEY] : undefined;
+  if (typeof context !== 'object' || context === null || !(CONTEXT_KEY in context)) return null;
+  return { document: context[CONTEXT_KEY], at: ['context', CONTEXT_KEY] };
 }

@@ -15,6 +15,12 @@ export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
+/** Where machines get alerts. */
+export const HTTPS_ENDPOINT = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[!-~]*)?$/i;
+
+/** An address to which a "#" and a section can be added. */
+export const RUNBOOK_URL = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?$/iu;
+
 /** Whether it is a channel of Slack or Microsoft Teams. */
 export function isChat(entry: { readonly slack?: unknown; readonly teams?: unknown }): boolean {
   return entry.slack !== undefined || entry.teams !== undefined;

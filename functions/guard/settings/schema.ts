@@ -2,7 +2,16 @@ import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
 import { normalise } from '../text/normalise.ts';
 import { showName, showPath, showValue } from './fault.ts';
-import { isChat, isPlainAddress, PROJECT_NAME, SECRET_NAME, scheduleMinutes } from './formats.ts';
+import {
+  HTTPS_ENDPOINT,
+  isChat,
+  isPlainAddress,
+  PROJECT_NAME,
+  RUNBOOK_URL,
+  SECRET_NAME,
+  scheduleMinutes,
+} from './formats.ts';
+import { successorOf } from './migrate.ts';
 import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
 
 /**
@@ -368,10 +377,7 @@ const subscription = z
     sms: text('a phone number in E.164 form such as "+15551230000"', /^\+[1-9]\d{6,14}$/).optional(),
     sqs: z.union([QUEUE_ARN, z.literal(IN_STACK)], 'the ARN of an SQS queue').optional(),
     lambda: z.union([FUNCTION_ARN, z.literal(IN_STACK)], 'the ARN of a Lambda function').optional(),
-    https: text(
-      'an https:// address',
-      /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[!-~]*)?$/i,
-    ).optional(),
+    https: text('an https:// address', HTTPS_ENDPOINT).optional(),
     slack: slack.optional(),
     teams: teams.optional(),
     minSeverity: z.enum(['info', 'warning', 'critical'], '"info", "warning" or "critical"').default('info'),
@@ -401,10 +407,7 @@ const settings = z
           .refine((entries) => entries.filter(isChat).length <= MAX_CHATS, `at most ${MAX_CHATS} chat channels`)
           .default([]),
         /** Where alerts and alarms send their readers; the section follows after a "#". Left out: to the control panel. */
-        runbookUrl: text(
-          'an https:// address without "#"',
-          /^(?:https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?)$/iu,
-        ).optional(),
+        runbookUrl: text('an https:// address without "#"', RUNBOOK_URL).optional(),
       })
       .prefault({}),
     /** Of an earlier deployment, which left it when it was destroyed. Left out: the stack has its own. */
@@ -465,7 +468,7 @@ export function unlessTooDeep<Result>(source: string, read: () => Result): Resul
 
 function parseDocument(document: unknown, source: string): Settings {
   // Alone: a sentence about another fault could show what is next to it.
-  const secrets = findMisplacedSecrets(document, []);
+  const secrets = findMisplacedSecrets(document);
   if (secrets.length > 0) throw new SettingsError(secrets, source);
   const unusable = findPrototypeKeys(document, []);
   if (unusable.length > 0) throw new SettingsError(unusable, source);
@@ -478,7 +481,7 @@ function parseDocument(document: unknown, source: string): Settings {
 }
 
 /** Every name and every string of a document that looks like a secret, as one sentence each that shows none of it. */
-function findMisplacedSecrets(value: unknown, path: readonly (string | number)[]): readonly string[] {
+export function findMisplacedSecrets(value: unknown, path: readonly (string | number)[] = []): readonly string[] {
   if (typeof value === 'string') {
     const found = secretIn(value) ?? (path.at(-1) === 'https' ? secretInEndpoint(value) : null);
     return found === null ? [] : [describeMisplaced(found, path)];
@@ -510,19 +513,17 @@ function findPrototypeKeys(value: unknown, path: readonly (string | number)[]): 
   });
 }
 
+/** The command that turns settings of earlier versions into settings of this one. */
+const MIGRATE = 'integration-guard settings migrate';
+
 function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = showPath(issue.path);
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => {
-      const successor = Object.hasOwn(RENAMED, key) ? `; ${RENAMED[key]}` : '';
-      return `${path}: unknown setting "${showName(key)}"${successor}`;
+      const successor = successorOf(issue.path, key);
+      const hint = successor === null ? '' : `; ${successor} (${MIGRATE} changes it for you)`;
+      return `${path}: unknown setting "${showName(key)}"${hint}`;
     });
   const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, 'an $1');
   return [`${path}: expected ${expected}, got ${showValue(issue.input)}`];
 }
-
-/** Settings of earlier versions, and what has taken their place. */
-const RENAMED: Readonly<Record<string, string>> = {
-  unstable: 'it is called "flapping" now',
-  remindEveryHours: 'use "remindAt", a time of day for one summary a day (or "never")',
-};

@@ -155,7 +155,7 @@ describe('settings', () => {
     [
       'a reminder by the hour, as in the version before',
       project({ remindEveryHours: 24 }),
-      'projects.production.policy: unknown setting "remindEveryHours"; use "remindAt", a time of day for one summary a day (or "never")',
+      'projects.production.policy: unknown setting "remindEveryHours"; use "remindAt", a time of day for one summary a day, or "never" (integration-guard settings migrate changes it for you)',
     ],
     [
       'a time of day that is none',

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
+import { SettingsError } from '../guard/errors.ts';
+import { safePath } from '../guard/safe-sentence.ts';
+import { showPath, showValue } from '../guard/settings/fault.ts';
+import { type ChangedDefault, migrateSettings } from '../guard/settings/migrate.ts';
+import { findMisplacedSecrets, parseSettings, unlessTooDeep } from '../guard/settings/schema.ts';
+import { editJson } from '../local/edit-json.ts';
+import { findSettings, readSettingsText } from '../local/settings-file.ts';
+
+/** `settings migrate`: a settings file of version 0.1 becomes one of this version. Also what `--json` prints. */
+export interface MigratedFile {
+  readonly file: string;
+  /** Whether the file was written: not when there was nothing to change, nor in a dry run. */
+  readonly changed: boolean;
+  readonly changes: readonly {
+    /** Where the setting was. */
+    readonly path: string;
+    /** The setting as it was, by its name; or the whole override. */
+    readonly from: unknown;
+    /** The setting in its place, by its name; null when it was taken out. */
+    readonly to: unknown;
+    readonly why: string;
+  }[];
+  /** Settings that are left out and have another default than in version 0.1. */
+  readonly defaults: readonly ChangedDefault[];
+  /** Settings that stay as they are and are read in another way than by version 0.1. */
+  readonly reread: readonly { readonly path: string; readonly why: string }[];
+}
+
+/**
+ * @throws SettingsError, and writes nothing, when today's schema would refuse the changed settings
+ * @throws what the system says when the file cannot be written
+ */
+export function migrateSettingsFile(file: string, { dryRun }: { readonly dryRun: boolean }): MigratedFile {
+  const text = readSettingsText(file);
+  return unlessTooDeep(file, () => {
+    const { document, at } = findSettings(text, file);
+    const secrets = findMisplacedSecrets(document);
+    if (secrets.length > 0) throw new SettingsError(secrets, file);
+    const { changes, conflicts, defaults, reread } = migrateSettings(document);
+    if (conflicts.length > 0) {
+      const faults = conflicts.map(
+        ({ path, old, name }) => `${showPath(path)}: expected one of "${old}" and "${name}" (its name now), got both`,
+      );
+      throw new SettingsError([...faults, UNTOUCHED], file);
+    }
+    const [mark, json] = text.startsWith(BYTE_ORDER_MARK) ? [BYTE_ORDER_MARK, text.slice(1)] : ['', text];
+    const migrated = `${mark}${editJson(
+      json,
+      changes.map(({ path, to }) => ({ path: [...at, ...path], to })),
+    )}`;
+    checkSettings(migrated, file);
+    const isWritten = changes.length > 0 && !dryRun;
+    if (isWritten) write(file, text, migrated);
+    return {
+      file,
+      changed: isWritten,
+      changes: changes.map(({ path, from, to, why }) => ({
+        path: showPath(path),
+        from: named(path.at(-1), from),
+        to: to && { [to.name]: to.value },
+        why,
+      })),
+      defaults,
+      reread: reread.map(({ path, why }) => ({ path: showPath(path), why })),
+    };
+  });
+}
+
+function named(name: string | number | undefined, value: unknown): unknown {
+  return typeof name === 'string' ? { [name]: value } : value;
+}
+
+/** Some editors write one. */
+const BYTE_ORDER_MARK = '\ufeff';
+
+const UNTOUCHED = 'nothing was written; change this in the file, then run the command again';
+
+function checkSettings(text: string, file: string): void {
+  try {
+    parseSettings(findSettings(text, file).document, file);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    throw new SettingsError([...error.faults, UNTOUCHED], file);
+  }
+}
+
+function write(file: string, text: string, migrated: string): void {
+  // What is not UTF-8 has been read as something else, and would be written as that.
+  if (!readFileSync(file).equals(Buffer.from(text, 'utf8')))
+    throw new SettingsError(['expected UTF-8, got text in another encoding', UNTOUCHED], file);
+  writeFileAtomic.sync(file, migrated);
+}
+
+export function formatMigration({ file, changed, changes, defaults, reread }: MigratedFile): string {
+  const count = `${changes.length} ${changes.length === 1 ? 'setting' : 'settings'}`;
+  const headline =
+    changes.length === 0
+      ? 'nothing to migrate'
+      : changed
+        ? `${count} changed`
+        : `${count} would change; nothing was written`;
+  return [
+    `${safePath(file)}: ${headline}.`,
+    ...changes.map(
+      ({ path, from, to, why }) =>
+        `  ${path}: ${showValue(from)} ${to === null ? 'is taken out' : `→ ${showValue(to)}`}: ${why}`,
+    ),
+    ...section(
+      'Left out, with another default than in version 0.1:',
+      defaults.map(
+        ({ path, from, to, why }) => `${path}: ${showValue(to)} (in version 0.1: ${showValue(from)}): ${why}`,
+      ),
+    ),
+    ...section(
+      'Kept, and read in another way than by version 0.1:',
+      reread.map(({ path, why }) => `${path}: ${why}`),
+    ),
+  ].join('\n');
+}
+
+function section(heading: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', heading, ...lines.map((line) => `  ${line}`)];
+}

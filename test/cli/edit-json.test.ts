@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { editJson } from '../../functions/local/edit-json.ts';
+
+const without = (text: string, ...path: (string | number)[]) => editJson(text, [{ path, to: null }]);
+
+describe('a JSON text', () => {
+  it('gets other names and values where they stand', () => {
+    const text = '{\n  /* 1 */ "a" /* 2 */ : /* 3 */ [1,  2], // 4\n\t"b": {"a": 1}\n}';
+    expect(editJson(text, [{ path: ['a'], to: { name: 'c"', value: [1, 2] } }])).toBe(text.replace('"a"', '"c\\""'));
+    expect(editJson(text, [{ path: ['b', 'a'], to: { name: 'a', value: {} } }])).toBe(
+      text.replace('{"a": 1}', '{"a": {}}'),
+    );
+  });
+
+  it.each([
+    ['{ "a": 1, "b": 2 }', 'a', '{ "b": 2 }'],
+    ['{ "a": 1, "b": 2 }', 'b', '{ "a": 1 }'],
+    ['{"a":1,"b":2,}', 'b', '{"a":1,}'],
+    ['{ "a": 1 }', 'a', '{ }'],
+    ['{\n  "a": 1,\n  "b": 2\n}', 'a', '{\n  "b": 2\n}'],
+    ['{\r\n  "a": 1,\r\n  "b": 2\r\n}', 'b', '{\r\n  "a": 1\r\n}'],
+    ['{\n  "a": 1, // one\n  "b": 2 // two\n}', 'a', '{\n  // one\n  "b": 2 // two\n}'],
+    ['{\n  "a": 1, // one\n  "b": 2 // two\n}', 'b', '{\n  "a": 1 // one\n  // two\n}'],
+    ['{ "a": 1 /* , */, "b": "," }', 'a', '{ /* , */ "b": "," }'],
+  ])('%s without %s', (text, name, rest) => {
+    expect(without(text, name)).toBe(rest);
+  });
+
+  it('keeps the comments of what is taken out, each on a line of its own', () => {
+    const text = '[\n  {}, // first\n  { "a": "// none", // one\n    /* two */ },\n]\n';
+    expect(without(text, 1)).toBe('[\n  {}, // first\n  // one\n  /* two */\n]\n');
+    expect(without('[{ /* one */ }, 2]', 0)).toBe('[/* one */\n 2]');
+  });
+
+  it('refuses a path that is not there', () => {
+    expect(() => without('{}', 'a')).toThrow('there is no a in the text');
+  });
+});
