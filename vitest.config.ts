@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * One project per kind of test: `unit` is what `npm test` runs, `faults` shows that the fault harnesses see (minutes of work),
- * `browser` opens the panel in Chromium, `e2e` deploys into the AWS emulator.
+ * `package` installs the packed tarball elsewhere, `browser` opens the panel in Chromium, `e2e` deploys into the AWS emulator.
  */
 export default defineConfig({
   test: {
@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/browser/**', 'test/faults/**'],
+          exclude: ['test/e2e/**', 'test/browser/**', 'test/faults/**', 'test/package/**'],
           // Loopback servers and one real bundling; nothing waits for wall time.
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -40,6 +40,15 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           testTimeout: 60_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          // Installing CDK takes a minute, and so may a command in a folder that is new.
+          testTimeout: 300_000,
           hookTimeout: 600_000,
         },
       },

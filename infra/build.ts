@@ -23,8 +23,6 @@ const COMMON = {
   target: 'node22',
   mainFields: ['module', 'main'],
   keepNames: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
   metafile: true,
   logLevel: 'warning',
 } as const satisfies BuildOptions;
@@ -45,6 +43,9 @@ const { metafile: construct } = await build({
 const { metafile: commandLine } = await build({
   ...COMMON,
   entryPoints: { main: 'functions/cli/main.ts', worker: 'functions/sandbox/world/worker.ts' },
+  // Of the construct a stack trace has to be readable; of the command line none is ever shown.
+  minifySyntax: true,
+  minifyWhitespace: true,
   outdir: join(DIST, 'cli'),
   outExtension: { '.js': '.mjs' },
   format: 'esm',

@@ -115,6 +115,8 @@ export function acknowledge(
 ): void {
   const acknowledged =
     fleet === null ? ACKNOWLEDGED : [...ACKNOWLEDGED, ...ofFleet(fleet.settings, fleet.stateMachine)];
+  // An older CDK has nothing to write them to.
+  if ((Validations as typeof Validations | undefined) === undefined) return;
   for (const construct of scope.node.findAll()) {
     if (!(construct instanceof CfnResource)) continue;
     for (const { on, ids, reason } of acknowledged) {

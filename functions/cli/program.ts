@@ -8,6 +8,7 @@ import { planPass, runPass } from '../guard/pass/run-pass.ts';
 import type { OperatorCommand } from '../guard/policy/operator.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
+import { VERSION } from '../guard/version.ts';
 import { toCloudEvent } from '../messages/cloud-event.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { completionScript, completionsOf, SHELLS } from './complete.ts';
@@ -148,7 +149,8 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
       return failure.exitCode;
     }
     const isUsage = error.exitCode !== 0;
-    if (json) terminal.out(toJsonText(isUsage ? { error: usageFailure(complaint) } : { help }));
+    const asked = error.code === 'commander.version' ? { version: VERSION } : { help };
+    if (json) terminal.out(toJsonText(isUsage ? { error: usageFailure(complaint) } : asked));
     return isUsage ? 2 : 0;
   }
 }
@@ -156,6 +158,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
 function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
   const program = new Command('integration-guard')
     .description('Watches the integrations of a Qonversion project and pauses those that keep failing.')
+    .version(VERSION)
     .exitOverride()
     .showHelpAfterError('(integration-guard --help shows what there is)')
     .addHelpText('after', EXAMPLES);
