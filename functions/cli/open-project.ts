@@ -241,7 +241,7 @@ async function stackDoctorInput(stackName: string, wanted: string | undefined): 
     })),
     ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
     clock: systemClock,
-    place: { stack: stackName, facts: inspectStack(stackName, settings, output, systemClock) },
+    place: { stack: stackName, facts: inspectStack(stack, systemClock) },
   };
 }
 

@@ -3,6 +3,7 @@ import { scheduleMinutes } from '../guard/settings/formats.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
+import { VERSION } from '../guard/version.ts';
 import { checkFleet } from './check-fleet.ts';
 import type { ProjectCheck } from './check-project.ts';
 import { checkSchedule } from './check-schedule.ts';
@@ -23,7 +24,7 @@ export async function checkStack(facts: StackFacts, input: StackInput): Promise<
   const { settings, projects, clock } = input;
   const minutes = scheduleMinutes(settings.schedule) ?? 5;
   const several = projects.length > 1;
-  const findings: Finding[] = [];
+  const findings: Finding[] = [checkVersion(facts.version)];
   for (const { name, ofFleet } of projects) {
     if (ofFleet) continue;
     const of = (check: string) => (several ? `${check} of ${name}` : check);
@@ -39,6 +40,14 @@ export async function checkStack(facts: StackFacts, input: StackInput): Promise<
   findings.push(await checkSafely('dead letters', () => checkDeadLetters(facts)));
   findings.push(await checkSafely('alarms', () => checkAlarms(facts)));
   return findings;
+}
+
+function checkVersion(deployed: string | null): Finding {
+  const check = 'version';
+  if (deployed === VERSION) return ok(check, `stack and command line are of version ${VERSION}`);
+  const says = `the stack is of ${deployed === null ? 'a version before 0.2.0' : `version ${deployed}`}, and this command line of ${VERSION}`;
+  const other = deployed === null ? '' : `, or use \`npx integration-guard@${deployed}\``;
+  return warning(check, says, `deploy the stack with this version${other}`);
 }
 
 async function checkLastPass(

@@ -12,6 +12,8 @@ import { plusMs } from '../guard/text/time.ts';
 
 /** What a deployed stack tells of itself when asked, for `integration-guard doctor`. Every question may fail by itself. */
 export interface StackFacts {
+  /** Of the package that the stack was deployed with; null: before 0.2.0, which did not say. */
+  readonly version: string | null;
   /** The schedules that start passes of a listed project. */
   schedules(project: string): Promise<readonly StackSchedule[]>;
   /** When a pass last succeeded within the last day; null when none did. */
@@ -57,18 +59,21 @@ export interface StackSubscription {
   readonly confirmed: boolean;
 }
 
+/** What is known of a stack before it is asked. */
+interface InspectedStack {
+  readonly settings: Settings;
+  readonly version: string | null;
+  /** The value of one of its outputs. */
+  readonly output: (name: string) => string;
+}
+
 /**
- * @param output the value of one of the stack's outputs
- * @param stackName alarms are named after the stack
+ * @param stack its settings, its version, and the values of its outputs
  */
-export function inspectStack(
-  stackName: string,
-  settings: Settings,
-  output: (name: string) => string,
-  clock: Clock,
-): StackFacts {
+export function inspectStack({ settings, version, output }: InspectedStack, clock: Clock): StackFacts {
   const { fleet } = settings;
   return {
+    version,
     fleet: fleet === undefined ? null : inspectFleet({ ...settings, fleet }, output),
 
     schedules: (project) => findSchedules(`:function:${output('PassFunctionName')}`, { project }),
@@ -135,10 +140,12 @@ export function inspectStack(
     },
 
     async alarms() {
-      const query = { AlarmNamePrefix: `${stackName}-`, StateValue: 'ALARM' } as const;
+      // Those of the guard send to its topic, whatever else is in its stack.
+      const topic = output('AlarmsTopicArn');
       const names: string[] = [];
-      for await (const page of paginateDescribeAlarms({ client: new CloudWatchClient() }, query)) {
-        names.push(...(page.MetricAlarms ?? []).flatMap(({ AlarmName }) => AlarmName ?? []));
+      for await (const page of paginateDescribeAlarms({ client: new CloudWatchClient() }, { StateValue: 'ALARM' })) {
+        const own = (page.MetricAlarms ?? []).filter(({ AlarmActions }) => AlarmActions?.includes(topic) === true);
+        names.push(...own.flatMap(({ AlarmName }) => AlarmName ?? []));
       }
       return names;
     },

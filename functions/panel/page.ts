@@ -2,6 +2,7 @@ import type { Phase } from '../guard/model/event-catalogue.ts';
 import { NOTHING_TO_DO } from '../guard/policy/next-action.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
+import { VERSION } from '../guard/version.ts';
 import { Html, html } from './html.ts';
 import type { Action, Reader } from './input.ts';
 import { STYLE } from './style.ts';
@@ -44,7 +45,7 @@ export function renderPanel(view: PanelView, { endpoints, reader, notice }: Page
     reader.theme,
     html`${reader.fleet ? chooser(project, endpoints) : null}<div class="ig-head">
 <div><h2 class="ig-${headline.level}">${symbol(headline.level)} ${headline.text}</h2>
-<p class="ig-muted">Project ${project}, as of ${describeMoment(now, now)}</p></div>
+<p class="ig-muted">Project ${project}, as of ${describeMoment(now, now)} · Integration Guard ${VERSION}</p></div>
 <div>${button('Run now', `Run now: a pass over project ${project}`, {
       endpoint: endpoints.act,
       confirmation: `Run a pass over project ${project} now? It does what the policy says, as on schedule.`,

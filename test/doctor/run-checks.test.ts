@@ -5,6 +5,7 @@ import type { FleetFacts, FleetRun, StackFacts, StackSubscription } from '../../
 import { type DoctorInput, describeFailure, runChecks } from '../../functions/doctor/run-checks.ts';
 import { GuardError, SecretUnusableError, SettingsError } from '../../functions/guard/errors.ts';
 import { type ProjectSettings, parseSettings } from '../../functions/guard/settings/schema.ts';
+import { VERSION } from '../../functions/guard/version.ts';
 import { KeyRefusedError } from '../../functions/qonversion/errors.ts';
 import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import { minutesBefore, NOON } from '../support/builders.ts';
@@ -21,6 +22,7 @@ const CONFIRMED: StackSubscription = {
 };
 
 const HEALTHY: StackFacts = {
+  version: VERSION,
   schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)' }],
   lastPass: async () => minutesBefore(NOON, 4),
   subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
@@ -63,6 +65,16 @@ async function visit(
 const bad = (findings: readonly Finding[]) => findings.filter(({ level }) => level !== 'ok');
 
 describe('the doctor', () => {
+  it.each([
+    ['0.1.9', 'the stack is of version 0.1.9', 'integration-guard@0.1.9'],
+    [null, 'the stack is of a version before 0.2.0', 'deploy the stack with this version'],
+  ])('says when the stack is of another version: %s', async (version, says, todo) => {
+    const [finding] = bad(await visit({ version }));
+    expect(finding).toMatchObject({ check: 'version', level: 'warning' });
+    expect(finding?.says).toContain(says);
+    expect(finding?.todo).toContain(todo);
+  });
+
   it('finds nothing in a healthy stack', async () => {
     const findings = await visit();
     expect(bad(findings)).toEqual([]);
@@ -72,6 +84,7 @@ describe('the doctor', () => {
       'Qonversion API',
       'ledger',
       'policy',
+      'version',
       'schedule',
       'last pass',
       'subscriptions',
