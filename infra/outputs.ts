@@ -6,7 +6,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
-import { fillSecret } from '../functions/aws/secret.ts';
+import { fillSecretCommand } from '../functions/aws/secret.ts';
 import type { ProjectSettings } from '../functions/guard/settings/schema.ts';
 import { secretArnOutput } from '../functions/guard/settings/types.ts';
 import type { Fleet } from './fleet.ts';
@@ -58,7 +58,7 @@ export function addOutputs(
   for (const [name, { secretArn, secretName }] of Object.entries(projects)) {
     const secretId = secretArn ?? secretName;
     if (secretId === undefined) continue;
-    const command = fillSecret(secretId).replace('fill it with: ', '');
+    const command = fillSecretCommand(secretId);
     output(`FillSecretOf${outputWord(name, names)}`, command, `Puts the Secret Key of project ${name} into its secret`);
   }
   return outputs;

@@ -35,9 +35,14 @@ export function createSecretKeySource(client: SecretsManagerClient, secretId: st
   };
 }
 
-/** The command that fills a secret without leaving the key in the shell's history. */
+/** What to do about an empty secret. */
 export function fillSecret(secretId: string): string {
-  return `fill it with: (read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id ${quoteForShell(secretId)} --secret-string file:///dev/stdin)`;
+  return `fill it with: ${fillSecretCommand(secretId)}`;
+}
+
+/** The command that fills a secret without leaving the key in the shell's history. */
+export function fillSecretCommand(secretId: string): string {
+  return `(read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id ${quoteForShell(secretId)} --secret-string file:///dev/stdin)`;
 }
 
 async function readSecret(client: SecretsManagerClient, secretId: string): Promise<string | undefined> {

@@ -3,6 +3,7 @@ import { asksForJson } from './failure.ts';
 import { openOutput } from './output.ts';
 import { main } from './program.ts';
 import { showProgress } from './progress.ts';
+import { openPrompt } from './prompt.ts';
 
 const args = process.argv.slice(2);
 const output = openOutput(process.stdout, process.stderr);
@@ -15,6 +16,7 @@ const code = await main(args, {
   columns: process.stdout.columns ?? (Number(process.env.COLUMNS) || 120),
   variables: process.env,
   progress: (text) => showProgress(process.stderr, text),
+  prompt: () => openPrompt(process.stdin, process.stderr),
 });
 // The process ends by itself, when everything that was written has been read.
 process.exitCode = output.codeOf(code);

@@ -26,6 +26,7 @@ import {
   toSafeFinding,
 } from './format.ts';
 import { gapsOf, toCsv } from './gaps.ts';
+import type { InitOptions } from './init.ts';
 import { decisionToJson, planToJson, reportToJson } from './json.ts';
 import { formatMigration, migrateSettingsFile } from './migrate-settings.ts';
 import {
@@ -38,6 +39,7 @@ import {
   STACK_NAME_RULE,
 } from './open-project.ts';
 import { listProjects } from './projects.ts';
+import type { Prompt } from './prompt.ts';
 import type { SimulationSize } from './simulate.ts';
 
 /** The `integration-guard` command line: the second door to the same core. */
@@ -49,6 +51,8 @@ export interface Terminal {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Shows what is being waited for, until the function it returns is called. */
   readonly progress: (text: string) => () => void;
+  /** Questions to the person at the terminal. Null, or left out: nobody is there to answer. */
+  readonly prompt?: () => Prompt | null;
   /** Whether nobody reads the output any more. Left out: somebody does. */
   readonly gone?: () => boolean;
 }
@@ -74,6 +78,7 @@ interface SharedOptions {
 const EXAMPLES = `
 Examples:
   npx integration-guard demo                        see it work, without any account
+  npx integration-guard init my-guard               a CDK app that deploys the guard, or the guard in your own app
   npx integration-guard plan                        what a pass would do now; touches nothing
   npx integration-guard run                         one pass on this machine
   npx integration-guard list --stack IntegrationGuard --project production
@@ -444,6 +449,31 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action(async (secrets: readonly string[], options: { readonly stack: string; readonly account: string }) => {
       const { readDeployed } = await import('../deployed/read-deployed.ts');
       terminal.out(toJsonText(await readDeployed(options.stack, secrets, options.account)));
+    });
+
+  program
+    .command('init')
+    .addHelpText('after', '\nExample:\n  npx integration-guard init my-guard')
+    .argument('[folder]', 'of the CDK app (default: the current folder)', '.')
+    .description('write a CDK app that deploys the guard, or add the guard to your own')
+    .option('--project <name>', 'name of the Qonversion project')
+    .option('--secret-name <name>', 'name of the secret for its Secret Key')
+    .option('--email <address>', 'who gets alerts; "" for no one yet')
+    .option('--mode <mode>', 'observe (report) or enforce (pause too)')
+    .option('--stack <name>', 'name of the stack')
+    .option('--yes', 'take the defaults of what is not given, and ask nothing')
+    .option('--json', 'print one JSON document')
+    .action(async (folder: string, options: InitOptions & SharedOptions) => {
+      const { formatInit, init } = await import('./init.ts');
+      const prompt = options.yes === true ? null : (terminal.prompt?.() ?? null);
+      const { json: _, ...answers } = options;
+      const outcome = await init(folder, answers, prompt).finally(() => prompt?.close());
+      print(
+        terminal,
+        options,
+        () => outcome.result,
+        () => formatInit(outcome, terminal.columns),
+      );
     });
 
   program

@@ -24,6 +24,72 @@ export function editJson(text: string, edits: readonly JsonEdit[]): string {
   return edits.reduce((before, edit) => editText(before, editsFor(before, edit)), text);
 }
 
+/** A new entry of an object. */
+export interface NewEntry {
+  readonly name: string;
+  readonly value: unknown;
+  readonly at: 'first' | 'last';
+}
+
+/**
+ * Adds an entry to the object at a path, in the text's own indentation and line breaks. Comments stay beside what they are beside;
+ * jsonc-parser's own `modify` moves the last one of a line to the new entry.
+ * @throws Error when there is no object at the path
+ */
+export function insertEntry(text: string, path: readonly string[], { name, value, at }: NewEntry): string {
+  const tree = parseTree(text, [], { allowTrailingComma: true });
+  const object = tree && (path.length === 0 ? tree : findNodeAtLocation(tree, [...path]));
+  if (tree === undefined || object?.type !== 'object')
+    throw new Error(`there is no object ${path.join('.') || '(top level)'} in the text`);
+  const children = object.children ?? [];
+  const previous = at === 'last' ? children.at(-1) : undefined;
+  const end = previous === undefined ? object.offset + 1 : previous.offset + previous.length;
+  const comma = previous === undefined ? undefined : commaAfter(text, end);
+  const position = endOfComments(text, comma === undefined ? end : comma + 1);
+  const isFollowed = previous === undefined && children.length > 0;
+  const { before, entry, after } = layOut(text, tree, object, { name, value });
+  const start = previous === undefined && before === ' ' ? '' : before;
+  const rest = isFollowed ? `,${before === ' ' ? ' ' : ''}` : children.length === 0 ? after : '';
+  return editText(text, [
+    ...(previous !== undefined && comma === undefined ? [{ offset: end, length: 0, content: ',' }] : []),
+    { offset: position, length: 0, content: `${start}${entry}${rest}` },
+  ]);
+}
+
+/** The entry on lines of its own, unless the object is on one line. */
+function layOut(text: string, tree: Node, object: Node, { name, value }: Omit<NewEntry, 'at'>) {
+  const { children: [child] = [] } = object;
+  const body = text.slice(object.offset, object.offset + object.length);
+  if (!(child === undefined ? text.trim() : body).includes('\n'))
+    return { before: ' ', entry: `${JSON.stringify(name)}: ${JSON.stringify(value)}`, after: '' };
+  const lineBreak = text.includes('\r\n') ? '\r\n' : '\n';
+  const outer = indentOf(text, object.offset);
+  const unit = (tree.children?.[0] && ownIndentOf(text, tree.children[0].offset)) || '  ';
+  const indent = (child && ownIndentOf(text, child.offset)) ?? `${outer}${unit}`;
+  const lines = JSON.stringify(value, null, unit).split('\n').join(`${lineBreak}${indent}`);
+  return {
+    before: `${lineBreak}${indent}`,
+    entry: `${JSON.stringify(name)}: ${lines}`,
+    after: body.includes('\n') ? '' : `${lineBreak}${outer}`,
+  };
+}
+
+/** Of the line that the offset is in. */
+function indentOf(text: string, offset: number): string {
+  return /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', offset - 1) + 1))?.[0] ?? '';
+}
+
+/** Of what begins its line; undefined when something is before it. */
+function ownIndentOf(text: string, offset: number): string | undefined {
+  return /(?<=\n)[ \t]*$/.exec(text.slice(0, offset))?.[0];
+}
+
+/** Where the comments end that follow in the same line. */
+function endOfComments(text: string, offset: number): number {
+  const comments = /^(?:[ \t]*(?:\/\/[^\r\n]*|\/\*[\s\S]*?\*\/))*/.exec(text.slice(offset))?.[0] ?? '';
+  return offset + comments.length;
+}
+
 function editsFor(text: string, { path, to }: JsonEdit): Edit[] {
   const tree = parseTree(text, [], { allowTrailingComma: true });
   const value = tree && findNodeAtLocation(tree, [...path]);

@@ -53,7 +53,11 @@ export function repeatedEntries(text: string, path: string): readonly string[] {
   return parseJson(text, path).repeated;
 }
 
-function parseJson(text: string, path: string): ReturnType<typeof parseDocument> {
+/**
+ * Any JSON text, with comments, and the entries that stand twice in it.
+ * @throws SettingsError when it is not JSON
+ */
+export function parseJson(text: string, path: string): ReturnType<typeof parseDocument> {
   // Some editors write a byte-order mark.
   return unlessTooDeep(path, () => parseDocument(text.replace(/^\ufeff/, ''), path));
 }

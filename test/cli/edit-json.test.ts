@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { editJson } from '../../functions/local/edit-json.ts';
+import { editJson, insertEntry } from '../../functions/local/edit-json.ts';
 
 const without = (text: string, ...path: (string | number)[]) => editJson(text, [{ path, to: null }]);
 
@@ -34,5 +34,37 @@ describe('a JSON text', () => {
 
   it('refuses a path that is not there', () => {
     expect(() => without('{}', 'a')).toThrow('there is no a in the text');
+  });
+});
+
+describe('an object of a JSON text gets a new entry', () => {
+  const first = (text: string) => insertEntry(text, ['o'], { name: 'n', value: { a: [1] }, at: 'first' });
+  const last = (text: string) => insertEntry(text, [], { name: 'n', value: 1, at: 'last' });
+
+  it.each([
+    ['{"o": {}}', '{"o": {"n": {"a":[1]}}}'],
+    ['{"o": {"p": 1}}', '{"o": {"n": {"a":[1]}, "p": 1}}'],
+    [
+      '{\n  "o": { // why\n    "p": 1\n  }\n}',
+      '{\n  "o": { // why\n    "n": {\n      "a": [\n        1\n      ]\n    },\n    "p": 1\n  }\n}',
+    ],
+    ['{\r\n\t"o": {}\r\n}', '{\r\n\t"o": {\r\n\t\t"n": {\r\n\t\t\t"a": [\r\n\t\t\t\t1\r\n\t\t\t]\r\n\t\t}\r\n\t}\r\n}'],
+  ])('as its first: %s', (text, result) => {
+    expect(first(text)).toBe(result);
+  });
+
+  it.each([
+    ['{}', '{"n": 1}'],
+    ['{ "a": 1 }', '{ "a": 1, "n": 1 }'],
+    ['{ "a": 1, }', '{ "a": 1, "n": 1 }'],
+    ['{\n  "a": 1 // one\n}\n', '{\n  "a": 1, // one\n  "n": 1\n}\n'],
+    ['{\n  "a": 1, /* one */\n  // two\n}', '{\n  "a": 1, /* one */\n  "n": 1\n  // two\n}'],
+    ['{\n  "a": 1 /* a\n b */ , // ","\n}', '{\n  "a": 1 /* a\n b */ , // ","\n  "n": 1\n}'],
+  ])('as its last: %s', (text, result) => {
+    expect(last(text)).toBe(result);
+  });
+
+  it('refuses what is no object', () => {
+    expect(() => insertEntry('[]', [], { name: 'n', value: 1, at: 'last' })).toThrow('there is no object (top level)');
   });
 });

@@ -1,0 +1,116 @@
+/** The files that `init` writes. */
+
+/** What the guard's package needs beside it. A test compares these ranges with its own package.json. */
+const CDK_LIB = '^2.276.0';
+const CONSTRUCTS = '^10.0.0';
+const CDK_CLI = '^2.1148.1';
+const NODE = '>=22';
+
+/** The files of a new CDK app. */
+export const NEW_APP_FILES = ['package.json', 'app.mjs', 'cdk.json', '.gitignore'] as const;
+
+/** What each of them says. */
+export function newAppFiles({
+  settings,
+  stackName,
+  version,
+}: {
+  readonly settings: unknown;
+  readonly stackName: string;
+  readonly version: string;
+}): Readonly<Record<(typeof NEW_APP_FILES)[number], string>> {
+  const manifest = {
+    // npm refuses to install a package into one of the same name, so this one has a name of its own.
+    name: 'qonversion-guard',
+    private: true,
+    scripts: { synth: 'cdk synth --quiet', diff: 'cdk diff', deploy: 'cdk deploy' },
+    dependencies: { 'aws-cdk-lib': CDK_LIB, constructs: CONSTRUCTS, 'integration-guard': `^${version}` },
+    devDependencies: { 'aws-cdk': CDK_CLI },
+    engines: { node: NODE },
+  };
+  return {
+    'package.json': toJson(manifest),
+    'app.mjs': newApp(stackName),
+    'cdk.json': toJson({ app: 'node app.mjs', context: { 'integration-guard': settings } }),
+    '.gitignore': 'node_modules\ncdk.out\n',
+  };
+}
+
+function toJson(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+const NAMES = 'IntegrationGuardStack, loadSettings, readDeployedGuard, SettingsError';
+
+function newApp(stackName: string): string {
+  return `// @ts-check
+import { App } from 'aws-cdk-lib';
+import { ${NAMES} } from 'integration-guard';
+
+const app = new App();
+const stackName = '${stackName}';
+${addStack('')}`;
+}
+
+/** How a file says which names it takes from others and which it gives. */
+export type ModuleStyle = 'typescript' | 'esm' | 'commonjs';
+
+/** The function that adds the guard to an app, which is the same in every language but for types and modules. */
+export const FUNCTION_NAME = 'addIntegrationGuard';
+
+/** The file, for an app that is there already, with the function that adds the guard. */
+export function stackFile(style: ModuleStyle, stackName: string): string {
+  const doc = (more: string) => `/**
+ * Adds the stack of Integration Guard. Its settings are in cdk.json, under "integration-guard".
+${more} */`;
+  const body = `  const stackName = '${stackName}';\n${addStack('  ')}`;
+  switch (style) {
+    case 'typescript':
+      return `import type { App } from 'aws-cdk-lib';
+import { ${NAMES} } from 'integration-guard';
+
+${doc('')}
+export async function ${FUNCTION_NAME}(app: App): Promise<void> {
+${body}}
+`;
+    case 'esm':
+      return `import { ${NAMES} } from 'integration-guard';
+
+${doc(APP_TYPE)}
+export async function ${FUNCTION_NAME}(app) {
+${body}}
+`;
+    case 'commonjs':
+      return `const { ${NAMES} } = require('integration-guard');
+
+${doc(APP_TYPE)}
+async function ${FUNCTION_NAME}(app) {
+${body}}
+
+module.exports = { ${FUNCTION_NAME} };
+`;
+  }
+}
+
+const APP_TYPE = " * @param {import('aws-cdk-lib').App} app\n";
+
+function addStack(indent: string): string {
+  return `try {
+  const settings = loadSettings(app);
+  // With what is deployed already, existing secrets are adopted and a change that would lose something is an error.
+  const deployed = await readDeployedGuard({ stackName, projects: settings.projects });
+  new IntegrationGuardStack(app, stackName, { ...settings, deployed });
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  console.error(error.message);
+  process.exit(1);
+}
+`.replace(/^(?=.)/gm, indent);
+}
+
+/** The line of the app's entry file that takes the function from the file beside it. */
+export function importLine(style: ModuleStyle, specifier: string): string {
+  return style === 'commonjs'
+    ? `const { ${FUNCTION_NAME} } = require('${specifier}');`
+    : `import { ${FUNCTION_NAME} } from '${specifier}';`;
+}
