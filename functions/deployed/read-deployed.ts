@@ -1,4 +1,9 @@
-import { CloudFormationClient, DescribeStacksCommand, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  GetTemplateCommand,
+  type Stack,
+} from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient, paginateListTables } from '@aws-sdk/client-dynamodb';
 import {
   DescribeSecretCommand,
@@ -27,7 +32,7 @@ export async function readDeployed(
   account: string | null,
 ): Promise<DeployedGuard> {
   try {
-    const found = await readStack(stack);
+    const found = await readStack(stack, secretNames);
     const inStack = found?.secrets ?? {};
     const others = secretNames.filter((name) => !Object.hasOwn(inStack, name));
     const client = new SecretsManagerClient();
@@ -46,7 +51,7 @@ export async function readDeployed(
       stack,
       guard: found?.guard ?? null,
       secrets: { ...inStack, ...Object.fromEntries(existing) },
-      leftLedgers: found?.guard === undefined ? await listLedgers(stack) : [],
+      leftLedgers: (found?.guard ?? null) === null ? await listLedgers(stack) : [],
     };
   } catch (error) {
     if (error instanceof GuardError) throw error;
@@ -57,46 +62,50 @@ export async function readDeployed(
   }
 }
 
-/** Of any version: what later ones renamed does not matter here. */
+/** Of any version and of any stack: what later versions renamed does not matter here. */
 const template = z.object({
-  Metadata: z.object({
-    IntegrationGuard: z.object({
-      Settings: z.object({
-        projects: z
-          .record(
-            z.string(),
-            z.object({
-              secretName: z.string().optional(),
-              secretArn: z.string().optional(),
-              renamedFrom: z.string().optional(),
-            }),
-          )
-          .default({}),
-        fleet: z.unknown(),
-        ledgerTableName: z.string().optional(),
-      }),
-      Outputs: z.record(z.string(), z.string()).default({}),
-    }),
-  }),
+  Metadata: z.object({ IntegrationGuard: z.unknown().optional() }).optional(),
   Resources: z.record(
     z.string(),
     z.object({
       Type: z.string(),
       DeletionPolicy: z.string().default('Delete'),
-      Properties: z.object({ Name: z.unknown() }).optional(),
+      Properties: z.object({ Name: z.unknown().optional() }).optional(),
     }),
   ),
+});
+
+const guardMetadata = z.object({
+  Settings: z.object({
+    projects: z
+      .record(
+        z.string(),
+        z.object({
+          secretName: z.string().optional(),
+          secretArn: z.string().optional(),
+          renamedFrom: z.string().optional(),
+        }),
+      )
+      .default({}),
+    fleet: z.unknown().optional(),
+    ledgerTableName: z.string().optional(),
+  }),
+  Outputs: z.record(z.string(), z.string()).default({}),
 });
 
 interface FoundStack {
   /** ARN of the stack. */
   readonly id: string;
-  readonly guard: DeployedSettings;
+  /** Null: the stack has no guard. */
+  readonly guard: DeployedSettings | null;
   readonly secrets: Readonly<Record<string, DeployedSecret>>;
 }
 
-/** Null when there is no stack of that name, or none with a guard. */
-async function readStack(name: string): Promise<FoundStack | null> {
+/**
+ * Null when there is no stack of that name.
+ * @throws GuardError when it is there and cannot be understood: what it holds would look as if it were outside of it
+ */
+async function readStack(name: string, wanted: readonly string[]): Promise<FoundStack | null> {
   const client = new CloudFormationClient();
   const described = await client.send(new DescribeStacksCommand({ StackName: name })).catch((error: unknown) => {
     if (error instanceof Error && /does not exist/.test(error.message)) return null;
@@ -106,31 +115,33 @@ async function readStack(name: string): Promise<FoundStack | null> {
   // A stack that was deleted can be found by its ARN, and one whose first deployment failed holds nothing.
   if (stack === undefined || /^(?:DELETE_COMPLETE|REVIEW_IN_PROGRESS|ROLLBACK_COMPLETE)$/.test(stack.StackStatus ?? ''))
     return null;
-  const { TemplateBody = 'null' } = await client.send(new GetTemplateCommand({ StackName: name }));
+  const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName: name }));
   const parsed = template.safeParse(parseJson(TemplateBody));
-  if (!parsed.success) return null;
+  if (!parsed.success)
+    throw new GuardError(`the template of stack "${name}" cannot be understood; is it one of CDK's?`);
   const { Metadata, Resources } = parsed.data;
-  const { Settings, Outputs } = Metadata.IntegrationGuard;
-  const outputId = Outputs.LedgerTableName ?? 'LedgerTableName';
-  const ledger = stack.Outputs?.find(({ OutputKey }) => OutputKey === outputId)?.OutputValue;
-  if (ledger === undefined) return null;
-  const own = new Set(Object.values(Settings.projects).flatMap(({ secretName }) => secretName ?? []));
+  const guard = Metadata?.IntegrationGuard === undefined ? null : readGuard(name, Metadata.IntegrationGuard, stack);
+  const names = new Set([
+    ...wanted,
+    ...Object.values(guard?.projects ?? {}).flatMap(({ secretName }) => secretName ?? []),
+  ]);
   const secrets = Object.entries(Resources).flatMap(([logicalId, { Type, DeletionPolicy, Properties }]) => {
     const secretName = Properties?.Name;
-    if (Type !== 'AWS::SecretsManager::Secret' || typeof secretName !== 'string' || !own.has(secretName)) return [];
+    if (Type !== 'AWS::SecretsManager::Secret' || typeof secretName !== 'string' || !names.has(secretName)) return [];
     const isRetained = DeletionPolicy.startsWith('Retain');
     return [[secretName, { logicalId, isRetained, isDeleted: false, arn: null, keyArn: null }] as const];
   });
-  return {
-    id: stack.StackId ?? '',
-    guard: {
-      projects: Settings.projects,
-      hasFleet: Settings.fleet !== undefined,
-      ledger,
-      isLedgerGiven: Settings.ledgerTableName !== undefined,
-    },
-    secrets: Object.fromEntries(secrets),
-  };
+  return { id: stack.StackId ?? '', guard, secrets: Object.fromEntries(secrets) };
+}
+
+function readGuard(name: string, metadata: unknown, stack: Stack): DeployedSettings {
+  const parsed = guardMetadata.safeParse(metadata);
+  const outputId = parsed.data?.Outputs.LedgerTableName ?? 'LedgerTableName';
+  const ledger = stack.Outputs?.find(({ OutputKey }) => OutputKey === outputId)?.OutputValue;
+  if (!parsed.success || ledger === undefined)
+    throw new GuardError(`stack "${name}" has a guard whose settings and outputs cannot be understood`);
+  const { projects, fleet, ledgerTableName } = parsed.data.Settings;
+  return { projects, hasFleet: fleet !== undefined, ledger, isLedgerGiven: ledgerTableName !== undefined };
 }
 
 async function describeSecret(client: SecretsManagerClient, name: string): Promise<DeployedSecret | null> {
@@ -166,7 +177,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // A template in YAML is none of ours.
     return null;
   }
 }

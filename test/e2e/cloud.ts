@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -107,7 +108,12 @@ export async function startCloud(): Promise<Cloud> {
       program(join(NODE_PROGRAMS, 'cdk'), [...args, '--output', join(folder, 'cdk.out')], app, {
         GUARD_SETTINGS: settingsFile,
       }),
-    guard: (args, app) => program(join(NODE_PROGRAMS, 'node'), ['functions/cli/main.ts', ...args], app),
+    guard: (args, app = PROJECT) => {
+      const [file] = ['main.ts', 'guard.ts']
+        .map((name) => join('functions', 'cli', name))
+        .filter((each) => existsSync(join(app, each)));
+      return program(join(NODE_PROGRAMS, 'node'), [file ?? '', ...args], app);
+    },
     template: (stack) => join(folder, 'cdk.out', `${stack}.template.json`),
     python: (name, args) => program(join(programs, name), args),
     stop,
