@@ -74,7 +74,7 @@ export class IntegrationGuard extends Construct {
     refuseSecond(this, stack);
     const given = readProps(props, this.node.path);
     const { settings } = given;
-    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 
     this.key =
       props.encryptionKey ??

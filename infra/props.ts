@@ -68,8 +68,9 @@ export interface IntegrationGuardProps {
    */
   readonly deadLetterQueue?: IQueue;
   /**
-   * What becomes of the ledger, the key and the secrets that the construct creates when they leave the stack.
-   * @default RemovalPolicy.RETAIN
+   * What becomes of the ledger, the key and the secrets that the construct creates when they leave the stack. By default they stay,
+   * unless their creation failed.
+   * @default RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
    */
   readonly removalPolicy?: RemovalPolicy;
   /**

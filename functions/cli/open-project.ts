@@ -12,16 +12,17 @@ import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-chec
 import { GuardError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
-import type { AlertSink, Clock, Ledger, Log, Ports } from '../guard/ports.ts';
+import { type AlertSink, type Clock, type Ledger, type Log, type Ports, underName } from '../guard/ports.ts';
 import { scheduleMinutes } from '../guard/settings/formats.ts';
-import type { GuardedProject } from '../guard/settings/types.ts';
+import type { Settings } from '../guard/settings/schema.ts';
+import { type GuardedProject, ledgerNameOf } from '../guard/settings/types.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
 import { createFileLedger } from '../local/ledger.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
 import { type SelectedProject, selectDeployedProject, selectLocalProject } from './select-project.ts';
-import { findStack } from './stack.ts';
+import { type DeployedStack, findStack } from './stack.ts';
 
 /** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
 
@@ -94,7 +95,7 @@ async function openLocalProject(environment: CliEnvironment, options: OpenOption
     project: { name, policy },
     ports: {
       api: createApi(selected, key, remainingMs),
-      ledger: createFileLedger(environment.ledgerFile, systemClock),
+      ledger: fileLedgerOf(settings, name, environment.ledgerFile),
       alerts: createTerminalAlertSink(options.showMail, settings.alerts.runbookUrl ?? null),
       clock: systemClock,
       log: options.log,
@@ -130,7 +131,7 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
     project: { name, policy },
     ports: {
       api: createApi(selected, key, remainingMs),
-      ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+      ledger: stackLedgerOf(stack, name),
       alerts,
       clock: systemClock,
       log: options.log,
@@ -162,7 +163,7 @@ export async function openSettingsAndHistory(
     return {
       project: { name, policy },
       intervalMinutes: scheduleMinutes(settings.schedule) ?? 5,
-      ledger: createFileLedger(environment.ledgerFile, systemClock),
+      ledger: fileLedgerOf(settings, name, environment.ledgerFile),
       clock: systemClock,
       countIntegrations: () => countIntegrations(apiUrl, environmentKey(environment)),
     };
@@ -173,10 +174,19 @@ export async function openSettingsAndHistory(
   return {
     project: { name, policy },
     intervalMinutes: scheduleMinutes(stack.settings.schedule) ?? 5,
-    ledger: createDynamoLedger(new DynamoDBClient(), stack.output('LedgerTableName'), systemClock),
+    ledger: stackLedgerOf(stack, name),
     clock: systemClock,
     countIntegrations: () => countIntegrations(apiUrl, createSecretKeySource(secrets, secretId, systemClock)),
   };
+}
+
+function fileLedgerOf(settings: Settings, project: string, file: string): Ledger {
+  return underName(createFileLedger(file, systemClock), ledgerNameOf(settings, project));
+}
+
+function stackLedgerOf({ settings, output }: DeployedStack, project: string): Ledger {
+  const ledger = createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock);
+  return underName(ledger, ledgerNameOf(settings, project));
 }
 
 /** The number is a convenience, so it is not worth a longer wait or a complaint. */
@@ -219,7 +229,7 @@ function localDoctorInput(environment: CliEnvironment, wanted: string | undefine
     settings,
     source,
     projects: [{ ...toProjectCheck(project, environmentKey(environment)), ofFleet: false }],
-    ledger: createFileLedger(ledgerFile, systemClock),
+    ledgerOf: (name) => fileLedgerOf(settings, name, ledgerFile),
     clock: systemClock,
     place: { ledgerFile },
   };
@@ -227,7 +237,7 @@ function localDoctorInput(environment: CliEnvironment, wanted: string | undefine
 
 async function stackDoctorInput(stackName: string, wanted: string | undefined): Promise<DoctorInput> {
   const stack = await findStack(stackName);
-  const { settings, output } = stack;
+  const { settings } = stack;
   const names = wanted === undefined ? Object.keys(settings.projects) : [wanted];
   const secrets = new SecretsManagerClient();
   const projects = await Promise.all(names.map((name) => selectDeployedProject(stack, name, secrets, systemClock)));
@@ -239,7 +249,7 @@ async function stackDoctorInput(stackName: string, wanted: string | undefined): 
       ...toProjectCheck(project, createSecretKeySource(secrets, project.secretId, systemClock)),
       ofFleet: project.ofFleet,
     })),
-    ledger: createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+    ledgerOf: (name) => stackLedgerOf(stack, name),
     clock: systemClock,
     place: { stack: stackName, facts: inspectStack(stack, systemClock) },
   };

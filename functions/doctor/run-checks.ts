@@ -16,7 +16,8 @@ export interface DoctorInput {
   /** Where the settings come from. */
   readonly source: string;
   readonly projects: readonly ProjectCheck[];
-  readonly ledger: Ledger;
+  /** The ledger of one of them. */
+  readonly ledgerOf: (project: string) => Ledger;
   readonly clock: Clock;
   /** The ledger's file on this machine, or what the deployed stack tells of itself. */
   readonly place: { readonly ledgerFile: string } | { readonly stack: string; readonly facts: StackFacts };
@@ -32,7 +33,8 @@ export async function runChecks(input: DoctorInput): Promise<readonly Finding[]>
     settings.schedule,
   ];
   const findings: Finding[] = [ok('settings', `${source} is sound: ${watched.join(', ')}`)];
-  for (const project of projects) findings.push(...(await checkProject(project, input.ledger, projects.length > 1)));
+  for (const project of projects)
+    findings.push(...(await checkProject(project, input.ledgerOf(project.name), projects.length > 1)));
   if ('ledgerFile' in place) findings.push(await checkLedgerFile(place.ledgerFile));
   else findings.push(...(await checkStack(place.facts, input)));
   return findings;

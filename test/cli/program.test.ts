@@ -586,6 +586,34 @@ describe('the program as it is started', () => {
   });
 });
 
+describe('a project that is renamed', () => {
+  const rename = (more: Record<string, unknown>) =>
+    writeFile(settingsFile, JSON.stringify({ projects: { prod: { secretName: 'x', apiUrl: sandbox.url, ...more } } }));
+  const shown = async (project: string) => ({
+    plan: await guard(`plan --json --project ${project}`),
+    history: await guard(`history --json --project ${project}`),
+    gaps: await guard(`gaps --csv --project ${project}`),
+  });
+
+  it('goes on with its circuits and its history under renamedFrom, in every command', async () => {
+    breakDown();
+    await guard('run --project production');
+    const before = await shown('production');
+    expect(before.plan.out).toContain('"kind": "open"');
+    await rename({ renamedFrom: 'production' });
+    const after = await shown('prod');
+    const asBefore = (out: string) =>
+      out.replaceAll('"project": "prod"', '"project": "production"').replace(/"(?:at|plannedAt)": .*/g, '');
+    expect(asBefore(after.plan.out)).toBe(asBefore(before.plan.out));
+    expect(asBefore(after.history.out)).toBe(asBefore(before.history.out));
+    expect(after.gaps.out).toBe(before.gaps.out);
+    await guard('resume broken --project prod');
+    expect((await guard('history --json --project prod')).out).toContain('"by": "operator"');
+    await rename({});
+    expect((await shown('prod')).plan.out).not.toContain('"kind": "open"');
+  });
+});
+
 describe('the help', () => {
   it.each(['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'gaps', 'simulate', 'doctor'])(
     'of %s has an example',

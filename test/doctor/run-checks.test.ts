@@ -55,7 +55,7 @@ async function visit(
           ofFleet: false,
         },
       ],
-      ledger: harness.ledger,
+      ledgerOf: () => harness.ledger,
       clock: harness.ports.clock,
       place: { stack: 'IntegrationGuard', facts: { ...HEALTHY, ...facts } },
     }),

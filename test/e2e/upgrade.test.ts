@@ -1,16 +1,23 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { paginateListStackResources, type StackResourceSummary } from '@aws-sdk/client-cloudformation';
-import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
-import { GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
+import { GetFunctionCommand, GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import { DescribeSecretCommand, GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Entry } from '../../functions/guard/model/entry.ts';
-import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
+import { PRODUCTION_KEY, TEST_KEY } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
+import { bundleFunctions } from '../../infra/bundle-functions.ts';
+import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK, type Watched } from './deployment.ts';
 import { checkOutVersionBefore } from './version-before.ts';
 
 /**
- * A stack deployed with the version before, with open circuits and interrupted passes, is updated to this version and goes on.
+ * A stack deployed with the version before, with open circuits and interrupted passes, is updated to this version and goes on. Then
+ * projects are renamed, removed and added, and the stack is destroyed and deployed again: nothing is lost.
  * Passes take their time from the sandbox, whose clock stands still until a step moves it. The steps build on one another.
  */
 
@@ -332,5 +339,176 @@ describe('this version', () => {
         `integration.reactivated ${PAUSED}`,
       ].sort(),
     );
+  });
+});
+
+type Projects = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** Changes the settings that the next deployment takes. */
+async function configure(
+  change: (projects: Projects) => Projects,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { settingsFile } = deployment;
+  const settings = JSON.parse(await readFile(settingsFile, 'utf8')) as { readonly projects: Projects };
+  const projects = change(settings.projects);
+  const alerts = { subscriptions: [{ sqs: `arn:aws:sqs:${REGION}:${ACCOUNT}:guard-events` }] };
+  await writeFile(settingsFile, JSON.stringify({ ...settings, projects, alerts, ...more }));
+}
+
+const deployNow = () =>
+  deployment.cloud.cdk(['deploy', '--require-approval', 'never', '--no-color'], deployment.settingsFile);
+
+const keyIn = async (SecretId: string) =>
+  (await deployment.clients.secrets.send(new GetSecretValueCommand({ SecretId }))).SecretString;
+
+async function secretResources(): Promise<readonly string[]> {
+  return Object.keys(await physicalIds()).filter((name) => name.startsWith('AWS::SecretsManager::Secret'));
+}
+
+/** What the guard knows of the integrations by their ids, as the command line shows it. */
+async function kinds(project: string): Promise<Readonly<Record<string, string>>> {
+  const plan = JSON.parse(
+    await must(deployment.cloud.guard(['plan', '--json', '--stack', STACK, '--project', project])),
+  ) as { readonly decisions: readonly { readonly id: string; readonly kind: string }[] };
+  return Object.fromEntries(plan.decisions.map(({ id, kind }) => [id, kind]));
+}
+
+const eventsIn = async (project: string) =>
+  (
+    JSON.parse(
+      await must(
+        deployment.cloud.guard(['history', '--json', '--since', '30d', '--stack', STACK, '--project', project]),
+      ),
+    ) as { readonly events: readonly { readonly type: string }[] }
+  ).events.length;
+
+const RENAMED = 'prod';
+const SECOND = 'second';
+const SECOND_SECRET = 'qonversion/second';
+
+describe('the code of the deployed functions', () => {
+  it('is what the package has, by hash', async () => {
+    const { PassFunctionName: FunctionName } = await deployment.outputs();
+    const { Code } = await deployment.clients.lambda.send(new GetFunctionCommand({ FunctionName }));
+    const archive = join(deployment.cloud.folder, 'deployed.zip');
+    const answer = await fetch(Code?.Location ?? '');
+    await writeFile(archive, Buffer.from(await answer.arrayBuffer()));
+    const unpacked = join(deployment.cloud.folder, 'deployed');
+    await must(deployment.cloud.python('python', ['-m', 'zipfile', '-e', archive, unpacked]));
+    const built = join(deployment.cloud.folder, 'built');
+    bundleFunctions(built);
+    const hashesOf = async (folder: string) =>
+      Object.fromEntries(
+        await Promise.all(
+          (await readdir(folder))
+            .filter((name) => name !== 'settings.json')
+            .map(async (name) => [
+              name,
+              createHash('sha256')
+                .update(await readFile(join(folder, name)))
+                .digest('hex'),
+            ]),
+        ),
+      ) as Readonly<Record<string, string>>;
+    expect(await hashesOf(unpacked)).toEqual(await hashesOf(built));
+  });
+});
+
+describe('a project that is renamed', () => {
+  it('is refused before anything is deployed when its ledger would be left behind', async () => {
+    const before = { ids: await physicalIds(), key: await keyIn(SECRET), kinds: await kinds(PROJECT_NAME) };
+    await configure(({ [PROJECT_NAME]: project = {}, ...others }) => ({ ...others, [RENAMED]: project }));
+    const { code, output } = await deployNow();
+    expect(code).not.toBe(0);
+    expect(output).toContain(`project ${PROJECT_NAME} looks renamed to ${RENAMED}`);
+    expect(output).toContain(`Set "renamedFrom" of projects.${RENAMED} to "${PROJECT_NAME}"`);
+    expect({ ids: await physicalIds(), key: await keyIn(SECRET), kinds: await kinds(PROJECT_NAME) }).toEqual(before);
+  });
+
+  it('keeps key, circuits and history with renamedFrom, and no alert is sent', async () => {
+    const before = { kinds: await kinds(PROJECT_NAME), events: await eventsIn(PROJECT_NAME) };
+    expect(before.kinds).toMatchObject({ [UNREACHED]: 'open', [UNANNOUNCED]: 'open', [OPERATORS]: 'operator-paused' });
+    await configure(({ [RENAMED]: project = {} }) => ({
+      [RENAMED]: { ...project, renamedFrom: PROJECT_NAME },
+      [SECOND]: { ...project, secretName: SECOND_SECRET, policy: { mode: 'observe' } },
+    }));
+    await must(deployNow());
+    await deployment.clients.secrets.send(
+      new PutSecretValueCommand({ SecretId: SECOND_SECRET, SecretString: TEST_KEY }),
+    );
+    expect(await keyIn(SECRET)).toBe(PRODUCTION_KEY);
+    await listen();
+    const alerts = announced.length;
+    const { error, body } = await deployment.invoke('PassFunctionName', { project: RENAMED });
+    expect(error, JSON.stringify(body)).toBeUndefined();
+    await listen();
+    expect({ kinds: await kinds(RENAMED), events: await eventsIn(RENAMED) }).toEqual(before);
+    expect(announced.slice(alerts).filter(({ subject }) => subject !== undefined)).toEqual([]);
+  });
+});
+
+describe('a project that is removed', () => {
+  it('leaves its secret, and the deployment says so', async () => {
+    await configure(({ [RENAMED]: project = {} }) => ({ [RENAMED]: project }));
+    const output = await must(deployNow());
+    expect(output).toContain(`project ${SECOND} is no longer guarded`);
+    expect(output).toContain(`Its secret "${SECOND_SECRET}" stays`);
+    expect(await keyIn(SECOND_SECRET)).toBe(TEST_KEY);
+    expect(await secretResources()).toHaveLength(1);
+  });
+
+  it('takes its secret as it is when it comes back', async () => {
+    await configure(({ [RENAMED]: project = {} }) => ({
+      [RENAMED]: project,
+      [SECOND]: { ...project, secretName: SECOND_SECRET, renamedFrom: undefined },
+    }));
+    expect(await must(deployNow())).toContain(`the secret "${SECOND_SECRET}" exists`);
+    expect(await keyIn(SECOND_SECRET)).toBe(TEST_KEY);
+    const { error, body } = await deployment.invoke('PassFunctionName', { project: SECOND });
+    expect(error, JSON.stringify(body)).toBeUndefined();
+  });
+});
+
+describe('a stack that was destroyed', () => {
+  let ledger: string;
+  let before: { readonly kinds: Readonly<Record<string, string>>; readonly events: number };
+
+  it('leaves ledger, keys and secrets', async () => {
+    before = { kinds: await kinds(RENAMED), events: await eventsIn(RENAMED) };
+    ledger = (await deployment.outputs()).LedgerTableName ?? '';
+    await must(deployment.cloud.cdk(['destroy', '--force'], deployment.settingsFile));
+    expect([await keyIn(SECRET), await keyIn(SECOND_SECRET)]).toEqual([PRODUCTION_KEY, TEST_KEY]);
+    await deployment.clients.dynamodb.send(new DescribeTableCommand({ TableName: ledger }));
+  });
+
+  it('is announced at the next deployment with what it left', async () => {
+    const { output } = await deployment.cloud.cdk(['synth', '--quiet'], deployment.settingsFile);
+    expect(output).toContain(`Set "ledgerTableName" to "${ledger}" to go on with it`);
+  });
+
+  it('goes on with its ledger, its key and its secrets when it is deployed again', async () => {
+    const { KmsKeyId = '' } = await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId: SECRET }));
+    const encryptionKeyArn = KmsKeyId.startsWith('arn:')
+      ? KmsKeyId
+      : `arn:aws:kms:${REGION}:${ACCOUNT}:key/${KmsKeyId}`;
+    await configure((projects) => projects, { ledgerTableName: ledger, encryptionKeyArn });
+    expect(await must(deployNow())).toContain(`the secret "${SECRET}" exists`);
+    expect((await deployment.outputs()).LedgerTableName).toBe(ledger);
+    expect([await keyIn(SECRET), await keyIn(SECOND_SECRET)]).toEqual([PRODUCTION_KEY, TEST_KEY]);
+    expect(Object.keys(await physicalIds()).filter((name) => /Secret |Table |Key /.test(name))).toEqual([]);
+    const { error, body } = await deployment.invoke('PassFunctionName', { project: RENAMED });
+    expect(error, JSON.stringify(body)).toBeUndefined();
+    expect({ kinds: await kinds(RENAMED), events: await eventsIn(RENAMED) }).toEqual(before);
+  });
+
+  it('refuses to leave that ledger behind', async () => {
+    const { ledgerTableName: _, ...settings } = JSON.parse(await readFile(deployment.settingsFile, 'utf8')) as {
+      readonly ledgerTableName: string;
+    };
+    await writeFile(deployment.settingsFile, JSON.stringify(settings));
+    const { code, output } = await deployNow();
+    expect(code).not.toBe(0);
+    expect(output).toContain(`uses the ledger table ${ledger}`);
   });
 });
