@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PRODUCTION_KEY, startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
+import { checkInit } from './init.ts';
 import { createFolder, type Folder, PROJECT, pack } from './pack.ts';
 
 /**
@@ -270,6 +271,10 @@ try {
 });
 
 describe('the command line of the package', () => {
+  it('makes apps, and adds to existing ones, that can be deployed', async () => {
+    await checkInit(join(template.path, 'node_modules', 'integration-guard'));
+  });
+
   it('tells its story in an empty folder', async () => {
     const empty = await createFolder('empty');
     const story = await empty.must('npm', [
