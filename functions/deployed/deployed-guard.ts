@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { shellWord } from '../guard/model/command-line.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 
@@ -40,6 +41,41 @@ export interface DeployedSecret {
   readonly isDeleted: boolean;
   /** ARN of the customer-managed key that encrypts it; null: none, or the stack's own. */
   readonly keyArn: string | null;
+}
+
+const deployedGuard = z.object({
+  stack: z.string(),
+  guard: z.nullable(
+    z.object({
+      projects: z.record(
+        z.string(),
+        z.object({
+          secretName: z.string().optional(),
+          secretArn: z.string().optional(),
+          renamedFrom: z.string().optional(),
+        }),
+      ),
+      hasFleet: z.boolean(),
+      ledger: z.string(),
+      isLedgerGiven: z.boolean(),
+    }),
+  ),
+  secrets: z.record(
+    z.string(),
+    z.object({
+      logicalId: z.nullable(z.string()),
+      isRetained: z.boolean(),
+      arn: z.nullable(z.string()),
+      isDeleted: z.boolean(),
+      keyArn: z.nullable(z.string()),
+    }),
+  ),
+  leftLedgers: z.array(z.string()),
+}) satisfies z.ZodType<DeployedGuard>;
+
+/** It may have been written by hand, or by another version of the command line. */
+export function isDeployedGuard(value: unknown): value is DeployedGuard {
+  return deployedGuard.safeParse(value).success;
 }
 
 /** What a deployment changes that a person should know of beforehand. An error would lose something. */
