@@ -36,6 +36,9 @@ export type GivenEndpoint =
 /** Environment variables of a function take 4 kB, and an ARN up to 150 bytes. */
 const MAX_SECRETS_IN_STACK = 20;
 
+/** The schema is not as deep. */
+const MAX_DEPTH = 100;
+
 /** Nothing but a name is certain: the app may be JavaScript, which no compiler checks. */
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -281,6 +284,8 @@ class PropsReader {
    * objects of classes.
    */
   private plainOf(value: unknown, path: Path): unknown {
+    // An object that contains itself would take all of the stack, and seconds.
+    if (path.length > MAX_DEPTH) throw new RangeError('too deep');
     if (Array.isArray(value) && !Token.isUnresolved(value))
       return value.map((element, index) => this.plainOf(element, [...path, index]));
     if (isPlainObject(value)) {
@@ -319,8 +324,10 @@ function isToken(value: unknown): value is string {
 function show(value: unknown): string {
   if (Construct.isConstruct(value)) return 'a CDK construct';
   if (Token.isUnresolved(value)) return 'a CDK token (a value that only the deployment knows)';
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value))
-    return showValue(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) {
+    const text = showValue(value);
+    return /[$#]\{Token\[/.test(text) ? 'an object with a CDK token' : text;
+  }
   const { name } = (value as { readonly constructor?: { readonly name?: unknown } }).constructor ?? {};
   return typeof name === 'string' && /^\w{1,40}$/.test(name) ? `an object of class ${name}` : 'an object of a class';
 }

@@ -31,6 +31,7 @@ function splitProps(props: IntegrationGuardStackProps): {
   readonly stack: StackProps;
   readonly guard: IntegrationGuardProps;
 } {
+  if (typeof props !== 'object' || props === null) return { stack: {}, guard: props };
   const given = Object.entries(props);
   const isOfStack = ([name]: readonly [string, unknown]) => STACK_PROPS.has(name);
   return {
