@@ -41,8 +41,8 @@ export interface IntegrationGuardProps {
    */
   readonly alerts?: AlertsProps;
   /**
-   * Encrypts topics, logs and the secrets that the construct creates. An imported key must let CloudWatch alarms
-   * (`cloudwatch.amazonaws.com`: `kms:Decrypt`, `kms:GenerateDataKey*`) and CloudWatch Logs of this region use it.
+   * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and CloudWatch Logs use
+   * it. The policy of an imported key has to do that itself (`cloudwatch.amazonaws.com` and `logs.REGION.amazonaws.com`).
    * @default - a new key, retained on deletion
    */
   readonly encryptionKey?: IKey;
@@ -63,7 +63,8 @@ export interface IntegrationGuardProps {
    */
   readonly ledgerTableName?: string;
   /**
-   * Takes what schedules and subscriptions could not deliver.
+   * Takes what schedules and subscriptions could not deliver: a queue of the same stack, or an imported one, whose policy has to let
+   * `sns.amazonaws.com` send.
    * @default - a new queue that keeps messages for 14 days
    */
   readonly deadLetterQueue?: IQueue;
@@ -184,7 +185,7 @@ export interface AlertsProps {
    */
   readonly runbookUrl?: string;
   /**
-   * The topic for alerts. Subscriptions with filters are added to it. An encrypted topic's key must let the functions use it.
+   * The topic for alerts. Subscriptions with filters are added to it. The key of an imported topic must let the functions use it.
    * @default - a new encrypted topic
    */
   readonly topic?: ITopic;
