@@ -8,14 +8,22 @@ export { type GuardMetric, IntegrationGuard } from './integration-guard.ts';
 export { type LoadedSettings, loadSettings } from './load-settings.ts';
 export type {
   AlertsProps,
+  BlastRadiusProps,
   FleetPolicyProps,
   FleetProps,
   IntegrationGuardProps,
+  LowTrafficProps,
+  ManualRecoveryProps,
+  MatchProps,
   OverrideProps,
   PolicyProps,
+  ProbeRecoveryProps,
   ProjectProps,
+  ProviderOutageProps,
   RecoveryProps,
+  SlackChannelProps,
   SubscriptionProps,
+  TeamsChannelProps,
 } from './props.ts';
 export { type ReadDeployedGuardOptions, readDeployedGuard } from './read-deployed-guard.ts';
 export { IntegrationGuardStack, type IntegrationGuardStackProps } from './stack.ts';

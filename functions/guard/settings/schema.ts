@@ -451,6 +451,10 @@ const settings = z
   });
 
 export type Settings = z.output<typeof settings>;
+/** A settings document as a person writes it. What `preprocess` takes zod does not know. */
+export type SettingsInput = Omit<z.input<typeof settings>, 'fleet'> & {
+  readonly fleet?: z.input<typeof fleetOfWholePolicies> | undefined;
+};
 export type ProjectSettings = z.output<typeof project>;
 export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;
