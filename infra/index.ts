@@ -1,6 +1,12 @@
 /** What the package offers to a CDK app. */
 
-export type { Change, DeployedGuard, DeployedSecret } from '../functions/deployed/deployed-guard.ts';
+export type {
+  Change,
+  DeployedGuard,
+  DeployedProject,
+  DeployedSecret,
+  DeployedSettings,
+} from '../functions/deployed/deployed-guard.ts';
 export { SettingsError } from '../functions/guard/errors.ts';
 export { VERSION } from '../functions/guard/version.ts';
 export type { Fleet } from './fleet.ts';

@@ -213,7 +213,7 @@ export class IntegrationGuard extends Construct {
     }
   }
 
-  /** Lets somebody look at the control panel, and not act. The Secret Keys stay out of reach. */
+  /** Lets a role or a user look at the control panel, and not act. The Secret Keys stay out of reach. */
   grantView(grantee: IGrantable): void {
     this.panelFunction.grantInvoke(grantee);
     const { partition, account } = Stack.of(this);
@@ -225,13 +225,13 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets somebody look at the control panel and use its buttons. The Secret Keys stay out of reach. */
+  /** Lets a role or a user look at the control panel and use its buttons. The Secret Keys stay out of reach. */
   grantOperate(grantee: IGrantable): void {
     this.grantView(grantee);
     this.actFunction.grantInvoke(grantee);
   }
 
-  /** Lets somebody use every command with `--stack` but `doctor`. Such a person can read the Secret Keys. */
+  /** Lets a role or a user run every command with `--stack` but `doctor`. They can read the Secret Keys then. */
   grantCommandLine(grantee: IGrantable): void {
     const stack = Stack.of(this);
     this.grantPass(grantee);
@@ -253,13 +253,16 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets somebody start passes by hand. */
+  /** Lets a role or a user start passes by hand. */
   grantRun(grantee: IGrantable): void {
     this.passFunction?.grantInvoke(grantee);
     this.fleet?.passFunction.grantInvoke(grantee);
   }
 
-  /** A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …). */
+  /**
+   * A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …).
+   * @param project its name in `projects`; projects of the fleet have metrics together, under the name `(fleet)`
+   */
   metric(name: GuardMetric, project: string, options: MetricOptions = {}): Metric {
     return new Metric({
       namespace: METRICS_NAMESPACE,

@@ -39,7 +39,7 @@ export class ProjectSecrets {
       this.arnsInStack.length === 0 ? null : Stack.of(scope).toJsonString(Object.fromEntries(this.arnsInStack));
   }
 
-  /** Lets somebody read these secrets and no others. */
+  /** Lets a principal read these secrets and no others. */
   grantRead(grantee: IGrantable): void {
     const allow = (action: string, resources: readonly string[]) =>
       grantee.grantPrincipal.addToPrincipalPolicy(

@@ -8,6 +8,7 @@ export interface IntegrationGuardStackProps extends StackProps, IntegrationGuard
 
 /** The guard as a stack of its own, whose outputs have plain names. */
 export class IntegrationGuardStack extends Stack {
+  /** The construct. */
   readonly guard: IntegrationGuard;
 
   /** @throws SettingsError with one line per fault of the properties */

@@ -16,7 +16,9 @@ export interface DeployedGuard {
 
 /** Of the settings that a stack carries, what a new deployment could lose. Any version has these. */
 export interface DeployedSettings {
+  /** The listed projects, by name. */
   readonly projects: Readonly<Record<string, DeployedProject>>;
+  /** Whether there is a fleet. */
   readonly hasFleet: boolean;
   /** Name of the table. */
   readonly ledger: string;
@@ -24,12 +26,26 @@ export interface DeployedSettings {
   readonly isLedgerGiven: boolean;
 }
 
+/** A listed project as its stack carries it. */
 export interface DeployedProject {
+  /**
+   * Name of its secret.
+   * @default - the secret was given by ARN, or as an object of CDK
+   */
   readonly secretName?: string | undefined;
+  /**
+   * ARN of its secret.
+   * @default - the secret was given by name, or as an object of CDK
+   */
   readonly secretArn?: string | undefined;
+  /**
+   * Its first name.
+   * @default - it has its first name
+   */
   readonly renamedFrom?: string | undefined;
 }
 
+/** A secret of the stack, or one outside of it that a listed project names. */
 export interface DeployedSecret {
   /** In the stack; null: it is outside of the stack. */
   readonly logicalId: string | null;
@@ -80,7 +96,9 @@ export function isDeployedGuard(value: unknown): value is DeployedGuard {
 
 /** What a deployment changes that a person should know of beforehand. An error would lose something. */
 export interface Change {
+  /** Of an error the deployment is refused at synthesis. */
   readonly level: 'error' | 'warning' | 'info';
+  /** A sentence, with the remedy. */
   readonly says: string;
 }
 
