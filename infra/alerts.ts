@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
-import { Stack } from 'aws-cdk-lib';
+import { Names, Stack } from 'aws-cdk-lib';
 import { CfnMicrosoftTeamsChannelConfiguration, CfnSlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot';
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type Conditions, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { CfnPermission } from 'aws-cdk-lib/aws-lambda';
-import { type ITopic, Subscription, SubscriptionFilter, SubscriptionProtocol, Topic } from 'aws-cdk-lib/aws-sns';
-import { LambdaSubscription, SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { CfnPermission, type IFunction } from 'aws-cdk-lib/aws-lambda';
+import {
+  type ITopic,
+  type ITopicSubscription,
+  Subscription,
+  SubscriptionFilter,
+  SubscriptionProtocol,
+  Topic,
+} from 'aws-cdk-lib/aws-sns';
+import { LambdaSubscription, type LambdaSubscriptionProps, SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
@@ -75,6 +82,11 @@ export class Alerts extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
     );
+    const account = { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } };
+    // Topics and a queue that were given may have keys of their own.
+    if (this.alarmsTopic.masterKey !== props.key)
+      letUse(this.alarmsTopic.masterKey, 'cloudwatch.amazonaws.com', 'AlarmsPublishToEncryptedTopic', account);
+    letUse(props.deadLetters.encryptionMasterKey, 'sns.amazonaws.com', 'AlertsThatCouldNotBeDelivered', account);
     const chats = props.subscriptions.filter(isChat);
     const role = chats.length === 0 ? null : this.createChatRole();
     this.chatTopics = role === null ? [] : chats.map((settings) => this.addChat(settings, role));
@@ -97,13 +109,11 @@ export class Alerts extends Construct {
     this.topic.addSubscription(
       kind === 'sqs'
         ? new SqsSubscription(target, { ...alerts, rawMessageDelivery: true })
-        : new LambdaSubscription(target, alerts),
+        : subscriptionOf(target, alerts),
     );
     if (settings.alarms !== true) return;
     this.alarmsTopic.addSubscription(
-      kind === 'sqs'
-        ? new SqsSubscription(target, { deadLetterQueue })
-        : new LambdaSubscription(target, { deadLetterQueue }),
+      kind === 'sqs' ? new SqsSubscription(target, { deadLetterQueue }) : subscriptionOf(target, { deadLetterQueue }),
     );
   }
 
@@ -126,9 +136,10 @@ export class Alerts extends Construct {
     const alarms = settings.alarms ?? KIND[kind] === 'digest';
     if (alarms) new Subscription(this, `${name}-alarms`, { ...common, topic: this.alarmsTopic });
     if (kind === 'lambda') {
-      const topics = alarms ? [this.topic, this.alarmsTopic] : [this.topic];
-      topics.forEach((topic) => {
-        new CfnPermission(this, `${name}-from-${topic.node.id}`, {
+      // By these names, since topics that were given may have the same id.
+      const topics = { Topic: this.topic, ...(alarms ? { AlarmsTopic: this.alarmsTopic } : {}) };
+      Object.entries(topics).forEach(([from, topic]) => {
+        new CfnPermission(this, `${name}-from-${from}`, {
           action: 'lambda:InvokeFunction',
           functionName: endpoint,
           principal: 'sns.amazonaws.com',
@@ -178,6 +189,25 @@ export class Alerts extends Construct {
       }),
     });
   }
+}
+
+/** CDK would name it by the topic's id alone, so that a function could not also subscribe to another topic of that id. */
+function subscriptionOf(target: IFunction, props: LambdaSubscriptionProps): ITopicSubscription {
+  const subscription = new LambdaSubscription(target, props);
+  return { bind: (topic) => ({ ...subscription.bind(topic), subscriberId: Names.nodeUniqueId(topic.node) }) };
+}
+
+/** Lets a service of AWS use a key. The policy of an imported key is its owner's business. */
+function letUse(key: IKey | undefined, service: string, sid: string, conditions: Conditions): void {
+  key?.addToResourcePolicy(
+    new PolicyStatement({
+      sid,
+      principals: [new ServicePrincipal(service)],
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+      resources: ['*'],
+      conditions,
+    }),
+  );
 }
 
 /** A name that stays the same when other subscriptions come and go. */

@@ -5,7 +5,8 @@ import { dashboardUrl } from '../functions/aws/console.ts';
 /** Where a dashboard is to be seen; the console's host depends on the partition, which may be known only at deployment. */
 export function dashboardAddress(scope: Construct, dashboardName: string): string {
   const { region } = Stack.of(scope);
-  if (!Token.isUnresolved(region)) return dashboardUrl(region, dashboardName);
+  // The name may be a token, which must not be encoded; letters, digits and "-", of which it consists, need not be.
+  if (!Token.isUnresolved(region)) return `${dashboardUrl(region, '')}${dashboardName}`;
   const hosts = new CfnMapping(scope, 'Consoles', {
     mapping: {
       aws: { host: 'console.aws.amazon.com' },

@@ -26,9 +26,13 @@ export interface FleetMachineProps {
  * and invokes the pass function for each. A new customer is a new secret, and no deployment.
  */
 export class Fleet extends Construct {
+  /** The settings of the fleet, with their defaults. */
   readonly settings: FleetSettings;
+  /** ARN of the customer-managed key of the secrets; undefined when there is none. */
   readonly secretKeyArn: string | undefined;
+  /** Runs a pass over one project of the fleet. */
   readonly passFunction: LambdaFunction;
+  /** Runs the passes. */
   readonly stateMachine: StateMachine;
 
   constructor(scope: Construct, id: string, props: FleetMachineProps) {

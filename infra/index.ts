@@ -1,6 +1,12 @@
 /** What the package offers to a CDK app. */
 
-export type { Change, DeployedGuard, DeployedSecret } from '../functions/deployed/deployed-guard.ts';
+export type {
+  Change,
+  DeployedGuard,
+  DeployedProject,
+  DeployedSecret,
+  DeployedSettings,
+} from '../functions/deployed/deployed-guard.ts';
 export { SettingsError } from '../functions/guard/errors.ts';
 export { VERSION } from '../functions/guard/version.ts';
 export type { Fleet } from './fleet.ts';
@@ -8,14 +14,22 @@ export { type GuardMetric, IntegrationGuard } from './integration-guard.ts';
 export { type LoadedSettings, loadSettings } from './load-settings.ts';
 export type {
   AlertsProps,
+  BlastRadiusProps,
   FleetPolicyProps,
   FleetProps,
   IntegrationGuardProps,
+  LowTrafficProps,
+  ManualRecoveryProps,
+  MatchProps,
   OverrideProps,
   PolicyProps,
+  ProbeRecoveryProps,
   ProjectProps,
+  ProviderOutageProps,
   RecoveryProps,
+  SlackChannelProps,
   SubscriptionProps,
+  TeamsChannelProps,
 } from './props.ts';
 export { type ReadDeployedGuardOptions, readDeployedGuard } from './read-deployed-guard.ts';
 export { IntegrationGuardStack, type IntegrationGuardStackProps } from './stack.ts';

@@ -81,6 +81,7 @@ export class IntegrationGuard extends Construct {
       (settings.encryptionKeyArn === undefined
         ? createKey(this, removalPolicy)
         : Key.fromKeyArn(this, 'Key', settings.encryptionKeyArn));
+    letAlarmsAndLogsUse(this.key, stack);
     this.deadLetters =
       props.deadLetterQueue ??
       new Queue(this, 'DeadLetters', {
@@ -212,7 +213,7 @@ export class IntegrationGuard extends Construct {
     }
   }
 
-  /** Lets somebody look at the control panel, and not act. The Secret Keys stay out of reach. */
+  /** Lets a role or a user look at the control panel, and not act. The Secret Keys stay out of reach. */
   grantView(grantee: IGrantable): void {
     this.panelFunction.grantInvoke(grantee);
     const { partition, account } = Stack.of(this);
@@ -224,18 +225,24 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets somebody look at the control panel and use its buttons. The Secret Keys stay out of reach. */
+  /** Lets a role or a user look at the control panel and use its buttons. The Secret Keys stay out of reach. */
   grantOperate(grantee: IGrantable): void {
     this.grantView(grantee);
     this.actFunction.grantInvoke(grantee);
   }
 
-  /** Lets somebody use every command with `--stack` but `doctor`. Such a person can read the Secret Keys. */
+  /** Lets a role or a user run every command with `--stack` but `doctor`. They can read the Secret Keys then. */
   grantCommandLine(grantee: IGrantable): void {
     const stack = Stack.of(this);
     this.grantPass(grantee);
     this.#secrets.grantRead(grantee);
-    if (this.fleet !== null) grantTaggedSecrets(this, this.fleet.settings, this.fleet.secretKeyArn, [grantee]);
+    if (this.fleet !== null) {
+      grantTaggedSecrets(this, this.fleet.settings, this.fleet.secretKeyArn, [grantee]);
+      // `projects` lists the fleet. The action knows no resource to be limited to.
+      grantee.grantPrincipal.addToPrincipalPolicy(
+        new PolicyStatement({ actions: ['secretsmanager:ListSecrets'], resources: ['*'] }),
+      );
+    }
     grantee.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({
         actions: ['cloudformation:DescribeStacks', 'cloudformation:GetTemplate'],
@@ -246,13 +253,16 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets somebody start passes by hand. */
+  /** Lets a role or a user start passes by hand. */
   grantRun(grantee: IGrantable): void {
     this.passFunction?.grantInvoke(grantee);
     this.fleet?.passFunction.grantInvoke(grantee);
   }
 
-  /** A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …). */
+  /**
+   * A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …).
+   * @param project its name in `projects`; projects of the fleet have metrics together, under the name `(fleet)`
+   */
   metric(name: GuardMetric, project: string, options: MetricOptions = {}): Metric {
     return new Metric({
       namespace: METRICS_NAMESPACE,
@@ -284,12 +294,16 @@ export class IntegrationGuard extends Construct {
     const resources = [this.alertsTopic.topicArn, ...this.#chatTopicArns];
     grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
     this.key.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
+    // Of a table and a topic that were given and have keys of their own.
+    this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
+    this.alertsTopic.masterKey?.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
   }
 
   /** What it takes to look: nothing that could change or announce anything. */
   private grantLook(grantee: IGrantable): void {
     this.ledger.grant(grantee, 'dynamodb:Query');
     this.key.grant(grantee, 'kms:Decrypt');
+    this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
   }
 
   private createFleet(
@@ -317,6 +331,9 @@ export class IntegrationGuard extends Construct {
     return fleet;
   }
 }
+
+/** What DynamoDB asks of a caller whose table has a customer-managed key ("Amazon DynamoDB and KMS"). */
+const TABLE_KEY_ACTIONS = ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey'];
 
 /** Where a stack says what its guard is; the command line reads it. */
 const METADATA_KEY = 'IntegrationGuard';
@@ -368,12 +385,15 @@ function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {
 
 /** A key that is gone leaves everything it encrypted unreadable; deleting it is a person's decision. */
 function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
-  const key = new Key(scope, 'Key', {
+  return new Key(scope, 'Key', {
     description: 'Integration Guard: topics, logs and secrets',
     enableKeyRotation: true,
     removalPolicy,
   });
-  const { account, region, partition, urlSuffix } = Stack.of(scope);
+}
+
+/** Without it no alarm is ever published, and log groups are refused. The policy of an imported key is its owner's business. */
+function letAlarmsAndLogsUse(key: IKey, { account, region, partition, urlSuffix }: Stack): void {
   key.addToResourcePolicy(
     new PolicyStatement({
       sid: 'AlarmsPublishToEncryptedTopic',
@@ -395,5 +415,4 @@ function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
       },
     }),
   );
-  return key;
 }

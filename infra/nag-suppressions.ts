@@ -1,4 +1,4 @@
-import { CfnResource, Stack, Validations } from 'aws-cdk-lib';
+import { CfnResource, Stack, Token, Validations } from 'aws-cdk-lib';
 import { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnEventInvokeConfig, CfnFunction } from 'aws-cdk-lib/aws-lambda';
@@ -85,8 +85,11 @@ function ofFleet({ secretNamePrefix }: FleetSettings, stateMachine: StateMachine
   const stack = Stack.of(stateMachine);
   const machineId = stack.getLogicalId(stateMachine.node.defaultChild as CfnStateMachine);
   const wildcard = (resource: string) => [`AwsSolutions-IAM5[Resource::${resource}]`];
+  // As cdk-nag shows it: what only the deployment knows is in angle brackets.
+  const known = (value: string, otherwise: string) => (Token.isUnresolved(value) ? `<AWS::${otherwise}>` : value);
+  const scope = [known(stack.region, 'Region'), known(stack.account, 'AccountId')].join(':');
   const arn = (service: string, rest: string) =>
-    `arn:<AWS::Partition>:${service}:<AWS::Region>:<AWS::AccountId>:${rest}`;
+    `arn:${known(stack.partition, 'Partition')}:${service}:${scope}:${rest}`;
   const on = (resource: CfnResource) => resource instanceof CfnPolicy;
   return [
     {

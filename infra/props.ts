@@ -41,8 +41,8 @@ export interface IntegrationGuardProps {
    */
   readonly alerts?: AlertsProps;
   /**
-   * Encrypts topics, logs and the secrets that the construct creates. An imported key must let CloudWatch alarms
-   * (`cloudwatch.amazonaws.com`: `kms:Decrypt`, `kms:GenerateDataKey*`) and CloudWatch Logs of this region use it.
+   * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and CloudWatch Logs use
+   * it. The policy of an imported key has to do that itself (`cloudwatch.amazonaws.com` and `logs.REGION.amazonaws.com`).
    * @default - a new key, retained on deletion
    */
   readonly encryptionKey?: IKey;
@@ -63,7 +63,8 @@ export interface IntegrationGuardProps {
    */
   readonly ledgerTableName?: string;
   /**
-   * Takes what schedules and subscriptions could not deliver.
+   * Takes what schedules and subscriptions could not deliver: a queue of the same stack, or an imported one, whose policy has to let
+   * `sns.amazonaws.com` send.
    * @default - a new queue that keeps messages for 14 days
    */
   readonly deadLetterQueue?: IQueue;
@@ -185,7 +186,7 @@ export interface AlertsProps {
    */
   readonly runbookUrl?: string;
   /**
-   * The topic for alerts. Subscriptions with filters are added to it. An encrypted topic's key must let the functions use it.
+   * The topic for alerts. Subscriptions with filters are added to it. The key of an imported topic must let the functions use it.
    * @default - a new encrypted topic
    */
   readonly topic?: ITopic;
@@ -228,12 +229,12 @@ export interface SubscriptionProps {
    * A Slack channel, through Amazon Q Developer in chat applications.
    * @default - none
    */
-  readonly slack?: { readonly workspaceId: string; readonly channelId: string };
+  readonly slack?: SlackChannelProps;
   /**
    * A Microsoft Teams channel, through Amazon Q Developer in chat applications.
    * @default - none
    */
-  readonly teams?: { readonly tenantId: string; readonly teamId: string; readonly channelId: string };
+  readonly teams?: TeamsChannelProps;
   /**
    * The least severity that is sent.
    * @default 'info'
@@ -249,6 +250,24 @@ export interface SubscriptionProps {
    * @default - true for people (email, sms, slack, teams), false for machines
    */
   readonly alarms?: boolean;
+}
+
+/** A channel of Slack. Authorise the workspace once in the console of Amazon Q Developer in chat applications. */
+export interface SlackChannelProps {
+  /** Id of the workspace, such as `T0ABCDEF1`. */
+  readonly workspaceId: string;
+  /** Id of the channel, such as `C0ABCDEF1`. */
+  readonly channelId: string;
+}
+
+/** A channel of Microsoft Teams. Authorise the team once in the console of Amazon Q Developer in chat applications. */
+export interface TeamsChannelProps {
+  /** Id of the tenant, a UUID. */
+  readonly tenantId: string;
+  /** Id of the team, a UUID. */
+  readonly teamId: string;
+  /** Id of the channel as its link has it (`19%3a…%40thread.tacv2`). */
+  readonly channelId: string;
 }
 
 /** When the guard pauses an integration, alerts people, and probes. `docs/policy.md` explains each rule with its figures. */
@@ -272,9 +291,7 @@ export interface PolicyProps {
    * For integrations that fail for days without reaching `errorThreshold`.
    * @default { errors: 3, warnAfterHours: 12, pauseAfterHours: 120 }
    */
-  readonly lowTraffic?:
-    | 'off'
-    | { readonly errors?: number; readonly warnAfterHours?: number; readonly pauseAfterHours?: number };
+  readonly lowTraffic?: 'off' | LowTrafficProps;
   /**
    * Fresh errors from which there is an early warning; 0 for none.
    * @default - half of `errorThreshold`
@@ -284,7 +301,7 @@ export interface PolicyProps {
    * The most that one pass may pause: the larger of `floor` and `percent` of the active integrations.
    * @default { percent: 50, floor: 3 }
    */
-  readonly blastRadius?: { readonly percent?: number; readonly floor?: number };
+  readonly blastRadius?: BlastRadiusProps;
   /**
    * Whether the guard probes what it paused, or leaves that to you.
    * @default { mode: 'probe', cooldownMinutes: 15, backoff: 2, maxCooldownMinutes: 1440, maxAttempts: 12, probeErrors: 3 }
@@ -294,14 +311,7 @@ export interface PolicyProps {
    * When many integrations of one provider fail at once, one alert and no pauses.
    * @default { percent: 60, minimum: 3, holdHours: 48, except: ['Webhooks'] }
    */
-  readonly providerOutage?:
-    | 'off'
-    | {
-        readonly percent?: number;
-        readonly minimum?: number;
-        readonly holdHours?: number;
-        readonly except?: readonly string[];
-      };
+  readonly providerOutage?: 'off' | ProviderOutageProps;
   /**
    * Time of day, in UTC, of the daily summary of everything that is stopped; or `never`.
    * @default '08:00'
@@ -319,27 +329,131 @@ export interface PolicyProps {
   readonly overrides?: readonly OverrideProps[];
 }
 
+/** Limits for integrations that fail for days without reaching `errorThreshold`. */
+export interface LowTrafficProps {
+  /**
+   * Fresh errors from which the limits apply.
+   * @default 3
+   */
+  readonly errors?: number;
+  /**
+   * Hours of failures until the early warning.
+   * @default 12
+   */
+  readonly warnAfterHours?: number;
+  /**
+   * Hours of failures until the pause; at least `warnAfterHours`.
+   * @default 120
+   */
+  readonly pauseAfterHours?: number;
+}
+
+/** The most that one pass may pause: the larger of the two. */
+export interface BlastRadiusProps {
+  /**
+   * Percent of the active integrations, from 0 to 100.
+   * @default 50
+   */
+  readonly percent?: number;
+  /**
+   * A number of integrations.
+   * @default 3
+   */
+  readonly floor?: number;
+}
+
+/** When integrations of one provider that fail together are taken for an outage of the provider. */
+export interface ProviderOutageProps {
+  /**
+   * Percent of the provider's integrations that fail, from 30 to 100.
+   * @default 60
+   */
+  readonly percent?: number;
+  /**
+   * Integrations that fail, at least 2.
+   * @default 3
+   */
+  readonly minimum?: number;
+  /**
+   * Hours for which an outage holds back pauses and warnings.
+   * @default 48
+   */
+  readonly holdHours?: number;
+  /**
+   * Providers whose integrations share no endpoint.
+   * @default ['Webhooks']
+   */
+  readonly except?: readonly string[];
+}
+
 /** How the guard resumes what it paused. */
-export type RecoveryProps =
-  | { readonly mode: 'manual' }
-  | {
-      readonly mode: 'probe';
-      readonly cooldownMinutes?: number;
-      readonly backoff?: number;
-      readonly maxCooldownMinutes?: number;
-      readonly maxAttempts?: number;
-      readonly probeErrors?: number;
-    };
+export type RecoveryProps = ManualRecoveryProps | ProbeRecoveryProps;
+
+/** An operator resumes what the guard paused. */
+export interface ManualRecoveryProps {
+  /** Says so. */
+  readonly mode: 'manual';
+}
+
+/** The guard resumes what it paused for a short time, and keeps it running if deliveries succeed. */
+export interface ProbeRecoveryProps {
+  /** Says so. */
+  readonly mode: 'probe';
+  /**
+   * Minutes from the pause to the first probe.
+   * @default 15
+   */
+  readonly cooldownMinutes?: number;
+  /**
+   * By this the cooldown is multiplied after each failed probe, from 1 to 10.
+   * @default 2
+   */
+  readonly backoff?: number;
+  /**
+   * The longest cooldown, in minutes.
+   * @default 1440
+   */
+  readonly maxCooldownMinutes?: number;
+  /**
+   * Probes that fail before the guard gives up.
+   * @default 12
+   */
+  readonly maxAttempts?: number;
+  /**
+   * Failures in a row that end a probe.
+   * @default 3
+   */
+  readonly probeErrors?: number;
+}
+
+/** Which integrations an override is for: all criteria that are given must match, and at least one must be given. */
+export interface MatchProps {
+  /**
+   * The integration's id.
+   * @default - any
+   */
+  readonly id?: string;
+  /**
+   * The provider, such as `Amplitude`.
+   * @default - any
+   */
+  readonly integration?: string;
+  /**
+   * The platform whose events are forwarded.
+   * @default - any
+   */
+  readonly target_platform?: 'iOS' | 'Android' | 'Stripe';
+  /**
+   * A title, or a glob (`*` any characters, `?` one).
+   * @default - any
+   */
+  readonly title?: string;
+}
 
 /** Other limits for some integrations. */
 export interface OverrideProps {
-  /** Which integrations: all criteria that are given must match. `title` is a glob. */
-  readonly match: {
-    readonly id?: string;
-    readonly integration?: string;
-    readonly target_platform?: 'iOS' | 'Android' | 'Stripe';
-    readonly title?: string;
-  };
+  /** Which integrations. */
+  readonly match: MatchProps;
   /**
    * `ignore` leaves them alone.
    * @default - as in the policy
@@ -364,7 +478,7 @@ export interface OverrideProps {
    * As in `PolicyProps`.
    * @default - as in the policy
    */
-  readonly lowTraffic?: PolicyProps['lowTraffic'];
+  readonly lowTraffic?: 'off' | LowTrafficProps;
   /**
    * As in `PolicyProps`.
    * @default - as in the policy

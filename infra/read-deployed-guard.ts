@@ -31,6 +31,10 @@ const TIME_LIMIT_MS = 30_000;
  * `cloudformation:GetTemplate`, `secretsmanager:DescribeSecret` and `dynamodb:ListTables`.
  * @returns undefined when the CDK CLI has no credentials for that account, so that nothing can be looked at. When AWS refuses, too:
  * then a sentence on standard error says so
+ * @example
+ * const projects = { production: { secretName: 'qonversion/production' } };
+ * const deployed = await readDeployedGuard({ stackName: 'Payments', projects });
+ * new IntegrationGuard(stack, 'Guard', { projects, deployed });
  */
 export async function readDeployedGuard({
   stackName,

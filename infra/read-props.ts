@@ -1,12 +1,13 @@
-import { Duration, Token } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { isDeployedGuard } from '../functions/deployed/deployed-guard.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
-import { showPath } from '../functions/guard/settings/fault.ts';
-import { IN_STACK, parseSettings, type Settings } from '../functions/guard/settings/schema.ts';
-import type { IntegrationGuardProps, ProjectProps, SubscriptionProps } from './props.ts';
+import { showPath, showValue } from '../functions/guard/settings/fault.ts';
+import { IN_STACK, parseSettings, type Settings, unlessTooDeep } from '../functions/guard/settings/schema.ts';
+import type { IntegrationGuardProps } from './props.ts';
 
 /** Properties of the construct, taken apart: plain settings, checked as those of a file are, and CDK's objects and tokens. */
 export interface GivenProps {
@@ -35,139 +36,298 @@ export type GivenEndpoint =
 /** Environment variables of a function take 4 kB, and an ARN up to 150 bytes. */
 const MAX_SECRETS_IN_STACK = 20;
 
+/** The schema is not as deep. */
+const MAX_DEPTH = 100;
+
+/** Nothing but a name is certain: the app may be JavaScript, which no compiler checks. */
+type Fields = Readonly<Record<string, unknown>>;
+
+type Path = readonly (string | number)[];
+
+/** What an object of CDK is known by. Its class would not do: an app may have several copies of the library. */
+interface Shape {
+  readonly what: string;
+  /** An attribute that is a text. */
+  readonly attribute: string;
+  readonly method: string;
+}
+
+const SHAPES = {
+  key: { what: 'a KMS key (IKey)', attribute: 'keyArn', method: 'grant' },
+  table: { what: 'a DynamoDB table (ITable)', attribute: 'tableName', method: 'grant' },
+  queue: { what: 'an SQS queue (IQueue)', attribute: 'queueArn', method: 'grantSendMessages' },
+  function: { what: 'a Lambda function (IFunction)', attribute: 'functionArn', method: 'grantInvoke' },
+  topic: { what: 'an SNS topic (ITopic)', attribute: 'topicArn', method: 'addToResourcePolicy' },
+  secret: { what: 'a secret (ISecret)', attribute: 'secretArn', method: 'grantRead' },
+} as const satisfies Readonly<Record<string, Shape>>;
+
+/** The snapshot that CDK also knows is nothing that a table, a key or a secret has. */
+const REMOVAL_POLICIES: readonly unknown[] = [
+  RemovalPolicy.RETAIN,
+  RemovalPolicy.DESTROY,
+  RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+];
+
 /**
  * @param source names the construct in messages
  * @throws SettingsError with one line per fault
  */
 export function readProps(props: IntegrationGuardProps, source: string): GivenProps {
-  const { secrets = {}, encryptionKey, ledgerTable, deadLetterQueue, removalPolicy, deployed, ...plain } = props;
-  const faults: string[] = [];
-  const given = new Map<string, GivenSecret>();
-  const endpoints = new Map<number, GivenEndpoint>();
+  return unlessTooDeep(source, () => new PropsReader(source).read(props));
+}
 
-  const projects = mapValues(plain.projects, (project, name) => {
-    const read = readProject(project, Object.hasOwn(secrets, name) ? secrets[name] : undefined);
-    if (read.given !== null) given.set(name, read.given);
-    if (read.fault !== null) faults.push(`${showPath(['projects', name])}: ${read.fault}`);
-    return read.project;
-  });
-  for (const name of Object.keys(secrets)) {
-    if (plain.projects !== undefined && Object.hasOwn(plain.projects, name)) continue;
-    faults.push(`${showPath(['secrets', name])}: expected the name of a listed project`);
+class PropsReader {
+  readonly #source: string;
+  /** Paths as a sentence shows them, each with its fault. */
+  readonly #faults: { readonly path: string; readonly says: string }[] = [];
+  readonly #secrets = new Map<string, GivenSecret>();
+  readonly #endpoints = new Map<number, GivenEndpoint>();
+
+  constructor(source: string) {
+    this.#source = source;
   }
-  const inStack = [...given.values()].filter(({ arn }) => arn !== null).length;
-  if (inStack > MAX_SECRETS_IN_STACK) {
-    const remedy = 'name the others with secretName';
-    faults.push(
-      `secrets: expected at most ${MAX_SECRETS_IN_STACK} whose ARN only the deployment knows, got ${inStack}; ${remedy}`,
+
+  read(props: unknown): GivenProps {
+    const given = isPlainObject(props) ? props : {};
+    const { secrets, encryptionKey, ledgerTable, deadLetterQueue, removalPolicy, deployed, ...plain } = given;
+    const document = this.plainOf(
+      isPlainObject(props)
+        ? {
+            ...plain,
+            schedule: this.schedule(plain.schedule),
+            projects: this.projects(plain.projects, secrets),
+            fleet: this.fleet(plain.fleet),
+            alerts: this.alerts(plain.alerts),
+          }
+        : props,
+      [],
     );
+    this.expect(['encryptionKey'], encryptionKey, SHAPES.key);
+    this.expect(['ledgerTable'], ledgerTable, SHAPES.table);
+    this.expect(['deadLetterQueue'], deadLetterQueue, SHAPES.queue);
+    if (encryptionKey !== undefined && plain.encryptionKeyArn !== undefined)
+      this.fault(['encryptionKeyArn'], 'expected nothing beside encryptionKey');
+    if (ledgerTable !== undefined && plain.ledgerTableName !== undefined)
+      this.fault(['ledgerTableName'], 'expected nothing beside ledgerTable');
+    if (removalPolicy !== undefined && !REMOVAL_POLICIES.includes(removalPolicy))
+      this.fault(['removalPolicy'], `expected RemovalPolicy.RETAIN or DESTROY, got ${show(removalPolicy)}`);
+    if (deployed !== undefined && !isDeployedGuard(deployed))
+      this.fault(['deployed'], `expected what readDeployedGuard returns, got ${show(deployed)}`);
+
+    const settings = this.parse(document);
+    const fleetKeyArn = isPlainObject(plain.fleet) ? plain.fleet.secretKeyArn : undefined;
+    return {
+      settings,
+      secrets: this.#secrets,
+      fleetKeyArn: typeof fleetKeyArn === 'string' ? fleetKeyArn : undefined,
+      endpoints: this.#endpoints,
+    };
   }
-  if (encryptionKey !== undefined && plain.encryptionKeyArn !== undefined)
-    faults.push('encryptionKeyArn: expected nothing beside encryptionKey');
-  if (ledgerTable !== undefined && plain.ledgerTableName !== undefined)
-    faults.push('ledgerTableName: expected nothing beside ledgerTable');
 
-  const { topic, alarmsTopic, ...alerts } = plain.alerts ?? {};
-  const subscriptions = alerts.subscriptions?.map((subscription, index) => {
-    const read = readSubscription(subscription);
-    if (read.endpoint !== null) endpoints.set(index, read.endpoint);
-    return read.subscription;
-  });
-  const fleetKeyArn = plain.fleet?.secretKeyArn;
-  const fleet = isToken(fleetKeyArn) ? without(plain.fleet, 'secretKeyArn') : plain.fleet;
-  const document = {
-    ...plain,
-    ...(plain.schedule instanceof Duration ? { schedule: toRate(plain.schedule) } : {}),
-    ...(projects === undefined ? {} : { projects }),
-    ...(fleet === undefined ? {} : { fleet }),
-    ...(plain.alerts === undefined
-      ? {}
-      : { alerts: { ...alerts, ...(subscriptions === undefined ? {} : { subscriptions }) } }),
-  };
-  faults.push(...findForeign(document, []));
-  if (faults.length > 0) throw new SettingsError(faults, source);
-  return { settings: parseSettings(document, source), secrets: given, fleetKeyArn, endpoints };
-}
-
-function readProject(
-  project: ProjectProps,
-  secret: ISecret | undefined,
-): { readonly project: unknown; readonly given: GivenSecret | null; readonly fault: string | null } {
-  // Left to the schema, which says what is expected instead.
-  if (typeof project !== 'object' || project === null) return { project, given: null, fault: null };
-  if ('secret' in project)
-    return { project: {}, given: null, fault: 'unknown setting "secret"; give the construct’s "secrets" instead' };
-  if (secret === undefined && !isToken(project.secretArn)) {
-    if (!isToken(project.secretKeyArn)) return { project, given: null, fault: null };
-    const given = { arn: null, secret: null, keyArn: project.secretKeyArn };
-    return { project: without(project, 'secretKeyArn'), given, fault: null };
+  /** All faults at once. What is wrong with a value is said once: here, or by the schema. */
+  private parse(document: unknown): Settings {
+    let faults = this.#faults.map(({ path, says }) => `${path}: ${says}`);
+    try {
+      const settings = parseSettings(document, this.#source);
+      if (faults.length === 0) return settings;
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      const isSaid = (fault: string) => this.#faults.some(({ path }) => fault.startsWith(`${path}: `));
+      faults = [...faults, ...error.faults.filter((fault) => !isSaid(fault))];
+    }
+    throw new SettingsError(faults, this.#source);
   }
-  const fault =
-    secret !== undefined && (project.secretArn !== undefined || project.secretName !== undefined)
-      ? 'expected neither secretName nor secretArn beside its entry in "secrets"'
-      : null;
-  const arn = secret === undefined ? project.secretArn : (secret.secretFullArn ?? secret.secretArn);
-  const { secretKeyArn: keyArn, secretArn: _, ...rest } = project;
-  const isKnown = arn !== undefined && !Token.isUnresolved(arn);
-  return {
-    project: { ...rest, ...(isKnown ? { secretArn: arn } : { secret: IN_STACK }) },
-    given: { arn: isKnown || arn === undefined ? null : arn, secret: secret ?? null, keyArn },
-    fault,
-  };
+
+  private fault(path: Path, says: string): void {
+    this.#faults.push({ path: showPath(path), says });
+  }
+
+  /** Whether it is an object of CDK of that kind; if it is something else, that is a fault. */
+  private expect(path: Path, value: unknown, shape: Shape): boolean {
+    if (value === undefined) return false;
+    if (hasShape(value, shape)) return true;
+    this.fault(path, `expected ${shape.what}, got ${show(value)}`);
+    return false;
+  }
+
+  /** "rate(5 minutes)"; anything else but whole minutes is left to the schema to refuse. */
+  private schedule(schedule: unknown): unknown {
+    if (!(schedule instanceof Duration)) return schedule;
+    if (schedule.isUnresolved()) {
+      this.fault(['schedule'], TOKEN);
+      return null;
+    }
+    const minutes = schedule.toMinutes({ integral: false });
+    return minutes === 24 * 60 ? 'rate(1 day)' : `rate(${minutes} ${minutes === 1 ? 'minute' : 'minutes'})`;
+  }
+
+  private projects(projects: unknown, secrets: unknown): unknown {
+    const given = this.givenSecrets(projects, secrets);
+    if (!isPlainObject(projects)) return projects;
+    const read = Object.entries(projects).map(
+      ([name, project]) => [name, this.project(name, project, given.get(name))] as const,
+    );
+    const inStack = [...this.#secrets.values()].filter(({ arn }) => arn !== null).length;
+    if (inStack > MAX_SECRETS_IN_STACK) {
+      const remedy = 'name the others with secretName';
+      this.fault(
+        ['secrets'],
+        `expected at most ${MAX_SECRETS_IN_STACK} whose ARN only the deployment knows, got ${inStack}; ${remedy}`,
+      );
+    }
+    return Object.fromEntries(read);
+  }
+
+  /** By project; null for what is no secret, which is a fault already. */
+  private givenSecrets(projects: unknown, secrets: unknown): ReadonlyMap<string, ISecret | null> {
+    const given = new Map<string, ISecret | null>();
+    if (secrets === undefined) return given;
+    if (!isPlainObject(secrets)) {
+      this.fault(['secrets'], `expected an object of secrets by project, got ${show(secrets)}`);
+      return given;
+    }
+    for (const [name, secret] of Object.entries(secrets)) {
+      if (secret === undefined) continue;
+      const isSecret = this.expect(['secrets', name], secret, SHAPES.secret);
+      if (isPlainObject(projects) && Object.hasOwn(projects, name))
+        given.set(name, isSecret ? (secret as ISecret) : null);
+      else if (isSecret) this.fault(['secrets', name], 'expected the name of a listed project');
+    }
+    return given;
+  }
+
+  private project(name: string, project: unknown, secret: ISecret | null | undefined): unknown {
+    // Left to the schema, which says what is expected instead.
+    if (!isPlainObject(project)) return project;
+    const path = ['projects', name];
+    const { secret: unknownSetting, secretArn, ...rest } = project;
+    if (unknownSetting !== undefined)
+      this.fault(path, 'unknown setting "secret"; give the construct’s "secrets" instead');
+    if (secret !== undefined && (secretArn !== undefined || rest.secretName !== undefined))
+      this.fault(path, 'expected neither secretName nor secretArn beside its entry in "secrets"');
+    if (secret === null) return { ...rest, secret: IN_STACK };
+    const arn = secret === undefined ? secretArn : (secret.secretFullArn ?? secret.secretArn);
+    const { secretKeyArn, ...others } = rest;
+    const keyArn = isToken(secretKeyArn) ? secretKeyArn : undefined;
+    if (keyArn !== undefined && arn === undefined)
+      this.fault([...path, 'secretKeyArn'], 'expected nothing without secretArn, got a CDK token');
+    if (isToken(arn)) this.refuseSameArn(name, arn);
+    if (secret !== undefined || isToken(arn) || keyArn !== undefined)
+      this.#secrets.set(name, { arn: isToken(arn) ? arn : null, secret: secret ?? null, keyArn });
+    return { ...(keyArn === undefined ? rest : others), ...(isToken(arn) ? { secret: IN_STACK } : { secretArn: arn }) };
+  }
+
+  /** The schema sees to those that it can read. */
+  private refuseSameArn(name: string, arn: string): void {
+    for (const [other, { arn: otherArn }] of this.#secrets) {
+      if (otherArn !== arn) continue;
+      const owner = showPath(['projects', other]);
+      this.fault(
+        ['projects', name],
+        `expected a secret of its own (one project is one Secret Key, and ${owner} has this one)`,
+      );
+    }
+  }
+
+  private fleet(fleet: unknown): unknown {
+    if (!isPlainObject(fleet) || !isToken(fleet.secretKeyArn)) return fleet;
+    const { secretKeyArn: _, ...rest } = fleet;
+    return rest;
+  }
+
+  private alerts(alerts: unknown): unknown {
+    if (!isPlainObject(alerts)) return alerts;
+    const { topic, alarmsTopic, ...plain } = alerts;
+    this.expect(['alerts', 'topic'], topic, SHAPES.topic);
+    this.expect(['alerts', 'alarmsTopic'], alarmsTopic, SHAPES.topic);
+    if (topic !== undefined && topic === alarmsTopic)
+      this.fault(
+        ['alerts', 'alarmsTopic'],
+        'expected another topic than alerts.topic: alarms pass no filter of a subscription',
+      );
+    if (!Array.isArray(plain.subscriptions)) return plain;
+    return { ...plain, subscriptions: plain.subscriptions.map((each, index) => this.subscription(each, index)) };
+  }
+
+  private subscription(subscription: unknown, index: number): unknown {
+    if (!isPlainObject(subscription)) return subscription;
+    const { sqs, lambda } = subscription;
+    return {
+      ...subscription,
+      ...(sqs === undefined ? {} : { sqs: this.endpoint(index, 'sqs', sqs, SHAPES.queue) }),
+      ...(lambda === undefined ? {} : { lambda: this.endpoint(index, 'lambda', lambda, SHAPES.function) }),
+    };
+  }
+
+  private endpoint(index: number, kind: GivenEndpoint['kind'], target: unknown, shape: Shape): unknown {
+    const path = ['alerts', 'subscriptions', index, kind];
+    // The word is the construct's own: whoever writes it gets to hear what is expected.
+    if (target === IN_STACK) return '';
+    if (!isToken(target)) {
+      if (!Construct.isConstruct(target)) return target;
+      if (!this.expect(path, target, shape)) return null;
+    }
+    for (const [other, { target: otherTarget }] of this.#endpoints) {
+      if (otherTarget !== target) continue;
+      const owner = showPath(['alerts', 'subscriptions', other]);
+      this.fault(
+        path,
+        `expected an endpoint of its own (SNS takes one subscription of each, and ${owner} has this one)`,
+      );
+    }
+    this.#endpoints.set(index, { kind, target: target as never });
+    return IN_STACK;
+  }
+
+  /**
+   * A copy as JSON would have it. What JSON cannot have is a fault: tokens and constructs where neither is understood, and other
+   * objects of classes.
+   */
+  private plainOf(value: unknown, path: Path): unknown {
+    // An object that contains itself would take all of the stack, and seconds.
+    if (path.length > MAX_DEPTH) throw new RangeError('too deep');
+    if (Array.isArray(value) && !Token.isUnresolved(value))
+      return value.map((element, index) => this.plainOf(element, [...path, index]));
+    if (isPlainObject(value)) {
+      // A project that is undefined is a slip, and would not be guarded.
+      const isKept = path.length === 1 && path[0] === 'projects';
+      const entries = Object.entries(value).filter(([, inner]) => isKept || inner !== undefined);
+      return Object.fromEntries(entries.map(([key, inner]) => [key, this.plainOf(inner, [...path, key])]));
+    }
+    const isForeign = Token.isUnresolved(value) || (typeof value === 'object' && value !== null);
+    if (!isForeign) return value;
+    this.fault(path, `expected a plain value, got ${show(value)}`);
+    return null;
+  }
 }
 
-function readSubscription(subscription: SubscriptionProps): {
-  readonly subscription: unknown;
-  readonly endpoint: GivenEndpoint | null;
-} {
-  if (typeof subscription !== 'object' || subscription === null) return { subscription, endpoint: null };
-  const { sqs, lambda } = subscription;
-  if (isGiven(sqs)) return { subscription: { ...subscription, sqs: IN_STACK }, endpoint: { kind: 'sqs', target: sqs } };
-  if (isGiven(lambda))
-    return { subscription: { ...subscription, lambda: IN_STACK }, endpoint: { kind: 'lambda', target: lambda } };
-  // The word is the construct's own: whoever writes it gets to hear what is expected.
-  const own = sqs === IN_STACK || lambda === IN_STACK ? { [sqs === IN_STACK ? 'sqs' : 'lambda']: '' } : {};
-  return { subscription: { ...subscription, ...own }, endpoint: null };
+const TOKEN = 'expected a plain value, got a CDK token (a value that only the deployment knows)';
+
+/** An object such as JSON has, of whatever realm; no token, and nothing of a class. */
+function isPlainObject(value: unknown): value is Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Token.isUnresolved(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Whether it is a construct, or a token in place of an ARN. */
-function isGiven<T>(endpoint: T | string | undefined): endpoint is T | string {
-  return isToken(endpoint) || (typeof endpoint === 'object' && endpoint !== null && Construct.isConstruct(endpoint));
+function hasShape(value: unknown, { attribute, method }: Shape): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Fields;
+  return typeof fields[attribute] === 'string' && typeof fields[method] === 'function';
 }
 
 function isToken(value: unknown): value is string {
   return typeof value === 'string' && Token.isUnresolved(value);
 }
 
-/** "rate(5 minutes)"; anything else but whole minutes is left to the schema to refuse. */
-function toRate(schedule: Duration): string {
-  const minutes = schedule.toSeconds() / 60;
-  return minutes === 24 * 60 ? 'rate(1 day)' : `rate(${minutes} ${minutes === 1 ? 'minute' : 'minutes'})`;
-}
-
-/** Tokens and constructs where neither is understood, and what only the construct itself writes. */
-function findForeign(value: unknown, path: readonly (string | number)[]): readonly string[] {
-  if (typeof value === 'string' || typeof value === 'number') {
-    return Token.isUnresolved(value)
-      ? [`${showPath(path)}: expected a plain value, got a CDK token (a value that only the deployment knows)`]
-      : [];
+/** A value of any kind, as a sentence may show it. Constructs lead to the whole app, so they are only named. */
+function show(value: unknown): string {
+  if (Construct.isConstruct(value)) return 'a CDK construct';
+  if (Token.isUnresolved(value)) return 'a CDK token (a value that only the deployment knows)';
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) {
+    const text = showValue(value);
+    return /[$#]\{Token\[/.test(text) ? 'an object with a CDK token' : text;
   }
-  if (typeof value !== 'object' || value === null) return [];
-  if (Construct.isConstruct(value)) return [`${showPath(path)}: expected a plain value, got a CDK construct`];
-  if (Array.isArray(value)) return value.flatMap((element, index) => findForeign(element, [...path, index]));
-  return Object.entries(value).flatMap(([key, inner]) => findForeign(inner, [...path, key]));
-}
-
-function mapValues<From, To>(
-  values: Readonly<Record<string, From>> | undefined,
-  change: (value: From, key: string) => To,
-): Readonly<Record<string, To>> | undefined {
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) return values as undefined;
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value, key)]));
-}
-
-function without<T extends object>(value: T | undefined, key: keyof T): Partial<T> | undefined {
-  if (value === undefined) return undefined;
-  const { [key]: _, ...rest } = value;
-  return rest as Partial<T>;
+  const { name } = (value as { readonly constructor?: { readonly name?: unknown } }).constructor ?? {};
+  return typeof name === 'string' && /^\w{1,40}$/.test(name) ? `an object of class ${name}` : 'an object of a class';
 }

@@ -15,7 +15,7 @@ export function createSchedulerRole(
   deadLetters: IQueue,
 ): Role {
   const { account, region, partition } = Stack.of(scope);
-  const allow = (actions: string, on: string) => new PolicyStatement({ actions: [actions], resources: [on] });
+  const allow = (actions: string[], on: string) => new PolicyStatement({ actions, resources: [on] });
   return new Role(scope, id, {
     description: 'Lets EventBridge Scheduler start passes',
     assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
@@ -28,7 +28,14 @@ export function createSchedulerRole(
     }),
     inlinePolicies: {
       StartPasses: new PolicyDocument({
-        statements: [allow(action, resource), allow('sqs:SendMessage', deadLetters.queueArn)],
+        statements: [
+          allow([action], resource),
+          allow(['sqs:SendMessage'], deadLetters.queueArn),
+          // A queue that was given may have a key of its own.
+          ...(deadLetters.encryptionMasterKey === undefined
+            ? []
+            : [allow(['kms:Decrypt', 'kms:GenerateDataKey'], deadLetters.encryptionMasterKey.keyArn)]),
+        ],
       }),
     },
   });

@@ -21,7 +21,7 @@ export interface ProjectSecretsProps {
 
 interface Access {
   readonly arns: readonly string[];
-  readonly keyArn: string | null;
+  readonly keyArns: readonly string[];
 }
 
 /** The secrets of listed projects: created empty, or taken as they exist. */
@@ -31,32 +31,31 @@ export class ProjectSecrets {
   /** The same, one by one. */
   readonly arnsInStack: readonly (readonly [project: string, arn: string])[];
   readonly #access: readonly Access[];
-  readonly #given: ProjectSecretsProps['given'];
 
   constructor(scope: Construct, props: ProjectSecretsProps) {
-    this.#given = props.given;
     this.#access = Object.entries(props.projects).flatMap(([name, project]) => accessTo(scope, name, project, props));
     this.arnsInStack = [...props.given].flatMap(([name, { arn }]) => (arn === null ? [] : [[name, arn] as const]));
     this.inStack =
       this.arnsInStack.length === 0 ? null : Stack.of(scope).toJsonString(Object.fromEntries(this.arnsInStack));
   }
 
-  /** Lets somebody read these secrets and no others. */
+  /** Lets a principal read these secrets and no others. */
   grantRead(grantee: IGrantable): void {
     const allow = (action: string, resources: readonly string[]) =>
       grantee.grantPrincipal.addToPrincipalPolicy(
         new PolicyStatement({ actions: [action], resources: [...resources] }),
       );
-    for (const { arns, keyArn } of this.#access) {
+    for (const { arns, keyArns } of this.#access) {
       allow('secretsmanager:GetSecretValue', arns);
-      if (keyArn !== null) allow('kms:Decrypt', [keyArn]);
+      if (keyArns.length > 0) allow('kms:Decrypt', keyArns);
     }
-    // Of a secret of another account, too, its own policy and its key's let the grantee in.
-    for (const { secret } of this.#given.values()) secret?.grantRead(grantee);
   }
 }
 
-/** Empty for a CDK object, which grants by itself. */
+/**
+ * A CDK object is not asked to grant: it would write the functions' roles into the policy of its key, which is a cycle for a secret
+ * of another stack, and nothing at all for an imported key.
+ */
 function accessTo(
   scope: Construct,
   name: string,
@@ -64,21 +63,26 @@ function accessTo(
   { given, key, removalPolicy, deployed }: ProjectSecretsProps,
 ): readonly Access[] {
   const own = given.get(name);
-  if (own !== undefined && own.secret !== null) return [];
-  const keyArn = own?.keyArn ?? project.secretKeyArn ?? null;
+  const secretKeyArn = own?.keyArn ?? project.secretKeyArn;
+  const keyArns = secretKeyArn === undefined ? [] : [secretKeyArn];
+  if (own !== undefined && own.secret !== null) {
+    const { secretFullArn, secretArn, encryptionKey } = own.secret;
+    const arns = [secretFullArn ?? `${secretArn}-??????`];
+    return [{ arns, keyArns: encryptionKey === undefined ? keyArns : [...keyArns, encryptionKey.keyArn] }];
+  }
   const arn = own?.arn ?? project.secretArn;
-  if (arn !== undefined && arn !== null) return [{ arns: [own?.arn ?? withSuffix(arn)], keyArn }];
+  if (arn !== undefined && arn !== null) return [{ arns: [own?.arn ?? withSuffix(arn)], keyArns }];
   const secretName = project.secretName ?? name;
   const found =
     deployed !== null && Object.hasOwn(deployed.secrets, secretName) ? deployed.secrets[secretName] : undefined;
   if (found !== undefined && found.arn !== null && found.logicalId === null) {
-    return [{ arns: [found.arn], keyArn: found.keyArn }];
+    return [{ arns: [found.arn], keyArns: found.keyArn === null ? [] : [found.keyArn] }];
   }
   const secret = createSecret(scope, name, secretName, key);
   secret.applyRemovalPolicy(removalPolicy);
   // As an earlier version named it: CloudFormation takes another id for another secret.
   if (found !== undefined && found.logicalId !== null) secret.overrideLogicalId(found.logicalId);
-  return [{ arns: [secret.ref], keyArn: null }];
+  return [{ arns: [secret.ref], keyArns: [] }];
 }
 
 /**

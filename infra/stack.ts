@@ -8,6 +8,7 @@ export interface IntegrationGuardStackProps extends StackProps, IntegrationGuard
 
 /** The guard as a stack of its own, whose outputs have plain names. */
 export class IntegrationGuardStack extends Stack {
+  /** The construct. */
   readonly guard: IntegrationGuard;
 
   /** @throws SettingsError with one line per fault of the properties */
@@ -31,6 +32,7 @@ function splitProps(props: IntegrationGuardStackProps): {
   readonly stack: StackProps;
   readonly guard: IntegrationGuardProps;
 } {
+  if (typeof props !== 'object' || props === null) return { stack: {}, guard: props };
   const given = Object.entries(props);
   const isOfStack = ([name]: readonly [string, unknown]) => STACK_PROPS.has(name);
   return {

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { shellWord } from '../guard/model/command-line.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 
@@ -15,7 +16,9 @@ export interface DeployedGuard {
 
 /** Of the settings that a stack carries, what a new deployment could lose. Any version has these. */
 export interface DeployedSettings {
+  /** The listed projects, by name. */
   readonly projects: Readonly<Record<string, DeployedProject>>;
+  /** Whether there is a fleet. */
   readonly hasFleet: boolean;
   /** Name of the table. */
   readonly ledger: string;
@@ -23,12 +26,26 @@ export interface DeployedSettings {
   readonly isLedgerGiven: boolean;
 }
 
+/** A listed project as its stack carries it. */
 export interface DeployedProject {
+  /**
+   * Name of its secret.
+   * @default - the secret was given by ARN, or as an object of CDK
+   */
   readonly secretName?: string | undefined;
+  /**
+   * ARN of its secret.
+   * @default - the secret was given by name, or as an object of CDK
+   */
   readonly secretArn?: string | undefined;
+  /**
+   * Its first name.
+   * @default - it has its first name
+   */
   readonly renamedFrom?: string | undefined;
 }
 
+/** A secret of the stack, or one outside of it that a listed project names. */
 export interface DeployedSecret {
   /** In the stack; null: it is outside of the stack. */
   readonly logicalId: string | null;
@@ -42,9 +59,46 @@ export interface DeployedSecret {
   readonly keyArn: string | null;
 }
 
+const deployedGuard = z.object({
+  stack: z.string(),
+  guard: z.nullable(
+    z.object({
+      projects: z.record(
+        z.string(),
+        z.object({
+          secretName: z.string().optional(),
+          secretArn: z.string().optional(),
+          renamedFrom: z.string().optional(),
+        }),
+      ),
+      hasFleet: z.boolean(),
+      ledger: z.string(),
+      isLedgerGiven: z.boolean(),
+    }),
+  ),
+  secrets: z.record(
+    z.string(),
+    z.object({
+      logicalId: z.nullable(z.string()),
+      isRetained: z.boolean(),
+      arn: z.nullable(z.string()),
+      isDeleted: z.boolean(),
+      keyArn: z.nullable(z.string()),
+    }),
+  ),
+  leftLedgers: z.array(z.string()),
+}) satisfies z.ZodType<DeployedGuard>;
+
+/** It may have been written by hand, or by another version of the command line. */
+export function isDeployedGuard(value: unknown): value is DeployedGuard {
+  return deployedGuard.safeParse(value).success;
+}
+
 /** What a deployment changes that a person should know of beforehand. An error would lose something. */
 export interface Change {
+  /** Of an error the deployment is refused at synthesis. */
   readonly level: 'error' | 'warning' | 'info';
+  /** A sentence, with the remedy. */
   readonly says: string;
 }
 

@@ -13,6 +13,7 @@ const MAX_FAULTS = 100;
 /** The settings do not say what they must; `faults` has one line per fault, each beginning with its path. */
 export class SettingsError extends GuardError {
   override readonly name = 'SettingsError';
+  /** One line each. */
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], source = 'settings') {

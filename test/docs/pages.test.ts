@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isAuditOnly } from '../../functions/guard/model/event.ts';
 import { EVENT_TYPES, runbookSection } from '../../functions/guard/model/event-catalogue.ts';
+import { API_PAGE, apiPage } from './api-page.ts';
 import { EVENTS_PAGE, eventsPage, RUNBOOK_PAGE, runbookPage } from './pages.ts';
 import { SECURITY_PAGE, securityPage } from './security-page.ts';
 
@@ -22,6 +23,12 @@ describe('the pages made from the catalogue of events', () => {
     const alerting = EVENT_TYPES.filter((type) => !isAuditOnly({ type })).map((type) => `## ${runbookSection(type)}`);
     expect(headings.filter((heading) => !heading.startsWith('## alarm-'))).toEqual(alerting);
     expect(new Set(headings).size).toBe(headings.length);
+  });
+});
+
+describe('docs/api.md', () => {
+  it('has the docstrings of what the package exports; if not, run: npm run docs', () => {
+    expect(readFileSync(API_PAGE, 'utf8')).toBe(apiPage());
   });
 });
 

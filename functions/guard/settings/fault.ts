@@ -24,11 +24,20 @@ export function showPath(path: readonly PropertyKey[]): string {
 /** The schema is not as deep, but a file may be. */
 const MAX_DEPTH = 12;
 
-/** A value as JSON; "nothing" when there is none. */
+/** A value as JSON; "nothing" when there is none. A program may also give what JSON has no word for. */
 export function showValue(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const json = JSON.stringify(value) ?? String(value);
+  const json = toJson(value);
   return secretIn(json) === null ? safeText(json, SHOWN_CHARACTERS) : HIDDEN;
+}
+
+function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // A number without end, or an object that contains itself.
+    return typeof value === 'bigint' ? `${value}n` : 'an object that JSON cannot show';
+  }
 }
 
 const HIDDEN = '[redacted]';

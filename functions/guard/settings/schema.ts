@@ -220,7 +220,7 @@ const project = z
     if (given !== 1) {
       context.addIssue({ code: 'custom', path: [], message: 'exactly one of secretName and secretArn', input: given });
     }
-    if (entry.secretKeyArn !== undefined && entry.secretArn === undefined) {
+    if (entry.secretKeyArn !== undefined && entry.secretArn === undefined && entry.secret === undefined) {
       context.addIssue({
         code: 'custom',
         path: ['secretKeyArn'],
@@ -390,6 +390,14 @@ const subscription = z
     error: `exactly one of ${ENDPOINT_KINDS.join(', ')}`,
   });
 
+/** Null: only the construct knows it. */
+function endpointOf(entry: z.output<typeof subscription>) {
+  const kind = ENDPOINT_KINDS.find((each) => entry[each] !== undefined);
+  if (kind === undefined || entry[kind] === IN_STACK) return null;
+  // A channel's fields are in the order of the schema by now.
+  return { kind, key: `${kind} ${JSON.stringify(entry[kind])}` };
+}
+
 const MAX_CHATS = 8;
 
 const settings = z
@@ -420,7 +428,14 @@ const settings = z
       const message = 'at least one project (or "fleet")';
       context.addIssue({ code: 'custom', path: ['projects'], message, input: 'none' });
     }
-    whole.alerts.subscriptions.forEach((entry, index) => {
+    whole.alerts.subscriptions.forEach((entry, index, all) => {
+      const endpoint = endpointOf(entry);
+      const owner = endpoint === null ? index : all.findIndex((other) => endpointOf(other)?.key === endpoint.key);
+      if (endpoint !== null && owner < index) {
+        const message = `an endpoint of its own (AWS takes one subscription of each, and alerts.subscriptions.${owner} has this one)`;
+        const path = ['alerts', 'subscriptions', index, endpoint.kind];
+        context.addIssue({ code: 'custom', path, message, input: entry[endpoint.kind] });
+      }
       entry.projects?.forEach((name, position) => {
         // Which projects a fleet has is not known here.
         if (Object.hasOwn(whole.projects, name) || whole.fleet !== undefined) return;
@@ -436,6 +451,10 @@ const settings = z
   });
 
 export type Settings = z.output<typeof settings>;
+/** A settings document as a person writes it. What `preprocess` takes zod does not know. */
+export type SettingsInput = Omit<z.input<typeof settings>, 'fleet'> & {
+  readonly fleet?: z.input<typeof fleetOfWholePolicies> | undefined;
+};
 export type ProjectSettings = z.output<typeof project>;
 export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;

@@ -289,6 +289,9 @@ const aSubscription = fc
   })
   .map(({ endpoint, rest }) => ({ ...endpoint, ...rest }));
 
+const endpointOf = ({ minSeverity: _, alarms: __, ...endpoint }: Readonly<Record<string, unknown>>) =>
+  JSON.stringify(endpoint);
+
 /** What version 0.1 took, of the forms that can be migrated. */
 const aDocumentOfV1 = fields({
   schedule: maybe(fc.constantFrom('rate(5 minutes)', 'rate(1 day)')),
@@ -316,7 +319,8 @@ const aDocumentOfV1 = fields({
   ),
   alerts: maybe(
     fields({
-      subscriptions: maybe(fc.array(aSubscription, { maxLength: 3 })),
+      // No stack has ever had two of one endpoint.
+      subscriptions: maybe(fc.uniqueArray(aSubscription, { maxLength: 3, selector: endpointOf })),
       runbookUrl: maybe(
         fc.constantFrom('docs/runbook.md', 'https://wiki.example.com?page=guard', 'https://wiki.example.com/a"b'),
       ),

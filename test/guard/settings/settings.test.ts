@@ -91,6 +91,20 @@ describe('settings', () => {
     });
   });
 
+  it.each([
+    ['email', 'ops@example.com'],
+    ['sqs', 'arn:aws:sqs:eu-west-1:123456789012:alerts'],
+    ['slack', { workspaceId: 'T0ABCDEF1', channelId: 'C0ABCDEF1' }],
+  ])('subscribe an endpoint once: %s', (kind, endpoint) => {
+    const faults = faultsOf(alerts({ [kind]: endpoint }, { [kind]: endpoint, minSeverity: 'critical' }));
+    expect(faults).toEqual([
+      expect.stringMatching(
+        new RegExp(`^alerts\\.subscriptions\\.1\\.${kind}: expected an endpoint of its own \\(AWS takes one`),
+      ),
+    ]);
+    expect(faultsOf(alerts({ https: 'https://a.example' }, { https: 'https://b.example' }))).toEqual([]);
+  });
+
   it('have room for eight chat channels', () => {
     const channels = (count: number) => ({
       projects: { production: { secretName: 'qonversion/production' } },

@@ -1,0 +1,385 @@
+import { CfnParameter, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AttributeType, type ITable, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { Role, User } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { describe, expect, it } from 'vitest';
+import { METRICS_SERVICE } from '../../functions/aws/metrics.ts';
+import type { IntegrationGuard } from '../../infra/integration-guard.ts';
+import type { AlertsProps } from '../../infra/props.ts';
+import {
+  addGuard,
+  createApp,
+  createUserStack,
+  grantsOf,
+  resourcesOf,
+  type Statement,
+  show,
+  statementsOf,
+  templateOf,
+  type UserTemplate,
+} from './user-app.ts';
+
+const ACCOUNT = { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } };
+
+/** The statements about a service in the policies of resources of a type. */
+function statementsFor(template: UserTemplate, type: string, service: string): readonly Statement[] {
+  return resourcesOf(template, type).flatMap(([, { Properties }]) => {
+    const policy = (Properties.PolicyDocument ?? Properties.KeyPolicy) as { readonly Statement: readonly Statement[] };
+    return policy.Statement.filter(
+      ({ Principal }) => JSON.stringify(Principal) === JSON.stringify({ Service: service }),
+    );
+  });
+}
+
+function subscriptionsOf(template: UserTemplate): readonly Readonly<Record<string, unknown>>[] {
+  return resourcesOf(template, 'AWS::SNS::Subscription').map(([, { Properties }]) => Properties);
+}
+
+const subscribe = (...subscriptions: NonNullable<AlertsProps['subscriptions']>) => ({ alerts: { subscriptions } });
+
+const aFunction = (stack: Stack) => {
+  const code = Code.fromInline('exports.handler = async () => {}');
+  return new LambdaFunction(stack, 'Fn', { runtime: Runtime.NODEJS_24_X, handler: 'index.handler', code });
+};
+
+describe('a subscribed queue', () => {
+  it('lets the topic send, and its key does', () => {
+    const stack = createUserStack();
+    const encryptionMasterKey = new Key(stack, 'QueueKey');
+    const sqs = new Queue(stack, 'Queue', { encryption: QueueEncryption.KMS, encryptionMasterKey });
+    addGuard(stack, subscribe({ sqs, minSeverity: 'critical', projects: ['production'] }));
+    const template = templateOf(stack);
+    expect(subscriptionsOf(template)).toMatchObject([
+      {
+        Protocol: 'sqs',
+        Endpoint: { 'Fn::GetAtt': [expect.stringMatching(/^Queue/), 'Arn'] },
+        RawMessageDelivery: true,
+        FilterPolicy: { kind: ['event'], severity: ['critical'], project: ['production'] },
+        RedrivePolicy: { deadLetterTargetArn: expect.anything() },
+      },
+    ]);
+    const send = statementsFor(template, 'AWS::SQS::QueuePolicy', 'sns.amazonaws.com');
+    expect(send.map(({ Action, Resource }) => `${String(Action)} on ${show(Resource)}`)).toContain(
+      'sqs:SendMessage on <Queue>',
+    );
+    expect(statementsFor(template, 'AWS::KMS::Key', 'sns.amazonaws.com')).toHaveLength(1);
+  });
+
+  it('may stand in another stack', () => {
+    const app = createApp();
+    const sqs = new Queue(new Stack(app, 'Queues'), 'Queue');
+    const stack = new Stack(app, 'UserStack');
+    addGuard(stack, subscribe({ sqs, alarms: true }));
+    app.synth();
+    expect(subscriptionsOf(templateOf(Stack.of(sqs)))).toHaveLength(2);
+  });
+
+  it('may be given by a token, under an id that does not change from one synthesis to the next', () => {
+    const synthesize = () => {
+      const stack = createUserStack();
+      addGuard(stack, subscribe({ sqs: new CfnParameter(stack, 'QueueArn').valueAsString }));
+      return templateOf(stack);
+    };
+    expect(subscriptionsOf(synthesize())).toMatchObject([{ Protocol: 'sqs', Endpoint: { Ref: 'QueueArn' } }]);
+    expect(Object.keys(synthesize().Resources)).toEqual(Object.keys(synthesize().Resources));
+  });
+});
+
+describe('a subscribed function', () => {
+  it('may be invoked by the topic, beside its other topics of the same id', () => {
+    const stack = createUserStack();
+    const lambda = aFunction(stack);
+    new Topic(stack, 'Topic').addSubscription(new LambdaSubscription(lambda));
+    new Topic(stack, 'AlarmsTopic').addSubscription(new LambdaSubscription(lambda));
+    addGuard(stack, subscribe({ lambda, alarms: true }));
+    const template = templateOf(stack);
+    expect(subscriptionsOf(template)).toHaveLength(4);
+    const permissions = resourcesOf(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => Properties);
+    expect(permissions.map(({ SourceArn }) => show(SourceArn)).sort()).toEqual([
+      '<AlarmsTopic>',
+      '<GuardAlertsAlarmsTopic>',
+      '<GuardAlertsTopic>',
+      '<Topic>',
+    ]);
+  });
+
+  it('may be given by a token, and topics may have the same id', () => {
+    const stack = createUserStack();
+    const [topic, alarmsTopic] = [new Topic(stack, 'Topic'), new Topic(new Stack(stack, 'Nested'), 'Topic')];
+    const subscriptions = [{ lambda: Fn.importValue('Arn'), alarms: true }];
+    addGuard(stack, { alerts: { subscriptions, topic, alarmsTopic } });
+    expect(resourcesOf(templateOf(stack), 'AWS::Lambda::Permission')).toHaveLength(2);
+  });
+
+  it('may be given by a token', () => {
+    const stack = createUserStack();
+    const lambda = new CfnParameter(stack, 'Arn').valueAsString;
+    addGuard(stack, subscribe({ lambda, alarms: true }));
+    const permissions = resourcesOf(templateOf(stack), 'AWS::Lambda::Permission').map(
+      ([, { Properties }]) => Properties,
+    );
+    expect(permissions.map(({ FunctionName, SourceArn }) => `${show(FunctionName)} ${show(SourceArn)}`)).toEqual([
+      '<Arn> <GuardAlertsTopic>',
+      '<Arn> <GuardAlertsAlarmsTopic>',
+    ]);
+  });
+});
+
+describe('topics', () => {
+  it('of one’s own take alerts and alarms, and their keys let the guard in', () => {
+    const stack = createUserStack();
+    const masterKey = new Key(stack, 'TopicKey');
+    const topic = new Topic(stack, 'Mine', { masterKey });
+    const alarmsTopic = new Topic(stack, 'MyAlarms', { masterKey });
+    const guard = addGuard(stack, { alerts: { topic, alarmsTopic, subscriptions: [{ email: 'ops@example.com' }] } });
+    const template = templateOf(stack);
+    expect(resourcesOf(template, 'AWS::SNS::Topic')).toHaveLength(2);
+    expect(guard.alertsTopic).toBe(topic);
+    expect(grantsOf(template, 'GuardPassRole')).toEqual(
+      expect.arrayContaining([
+        'kms:Decrypt on <TopicKey>',
+        'kms:GenerateDataKey on <TopicKey>',
+        'sns:Publish on <Mine>',
+      ]),
+    );
+    const publish = statementsFor(template, 'AWS::SNS::TopicPolicy', 'cloudwatch.amazonaws.com');
+    expect(publish).toMatchObject([{ Action: 'sns:Publish', Condition: ACCOUNT }]);
+    const use = resourcesOf(template, 'AWS::KMS::Key')
+      .filter(([id]) => id.startsWith('TopicKey'))
+      .map(([, { Properties }]) => JSON.stringify(Properties.KeyPolicy));
+    expect(use[0]).toContain('"cloudwatch.amazonaws.com"');
+    expect(subscriptionsOf(template).map(({ TopicArn }) => show(TopicArn))).toEqual(['<Mine>', '<MyAlarms>']);
+  });
+
+  it('that are imported are left as they are', () => {
+    const stack = createUserStack();
+    const arn = 'arn:aws:sns:eu-west-1:123456789012:';
+    addGuard(stack, {
+      alerts: {
+        topic: Topic.fromTopicArn(stack, 'Mine', `${arn}alerts`),
+        alarmsTopic: Topic.fromTopicArn(stack, 'MyAlarms', `${arn}alarms`),
+      },
+    });
+    const template = templateOf(stack);
+    expect(resourcesOf(template, 'AWS::SNS::Topic')).toEqual([]);
+    expect(resourcesOf(template, 'AWS::SNS::TopicPolicy')).toEqual([]);
+    expect(grantsOf(template, 'GuardPassRole')).toContain(`sns:Publish on ${arn}alerts`);
+    for (const [, { Properties }] of resourcesOf(template, 'AWS::CloudWatch::Alarm'))
+      expect(Properties.AlarmActions).toEqual([`${arn}alarms`]);
+  });
+
+  it('of which one is given leave the other to the construct', () => {
+    const stack = createUserStack();
+    addGuard(stack, { alerts: { alarmsTopic: new Topic(stack, 'MyAlarms') } });
+    expect(resourcesOf(templateOf(stack), 'AWS::SNS::Topic')).toHaveLength(2);
+  });
+});
+
+describe('a key', () => {
+  const uses = (template: UserTemplate) =>
+    resourcesOf(template, 'AWS::KMS::Key').map(([id, { Properties }]) => {
+      const { Statement } = Properties.KeyPolicy as { readonly Statement: readonly Statement[] };
+      return [id.replace(/[0-9A-F]{8}$/, ''), Statement.flatMap(({ Sid }) => Sid ?? [])];
+    });
+
+  it('of one’s own is used for everything, and lets alarms and logs use it', () => {
+    const stack = createUserStack();
+    addGuard(stack, { encryptionKey: new Key(stack, 'Mine') });
+    const template = templateOf(stack);
+    expect(uses(template)).toEqual([['Mine', ['AlarmsPublishToEncryptedTopic', 'LogsOfTheGuard']]]);
+    for (const [, { Properties }] of resourcesOf(template, 'AWS::Logs::LogGroup'))
+      expect(show(Properties.KmsKeyId)).toBe('<Mine>');
+    expect(grantsOf(template, 'GuardPassRole')).toContain('kms:Decrypt on <Mine>');
+  });
+
+  it('of one’s own is shared by two guards without saying anything twice', () => {
+    const app = createApp();
+    const encryptionKey = new Key(new Stack(app, 'Keys'), 'Mine');
+    for (const name of ['One', 'Two']) addGuard(new Stack(app, name), { encryptionKey });
+    app.synth();
+    expect(uses(templateOf(Stack.of(encryptionKey)))).toEqual([
+      ['Mine', ['AlarmsPublishToEncryptedTopic', 'LogsOfTheGuard']],
+    ]);
+  });
+
+  it('that is imported is used as it is', () => {
+    const stack = createUserStack();
+    const arn = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000';
+    addGuard(stack, { encryptionKey: Key.fromKeyArn(stack, 'Mine', arn) });
+    const template = templateOf(stack);
+    expect(uses(template)).toEqual([]);
+    expect(grantsOf(template, 'GuardPanelRole')).toContain(`kms:Decrypt on ${arn}`);
+    const byArn = createUserStack();
+    addGuard(byArn, { encryptionKeyArn: arn });
+    expect(uses(templateOf(byArn))).toEqual([]);
+  });
+});
+
+const TABLE = {
+  partitionKey: { name: 'project', type: AttributeType.STRING },
+  sortKey: { name: 'item', type: AttributeType.STRING },
+};
+
+describe('a ledger', () => {
+  it('of one’s own is used, with its key', () => {
+    const stack = createUserStack();
+    const encryptionKey = new Key(stack, 'TableKey');
+    const encryption = TableEncryption.CUSTOMER_MANAGED;
+    const ledgerTable = new Table(stack, 'Mine', { ...TABLE, encryption, encryptionKey }) as ITable;
+    addGuard(stack, { ledgerTable });
+    const template = templateOf(stack);
+    expect(resourcesOf(template, 'AWS::DynamoDB::Table')).toHaveLength(1);
+    for (const role of ['GuardPassRole', 'GuardActRole', 'GuardPanelRole']) {
+      expect(grantsOf(template, role)).toContain('dynamodb:Query on <Mine>');
+      expect(grantsOf(template, role)).toContain('kms:Decrypt on <TableKey>');
+    }
+    expect(grantsOf(template, 'GuardPanelRole')).not.toContain('dynamodb:PutItem on <Mine>');
+  });
+
+  it('that an earlier deployment left is found by its name', () => {
+    const stack = createUserStack();
+    addGuard(stack, { ledgerTableName: 'guard-ledger' });
+    const template = templateOf(stack);
+    expect(resourcesOf(template, 'AWS::DynamoDB::Table')).toEqual([]);
+    const arn = 'arn:<Partition>:dynamodb:<Region>:<AccountId>:table/guard-ledger';
+    expect(grantsOf(template, 'GuardPassRole')).toContain(`dynamodb:PutItem on ${arn}`);
+  });
+});
+
+describe('a dead-letter queue', () => {
+  it('of one’s own takes what schedules and topics cannot deliver, and its key lets them', () => {
+    const stack = createUserStack();
+    const encryptionMasterKey = new Key(stack, 'QueueKey');
+    const deadLetterQueue = new Queue(stack, 'Dead', { encryption: QueueEncryption.KMS, encryptionMasterKey });
+    addGuard(stack, { deadLetterQueue, ...subscribe({ email: 'ops@example.com' }) });
+    const template = templateOf(stack);
+    expect(resourcesOf(template, 'AWS::SQS::Queue')).toHaveLength(1);
+    expect(statementsFor(template, 'AWS::KMS::Key', 'sns.amazonaws.com')).toMatchObject([{ Condition: ACCOUNT }]);
+    const [, scheduler] =
+      resourcesOf(template, 'AWS::IAM::Role').find(([id]) => id.startsWith('GuardSchedulerRole')) ?? [];
+    expect(JSON.stringify(scheduler?.Properties.Policies)).toMatch(/"kms:GenerateDataKey".*QueueKey/);
+  });
+
+  it('that is imported is used as it is', () => {
+    const stack = createUserStack();
+    const arn = 'arn:aws:sqs:eu-west-1:123456789012:dead';
+    addGuard(stack, { deadLetterQueue: Queue.fromQueueArn(stack, 'Dead', arn) });
+    const template = templateOf(stack);
+    expect(resourcesOf(template, 'AWS::SQS::Queue')).toEqual([]);
+    for (const [, { Properties }] of resourcesOf(template, 'AWS::Scheduler::Schedule'))
+      expect(Properties.Target).toMatchObject({ DeadLetterConfig: { Arn: arn } });
+  });
+});
+
+describe('the removal policy', () => {
+  it.each([
+    [RemovalPolicy.RETAIN, 'Retain'],
+    [RemovalPolicy.DESTROY, 'Delete'],
+    [RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, 'RetainExceptOnCreate'],
+  ])('%s is that of the ledger, the key and the secrets', (removalPolicy, deletion) => {
+    const stack = createUserStack();
+    addGuard(stack, { removalPolicy });
+    const template = templateOf(stack);
+    for (const type of ['AWS::DynamoDB::Table', 'AWS::KMS::Key', 'AWS::SecretsManager::Secret'])
+      expect(resourcesOf(template, type).map(([, { DeletionPolicy }]) => DeletionPolicy)).toEqual([deletion]);
+  });
+});
+
+const IN_REGION = '<Region>:<AccountId>';
+const VIEW = [
+  `cloudwatch:GetDashboard on arn:<Partition>:cloudwatch::<AccountId>:dashboard/UserStack-<Region>*`,
+  'lambda:InvokeFunction on <GuardPanel>',
+  'lambda:InvokeFunction on <GuardPanel>:*',
+];
+const FLEET_ARN = `arn:<Partition>:secretsmanager:${IN_REGION}:secret:q/*`;
+const GRANTS: Readonly<Record<'grantView' | 'grantOperate' | 'grantCommandLine' | 'grantRun', readonly string[]>> = {
+  grantView: VIEW,
+  grantOperate: [...VIEW, 'lambda:InvokeFunction on <GuardAct>', 'lambda:InvokeFunction on <GuardAct>:*'],
+  grantCommandLine: [
+    `cloudformation:DescribeStacks on arn:<Partition>:cloudformation:${IN_REGION}:stack/UserStack/*`,
+    `cloudformation:GetTemplate on arn:<Partition>:cloudformation:${IN_REGION}:stack/UserStack/*`,
+    'dynamodb:BatchWriteItem on <GuardLedger>',
+    'dynamodb:PutItem on <GuardLedger>',
+    'dynamodb:Query on <GuardLedger>',
+    'kms:Decrypt on <GuardKey>',
+    'kms:GenerateDataKey on <GuardKey>',
+    `secretsmanager:DescribeSecret on ${FLEET_ARN}`,
+    `secretsmanager:GetSecretValue on ${FLEET_ARN}`,
+    'secretsmanager:GetSecretValue on <GuardSecretqonversionproduction>',
+    'secretsmanager:ListSecrets on *',
+    'sns:Publish on <GuardAlertsTopic>',
+  ],
+  grantRun: [
+    'lambda:InvokeFunction on <GuardFleetPass>',
+    'lambda:InvokeFunction on <GuardFleetPass>:*',
+    'lambda:InvokeFunction on <GuardPass>',
+    'lambda:InvokeFunction on <GuardPass>:*',
+  ],
+};
+
+describe.each(Object.entries(GRANTS) as readonly (readonly [keyof typeof GRANTS, readonly string[]])[])(
+  '%s',
+  (grant, expected) => {
+    it.each([
+      ['an imported role', (stack: Stack) => Role.fromRoleName(stack, 'Grantee', 'operators'), 'operators'],
+      ['a user', (stack: Stack) => new User(stack, 'Grantee'), 'Grantee'],
+    ])('gives %s exactly these actions on these resources', (_who, granteeOf, principal) => {
+      const stack = createUserStack();
+      const guard = addGuard(stack, { fleet: { secretNamePrefix: 'q/' } });
+      guard[grant](granteeOf(stack));
+      const template = templateOf(stack);
+      const grants = grantsOf(template, principal).map((each) =>
+        each.replace(/Secretqonversionproduction[0-9a-f]+>/, 'Secretqonversionproduction>'),
+      );
+      expect(grants).toEqual([...expected].sort());
+      // Without the tag a secret is none of the guard's.
+      for (const { Action, Condition } of statementsOf(template, principal))
+        if (String(Action).includes('DescribeSecret'))
+          expect(Condition).toEqual({ Null: { 'aws:ResourceTag/integration-guard:project': 'false' } });
+    });
+  },
+);
+
+describe('grants without a fleet', () => {
+  it('list no secrets', () => {
+    const stack = createUserStack();
+    addGuard(stack).grantCommandLine(Role.fromRoleName(stack, 'Grantee', 'operators'));
+    const grants = grantsOf(templateOf(stack), 'operators');
+    expect(grants.filter((each) => each.includes('ListSecrets') || each.includes('DescribeSecret'))).toEqual([]);
+  });
+});
+
+describe('metrics', () => {
+  const of = (make: (guard: IntegrationGuard) => object) => {
+    const stack = createUserStack();
+    return make(addGuard(stack));
+  };
+  it.each([
+    ['metricPaused', 'IntegrationsPaused', 'Maximum'],
+    ['metricTrips', 'Trips', 'Sum'],
+    ['metricPassesSucceeded', 'PassesSucceeded', 'Sum'],
+  ] as const)('%s is %s of a project', (name, metricName, statistic) => {
+    expect(of((guard) => guard[name]('production'))).toMatchObject({
+      namespace: 'IntegrationGuard',
+      metricName,
+      statistic,
+    });
+    expect(of((guard) => guard[name]('production', { period: Duration.hours(1), statistic: 'Average' }))).toMatchObject(
+      {
+        period: Duration.hours(1),
+        statistic: 'Average',
+      },
+    );
+  });
+
+  it('have the dimensions that the guard writes', () => {
+    expect(of((guard) => guard.metric('alertsDelivered', 'production'))).toMatchObject({
+      metricName: 'AlertsDelivered',
+      dimensions: { service: METRICS_SERVICE, project: 'production' },
+    });
+  });
+});

@@ -1,0 +1,71 @@
+import { fullDiff, ResourceImpact, type TemplateDiff } from '@aws-cdk/cloudformation-diff';
+import { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import type { DeployedGuard } from '../../functions/deployed/deployed-guard.ts';
+import { createStack, RICH_SETTINGS } from '../infra/synthesize.ts';
+import v1 from './template-v1.json' with { type: 'json' };
+
+/**
+ * What CloudFormation does to the resources of a stack of version 0.1 when this version is deployed over it. `template-v1.json` is
+ * the template that version 0.1 (commit 6abfc23) makes of these settings, which both versions take; hashes of assets are scrubbed.
+ */
+
+const SETTINGS = { ...RICH_SETTINGS, fleet: { secretNamePrefix: 'fleet/' } };
+
+/** As `readDeployedGuard` finds a stack of version 0.1. */
+const DEPLOYED: DeployedGuard = {
+  stack: 'IntegrationGuard',
+  guard: { projects: SETTINGS.projects, hasFleet: true, ledger: 'ledger', isLedgerGiven: false },
+  secrets: {
+    'qonversion/production': {
+      logicalId: 'GuardSecretOfproduction706D390E',
+      // Version 0.1 kept no secret.
+      isRetained: false,
+      isDeleted: false,
+      arn: null,
+      keyArn: null,
+    },
+  },
+  leftLedgers: [],
+};
+
+function update(deployed: DeployedGuard | undefined): TemplateDiff {
+  const next = Template.fromStack(createStack({ ...SETTINGS, deployed }).stack).toJSON();
+  return fullDiff(v1, JSON.parse(JSON.stringify(next).replace(/[a-f0-9]{64}/g, 'ASSET-HASH')));
+}
+
+/** "IMPACT TYPE ID" of every resource that is not merely left or updated in place. */
+function impactOf({ resources }: TemplateDiff): readonly string[] {
+  const found: string[] = [];
+  resources.forEachDifference((id, { changeImpact, oldResourceType, newResourceType }) => {
+    if (changeImpact === ResourceImpact.NO_CHANGE || changeImpact === ResourceImpact.WILL_UPDATE) return;
+    found.push(`${changeImpact} ${oldResourceType ?? newResourceType} ${id}`);
+  });
+  return found.sort();
+}
+
+describe('a stack of version 0.1 that this version is deployed over', () => {
+  it('loses nothing and has nothing replaced', () => {
+    expect(impactOf(update(DEPLOYED))).toEqual([]);
+  });
+
+  it('would get another secret for each project that has one, if nobody looked at what is deployed', () => {
+    expect(impactOf(update(undefined))).toEqual([
+      'WILL_CREATE AWS::SecretsManager::Secret GuardSecretqonversionproduction3a32e277122B16D5',
+      'WILL_DESTROY AWS::SecretsManager::Secret GuardSecretOfproduction706D390E',
+    ]);
+  });
+
+  it('keeps the secret from now on', () => {
+    const { resources } = update(DEPLOYED);
+    expect(resources.get('GuardSecretOfproduction706D390E').newValue).toMatchObject({ DeletionPolicy: 'Retain' });
+  });
+
+  it('keeps every output by its name', () => {
+    const removed: string[] = [];
+    update(DEPLOYED).outputs.forEachDifference((name, { newValue }) => {
+      if (newValue === undefined) removed.push(name);
+    });
+    expect(removed).toEqual([]);
+  });
+});
