@@ -1,8 +1,8 @@
 /** The files that `init` writes. */
 
-/** What the guard's package needs beside it. A test compares these ranges with its own package.json. */
+/** What a new app installs beside the package: what the guard is developed with. A test compares these ranges with its own package.json. */
 const CDK_LIB = '^2.276.0';
-const CONSTRUCTS = '^10.0.0';
+const CONSTRUCTS = '^10.8.1';
 const CDK_CLI = '^2.1148.1';
 const NODE = '>=22';
 

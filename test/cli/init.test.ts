@@ -119,7 +119,11 @@ describe('integration-guard init in a folder without a CDK app', () => {
       name: 'qonversion-guard',
       private: true,
       scripts: { synth: 'cdk synth --quiet', diff: 'cdk diff', deploy: 'cdk deploy' },
-      dependencies: { ...own.peerDependencies, 'integration-guard': `^${VERSION}` },
+      dependencies: {
+        'aws-cdk-lib': own.devDependencies['aws-cdk-lib'],
+        constructs: own.devDependencies.constructs,
+        'integration-guard': `^${VERSION}`,
+      },
       devDependencies: { 'aws-cdk': own.devDependencies['aws-cdk'].replace('~', '^') },
       engines: own.engines,
     });

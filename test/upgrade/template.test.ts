@@ -58,7 +58,9 @@ describe('a stack of version 0.1 that this version is deployed over', () => {
 
   it('keeps the secret from now on', () => {
     const { resources } = update(DEPLOYED);
-    expect(resources.get('GuardSecretOfproduction706D390E').newValue).toMatchObject({ DeletionPolicy: 'Retain' });
+    expect(resources.get('GuardSecretOfproduction706D390E').newValue).toMatchObject({
+      DeletionPolicy: 'RetainExceptOnCreate',
+    });
   });
 
   it('keeps every output by its name', () => {
