@@ -124,9 +124,9 @@ export class Alerts extends Construct {
         ? { kind: given.kind, endpoint: given.target }
         : endpointOf(settings);
     const common = { protocol: PROTOCOL[kind], endpoint, deadLetterQueue: this.#props.deadLetters };
-    // A token's text differs from one synthesis to the next; what it resolves to does not.
-    const id = given === undefined ? settings : { ...settings, [kind]: Stack.of(this).resolve(endpoint) };
-    const name = stableName(kind, id);
+    // SNS knows a subscription by its endpoint, so nothing else is in the id: another filter is no other subscription. A token's text
+    // differs from one synthesis to the next; what it resolves to does not.
+    const name = stableName(kind, Stack.of(this).resolve(endpoint));
     new Subscription(this, name, {
       ...common,
       topic: this.topic,
@@ -211,8 +211,8 @@ function letUse(key: IKey | undefined, service: string, sid: string, conditions:
 }
 
 /** A name that stays the same when other subscriptions come and go. */
-function stableName(kind: string, settings: object): string {
-  return `${kind}-${createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 8)}`;
+function stableName(kind: string, endpoint: unknown): string {
+  return `${kind}-${createHash('sha256').update(JSON.stringify(endpoint)).digest('hex').slice(0, 8)}`;
 }
 
 /** The filter policy that fits a subscription; at most five keys, of which three are used. */

@@ -9,7 +9,6 @@ export type {
 } from '../functions/deployed/deployed-guard.ts';
 export { SettingsError } from '../functions/guard/errors.ts';
 export { VERSION } from '../functions/guard/version.ts';
-export type { Fleet } from './fleet.ts';
 export { type GuardMetric, IntegrationGuard } from './integration-guard.ts';
 export { type LoadedSettings, loadSettings } from './load-settings.ts';
 export type {
@@ -17,6 +16,7 @@ export type {
   BlastRadiusProps,
   FleetPolicyProps,
   FleetProps,
+  GuardFleet,
   IntegrationGuardProps,
   LowTrafficProps,
   ManualRecoveryProps,

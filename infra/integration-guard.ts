@@ -10,10 +10,10 @@ import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { PassEnvironment } from '../functions/aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
-import { findChanges } from '../functions/deployed/deployed-guard.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
+import { announceChanges, checkDeployedStack, keepSubscriptionIds } from './changes.ts';
 import { GuardDashboard } from './dashboard.ts';
 import { dashboardAddress } from './dashboard-address.ts';
 import { Fleet, grantTaggedSecrets } from './fleet.ts';
@@ -21,7 +21,7 @@ import { createGuardFunction } from './guard-function.ts';
 import { Monitoring } from './monitoring.ts';
 import { acknowledge } from './nag-suppressions.ts';
 import { addOutputs } from './outputs.ts';
-import type { IntegrationGuardProps } from './props.ts';
+import type { GuardFleet, IntegrationGuardProps } from './props.ts';
 import { type GivenProps, readProps } from './read-props.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 import { ProjectSecrets } from './secrets.ts';
@@ -44,7 +44,7 @@ export class IntegrationGuard extends Construct {
   /** Runs passes over listed projects; null when there is only a fleet. */
   readonly passFunction: LambdaFunction | null;
   /** The state machine of the fleet and its pass function; null when projects are only listed. */
-  readonly fleet: Fleet | null;
+  readonly fleet: GuardFleet | null;
   /** Draws the control panel. */
   readonly panelFunction: LambdaFunction;
   /** Does what the control panel's buttons say. */
@@ -66,6 +66,7 @@ export class IntegrationGuard extends Construct {
 
   readonly #chatTopicArns: readonly string[];
   readonly #secrets: ProjectSecrets;
+  readonly #fleet: Fleet | null;
 
   /** @throws SettingsError with one line per fault of the properties */
   constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
@@ -74,6 +75,7 @@ export class IntegrationGuard extends Construct {
     refuseSecond(this, stack);
     const given = readProps(props, this.node.path);
     const { settings } = given;
+    if (props.deployed !== undefined) checkDeployedStack(this, props.deployed);
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 
     this.key =
@@ -163,13 +165,14 @@ export class IntegrationGuard extends Construct {
       for (const reader of [this.passFunction, this.actFunction, this.panelFunction]) this.#secrets.grantRead(reader);
       schedulePasses(this, projects, minutes, this.passFunction);
     }
-    this.fleet = settings.fleet === undefined ? null : this.createFleet(given, environment, minutes);
+    this.#fleet = settings.fleet === undefined ? null : this.createFleet(given, environment, minutes);
+    this.fleet = this.#fleet;
 
     const panel = dashboardAddress(this, this.dashboardName);
     const runbook = settings.alerts.runbookUrl ?? null;
     const about = {
       passFunction: this.passFunction,
-      fleet: this.fleet,
+      fleet: this.#fleet,
       deadLetters: this.deadLetters,
       projects,
       runbook,
@@ -190,7 +193,7 @@ export class IntegrationGuard extends Construct {
       alerts,
       monitoring,
     });
-    acknowledge(this, this.fleet);
+    acknowledge(this, this.#fleet);
 
     this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#secrets);
     // The command line works with the settings that are deployed, not with those of the folder it runs in.
@@ -205,11 +208,9 @@ export class IntegrationGuard extends Construct {
       Annotations.of(this).addWarningV2('integration-guard:no-subscription', says);
     }
     if (props.deployed !== undefined) {
-      for (const { level, says } of findChanges(props.deployed, settings)) {
-        if (level === 'error') Annotations.of(this).addError(says);
-        else if (level === 'warning') Annotations.of(this).addWarningV2('integration-guard:change', says);
-        else Annotations.of(this).addInfo(says);
-      }
+      const { deployed } = props;
+      keepSubscriptionIds(this, deployed);
+      announceChanges(this, { deployed, settings, ledgerTableName: this.ledger.tableName, removalPolicy });
     }
   }
 
@@ -236,8 +237,8 @@ export class IntegrationGuard extends Construct {
     const stack = Stack.of(this);
     this.grantPass(grantee);
     this.#secrets.grantRead(grantee);
-    if (this.fleet !== null) {
-      grantTaggedSecrets(this, this.fleet.settings, this.fleet.secretKeyArn, [grantee]);
+    if (this.#fleet !== null) {
+      grantTaggedSecrets(this, this.#fleet.settings, this.#fleet.secretKeyArn, [grantee]);
       // `projects` lists the fleet. The action knows no resource to be limited to.
       grantee.grantPrincipal.addToPrincipalPolicy(
         new PolicyStatement({ actions: ['secretsmanager:ListSecrets'], resources: ['*'] }),

@@ -9,7 +9,7 @@ import type { ChatTopic } from '../functions/aws/environment.ts';
 import { fillSecretCommand } from '../functions/aws/secret.ts';
 import type { ProjectSettings } from '../functions/guard/settings/schema.ts';
 import { secretArnOutput } from '../functions/guard/settings/types.ts';
-import type { Fleet } from './fleet.ts';
+import type { GuardFleet } from './props.ts';
 import type { ProjectSecrets } from './secrets.ts';
 
 interface Guard extends Construct {
@@ -17,7 +17,7 @@ interface Guard extends Construct {
   readonly alarmsTopic: ITopic;
   readonly ledger: ITable;
   readonly passFunction: LambdaFunction | null;
-  readonly fleet: Fleet | null;
+  readonly fleet: GuardFleet | null;
   readonly dashboardName: string;
   readonly panelFunction: LambdaFunction;
   readonly actFunction: LambdaFunction;

@@ -1,11 +1,14 @@
-import { cpSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Our own files beside the construct in the package, which the build put there: whoever installs it needs no bundler. */
 
 /** Puts the code of the functions into a folder. */
 export function writeFunctions(folder: string): void {
-  cpSync(fileURLToPath(new URL('./lambda', import.meta.url)), folder, { recursive: true });
+  const own = fileURLToPath(new URL('./lambda', import.meta.url));
+  // One by one: the package may lie in an archive (Yarn), of which `cpSync` knows nothing.
+  for (const name of readdirSync(own)) writeFileSync(join(folder, name), readFileSync(join(own, name)));
 }
 
 /** The command line, as a file that Node runs. */

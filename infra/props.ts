@@ -5,6 +5,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
 
 /**
@@ -489,4 +490,12 @@ export interface OverrideProps {
    * @default - as in the policy
    */
   readonly recovery?: RecoveryProps;
+}
+
+/** What a guard has for its fleet. */
+export interface GuardFleet {
+  /** Runs a pass over one project of the fleet. */
+  readonly passFunction: IFunction;
+  /** Starts a pass for every project of the fleet. */
+  readonly stateMachine: IStateMachine;
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { COMMAND_LINE } from '#own-files';
 import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
-import { describeError } from '../functions/guard/errors.ts';
+import { describeError, SettingsError } from '../functions/guard/errors.ts';
 import type { ProjectProps } from './props.ts';
 
 const run = promisify(execFile);
@@ -29,8 +29,9 @@ const TIME_LIMIT_MS = 30_000;
 /**
  * Reads what is deployed already, for the property `deployed`. It takes the permissions `cloudformation:DescribeStacks`,
  * `cloudformation:GetTemplate`, `secretsmanager:DescribeSecret` and `dynamodb:ListTables`.
- * @returns undefined when the CDK CLI has no credentials for that account, so that nothing can be looked at. When AWS refuses, too:
- * then a sentence on standard error says so
+ * @returns undefined when the CDK CLI has no credentials, so that nothing can be deployed either, and when the environment variable
+ * GUARD_UNCHECKED is set
+ * @throws SettingsError when it cannot be read: a deployment that looks at nothing could delete what it does not know of
  * @example
  * const projects = { production: { secretName: 'qonversion/production' } };
  * const deployed = await readDeployedGuard({ stackName: 'Payments', projects });
@@ -42,11 +43,19 @@ export async function readDeployedGuard({
   env = {},
 }: ReadDeployedGuardOptions): Promise<DeployedGuard | undefined> {
   // The CDK CLI sets both when it has credentials.
-  const { CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region } = process.env;
-  if (account === undefined || region === undefined) return undefined;
-  if (env.account !== undefined && env.account !== account) return undefined;
+  const { CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region, GUARD_UNCHECKED: unchecked = '' } = process.env;
+  if (account === undefined || region === undefined || unchecked !== '') return undefined;
+  const refuse = (reason: string) =>
+    new SettingsError(
+      [
+        `what is deployed cannot be looked at (${reason}), and a deployment could delete what it does not know of. To deploy all the same, set GUARD_UNCHECKED=1`,
+      ],
+      `stack ${stackName}`,
+    );
+  const target = env.account ?? account;
+  if (target !== account) throw refuse(`it is in account ${target}, and the CDK CLI has credentials for ${account}`);
   const names = Object.values(projects).flatMap(({ secretName }) => secretName ?? []);
-  const args = ['deployed', '--json', '--stack', stackName, '--account', account, ...names];
+  const args = ['deployed', '--json', '--stack', stackName, '--account', account, '--', ...names];
   try {
     const { stdout } = await run(process.execPath, [COMMAND_LINE, ...args], {
       timeout: TIME_LIMIT_MS,
@@ -55,10 +64,7 @@ export async function readDeployedGuard({
     });
     return JSON.parse(stdout) as DeployedGuard;
   } catch (error) {
-    console.error(
-      `Integration Guard: what is deployed could not be looked at, so this synthesis does not warn of what it would lose (${reasonOf(error)})`,
-    );
-    return undefined;
+    throw refuse(reasonOf(error));
   }
 }
 

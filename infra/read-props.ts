@@ -76,6 +76,13 @@ export function readProps(props: IntegrationGuardProps, source: string): GivenPr
   return unlessTooDeep(source, () => new PropsReader(source).read(props));
 }
 
+function isDuration(value: unknown): value is Duration {
+  return (
+    value instanceof Duration ||
+    (typeof value === 'object' && value !== null && value.constructor.name === 'Duration' && 'toMinutes' in value)
+  );
+}
+
 class PropsReader {
   readonly #source: string;
   /** Paths as a sentence shows them, each with its fault. */
@@ -152,7 +159,8 @@ class PropsReader {
 
   /** "rate(5 minutes)"; anything else but whole minutes is left to the schema to refuse. */
   private schedule(schedule: unknown): unknown {
-    if (!(schedule instanceof Duration)) return schedule;
+    // An app may have two copies of CDK.
+    if (!isDuration(schedule)) return schedule;
     if (schedule.isUnresolved()) {
       this.fault(['schedule'], TOKEN);
       return null;

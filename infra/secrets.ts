@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -71,7 +71,7 @@ function accessTo(
     return [{ arns, keyArns: encryptionKey === undefined ? keyArns : [...keyArns, encryptionKey.keyArn] }];
   }
   const arn = own?.arn ?? project.secretArn;
-  if (arn !== undefined && arn !== null) return [{ arns: [own?.arn ?? withSuffix(arn)], keyArns }];
+  if (arn !== undefined && arn !== null) return [{ arns: withSuffix(arn), keyArns }];
   const secretName = project.secretName ?? name;
   const found =
     deployed !== null && Object.hasOwn(deployed.secrets, secretName) ? deployed.secrets[secretName] : undefined;
@@ -99,7 +99,14 @@ function createSecret(scope: Construct, project: string, secretName: string, key
   });
 }
 
-/** Secrets Manager appends six characters to a secret's name; an ARN without them names the secret of any suffix. */
-function withSuffix(secretArn: string): string {
-  return /-[A-Za-z0-9]{6}$/.test(secretArn) ? secretArn : `${secretArn}-??????`;
+/**
+ * Secrets Manager appends six characters to a secret's name; an ARN without them names the secret of any suffix. The end of a name
+ * such as "prod-mobile" looks like one: then both are meant.
+ */
+function withSuffix(secretArn: string): readonly string[] {
+  // A reference to a resource is its whole ARN; of a text that only has references in it the end is known.
+  if (Token.isUnresolved(secretArn) && secretArn.endsWith('}')) return [secretArn];
+  const suffix = /-([A-Za-z0-9]{6})$/.exec(secretArn)?.[1];
+  const anySuffix = `${secretArn}-??????`;
+  return suffix === undefined ? [anySuffix] : /^[a-z]+$/.test(suffix) ? [secretArn, anySuffix] : [secretArn];
 }

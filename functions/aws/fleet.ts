@@ -66,7 +66,7 @@ export function createFleetDirectory(
               : `"${secretName}", with the tag ${PROJECT_TAG}`
           }, and not the secret of a listed project${detail}`,
         );
-      if (secretName === null || Object.hasOwn(projects, project)) throw missing();
+      if (secretName === null || isTaken(projects, project)) throw missing();
       const now = clock.now().getTime();
       const known = found.get(project);
       const tags =
@@ -76,6 +76,11 @@ export function createFleetDirectory(
       return { secretName, ...choosePolicy(fleet, project, tags) };
     },
   };
+}
+
+/** Whether a listed project has the name, or had it: the ledger goes on under the first. */
+export function isTaken(projects: Settings['projects'], name: string): boolean {
+  return Object.hasOwn(projects, name) || Object.values(projects).some(({ renamedFrom }) => renamedFrom === name);
 }
 
 /** A listed project's secret would be guarded twice, by two ledgers. It may be listed by its name, or its ARN with or without suffix. */

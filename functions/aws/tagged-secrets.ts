@@ -3,7 +3,7 @@ import { describeError } from '../guard/errors.ts';
 import { choosePolicy, PROJECT_TAG, projectOf } from '../guard/settings/fleet.ts';
 import type { FleetSettings, Policy, Settings } from '../guard/settings/schema.ts';
 import { secretIdOf } from '../guard/settings/types.ts';
-import { isListed, tagsOf } from './fleet.ts';
+import { isListed, isTaken, tagsOf } from './fleet.ts';
 
 /** A secret with the tag, and what the guard makes of it. */
 export interface TaggedSecret {
@@ -32,7 +32,8 @@ export async function listTaggedSecrets(
       const none = (because: string) => ({ secretName, project: null, policy: null, because });
       const project = projectOf(fleet, secretName);
       if (project === null) found.push(none(`its name does not begin with "${fleet.secretNamePrefix}"`));
-      else if (Object.hasOwn(projects, project)) found.push(none(`a project "${project}" is listed in the settings`));
+      else if (isTaken(projects, project))
+        found.push(none(`a project "${project}" is listed in the settings, or was before it was renamed`));
       else if (isListed(listed, secretName, ARN)) found.push(none('it is the secret of a project that is listed'));
       else found.push({ secretName, project, ...tryPolicy(() => choosePolicy(fleet, project, tags)) });
     }

@@ -1,4 +1,5 @@
-import { type Change, findChanges } from '../deployed/deployed-guard.ts';
+import type { Change } from '../deployed/deployed-guard.ts';
+import { findChanges } from '../deployed/find-changes.ts';
 import { readDeployed } from '../deployed/read-deployed.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 
@@ -6,6 +7,11 @@ import { readSettingsFile } from '../local/settings-file.ts';
 export interface Changes {
   readonly stack: string;
   readonly settings: string;
+  /** Where the stack was looked for. */
+  readonly account: string;
+  readonly region: string;
+  /** Whether there is such a stack, with a guard. */
+  readonly isDeployed: boolean;
   readonly changes: readonly Change[];
 }
 
@@ -16,5 +22,7 @@ export interface Changes {
 export async function readChanges(stack: string, file: string): Promise<Changes> {
   const next = readSettingsFile(file);
   const names = Object.values(next.projects).flatMap(({ secretName }) => secretName ?? []);
-  return { stack, settings: file, changes: findChanges(await readDeployed(stack, names, null), next) };
+  const deployed = await readDeployed(stack, names, null);
+  const { account, region, guard } = deployed;
+  return { stack, settings: file, account, region, isDeployed: guard !== null, changes: findChanges(deployed, next) };
 }

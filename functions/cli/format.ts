@@ -236,19 +236,24 @@ export function formatFindings(findings: readonly Finding[], width: number): str
 }
 
 /** What a deployment would change, errors first. */
-export function formatChanges({ stack, settings, changes }: Changes, width: number): string {
-  if (changes.length === 0)
-    return `Deploying ${settings} to ${safeText(stack, MAX_LINE_LENGTH)} loses nothing and leaves nothing behind.`;
+export function formatChanges({ changes, ...about }: Changes, width: number): string {
+  const [stack, place] = [about.stack, `account ${about.account}, ${about.region}`].map((text) =>
+    safeText(text, MAX_LINE_LENGTH),
+  );
+  const head = about.isDeployed
+    ? `What deploying ${about.settings} changes in stack ${stack} (${place}):`
+    : `No stack ${stack} with a guard is in ${place}: deploying ${about.settings} would be its first deployment.`;
+  if (changes.length === 0) return about.isDeployed ? `${head} nothing is lost or left behind.` : head;
   const level = { error: 'red', warning: 'yellow', info: 'green' } as const;
   const inOrder = (['error', 'warning', 'info'] as const).flatMap((each) =>
     changes.filter((change) => change.level === each),
   );
-  return table(
+  return `${head}\n${table(
     ['', 'CHANGE'],
     inOrder.map((change) => [paint(level[change.level], change.level), safeText(change.says, MAX_LINE_LENGTH)]),
     width,
     1,
-  );
+  )}`;
 }
 
 /** Every project with its policy, and secrets that have the fleet's tag and are no project. */

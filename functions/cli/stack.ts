@@ -41,7 +41,7 @@ export async function findStack(name: string): Promise<DeployedStack> {
       client.send(new GetTemplateCommand({ StackName: name })),
     ]);
     const [stack] = described.Stacks ?? [];
-    const body = templateMetadata.safeParse(JSON.parse(template.TemplateBody ?? 'null'));
+    const body = templateMetadata.safeParse(parseJson(template.TemplateBody));
     if (stack === undefined || !body.success) throw new GuardError(`stack "${name}" is not a stack of this guard`);
     const { Settings, Version = null, Outputs } = body.data.Metadata.IntegrationGuard;
     const output = outputsOf(name, stack, Outputs);
@@ -98,4 +98,13 @@ function withOutputs(
     return Object.hasOwn(ids, name) ? [[project, output(name)] as const] : [];
   });
   return withSecretArns(settings, Object.fromEntries(arns));
+}
+
+/** Null for a template in YAML, which is none of ours. */
+function parseJson(text = 'null'): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
 }

@@ -2,7 +2,7 @@ import {
   CloudFormationClient,
   DescribeStacksCommand,
   GetTemplateCommand,
-  type Stack,
+  type Output,
 } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient, paginateListTables } from '@aws-sdk/client-dynamodb';
 import {
@@ -10,6 +10,7 @@ import {
   ResourceNotFoundException,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import pMap from 'p-map';
 import * as z from 'zod';
 import { accountOf, regionOf } from '../aws/console.ts';
@@ -23,8 +24,8 @@ const SECRETS_AT_ONCE = 5;
 
 /**
  * @param secretNames names that listed projects are going to have
- * @param account where the stack has to be; null: wherever the credentials lead to
- * @throws GuardError when AWS refuses, or answers for another account
+ * @param account where the deployment goes; null: wherever the credentials lead to
+ * @throws GuardError when AWS refuses, or the credentials are another account's
  */
 export async function readDeployed(
   stack: string,
@@ -32,26 +33,29 @@ export async function readDeployed(
   account: string | null,
 ): Promise<DeployedGuard> {
   try {
-    const found = await readStack(stack, secretNames);
-    const inStack = found?.secrets ?? {};
-    const others = secretNames.filter((name) => !Object.hasOwn(inStack, name));
-    const client = new SecretsManagerClient();
-    const outside = await pMap(others, async (name) => [name, await describeSecret(client, name)] as const, {
-      concurrency: SECRETS_AT_ONCE,
-    });
-    const existing = outside.flatMap(([name, secret]) => (secret === null ? [] : [[name, secret] as const]));
-    const arns = [found?.id, ...existing.map(([, { arn }]) => arn)];
-    for (const arn of arns) {
-      if (account === null || typeof arn !== 'string' || accountOf(arn) === account) continue;
+    const sts = new STSClient();
+    const { Account = '' } = await sts.send(new GetCallerIdentityCommand());
+    if (account !== null && Account !== account)
       throw new GuardError(
-        `the AWS credentials belong to account ${accountOf(arn)}, not to ${account}; check AWS_PROFILE`,
+        `the AWS credentials are those of account ${Account}, and the deployment goes to ${account}; set AWS_PROFILE (the app does not see --profile)`,
       );
-    }
+    const found = await readStack(stack, secretNames);
+    const client = new SecretsManagerClient();
+    const secrets = await pMap(
+      [...new Set([...secretNames, ...Object.keys(found?.secrets ?? {})])],
+      async (name) => [name, await readSecret(client, name, stack, found)] as const,
+      { concurrency: SECRETS_AT_ONCE },
+    );
+    const guard = found?.guard ?? null;
     return {
       stack,
-      guard: found?.guard ?? null,
-      secrets: { ...inStack, ...Object.fromEntries(existing) },
-      leftLedgers: (found?.guard ?? null) === null ? await listLedgers(stack) : [],
+      account: Account,
+      region: await sts.config.region(),
+      guard,
+      secrets: Object.fromEntries(secrets.flatMap(([name, secret]) => (secret === null ? [] : [[name, secret]]))),
+      resources: found?.resources ?? [],
+      subscriptions: found?.subscriptions ?? [],
+      leftLedgers: guard === null ? await listLedgers(stack) : [],
     };
   } catch (error) {
     if (error instanceof GuardError) throw error;
@@ -65,12 +69,14 @@ export async function readDeployed(
 /** Of any version and of any stack: what later versions renamed does not matter here. */
 const template = z.object({
   Metadata: z.object({ IntegrationGuard: z.unknown().optional() }).optional(),
+  Outputs: z.record(z.string(), z.object({ Value: z.unknown().optional() })).default({}),
   Resources: z.record(
     z.string(),
     z.object({
       Type: z.string(),
       DeletionPolicy: z.string().default('Delete'),
-      Properties: z.object({ Name: z.unknown().optional() }).optional(),
+      Properties: z.record(z.string(), z.unknown()).default({}),
+      Metadata: z.record(z.string(), z.unknown()).default({}),
     }),
   ),
 });
@@ -87,18 +93,20 @@ const guardMetadata = z.object({
         }),
       )
       .default({}),
-    fleet: z.unknown().optional(),
-    ledgerTableName: z.string().optional(),
+    fleet: z.object({ secretNamePrefix: z.string().default('') }).optional(),
   }),
   Outputs: z.record(z.string(), z.string()).default({}),
 });
 
-interface FoundStack {
-  /** ARN of the stack. */
-  readonly id: string;
+type Resources = z.output<typeof template>['Resources'];
+
+interface FoundStack extends Pick<DeployedGuard, 'resources' | 'subscriptions'> {
   /** Null: the stack has no guard. */
   readonly guard: DeployedSettings | null;
-  readonly secrets: Readonly<Record<string, DeployedSecret>>;
+  /** Those of the names that matter, as far as the template has the names. */
+  readonly secrets: Readonly<Record<string, Pick<DeployedSecret, 'isRetained'> & { readonly logicalId: string }>>;
+  /** All of the template. */
+  readonly all: Resources;
 }
 
 /**
@@ -116,43 +124,126 @@ async function readStack(name: string, wanted: readonly string[]): Promise<Found
   if (stack === undefined || /^(?:DELETE_COMPLETE|REVIEW_IN_PROGRESS|ROLLBACK_COMPLETE)$/.test(stack.StackStatus ?? ''))
     return null;
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName: name }));
-  const parsed = template.safeParse(parseJson(TemplateBody));
+  return readTemplate(name, TemplateBody, wanted, stack.Outputs ?? []);
+}
+
+/**
+ * @param wanted names of secrets that matter, besides those of the guard that the template has
+ * @throws GuardError when the template cannot be understood
+ */
+export function readTemplate(
+  name: string,
+  body: string,
+  wanted: readonly string[],
+  outputs: readonly Output[],
+): FoundStack {
+  const parsed = template.safeParse(parseJson(body));
   if (!parsed.success)
     throw new GuardError(`the template of stack "${name}" cannot be understood; is it one of CDK's?`);
-  const { Metadata, Resources } = parsed.data;
-  const guard = Metadata?.IntegrationGuard === undefined ? null : readGuard(name, Metadata.IntegrationGuard, stack);
+  const { Metadata, Resources, Outputs } = parsed.data;
+  const guard =
+    Metadata?.IntegrationGuard === undefined ? null : readGuard(name, Metadata.IntegrationGuard, outputs, Outputs);
   const names = new Set([
     ...wanted,
     ...Object.values(guard?.projects ?? {}).flatMap(({ secretName }) => secretName ?? []),
   ]);
   const secrets = Object.entries(Resources).flatMap(([logicalId, { Type, DeletionPolicy, Properties }]) => {
-    const secretName = Properties?.Name;
-    if (Type !== 'AWS::SecretsManager::Secret' || typeof secretName !== 'string' || !names.has(secretName)) return [];
-    const isRetained = DeletionPolicy.startsWith('Retain');
-    return [[secretName, { logicalId, isRetained, isDeleted: false, arn: null, keyArn: null }] as const];
+    const secretName = Properties.Name;
+    if (Type !== SECRET || typeof secretName !== 'string' || !names.has(secretName)) return [];
+    return [[secretName, { logicalId, isRetained: isRetaining(DeletionPolicy) }] as const];
   });
-  return { id: stack.StackId ?? '', guard, secrets: Object.fromEntries(secrets) };
+  return {
+    guard,
+    secrets: Object.fromEntries(secrets),
+    resources: guard === null ? [] : ownResources(Resources),
+    subscriptions: Object.entries(Resources).flatMap(([logicalId, { Type, Properties }]) => {
+      if (Type !== 'AWS::SNS::Subscription') return [];
+      const { TopicArn, Protocol, Endpoint } = Properties;
+      return [{ logicalId, identity: JSON.stringify([TopicArn, Protocol, Endpoint]) }];
+    }),
+    all: Resources,
+  };
 }
 
-function readGuard(name: string, metadata: unknown, stack: Stack): DeployedSettings {
+const SECRET = 'AWS::SecretsManager::Secret';
+
+const isRetaining = (policy: string) => policy.startsWith('Retain');
+
+/** Tables, keys and secrets below the guard's construct, which is where the function behind the buttons is. */
+function ownResources(resources: Resources): DeployedGuard['resources'] {
+  const pathOf = ({ Metadata }: Resources[string]) => String(Metadata['aws:cdk:path'] ?? '');
+  const place = Object.values(resources)
+    .filter(({ Type }) => Type === 'AWS::Lambda::Function')
+    .flatMap((resource) => /^(.*\/)Act\/Resource$/.exec(pathOf(resource))?.[1] ?? [])[0];
+  if (place === undefined) return [];
+  return Object.entries(resources)
+    .filter(([, each]) => /^AWS::(?:DynamoDB::Table|KMS::Key|SecretsManager::Secret)$/.test(each.Type))
+    .filter(([, each]) => pathOf(each).startsWith(place))
+    .map(([logicalId, { Type, DeletionPolicy }]) => ({
+      logicalId,
+      type: Type,
+      isRetained: isRetaining(DeletionPolicy),
+    }));
+}
+
+function readGuard(
+  name: string,
+  metadata: unknown,
+  values: readonly Output[],
+  outputs: z.output<typeof template>['Outputs'],
+): DeployedSettings {
   const parsed = guardMetadata.safeParse(metadata);
   const outputId = parsed.data?.Outputs.LedgerTableName ?? 'LedgerTableName';
-  const ledger = stack.Outputs?.find(({ OutputKey }) => OutputKey === outputId)?.OutputValue;
+  const ledger = values.find(({ OutputKey }) => OutputKey === outputId)?.OutputValue;
   if (!parsed.success || ledger === undefined)
     throw new GuardError(`stack "${name}" has a guard whose settings and outputs cannot be understood`);
-  const { projects, fleet, ledgerTableName } = parsed.data.Settings;
-  return { projects, hasFleet: fleet !== undefined, ledger, isLedgerGiven: ledgerTableName !== undefined };
+  const { projects, fleet } = parsed.data.Settings;
+  return {
+    projects,
+    secretNamePrefix: fleet?.secretNamePrefix ?? null,
+    ledger,
+    ledgerReference: JSON.stringify(outputs[outputId]?.Value ?? ledger),
+  };
 }
 
-async function describeSecret(client: SecretsManagerClient, name: string): Promise<DeployedSecret | null> {
-  try {
-    const { ARN: arn = null, KmsKeyId, DeletedDate } = await client.send(new DescribeSecretCommand({ SecretId: name }));
-    const keyArn = KmsKeyId === undefined || arn === null ? null : toKeyArn(KmsKeyId, arn);
-    return { logicalId: null, isRetained: true, isDeleted: DeletedDate !== undefined, arn, keyArn };
-  } catch (error) {
+/** Null when there is no secret of that name. */
+async function readSecret(
+  client: SecretsManagerClient,
+  name: string,
+  stack: string,
+  found: FoundStack | null,
+): Promise<DeployedSecret | null> {
+  const known = found?.secrets[name];
+  const described = await client.send(new DescribeSecretCommand({ SecretId: name })).catch((error: unknown) => {
     if (error instanceof ResourceNotFoundException) return null;
     throw error;
+  });
+  if (described === null && known === undefined) return null;
+  const { ARN: arn = null, KmsKeyId, DeletedDate, Tags = [] } = described ?? {};
+  const isDeleted = DeletedDate !== undefined;
+  if (known !== undefined) {
+    const { logicalId, isRetained } = known;
+    return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn: null, keyAlias: null };
   }
+  // CloudFormation tags what it creates, so that a secret is recognised whose name the template has only by reference.
+  const tag = (key: string) => Tags.find(({ Key }) => Key === `aws:cloudformation:${key}`)?.Value ?? null;
+  const logicalId = tag('stack-name') === stack ? tag('logical-id') : null;
+  const inStack = logicalId === null ? undefined : found?.all[logicalId];
+  if (logicalId !== null && inStack?.Type === SECRET) {
+    const isRetained = isRetaining(inStack.DeletionPolicy);
+    return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn: null, keyAlias: null };
+  }
+  const otherStack = tag('stack-name') === stack ? null : tag('stack-name');
+  const isAlias = KmsKeyId !== undefined && /(?:^|:)alias\//.test(KmsKeyId) && !/alias\/aws\//.test(KmsKeyId);
+  return {
+    logicalId: null,
+    isRetained: true,
+    otherStack,
+    isDeleted,
+    arn,
+    keyArn: KmsKeyId === undefined || arn === null ? null : toKeyArn(KmsKeyId, arn),
+    keyAlias: isAlias ? KmsKeyId : null,
+  };
 }
 
 /** Secrets Manager gives a key as it was named: by ARN, or by its id alone. */
@@ -168,7 +259,14 @@ function toKeyArn(key: string, secretArn: string): string | null {
 async function listLedgers(stack: string): Promise<readonly string[]> {
   const names: string[] = [];
   for await (const { TableNames = [] } of paginateListTables({ client: new DynamoDBClient() }, {})) {
-    names.push(...TableNames.filter((name) => name.startsWith(`${stack}-`) && /Ledger[0-9A-F]{8}-/.test(name)));
+    // What follows the stack's name is a logical id, which has no hyphen: the table of "Guard-Prod" is not one of "Guard".
+    names.push(
+      ...TableNames.filter(
+        (name) =>
+          name.startsWith(`${stack}-`) &&
+          /^[A-Za-z0-9]*Ledger[0-9A-F]{8}-[0-9A-Za-z]+$/.test(name.slice(stack.length + 1)),
+      ),
+    );
   }
   return names;
 }

@@ -4,9 +4,9 @@ import {
   type Change,
   type DeployedGuard,
   type DeployedSecret,
-  findChanges,
   isDeployedGuard,
 } from '../../functions/deployed/deployed-guard.ts';
+import { findChanges } from '../../functions/deployed/find-changes.ts';
 import { SettingsError } from '../../functions/guard/errors.ts';
 import { parseSettings, type Settings } from '../../functions/guard/settings/schema.ts';
 
@@ -15,28 +15,39 @@ const ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:q/a-AbCdEf';
 
 const settings = (projects: object, rest: object = {}) => parseSettings({ projects, ...rest });
 
+const OWN_LEDGER = { Ref: 'GuardLedger1A2B3C4D' };
+
+const NOTHING: DeployedGuard = {
+  stack: 'Stack',
+  account: '123456789012',
+  region: 'eu-west-1',
+  guard: null,
+  secrets: {},
+  resources: [],
+  subscriptions: [],
+  leftLedgers: [],
+};
+
 /** The settings as a stack has them that was deployed with them. */
 function deployedWith(document: Settings, rest: Partial<DeployedGuard> = {}): DeployedGuard {
   const names = Object.values(document.projects).flatMap(({ secretName }) => secretName ?? []);
   return {
-    stack: 'Stack',
+    ...NOTHING,
     guard: {
       projects: document.projects,
-      hasFleet: document.fleet !== undefined,
+      secretNamePrefix: document.fleet?.secretNamePrefix ?? null,
       ledger: document.ledgerTableName ?? LEDGER,
-      isLedgerGiven: document.ledgerTableName !== undefined,
+      ledgerReference: JSON.stringify(document.ledgerTableName ?? OWN_LEDGER),
     },
     secrets: Object.fromEntries(names.map((name) => [name, aSecret({ logicalId: `Secret${name.length}` })])),
-    leftLedgers: [],
     ...rest,
   };
 }
 
 function aSecret(rest: Partial<DeployedSecret> = {}): DeployedSecret {
-  return { logicalId: null, isRetained: true, arn: null, isDeleted: false, keyArn: null, ...rest };
+  const outside = { logicalId: null, isRetained: true, otherStack: null, arn: null };
+  return { ...outside, isDeleted: false, keyArn: null, keyAlias: null, ...rest };
 }
-
-const NOTHING: DeployedGuard = { stack: 'Stack', guard: null, secrets: {}, leftLedgers: [] };
 
 const A = settings({ a: { secretName: 'q/a' } });
 
@@ -71,7 +82,7 @@ describe('the ledger', () => {
     ['another instead of the given one', deployedWith(given), other, 'given-ledger'],
     ['a new one instead of the given one', deployedWith(given), A, 'given-ledger'],
   ])('is %s', (_what, deployed, next, lost) => {
-    const says = `stack Stack uses the ledger table ${lost}. Set "ledgerTableName" to it, or every open circuit and the history are left behind`;
+    const says = `stack Stack uses the ledger table ${lost}, and this deployment another one. Set "ledgerTableName" to ${lost} (or give the table as "ledgerTable"), or every open circuit and the history are left behind`;
     expect(findChanges(deployed, next)).toEqual(lost === null ? [] : [{ level: 'error', says }]);
   });
 });
@@ -236,6 +247,64 @@ function tryParse(document: unknown): Settings | null {
     throw error;
   }
 }
+
+describe('the ledger of a construct', () => {
+  const changesOf = (reference: unknown, deployed = deployedWith(A)) =>
+    findChanges(deployed, A, JSON.stringify(reference)).map(({ level }) => level);
+
+  it('is the same by its reference or by its name, and by nothing else', () => {
+    expect(changesOf(OWN_LEDGER)).toEqual([]);
+    expect(changesOf(LEDGER)).toEqual([]);
+    expect(changesOf({ Ref: 'WatchLedger935AFF94' })).toEqual(['error']);
+    expect(changesOf({ 'Fn::ImportValue': 'theirs' })).toEqual(['error']);
+    expect(changesOf('another')).toEqual(['error']);
+  });
+
+  it('that was left is recommended only when a new one would be made', () => {
+    const left = { ...NOTHING, leftLedgers: ['L1'] };
+    expect(changesOf(OWN_LEDGER, left)).toEqual(['warning']);
+    expect(changesOf('L1', left)).toEqual([]);
+  });
+});
+
+describe('projects that change their secrets', () => {
+  const two = settings({ a: { secretName: 'q/a' }, b: { secretName: 'q/b' } });
+  it('among each other are refused: each ledger would get the other’s integrations', () => {
+    const swapped = settings({ a: { secretName: 'q/b' }, b: { secretName: 'q/a' } });
+    const says = findChanges(deployedWith(two), swapped).filter(({ level }) => level === 'error');
+    expect(says.map((change) => change.says.split(' ')[0])).toEqual(['projects.a', 'projects.b']);
+  });
+
+  it('to one of their own are not', () => {
+    const next = settings({ a: { secretName: 'q/a' }, b: { secretName: 'q/c' } });
+    expect(findChanges(deployedWith(two), next)).toEqual([]);
+  });
+});
+
+describe('a secret outside of the stack', () => {
+  const found = (rest: Partial<DeployedSecret>) =>
+    findChanges({ ...NOTHING, secrets: { 'q/a': aSecret({ arn: ARN, ...rest }) } }, A);
+
+  it('of another stack is used with a warning, since that stack may delete it', () => {
+    expect(found({ otherStack: 'Old' })).toMatchObject([
+      { level: 'warning', says: expect.stringContaining('stack Old') },
+    ]);
+  });
+
+  it('under an alias of a key is refused: no policy can name a key by it', () => {
+    expect(found({ keyAlias: 'alias/own' })).toMatchObject([
+      { level: 'error', says: expect.stringContaining('alias/own') },
+    ]);
+  });
+});
+
+describe('a fleet', () => {
+  it('whose secrets get another prefix leaves its ledgers behind, and that is said', () => {
+    const fleet = (secretNamePrefix: string) => settings({}, { fleet: { secretNamePrefix } });
+    expect(findChanges(deployedWith(fleet('a/')), fleet('a/b/'))).toMatchObject([{ level: 'warning' }]);
+    expect(findChanges(deployedWith(fleet('a/')), fleet('a/'))).toEqual([]);
+  });
+});
 
 describe('what is given as deployed', () => {
   it('is what readDeployedGuard returns, also after a trip through JSON', () => {

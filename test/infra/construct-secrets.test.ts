@@ -213,17 +213,26 @@ function withBundledSettings(_: Stack): { readonly assets: readonly string[] } {
   return { assets: folders.map(({ source }) => readFileSync(`${directory}/${source.path}/settings.json`, 'utf8')) };
 }
 
+const OUTSIDE: DeployedSecret = {
+  logicalId: null,
+  isRetained: true,
+  otherStack: null,
+  arn: null,
+  isDeleted: false,
+  keyArn: null,
+  keyAlias: null,
+};
+
 describe('what is deployed already', () => {
   const deployed = (secrets: Readonly<Record<string, Partial<DeployedSecret>>>): DeployedGuard => ({
     stack: 'UserStack',
+    account: '123456789012',
+    region: 'eu-west-1',
     guard: null,
+    resources: [],
+    subscriptions: [],
     leftLedgers: [],
-    secrets: Object.fromEntries(
-      Object.entries(secrets).map(([name, secret]) => [
-        name,
-        { logicalId: null, isRetained: true, arn: null, isDeleted: false, keyArn: null, ...secret },
-      ]),
-    ),
+    secrets: Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, { ...OUTSIDE, ...secret }])),
   });
   const NAME = 'qonversion/production';
 

@@ -2,6 +2,7 @@ import { fullDiff, ResourceImpact, type TemplateDiff } from '@aws-cdk/cloudforma
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import type { DeployedGuard } from '../../functions/deployed/deployed-guard.ts';
+import { readTemplate } from '../../functions/deployed/read-deployed.ts';
 import { createStack, RICH_SETTINGS } from '../infra/synthesize.ts';
 import v1 from './template-v1.json' with { type: 'json' };
 
@@ -12,22 +13,35 @@ import v1 from './template-v1.json' with { type: 'json' };
 
 const SETTINGS = { ...RICH_SETTINGS, fleet: { secretNamePrefix: 'fleet/' } };
 
+const { guard, secrets, resources, subscriptions } = readTemplate(
+  'IntegrationGuard',
+  JSON.stringify(v1),
+  [],
+  [{ OutputKey: 'LedgerTableName', OutputValue: 'ledger' }],
+);
+
 /** As `readDeployedGuard` finds a stack of version 0.1. */
 const DEPLOYED: DeployedGuard = {
   stack: 'IntegrationGuard',
-  guard: { projects: SETTINGS.projects, hasFleet: true, ledger: 'ledger', isLedgerGiven: false },
-  secrets: {
-    'qonversion/production': {
-      logicalId: 'GuardSecretOfproduction706D390E',
-      // Version 0.1 kept no secret.
-      isRetained: false,
-      isDeleted: false,
-      arn: null,
-      keyArn: null,
-    },
-  },
+  account: '123456789012',
+  region: 'eu-west-1',
+  guard,
+  // Version 0.1 kept no secret.
+  secrets: Object.fromEntries(
+    Object.entries(secrets).map(([name, secret]) => [
+      name,
+      { ...secret, otherStack: null, isDeleted: false, arn: null, keyArn: null, keyAlias: null },
+    ]),
+  ),
+  resources,
+  subscriptions,
   leftLedgers: [],
 };
+
+const PERMISSIONS = [
+  'WILL_CREATE AWS::Lambda::Permission GuardAlertslambda80ab240cfromTopicF955F7F9',
+  'WILL_DESTROY AWS::Lambda::Permission GuardAlertslambda2a7ee4b6fromTopicEB31D476',
+];
 
 function update(deployed: DeployedGuard | undefined): TemplateDiff {
   const next = Template.fromStack(createStack({ ...SETTINGS, deployed }).stack).toJSON();
@@ -45,15 +59,19 @@ function impactOf({ resources }: TemplateDiff): readonly string[] {
 }
 
 describe('a stack of version 0.1 that this version is deployed over', () => {
-  it('loses nothing and has nothing replaced', () => {
-    expect(impactOf(update(DEPLOYED))).toEqual([]);
+  it('loses nothing and has nothing replaced but the leave of a topic to invoke a function, which is there before the old one goes', () => {
+    expect(subscriptions.length).toBeGreaterThan(5);
+    expect(impactOf(update(DEPLOYED))).toEqual(PERMISSIONS);
   });
 
-  it('would get another secret for each project that has one, if nobody looked at what is deployed', () => {
-    expect(impactOf(update(undefined))).toEqual([
+  it('would get another secret for each project that has one, and other subscriptions, if nobody looked at what is deployed', () => {
+    const impact = impactOf(update(undefined)).filter((each) => !PERMISSIONS.includes(each));
+    const isSubscription = (each: string) => each.includes(' AWS::SNS::Subscription ');
+    expect(impact.filter((each) => !isSubscription(each))).toEqual([
       'WILL_CREATE AWS::SecretsManager::Secret GuardSecretqonversionproduction3a32e277122B16D5',
       'WILL_DESTROY AWS::SecretsManager::Secret GuardSecretOfproduction706D390E',
     ]);
+    expect(impact.filter(isSubscription)).toHaveLength(2 * subscriptions.length);
   });
 
   it('keeps the secret from now on', () => {

@@ -1,0 +1,171 @@
+import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { DeployedGuard } from '../../functions/deployed/deployed-guard.ts';
+import { readTemplate } from '../../functions/deployed/read-deployed.ts';
+import { SettingsError } from '../../functions/guard/errors.ts';
+import { IntegrationGuard } from '../../infra/integration-guard.ts';
+import type { IntegrationGuardProps } from '../../infra/props.ts';
+import { readDeployedGuard } from '../../infra/read-deployed-guard.ts';
+
+/** What changes between two deployments of a construct: the first template is read as `readDeployedGuard` reads it, the second made with it. */
+
+const PROPS: IntegrationGuardProps = {
+  projects: { a: { secretName: 'q/a' } },
+  alerts: { subscriptions: [{ email: 'ops@example.com' }, { https: 'https://example.com/hook' }] },
+};
+
+interface Deployment {
+  readonly props: IntegrationGuardProps | ((stack: Stack) => IntegrationGuardProps);
+  readonly id?: string;
+  readonly deployed?: DeployedGuard;
+}
+
+function deploy({ props, id = 'Guard', deployed }: Deployment): { readonly stack: Stack; readonly template: Template } {
+  const stack = new Stack(
+    new App({ context: { 'aws:cdk:bundling-stacks': [], 'aws:cdk:enable-path-metadata': true } }),
+    'Payments',
+  );
+  const given = typeof props === 'function' ? props(stack) : props;
+  new IntegrationGuard(stack, id, { ...given, deployed });
+  return { stack, template: Template.fromStack(stack) };
+}
+
+function asDeployed(deployment: Deployment): DeployedGuard {
+  const { template } = deploy(deployment);
+  const { Outputs } = template.toJSON() as { readonly Outputs: Readonly<Record<string, object>> };
+  const values = Object.keys(Outputs).map((OutputKey) => ({ OutputKey, OutputValue: 'Payments-GuardLedger-X' }));
+  const found = readTemplate('Payments', JSON.stringify(template.toJSON()), [], values);
+  const secrets = Object.entries(found.secrets).map(([name, secret]) => [
+    name,
+    { ...secret, otherStack: null, isDeleted: false, arn: null, keyArn: null, keyAlias: null },
+  ]);
+  const { guard, resources, subscriptions } = found;
+  return {
+    stack: 'Payments',
+    account: '123456789012',
+    region: 'eu-west-1',
+    guard,
+    secrets: Object.fromEntries(secrets),
+    resources,
+    subscriptions,
+    leftLedgers: [],
+  };
+}
+
+const errorsOf = ({ stack }: { readonly stack: Stack }): readonly string[] =>
+  Annotations.fromStack(stack)
+    .findError('*', Match.anyValue())
+    .map(({ entry }) => String(entry.data));
+
+const subscriptionIds = ({ template }: { readonly template: Template }) =>
+  Object.keys(template.findResources('AWS::SNS::Subscription')).sort();
+
+describe('a deployment over the same', () => {
+  it('is no change', () => {
+    expect(errorsOf(deploy({ props: PROPS, deployed: asDeployed({ props: PROPS }) }))).toEqual([]);
+  });
+});
+
+describe('a subscription', () => {
+  const changed: IntegrationGuardProps = {
+    ...PROPS,
+    alerts: {
+      subscriptions: [
+        { email: 'ops@example.com', minSeverity: 'critical', alarms: true },
+        { https: 'https://example.com/hook', projects: ['a'] },
+      ],
+    },
+  };
+
+  it('keeps its id when its filter changes: SNS would take another id for the same subscription, and delete it', () => {
+    expect(subscriptionIds(deploy({ props: changed }))).toEqual(subscriptionIds(deploy({ props: PROPS })));
+  });
+
+  it('keeps the id that it has in the deployed stack', () => {
+    const deployed = asDeployed({ props: PROPS });
+    const renamed = {
+      ...deployed,
+      subscriptions: deployed.subscriptions.map((each, index) => ({ ...each, logicalId: `Old${index}` })),
+    };
+    expect(subscriptionIds(deploy({ props: changed, deployed: renamed }))).toEqual(['Old0', 'Old1', 'Old2']);
+  });
+});
+
+describe('the ledger', () => {
+  it('is not left behind by a construct of another id', () => {
+    const [says = ''] = errorsOf(deploy({ props: PROPS, id: 'Watch', deployed: asDeployed({ props: PROPS }) }));
+    expect(says).toContain('Set "ledgerTableName" to Payments-GuardLedger-X');
+  });
+
+  const withTable = (stack: Stack): IntegrationGuardProps => ({
+    ...PROPS,
+    ledgerTable: new Table(stack, 'Own', {
+      partitionKey: { name: 'project', type: AttributeType.STRING },
+      sortKey: { name: 'item', type: AttributeType.STRING },
+    }) as NonNullable<IntegrationGuardProps['ledgerTable']>,
+  });
+
+  it('is not left behind for a table of the app, or the other way round', () => {
+    expect(errorsOf(deploy({ props: withTable, deployed: asDeployed({ props: PROPS }) }))).toHaveLength(1);
+    expect(errorsOf(deploy({ props: PROPS, deployed: asDeployed({ props: withTable }) }))).toHaveLength(1);
+    expect(errorsOf(deploy({ props: withTable, deployed: asDeployed({ props: withTable }) }))).toEqual([]);
+  });
+
+  it('is not deleted when its table leaves the stack without being retained', () => {
+    const deployed = asDeployed({ props: { ...PROPS, removalPolicy: RemovalPolicy.DESTROY } });
+    const next = { ...PROPS, ledgerTableName: 'Payments-GuardLedger-X' };
+    const errors = errorsOf(deploy({ props: next, deployed }));
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatch(/would delete GuardLedger\w+ \(AWS::DynamoDB::Table\)/);
+  });
+});
+
+describe('a key', () => {
+  it('is not deleted when it leaves the stack without being retained', () => {
+    const deployed = asDeployed({ props: { ...PROPS, removalPolicy: RemovalPolicy.DESTROY } });
+    const encryptionKeyArn = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000';
+    const [says = ''] = errorsOf(deploy({ props: { ...PROPS, encryptionKeyArn }, deployed }));
+    expect(says).toMatch(/would delete GuardKey\w+ \(AWS::KMS::Key\)/);
+  });
+});
+
+describe('what was read of another stack', () => {
+  it.each([['stack', { stack: 'Others' }, 'in stack Payments, got that of Others']])(
+    'is refused: %s',
+    (_what, other, says) => {
+      const deployed = { ...asDeployed({ props: PROPS }), ...other };
+      expect(() => deploy({ props: PROPS, deployed })).toThrow(says);
+      expect(() => deploy({ props: PROPS, deployed })).toThrow(SettingsError);
+    },
+  );
+});
+
+describe('reading what is deployed', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('is left out without credentials, and where somebody says so', async () => {
+    vi.stubEnv('CDK_DEFAULT_ACCOUNT', undefined);
+    expect(await readDeployedGuard({ stackName: 'Payments' })).toBeUndefined();
+    vi.stubEnv('CDK_DEFAULT_ACCOUNT', '123456789012');
+    vi.stubEnv('CDK_DEFAULT_REGION', 'eu-west-1');
+    vi.stubEnv('GUARD_UNCHECKED', '1');
+    expect(await readDeployedGuard({ stackName: 'Payments' })).toBeUndefined();
+  });
+
+  it('that fails stops the synthesis, with one sentence', async () => {
+    vi.stubEnv('CDK_DEFAULT_ACCOUNT', '123456789012');
+    vi.stubEnv('CDK_DEFAULT_REGION', 'eu-west-1');
+    // Nobody listens there.
+    vi.stubEnv('AWS_ENDPOINT_URL', 'http://127.0.0.1:1');
+    vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
+    const projects = { a: { secretName: '--stack=Others' }, b: { secretName: '-b' } };
+    await expect(readDeployedGuard({ stackName: 'Payments', projects })).rejects.toThrow(
+      /^stack Payments: what is deployed cannot be looked at \(what is deployed of "Payments" cannot be read .* set GUARD_UNCHECKED=1$/,
+    );
+    await expect(readDeployedGuard({ stackName: 'Payments', env: { account: '999999999999' } })).rejects.toThrow(
+      'it is in account 999999999999, and the CDK CLI has credentials for 123456789012',
+    );
+  });
+});
