@@ -16,6 +16,7 @@ import { LambdaSubscription, type LambdaSubscriptionProps, SqsSubscription } fro
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
+import { SettingsError } from '../functions/guard/errors.ts';
 import { severitiesFrom } from '../functions/guard/model/event.ts';
 import { isChat } from '../functions/guard/settings/formats.ts';
 import type { Subscription as SubscriptionSettings } from '../functions/guard/settings/schema.ts';
@@ -90,11 +91,34 @@ export class Alerts extends Construct {
     const chats = props.subscriptions.filter(isChat);
     const role = chats.length === 0 ? null : this.createChatRole();
     this.chatTopics = role === null ? [] : chats.map((settings) => this.addChat(settings, role));
+    this.refuseDuplicates();
     props.subscriptions.forEach((settings, index) => {
       const given = props.endpoints.get(index);
       if (given !== undefined && typeof given.target !== 'string') this.subscribeConstruct(settings, given);
       else if (!isChat(settings)) this.subscribe(settings, given);
     });
+  }
+
+  /** Objects of CDK and texts may mean the same endpoint, which SNS takes once for a topic. */
+  private refuseDuplicates(): void {
+    const faults: string[] = [];
+    // The same token has the same text.
+    if (this.topic.topicArn === this.alarmsTopic.topicArn)
+      faults.push('alerts.alarmsTopic: expected another topic than alerts.topic');
+    const seen = new Set<string>();
+    this.#props.subscriptions.forEach((settings, index) => {
+      if (isChat(settings)) return;
+      const given = this.#props.endpoints.get(index);
+      const { kind, endpoint } =
+        given === undefined ? endpointOf(settings) : { kind: given.kind, endpoint: arnOf(given) };
+      const identity = JSON.stringify([kind, endpoint]);
+      if (seen.has(identity))
+        faults.push(
+          `alerts.subscriptions.${index}: expected another ${kind} endpoint, got one that is subscribed already`,
+        );
+      seen.add(identity);
+    });
+    if (faults.length > 0) throw new SettingsError(faults, this.node.path);
   }
 
   private createTopic(id: string, displayName: string): Topic {
@@ -189,6 +213,11 @@ export class Alerts extends Construct {
       }),
     });
   }
+}
+
+function arnOf({ kind, target }: GivenEndpoint): string {
+  if (typeof target === 'string') return target;
+  return kind === 'sqs' ? target.queueArn : target.functionArn;
 }
 
 /** CDK would name it by the topic's id alone, so that a function could not also subscribe to another topic of that id. */

@@ -46,7 +46,11 @@ export function announceChanges(scope: Construct, props: AnnounceProps): void {
   const { deployed, settings, ledgerTableName, removalPolicy } = props;
   const stack = Stack.of(scope);
   const annotations = Annotations.of(scope);
-  for (const { level, says } of findChanges(deployed, settings, JSON.stringify(stack.resolve(ledgerTableName)))) {
+  const facts = {
+    ledgerReference: JSON.stringify(stack.resolve(ledgerTableName)),
+    destroys: removalPolicy === Policies.DESTROY,
+  };
+  for (const { level, says } of findChanges(deployed, settings, facts)) {
     if (level === 'error') annotations.addError(says);
     else if (level === 'warning') annotations.addWarningV2('integration-guard:change', says);
     else annotations.addInfo(says);

@@ -25,7 +25,7 @@ import {
   METRICS_NAMESPACE,
   METRICS_SERVICE,
   PROJECT_DIMENSION,
-} from '../functions/aws/metrics.ts';
+} from '../functions/aws/metric-names.ts';
 import type { Alerts } from './alerts.ts';
 import type { Fleet } from './fleet.ts';
 import { MEMORY_MB } from './guard-function.ts';

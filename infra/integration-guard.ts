@@ -9,7 +9,8 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { PassEnvironment } from '../functions/aws/environment.ts';
-import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metrics.ts';
+import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metric-names.ts';
+import { SettingsError } from '../functions/guard/errors.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
@@ -232,7 +233,7 @@ export class IntegrationGuard extends Construct {
     this.actFunction.grantInvoke(grantee);
   }
 
-  /** Lets a role or a user run every command with `--stack` but `doctor`. They can read the Secret Keys then. */
+  /** Lets a role or a user run every command with `--stack` but `doctor` and `changes`. They can read the Secret Keys then. */
   grantCommandLine(grantee: IGrantable): void {
     const stack = Stack.of(this);
     this.grantPass(grantee);
@@ -344,9 +345,8 @@ function refuseSecond(guard: IntegrationGuard, stack: Stack): void {
     .findAll()
     .find((each) => each instanceof IntegrationGuard && each !== guard && Stack.of(each) === stack);
   if (other === undefined) return;
-  throw new Error(
-    `stack ${stack.node.path || stack.stackName} has an IntegrationGuard already (${other.node.path}). Put ${guard.node.path} into a stack of its own: "--stack" names a guard by its stack`,
-  );
+  const says = `stack ${stack.node.path || stack.stackName} has an IntegrationGuard already (${other.node.path}). Put ${guard.node.path} into a stack of its own: "--stack" names a guard by its stack`;
+  throw new SettingsError([says], guard.node.path);
 }
 
 /** A schedule for each listed project. Its input names the project and nothing else: what to do is in the bundled settings. */

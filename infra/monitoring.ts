@@ -11,7 +11,7 @@ import {
   METRICS_NAMESPACE,
   METRICS_SERVICE,
   PROJECT_DIMENSION,
-} from '../functions/aws/metrics.ts';
+} from '../functions/aws/metric-names.ts';
 import type { Fleet } from './fleet.ts';
 
 export interface MonitoringProps {

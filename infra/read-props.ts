@@ -77,10 +77,10 @@ export function readProps(props: IntegrationGuardProps, source: string): GivenPr
 }
 
 function isDuration(value: unknown): value is Duration {
-  return (
-    value instanceof Duration ||
-    (typeof value === 'object' && value !== null && value.constructor.name === 'Duration' && 'toMinutes' in value)
-  );
+  if (value instanceof Duration) return true;
+  if (typeof value !== 'object' || value === null || value.constructor?.name !== 'Duration') return false;
+  const { toMinutes, isUnresolved } = value as Partial<Duration>;
+  return typeof toMinutes === 'function' && typeof isUnresolved === 'function';
 }
 
 class PropsReader {

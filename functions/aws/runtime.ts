@@ -12,7 +12,7 @@ import type { KeySource } from '../qonversion/secret-key.ts';
 import { type LookEnvironment, parseSecretArns } from './environment.ts';
 import { createFleetDirectory, NoSuchProjectError } from './fleet.ts';
 import { createDynamoLedger } from './ledger.ts';
-import { METRICS_SERVICE } from './metrics.ts';
+import { METRICS_SERVICE } from './metric-names.ts';
 import { createSecretKeySource } from './secret.ts';
 
 /** What Lambda tells a handler, as far as the guard looks at it. */

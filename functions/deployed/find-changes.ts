@@ -2,15 +2,27 @@ import { shellWord } from '../guard/model/command-line.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import type { Change, DeployedGuard, DeployedProject, DeployedSettings } from './deployed-guard.ts';
 
+/** What the settings do not say. */
+export interface ConstructFacts {
+  /** How the new template names the ledger, as JSON. Left out: as the settings say. */
+  readonly ledgerReference?: string;
+  /** Whether it was told to delete what leaves the stack. */
+  readonly destroys?: boolean;
+}
+
 /**
  * What a deployment of `next` would lose or leave behind, and what it takes over.
- * @param ledgerReference how the new template names the ledger, as JSON. Left out: only the settings are known
+ * @param construct what a construct knows besides its settings
  */
-export function findChanges(deployed: DeployedGuard, next: Settings, ledgerReference?: string): readonly Change[] {
+export function findChanges(
+  deployed: DeployedGuard,
+  next: Settings,
+  construct: ConstructFacts = {},
+): readonly Change[] {
   return [
-    ...ledgerChanges(deployed, next, ledgerReference),
+    ...ledgerChanges(deployed, next, construct.ledgerReference),
     ...(deployed.guard === null ? [] : projectChanges(deployed.stack, deployed.guard, next)),
-    ...secretChanges(deployed, next),
+    ...secretChanges(deployed, next, construct.destroys === true),
   ];
 }
 
@@ -105,7 +117,7 @@ function projectChanges(stack: string, before: DeployedSettings, next: Settings)
   return changes;
 }
 
-function secretChanges({ stack, secrets }: DeployedGuard, next: Settings): readonly Change[] {
+function secretChanges({ stack, secrets }: DeployedGuard, next: Settings, destroys: boolean): readonly Change[] {
   const wanted = new Set(Object.values(next.projects).flatMap(({ secretName }) => secretName ?? []));
   return Object.entries(secrets).flatMap(([name, { logicalId, isRetained, arn, isDeleted, otherStack, keyAlias }]) => {
     if (isDeleted && wanted.has(name))
@@ -129,6 +141,8 @@ function secretChanges({ stack, secrets }: DeployedGuard, next: Settings): reado
     if (logicalId === null)
       return wanted.has(name) ? [info(`the secret "${name}" exists (${arn}) and is used as it is`)] : [];
     if (wanted.has(name) || isRetained) return [];
+    if (destroys)
+      return [warning(`this deployment deletes the secret "${name}" with its Secret Key, as removalPolicy says`)];
     return [
       error(
         `this deployment would delete the secret "${name}" with its Secret Key. Deploy once with its project as it was in stack ${stack}: from then on the secret stays`,

@@ -4,7 +4,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DescribeMapRunCommand, ListExecutionsCommand, paginateListMapRuns, SFNClient } from '@aws-sdk/client-sfn';
 import { paginateListSubscriptionsByTopic, SNSClient } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metrics.ts';
+import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metric-names.ts';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Clock } from '../guard/ports.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';

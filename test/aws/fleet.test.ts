@@ -123,7 +123,7 @@ describe('the tagged secrets', () => {
       ['q/by-name', null, undefined, LISTED],
       ['q/by-whole-arn', null, undefined, LISTED],
       ['q/gentle', 'gentle', 500, 'tag gentle'],
-      ['q/listed', null, undefined, 'a project "listed" is listed in the settings'],
+      ['q/listed', null, undefined, 'a project "listed" is listed in the settings, or was before it was renamed'],
       ['q/lost', 'lost', undefined, expect.stringContaining('names a policy that fleet.policies does not have')],
     ]);
   });

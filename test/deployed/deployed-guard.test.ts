@@ -250,7 +250,7 @@ function tryParse(document: unknown): Settings | null {
 
 describe('the ledger of a construct', () => {
   const changesOf = (reference: unknown, deployed = deployedWith(A)) =>
-    findChanges(deployed, A, JSON.stringify(reference)).map(({ level }) => level);
+    findChanges(deployed, A, { ledgerReference: JSON.stringify(reference) }).map(({ level }) => level);
 
   it('is the same by its reference or by its name, and by nothing else', () => {
     expect(changesOf(OWN_LEDGER)).toEqual([]);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { METRIC } from '../../functions/aws/metrics.ts';
+import { METRIC } from '../../functions/aws/metric-names.ts';
 import { type Callable, type Doc, type Exported, type Property, readApi } from './api-model.ts';
 
 /** docs/api.md: everything that a CDK app can import, from the docstrings of the sources. */

@@ -7,9 +7,9 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it } from 'vitest';
-import { METRICS_SERVICE } from '../../functions/aws/metrics.ts';
+import { METRICS_SERVICE } from '../../functions/aws/metric-names.ts';
 import type { IntegrationGuard } from '../../infra/integration-guard.ts';
-import type { AlertsProps } from '../../infra/props.ts';
+import type { AlertsProps, SubscriptionProps } from '../../infra/props.ts';
 import {
   addGuard,
   createApp,
@@ -105,6 +105,25 @@ describe('a subscribed function', () => {
       '<GuardAlertsTopic>',
       '<Topic>',
     ]);
+  });
+
+  it('and a queue are subscribed once, whether they are given as objects or by their ARNs', () => {
+    const queue = (stack: Stack) => new Queue(stack, 'Machines');
+    const arn = 'arn:aws:sqs:eu-west-1:123456789012:machines';
+    const pairs: readonly ((stack: Stack) => SubscriptionProps[])[] = [
+      (stack) => {
+        const sqs = queue(stack);
+        return [{ sqs }, { sqs: sqs.queueArn, minSeverity: 'critical' }];
+      },
+      (stack) => [{ sqs: Queue.fromQueueArn(stack, 'A', arn) }, { sqs: arn }],
+      (stack) => [{ sqs: Queue.fromQueueArn(stack, 'A', arn) }, { sqs: Queue.fromQueueArn(stack, 'B', arn) }],
+    ];
+    for (const subscriptions of pairs) {
+      const stack = createUserStack();
+      expect(() => addGuard(stack, { alerts: { subscriptions: subscriptions(stack) } })).toThrow(
+        /alerts\.subscriptions\.1.*subscribed already/,
+      );
+    }
   });
 
   it('may be given by a token, and topics may have the same id', () => {

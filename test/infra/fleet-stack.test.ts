@@ -3,7 +3,7 @@ import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
-import { FLEET_DIMENSION, METRIC } from '../../functions/aws/metrics.ts';
+import { FLEET_DIMENSION, METRIC } from '../../functions/aws/metric-names.ts';
 import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 

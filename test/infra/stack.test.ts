@@ -4,7 +4,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../../functions/aws/console.ts';
-import { METRIC } from '../../functions/aws/metrics.ts';
+import { METRIC } from '../../functions/aws/metric-names.ts';
 import { MAX_PROJECTS } from '../../functions/guard/settings/schema.ts';
 import { createStack, RICH_SETTINGS } from './synthesize.ts';
 

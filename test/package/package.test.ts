@@ -182,6 +182,19 @@ test('a mistake is one sentence', () => {
     expect(stdout.split('\n').filter((line) => line.includes('integration-guard/'))).toEqual([]);
   });
 
+  it('tsc reads our declarations, and no library’s that we use, with the settings of older templates', async () => {
+    await template.write(
+      'old.ts',
+      "import { IntegrationGuard } from 'integration-guard';\nexport const guard: typeof IntegrationGuard = IntegrationGuard;\n",
+    );
+    const settings = ['--module', 'commonjs', '--moduleResolution', 'node10', '--target', 'es2020', '--types', 'node'];
+    const { stdout } = await template.run('node', [
+      'node_modules/typescript59/bin/tsc',
+      ...['--noEmit', '--strict', '--skipLibCheck', 'false', ...settings, 'old.ts'],
+    ]);
+    expect(stdout.split('\n').filter((line) => /^(?:old\.ts|.*(?:integration-guard|zod)\/)/.test(line))).toEqual([]);
+  });
+
   it('its own jest passes', async () => {
     await template.must('jest', []);
   });
