@@ -28,8 +28,14 @@ export interface Addition {
 
 /** The words of the command that may name the entry file. */
 export function entryCandidates(command: string): readonly string[] {
-  return command.split(/[\s'"]+/).filter((word) => /^[^-].*\.[cm]?[jt]s$/.test(word));
+  const words = [...command.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g)].map(
+    ([, quoted, single, plain]) => quoted ?? single ?? plain ?? '',
+  );
+  return words.filter((word, index) => /^[^-].*\.[cm]?[jt]s$/.test(word) && !LOADS.has(words[index - 1] ?? ''));
 }
+
+/** Options of Node and its like that are followed by a file which is loaded before the entry. */
+const LOADS: ReadonlySet<string> = new Set(['-r', '--require', '--import', '--loader', '--experimental-loader']);
 
 export function additionTo(app: CdkApp): Addition {
   const language = languageOf(app);
