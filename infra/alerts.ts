@@ -33,6 +33,8 @@ export interface AlertsProps {
   /** Topics that exist; undefined: they are created. */
   readonly topic: ITopic | undefined;
   readonly alarmsTopic: ITopic | undefined;
+  /** Names of chat channels that are deployed, by their ids as JSON. */
+  readonly chatNames: ReadonlyMap<string, string>;
 }
 
 /** What SNS delivers to itself; chat channels are another service's business. */
@@ -179,7 +181,9 @@ export class Alerts extends Construct {
    */
   private addChat(settings: SubscriptionSettings, role: Role): ChatTopic {
     const { slack, teams } = settings;
-    const name = stableName(slack === undefined ? 'teams' : 'slack', settings);
+    // The service takes a channel once, so nothing else is in the name, and a channel that is deployed keeps the name it has.
+    const ids = JSON.stringify(Object.values(slackOrTeams(settings)));
+    const name = this.#props.chatNames.get(ids) ?? stableName(slack === undefined ? 'teams' : 'slack', ids);
     const topic = this.createTopic(`${name}-topic`, 'Integration Guard chat');
     const common = {
       configurationName: `${Stack.of(this).stackName}-${name}`,
@@ -224,6 +228,12 @@ function arnOf({ kind, target }: GivenEndpoint): string {
 function subscriptionOf(target: IFunction, props: LambdaSubscriptionProps): ITopicSubscription {
   const subscription = new LambdaSubscription(target, props);
   return { bind: (topic) => ({ ...subscription.bind(topic), subscriberId: Names.nodeUniqueId(topic.node) }) };
+}
+
+/** The ids of a channel, in the order in which CloudFormation names them. */
+function slackOrTeams({ slack, teams }: SubscriptionSettings): Readonly<Record<string, string>> {
+  if (slack !== undefined) return { workspaceId: slack.workspaceId, channelId: slack.channelId };
+  return { tenantId: teams?.tenantId ?? '', teamId: teams?.teamId ?? '', channelId: teams?.channelId ?? '' };
 }
 
 /** Lets a service of AWS use a key. The policy of an imported key is its owner's business. */

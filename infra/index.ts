@@ -2,10 +2,13 @@
 
 export type {
   Change,
+  DeployedChat,
   DeployedGuard,
   DeployedProject,
+  DeployedResource,
   DeployedSecret,
   DeployedSettings,
+  DeployedSubscription,
 } from '../functions/deployed/deployed-guard.ts';
 export { SettingsError } from '../functions/guard/errors.ts';
 export { VERSION } from '../functions/guard/version.ts';

@@ -104,6 +104,7 @@ export class IntegrationGuard extends Construct {
       endpoints: given.endpoints,
       topic: props.alerts?.topic,
       alarmsTopic: props.alerts?.alarmsTopic,
+      chatNames: new Map(props.deployed?.chats.map(({ identity, name }) => [identity, name])),
     });
     this.alertsTopic = alerts.topic;
     this.alarmsTopic = alerts.alarmsTopic;

@@ -16,6 +16,8 @@ export interface DeployedGuard {
   readonly resources: readonly DeployedResource[];
   /** Subscriptions of the stack. */
   readonly subscriptions: readonly DeployedSubscription[];
+  /** Chat channels of the stack. */
+  readonly chats: readonly DeployedChat[];
   /** Ledger tables that earlier deployments of that name left; looked for only when there is no stack. */
   readonly leftLedgers: readonly string[];
 }
@@ -53,6 +55,7 @@ export interface DeployedProject {
 
 /** A resource that holds data. */
 export interface DeployedResource {
+  /** Its id in the template. */
   readonly logicalId: string;
   /** As CloudFormation calls it. */
   readonly type: string;
@@ -62,9 +65,18 @@ export interface DeployedResource {
 
 /** A subscription, as its template describes it. SNS knows a subscription by its topic and its endpoint. */
 export interface DeployedSubscription {
+  /** Its id in the template. */
   readonly logicalId: string;
   /** Topic, protocol and endpoint, as JSON. */
   readonly identity: string;
+}
+
+/** A chat channel, which the chat service takes once. */
+export interface DeployedChat {
+  /** Its ids, as JSON. */
+  readonly identity: string;
+  /** Name of its configuration without the stack's, from which the ids of its resources come. */
+  readonly name: string;
 }
 
 /** A secret of the stack, or one outside of it that a listed project names. */
@@ -91,6 +103,7 @@ const deployedGuard = z.object({
   region: z.string(),
   resources: z.array(z.object({ logicalId: z.string(), type: z.string(), isRetained: z.boolean() })),
   subscriptions: z.array(z.object({ logicalId: z.string(), identity: z.string() })),
+  chats: z.array(z.object({ identity: z.string(), name: z.string() })),
   guard: z.nullable(
     z.object({
       projects: z.record(

@@ -55,6 +55,7 @@ export async function readDeployed(
       secrets: Object.fromEntries(secrets.flatMap(([name, secret]) => (secret === null ? [] : [[name, secret]]))),
       resources: found?.resources ?? [],
       subscriptions: found?.subscriptions ?? [],
+      chats: found?.chats ?? [],
       leftLedgers: guard === null ? await listLedgers(stack) : [],
     };
   } catch (error) {
@@ -100,7 +101,7 @@ const guardMetadata = z.object({
 
 type Resources = z.output<typeof template>['Resources'];
 
-interface FoundStack extends Pick<DeployedGuard, 'resources' | 'subscriptions'> {
+interface FoundStack extends Pick<DeployedGuard, 'resources' | 'subscriptions' | 'chats'> {
   /** Null: the stack has no guard. */
   readonly guard: DeployedSettings | null;
   /** Those of the names that matter, as far as the template has the names. */
@@ -161,11 +162,24 @@ export function readTemplate(
       const { TopicArn, Protocol, Endpoint } = Properties;
       return [{ logicalId, identity: JSON.stringify([TopicArn, Protocol, Endpoint]) }];
     }),
+    chats: Object.values(Resources).flatMap(readChat),
     all: Resources,
   };
 }
 
 const SECRET = 'AWS::SecretsManager::Secret';
+
+function readChat({ Type, Properties }: Resources[string]): DeployedGuard['chats'] {
+  const { SlackWorkspaceId, SlackChannelId, TeamsTenantId, TeamId, TeamsChannelId, ConfigurationName } = Properties;
+  const ids =
+    Type === 'AWS::Chatbot::SlackChannelConfiguration'
+      ? [SlackWorkspaceId, SlackChannelId]
+      : Type === 'AWS::Chatbot::MicrosoftTeamsChannelConfiguration'
+        ? [TeamsTenantId, TeamId, TeamsChannelId]
+        : null;
+  const name = /(?:slack|teams)-[0-9a-f]{8}(?="|$)/.exec(JSON.stringify(ConfigurationName ?? ''))?.[0];
+  return ids === null || name === undefined ? [] : [{ identity: JSON.stringify(ids), name }];
+}
 
 const isRetaining = (policy: string) => policy.startsWith('Retain');
 

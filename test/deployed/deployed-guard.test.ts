@@ -25,6 +25,7 @@ const NOTHING: DeployedGuard = {
   secrets: {},
   resources: [],
   subscriptions: [],
+  chats: [],
   leftLedgers: [],
 };
 

@@ -41,7 +41,7 @@ function asDeployed(deployment: Deployment): DeployedGuard {
     name,
     { ...secret, otherStack: null, isDeleted: false, arn: null, keyArn: null, keyAlias: null },
   ]);
-  const { guard, resources, subscriptions } = found;
+  const { guard, resources, subscriptions, chats } = found;
   return {
     stack: 'Payments',
     account: '123456789012',
@@ -50,6 +50,7 @@ function asDeployed(deployment: Deployment): DeployedGuard {
     secrets: Object.fromEntries(secrets),
     resources,
     subscriptions,
+    chats,
     leftLedgers: [],
   };
 }
@@ -90,6 +91,49 @@ describe('a subscription', () => {
       subscriptions: deployed.subscriptions.map((each, index) => ({ ...each, logicalId: `Old${index}` })),
     };
     expect(subscriptionIds(deploy({ props: changed, deployed: renamed }))).toEqual(['Old0', 'Old1', 'Old2']);
+  });
+});
+
+describe('a chat channel', () => {
+  const slack = { workspaceId: 'T0ABCDEF1', channelId: 'C0ABCDEF1' };
+  const teams = {
+    tenantId: '0f1e2d3c-0000-4000-8000-000000000001',
+    teamId: '0f1e2d3c-0000-4000-8000-000000000002',
+    channelId: '19%3aabc%40thread.tacv2',
+  };
+  const props = (rest: object): IntegrationGuardProps => ({
+    ...PROPS,
+    alerts: {
+      subscriptions: [
+        { slack, ...rest },
+        { teams, ...rest },
+      ],
+    },
+  });
+  const idsOf = ({ template }: { readonly template: Template }) =>
+    Object.entries(template.toJSON().Resources as Readonly<Record<string, { readonly Type: string }>>)
+      .filter(([, { Type }]) => /^AWS::(?:Chatbot|SNS)::/.test(Type))
+      .map(([id]) => id)
+      .sort();
+
+  it('keeps its resources when its filter changes: the chat service takes a channel once', () => {
+    expect(idsOf(deploy({ props: props({ minSeverity: 'critical' }) }))).toEqual(idsOf(deploy({ props: props({}) })));
+  });
+
+  it('keeps the name that it has in the deployed stack', () => {
+    const deployed = asDeployed({ props: props({}) });
+    expect(deployed.chats).toHaveLength(2);
+    const renamed = {
+      ...deployed,
+      chats: deployed.chats.map((each, index) => ({ ...each, name: `${each.name.slice(0, -1)}${index}` })),
+    };
+    const { template } = deploy({ props: props({ projects: ['a'] }), deployed: renamed });
+    template.hasResourceProperties('AWS::Chatbot::SlackChannelConfiguration', {
+      ConfigurationName: `Payments-${renamed.chats[0]?.name}`,
+    });
+    template.hasResourceProperties('AWS::Chatbot::MicrosoftTeamsChannelConfiguration', {
+      ConfigurationName: `Payments-${renamed.chats[1]?.name}`,
+    });
   });
 });
 

@@ -231,6 +231,7 @@ describe('what is deployed already', () => {
     guard: null,
     resources: [],
     subscriptions: [],
+    chats: [],
     leftLedgers: [],
     secrets: Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, { ...OUTSIDE, ...secret }])),
   });
