@@ -13,7 +13,7 @@ import { bundleFunctions } from './bundle-functions.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
 
-/** What whoever installs the package has beside it: CDK, which they chose, and two small libraries that check settings. */
+/** What an app has beside the package: CDK in the app's own version, and two small libraries that check settings. */
 const EXTERNAL = ['aws-cdk-lib', 'constructs', 'zod', 'jsonc-parser'];
 
 const COMMON = {

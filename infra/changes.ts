@@ -1,12 +1,4 @@
-import {
-  Annotations,
-  Aspects,
-  CfnResource,
-  RemovalPolicy as Policies,
-  type RemovalPolicy,
-  Stack,
-  Token,
-} from 'aws-cdk-lib';
+import { Annotations, Aspects, CfnResource, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { CfnSubscription } from 'aws-cdk-lib/aws-sns';
 import type { Construct, IConstruct } from 'constructs';
 import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
@@ -48,7 +40,7 @@ export function announceChanges(scope: Construct, props: AnnounceProps): void {
   const annotations = Annotations.of(scope);
   const facts = {
     ledgerReference: JSON.stringify(stack.resolve(ledgerTableName)),
-    destroys: removalPolicy === Policies.DESTROY,
+    destroys: removalPolicy === RemovalPolicy.DESTROY,
   };
   for (const { level, says } of findChanges(deployed, settings, facts)) {
     if (level === 'error') annotations.addError(says);
@@ -56,7 +48,7 @@ export function announceChanges(scope: Construct, props: AnnounceProps): void {
     else annotations.addInfo(says);
   }
   // Only at the end is it known what the stack has; the policy to destroy is the user's own word.
-  if (removalPolicy === Policies.DESTROY) return;
+  if (removalPolicy === RemovalPolicy.DESTROY) return;
   Aspects.of(scope).add({
     visit: (node: IConstruct) => {
       if (node === scope) announceDeletions(scope, stack, deployed);

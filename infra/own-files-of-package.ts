@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Our own files beside the construct in the package, which the build put there: whoever installs it needs no bundler. */
+/** Our own files beside the construct in the package, which the build put there: an app needs no bundler. */
 
 /** Puts the code of the functions into a folder. */
 export function writeFunctions(folder: string): void {

@@ -269,7 +269,7 @@ class PropsReader {
 
   private endpoint(index: number, kind: GivenEndpoint['kind'], target: unknown, shape: Shape): unknown {
     const path = ['alerts', 'subscriptions', index, kind];
-    // The word is the construct's own: whoever writes it gets to hear what is expected.
+    // The word is the construct's own. In an app's properties it is a fault.
     if (target === IN_STACK) return '';
     if (!isToken(target)) {
       if (!Construct.isConstruct(target)) return target;

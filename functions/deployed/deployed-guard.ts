@@ -89,7 +89,7 @@ export interface DeployedSecret {
   readonly otherStack: string | null;
   /** Null: the stack's own, whose ARN the stack knows. */
   readonly arn: string | null;
-  /** Whether somebody has deleted it: its name stays taken for some days. */
+  /** Whether it was deleted: its name stays taken for some days. */
   readonly isDeleted: boolean;
   /** ARN of the customer-managed key that encrypts it; null: none, or the stack's own. */
   readonly keyArn: string | null;

@@ -10,7 +10,7 @@ import type { Clock } from '../guard/ports.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
 import { plusMs } from '../guard/text/time.ts';
 
-/** What a deployed stack tells of itself when asked, for `integration-guard doctor`. Every question may fail by itself. */
+/** Facts about a deployed stack, for `integration-guard doctor`. Each query may fail on its own. */
 export interface StackFacts {
   /** Of the package that the stack was deployed with; null: before 0.2.0, which did not say. */
   readonly version: string | null;
