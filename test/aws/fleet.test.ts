@@ -31,7 +31,7 @@ beforeEach(() => {
   emulator.set('q/gentle', 'sk_fake_0123456789', { [PROJECT_TAG]: '', [POLICY_TAG]: 'gentle' });
   emulator.set('q/lost', 'sk_fake_0123456789', { [PROJECT_TAG]: '', [POLICY_TAG]: 'nowhere' });
   emulator.set('q/untagged', 'sk_fake_0123456789', { [`${PROJECT_TAG}-not`]: '' });
-  for (const name of ['q/by-name', 'q/by-arn', 'q/by-whole-arn', 'q/listed']) {
+  for (const name of ['q/by-name', 'q/by-arn', 'q/by-whole-arn', 'q/listed', 'q/former']) {
     emulator.set(name, 'sk_fake_0123456789', { [PROJECT_TAG]: '' });
   }
 });
@@ -42,6 +42,7 @@ function createSettings() {
   const settings = parseSettings({
     projects: {
       listed: { secretName: 'elsewhere' },
+      renamed: { secretName: 'elsewhere-too', renamedFrom: 'former' },
       one: { secretName: 'q/by-name' },
       two: { secretArn: arn('q/by-arn') },
       three: { secretArn: arn('q/by-whole-arn-AbCdEf') },
@@ -82,6 +83,7 @@ describe('a project of the fleet', () => {
     ['has a secret without the tag', 'untagged'],
     ['has a name that no secret can have', 'a b'],
     ['has a listed project’s name', 'listed'],
+    ['has the name that a listed project had: the ledger goes on under it', 'former'],
     ['has the secret of a project that is listed by its secret’s name', 'by-name'],
     ['has the secret of a project that is listed by its secret’s ARN', 'by-arn'],
     ['has the secret of a project that is listed by the ARN with its suffix', 'by-whole-arn'],
@@ -122,6 +124,7 @@ describe('the tagged secrets', () => {
       ['q/by-arn', null, undefined, LISTED],
       ['q/by-name', null, undefined, LISTED],
       ['q/by-whole-arn', null, undefined, LISTED],
+      ['q/former', null, undefined, 'a project "former" is listed in the settings, or was before it was renamed'],
       ['q/gentle', 'gentle', 500, 'tag gentle'],
       ['q/listed', null, undefined, 'a project "listed" is listed in the settings, or was before it was renamed'],
       ['q/lost', 'lost', undefined, expect.stringContaining('names a policy that fleet.policies does not have')],
