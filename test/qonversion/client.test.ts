@@ -48,7 +48,7 @@ function client(options: Partial<QonversionClientOptions> = {}) {
     firstWaitMs: 1,
     // Nobody waits here; what would be waited for, tests that care look at.
     sleep: async () => undefined,
-    timeoutMs: 2_000,
+    timeoutMs: 20_000,
     ...options,
   });
 }
