@@ -450,6 +450,9 @@ const settings = z
     });
   });
 
+/** For the documentation: names, defaults and messages of all settings. To check a document, use `parseSettings`. */
+export { settings as settingsSchema };
+
 export type Settings = z.output<typeof settings>;
 /** A settings document as a person writes it. What `preprocess` takes zod does not know. */
 export type SettingsInput = Omit<z.input<typeof settings>, 'fleet'> & {
