@@ -121,7 +121,7 @@ describe('a subscribed function', () => {
     for (const subscriptions of pairs) {
       const stack = createUserStack();
       expect(() => addGuard(stack, { alerts: { subscriptions: subscriptions(stack) } })).toThrow(
-        /alerts\.subscriptions\.1.*subscribed already/,
+        /alerts\.subscriptions\.1.*already subscribed/,
       );
     }
   });

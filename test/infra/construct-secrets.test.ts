@@ -260,7 +260,7 @@ describe('what is deployed already', () => {
     addGuard(stack, { deployed: deployed({ old: { logicalId: 'Old', isRetained: false } }) });
     const says = stack.node.findChild('Guard').node.metadata.filter(({ type }) => type === 'aws:cdk:error');
     expect(says.map(({ data }) => data)).toEqual([
-      'this deployment would delete the secret "old" with its Secret Key. Deploy once with its project as it was in stack UserStack: from then on the secret stays',
+      'this deployment would delete the secret "old" and its Secret Key. First deploy its project once as it was in stack UserStack: after that the secret stays',
     ]);
   });
 });

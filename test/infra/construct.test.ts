@@ -59,7 +59,7 @@ describe('in a stack of one’s own', () => {
     const stack = createUserStack();
     addGuard(stack);
     expect(() => new IntegrationGuard(stack, 'Other', ONE_PROJECT)).toThrow(
-      'stack UserStack has an IntegrationGuard already (UserStack/Guard). Put UserStack/Other into a stack of its own: "--stack" names a guard by its stack',
+      'stack UserStack already has an IntegrationGuard (UserStack/Guard). Put UserStack/Other into another stack: "--stack" identifies a guard by its stack',
     );
   });
 
