@@ -162,7 +162,7 @@ export class Alerts extends Construct {
     const alarms = settings.alarms ?? KIND[kind] === 'digest';
     if (alarms) new Subscription(this, `${name}-alarms`, { ...common, topic: this.alarmsTopic });
     if (kind === 'lambda') {
-      // The names tell the topics apart: two given topics may have the same ID.
+      // The names distinguish the topics: two given topics may have the same ID.
       const topics = { Topic: this.topic, ...(alarms ? { AlarmsTopic: this.alarmsTopic } : {}) };
       Object.entries(topics).forEach(([from, topic]) => {
         new CfnPermission(this, `${name}-from-${from}`, {
@@ -211,7 +211,7 @@ export class Alerts extends Construct {
   /** The service requires a role. Showing notifications takes no permission, so the role has none. */
   private createChatRole(): Role {
     return new Role(this, 'ChatRole', {
-      description: 'Chat channels of Integration Guard show notifications; no permissions',
+      description: 'Chat channels of Integration Guard show notifications; the role has no permissions',
       // Only for channels of this account, even though the role has no permissions.
       assumedBy: new ServicePrincipal('chatbot.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },

@@ -56,8 +56,8 @@ const { metafile: commandLine } = await build({
   banner: {
     js: [
       "import { createRequire as createRequireOfPackage } from 'node:module';",
-      "import { fileURLToPath as fileOfUrl } from 'node:url';",
       'const require = createRequireOfPackage(import.meta.url);',
+      "const { fileURLToPath: fileOfUrl } = require('node:url');",
       'const __filename = fileOfUrl(import.meta.url);',
       "const __dirname = fileOfUrl(new URL('.', import.meta.url));",
     ].join(''),

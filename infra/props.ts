@@ -250,7 +250,7 @@ export interface SubscriptionProps {
   readonly projects?: readonly string[];
   /**
    * Whether CloudWatch alarms about the guard itself are sent too.
-   * @default - true for people (email, sms, slack, teams), false for machines
+   * @default - true for people (`email`, `sms`, `slack`, `teams`), false for machines
    */
   readonly alarms?: boolean;
 }

@@ -89,7 +89,7 @@ export interface DeployedSecret {
   readonly otherStack: string | null;
   /** Null: the secret is the stack's own, so that the stack knows the ARN. */
   readonly arn: string | null;
-  /** Whether the secret was deleted. Its name remains taken for some days. */
+  /** Whether the secret was deleted. Its name stays unavailable for some days. */
   readonly isDeleted: boolean;
   /** ARN of the customer-managed key that encrypts the secret; null: none, or the stack's own. */
   readonly keyArn: string | null;

@@ -85,7 +85,7 @@ export function parseRecord(
   if (parsed.success) {
     const { object: _object, url: _url, ...value } = parsed.data;
     if (rules.withoutKey(value.id) !== value.id)
-      return { invalid: { id: null, problem: 'id contains the Secret Key' } };
+      return { invalid: { id: null, problem: 'the ID contains the Secret Key' } };
     return { record: bounded(value, rules) };
   }
   const id = identified.safeParse(body);

@@ -33,7 +33,7 @@ async function countPass(scene: Partial<Scene>) {
 }
 
 describe('the requests of a pass', () => {
-  it.each([0, 100, 10_000])('are one list and one query if all of %i integrations deliver', async (integrations) => {
+  it.each([0, 100, 10_000])('are one list and one query if all %i integrations deliver', async (integrations) => {
     await countPass({ integrations });
     expect(await countPass({ integrations })).toMatchObject({
       lists: 1,

@@ -24,7 +24,7 @@ const FAILS_ONE_IN = 50;
 /** In some runs, one project in this many has an API that hangs until the pass gives up. */
 const HANGS_ONE_IN = 1_000;
 
-/** Simulates a run over a number of projects. */
+/** Simulates a run over this many projects. */
 export function simulateFleet(projects: number, concurrency: number, someHang = false): Promise<FleetRunFigures> {
   const isOneIn = (many: number, project: string) => Number(/\d+$/.exec(project)?.[0]) % many === 0;
   return simulateRun(createFleetSettings('https://api.qonversion.io/v4', concurrency), {

@@ -29,7 +29,7 @@ export interface Figure {
   readonly what: string;
   readonly unit: string;
   readonly value: number;
-  /** A maximum or a minimum; null: reported without an aim. */
+  /** An upper or lower limit; null: reported without an aim. */
   readonly aim: { readonly atMost: number } | { readonly atLeast: number } | null;
 }
 

@@ -79,7 +79,7 @@ describe('the throttle of requests', () => {
     }
   });
 
-  it('grows by one with each round of answers, up to its maximum', async () => {
+  it('grows by one with each round of answers, up to its limit', async () => {
     const { throttle } = aThrottle();
     const first = start(throttle, 1);
     await turn();
