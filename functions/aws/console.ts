@@ -1,4 +1,4 @@
-/** Where a dashboard is to be seen. The console's host depends on the partition, and its region on the region. */
+/** The address of a CloudWatch dashboard. The host of the console depends on the partition and the region. */
 export function dashboardUrl(region: string, name: string): string {
   const host = region.startsWith('cn-')
     ? 'console.amazonaws.cn'
@@ -8,21 +8,21 @@ export function dashboardUrl(region: string, name: string): string {
   return `https://${host}/cloudwatch/home?region=${region}#dashboards/dashboard/${encodeURIComponent(name)}`;
 }
 
-/** The region an ARN names. */
+/** The region in an ARN. */
 export function regionOf(arn: string): string {
   return arn.split(':')[3] ?? '';
 }
 
-/** The account an ARN names. */
+/** The account in an ARN. */
 export function accountOf(arn: string): string {
   return arn.split(':')[4] ?? '';
 }
 
-/** Projects of one dashboard; CloudWatch takes 500 widgets and 2,500 metrics in each, and a person far less. */
+/** Projects on one dashboard. CloudWatch allows 500 widgets and 2,500 metrics; a reader needs far fewer. */
 export const PROJECTS_PER_DASHBOARD = 25;
 
 /**
- * The dashboard that has a project's control panel.
+ * The dashboard with a project's control panel.
  * @param first name of the first dashboard; the others are numbered
  * @param projects names in the order of the settings
  */

@@ -4,7 +4,10 @@ import { dashboardOf, dashboardUrl, regionOf } from './console.ts';
 import { type PassEnvironment, parseChatTopics } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
-/** The alert sink of a deployed function. A quiet pass publishes nothing, so the SDK and the messages are loaded at first use. */
+/**
+ * The alert sink of a deployed function. It loads the SDK and the messages at first use, because a quiet pass publishes
+ * nothing.
+ */
 export function createLazyAlertSink(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
   const region = regionOf(environment.ALERTS_TOPIC_ARN);
   const projects = Object.keys(settings.projects);

@@ -24,9 +24,9 @@ import {
 } from './ledger-items.ts';
 
 /**
- * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), numbers
- * `version` and `schema`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute. The history lies in
- * partitions of its own, `PROJECT#history`, with sort key `TIME#EVENT`.
+ * The ledger as one DynamoDB table. Partition key: `project`. Sort key: `item`, which is `project` or `integration#ID`.
+ * Attributes: the numbers `version` and `schema`, the map `entry`, and the TTL attribute `expires_at` in epoch seconds.
+ * The history is in separate partitions: `PROJECT#history`, sort key `TIME#EVENT`.
  */
 export function createDynamoLedger(client: DynamoDBClient, tableName: string, clock: Clock): Ledger {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
@@ -41,13 +41,13 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
         KeyConditionExpression: '#project = :project',
         ExpressionAttributeNames: { '#project': 'project' },
         ExpressionAttributeValues: { ':project': project },
-        // A pass that starts right after another must see what that one wrote.
+        // A pass that starts right after another must see the other's writes.
         ConsistentRead: true,
       };
       try {
         for await (const page of paginateQuery({ client: documents }, query)) {
           for (const item of page.Items ?? []) {
-            // TTL deletes within days, not at the second.
+            // TTL deletes items within days, not at the second.
             if (typeof item.expires_at === 'number' && item.expires_at <= epochSeconds()) continue;
             const id = integrationIdOf(item);
             if (id === null) projectEntry = fromLedgerItem(item, PROJECT_ENTRY);
@@ -92,7 +92,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
 
     async appendHistory(project, events): Promise<void> {
       const items = events.map((event) => toHistoryItem(project, event));
-      // One request must not name the same item twice.
+      // A request must not name the same item twice.
       const unique = [...new Map(items.map((item) => [item.item, item])).values()];
       const puts = unique.map((Item) => ({ PutRequest: { Item } }));
       const batches = Array.from({ length: Math.ceil(puts.length / BATCH_ITEMS) }, (_, index) =>
@@ -133,14 +133,14 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
   }
 }
 
-/** DynamoDB takes 25 items in one BatchWriteItem. */
+/** DynamoDB accepts 25 items in one BatchWriteItem. */
 const BATCH_ITEMS = 25;
 const BATCHES_AT_ONCE = 4;
 const BATCH_TRIES = 5;
 
 type PutRequests = NonNullable<BatchWriteCommandInput['RequestItems']>[string];
 
-/** Puts a batch; what the table leaves unprocessed, being throttled, is put again. */
+/** Writes a batch. Items that DynamoDB throttled are written again. */
 async function putAll(documents: DynamoDBDocumentClient, tableName: string, batch: PutRequests): Promise<void> {
   let left = batch;
   await pRetry(
@@ -153,7 +153,7 @@ async function putAll(documents: DynamoDBDocumentClient, tableName: string, batc
       retries: BATCH_TRIES - 1,
       minTimeout: 100,
       randomize: true,
-      // The SDK has retried the request itself by now.
+      // The SDK has already retried the request itself.
       shouldRetry: ({ error }) => error instanceof UnprocessedError,
     },
   );

@@ -421,7 +421,7 @@ describe('a renamed project', () => {
     await configure(({ [PROJECT_NAME]: project = {}, ...others }) => ({ ...others, [RENAMED]: project }));
     const { code, output } = await deployNow();
     expect(code).not.toBe(0);
-    expect(output).toContain(`project ${PROJECT_NAME} looks renamed to ${RENAMED}`);
+    expect(output).toContain(`project ${PROJECT_NAME} seems to have been renamed to ${RENAMED}`);
     expect(output).toContain(`Set "renamedFrom" of projects.${RENAMED} to "${PROJECT_NAME}"`);
     expect({ ids: await physicalIds(), key: await keyIn(SECRET), kinds: await kinds(PROJECT_NAME) }).toEqual(before);
   });
@@ -452,7 +452,7 @@ describe('a removed project', () => {
   it('leaves its secret, and the deployment reports that', async () => {
     await configure(({ [RENAMED]: project = {} }) => ({ [RENAMED]: project }));
     const output = await must(deployNow());
-    expect(output).toContain(`project ${SECOND} is no longer guarded`);
+    expect(output).toContain(`project ${SECOND} will no longer be guarded`);
     expect(output).toContain(`Its secret "${SECOND_SECRET}" stays`);
     expect(await keyIn(SECOND_SECRET)).toBe(TEST_KEY);
     expect(await secretResources()).toHaveLength(1);
@@ -484,7 +484,7 @@ describe('a destroyed stack', () => {
 
   it('is reported at the next deployment, with the resources it left', async () => {
     const { output } = await deployment.cloud.cdk(['synth', '--quiet'], deployment.settingsFile);
-    expect(output).toContain(`Set "ledgerTableName" to "${ledger}" to go on with it`);
+    expect(output).toContain(`Set "ledgerTableName" to "${ledger}" to continue with it`);
   });
 
   it('continues with its ledger, its key and its secrets when it is deployed again', async () => {
