@@ -19,14 +19,14 @@ export interface PassConditions {
   /** Whether `updated_at` has been shown to be the time of a change. */
   readonly changeTimesShown?: boolean;
   /** Whether no pass has ever looked at the project. */
-  readonly firstLook?: boolean;
+  readonly isFirstPass?: boolean;
   /** The outage that holds back what the rules would do. */
   readonly outage?: HoldingOutage;
 }
 
 /** A decision of the first pass that ever looked at the integration. */
 export function firstPass(record: IntegrationRecord, conditions: PassConditions = {}): Decision {
-  return decideWith(record, null, { firstLook: true, ...conditions });
+  return decideWith(record, null, { isFirstPass: true, ...conditions });
 }
 
 /** The decision of the pass after one in which `decision` was executed and everything went well. */
@@ -66,10 +66,10 @@ export function types(decision: Decision): readonly string[] {
 function decideWith(
   record: IntegrationRecord,
   known: Versioned<Entry> | null,
-  { policy = {}, at = NOON, changeTimesShown = true, firstLook = false, outage }: PassConditions,
+  { policy = {}, at = NOON, changeTimesShown = true, isFirstPass = false, outage }: PassConditions,
 ): Decision {
   const holding = () => outage ?? null;
-  const context = { project: 'production', now: at, changeTimesShown, firstLook, holding };
+  const context = { project: 'production', now: at, changeTimesShown, isFirstPass, holding };
   return decide(record, known, effectivePolicy(aPolicy(policy), record), context);
 }
 

@@ -204,7 +204,7 @@ export const BLANK_PROJECT_ENTRY: ProjectEntry = {
 };
 
 /** The entry once everything about the past but an exemption and what is still to be delivered is forgotten. */
-export function afresh(entry: Entry, state: State, notices: Notices = {}): Entry {
+export function resetEntry(entry: Entry, state: State, notices: Notices = {}): Entry {
   return { ...entry, state, notices, stretch: null, flapping: null };
 }
 

@@ -83,7 +83,7 @@ export function makePlan(
     listedUntil: [...view.integrations.values()].some(({ entry }) => entry.attempt !== null)
       ? latestMomentOf(records)
       : null,
-    firstLook: known.listed === null,
+    isFirstPass: known.listed === null,
     holding: outages.holding,
     ended: outages.ended,
   };

@@ -7,7 +7,7 @@ import type { GuardedProject } from '../settings/types.ts';
 import { describeMinutes } from '../text/time.ts';
 import { type Execution, execute, type Result } from './execute.ts';
 import { actsOrExplains, makePlan, type Plan, planFailure } from './plan.ts';
-import { createPassTime, isBeyondBelief, type PassTime } from './time-budget.ts';
+import { createPassTime, isImplausible, type PassTime } from './time-budget.ts';
 
 /** Unreadable records that a log line shows: enough to find the reason. */
 const MAX_EXAMPLES = 5;
@@ -82,7 +82,7 @@ async function evaluate(ports: Ports, project: GuardedProject, options: PassOpti
   }
 
   const { plan, time } = planned;
-  if (listing.status === 'fulfilled' && isBeyondBelief(listing.value.clockAheadMs)) {
+  if (listing.status === 'fulfilled' && isImplausible(listing.value.clockAheadMs)) {
     const apart = describeMinutes(Math.round(Math.abs(listing.value.clockAheadMs) / 60_000));
     const problem = `the clock of this machine and that of the API are ${apart} apart; minutes are counted by the one that makes less time pass`;
     ports.log.warn('clocks disagree', { project: project.name, problem });

@@ -78,7 +78,7 @@ describe('rule 2: the failure span', () => {
   const failing = (errors: number, minutes: number, silence = 60) =>
     aFailingRecord(errors, silence, { last_error_at: minutesAfter(NOON, minutes) });
   /** A pass over a project that is known, and in which the integration was well. */
-  const wellBefore = firstPass(aRecord(), { firstLook: false });
+  const wellBefore = firstPass(aRecord(), { isFirstPass: false });
 
   it('begins in the pass that first sees the failures, however long ago the last delivery was', () => {
     const seen = nextPass(wellBefore, failing(60, 0, 300));
