@@ -320,7 +320,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'rule 5',
     breaks: 'a change that came and went between two passes is not noticed',
     file: 'functions/guard/policy/when-closed.ts',
-    edits: [['  return failing && changedBetweenPasses(', '  return !failing && changedBetweenPasses(']],
+    edits: [['  return failing &&\n    changedBetweenPasses(', '  return !failing &&\n    changedBetweenPasses(']],
     harness: 'races',
   },
   {

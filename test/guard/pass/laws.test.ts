@@ -568,7 +568,7 @@ describe('an operator through the guard', () => {
   it('is told in one sentence when there is no such integration', async () => {
     const harness = createHarness();
     await expect(runOperatorCommand(harness.ports, harness.project, 'nope', 'pause')).rejects.toThrow(
-      'project "production" has no integration "nope"; `integration-guard list` shows the ids it has',
+      'project "production" has no integration "nope"; `integration-guard list` shows the IDs it has',
     );
   });
 
