@@ -6,7 +6,7 @@ import { type Decision, finalizeDecision } from './decide.ts';
 /** The blast radius (rule 11): when a pass would trip too many integrations, they share a cause, so the guard trips none. */
 
 /**
- * The maximum number of integrations that one pass may trip.
+ * How many integrations one pass may trip.
  * @param activeCount the project's integrations that are active (1) now
  */
 export function blastRadius(policy: Policy, activeCount: number): number {
@@ -57,5 +57,5 @@ export function nextHold(
     : { held: 'anew', calmSince: null };
 }
 
-/** The maximum number of fingerprints in the project's item of the ledger. Every blast radius is far below it. */
+/** How many fingerprints the project's item of the ledger holds. Every blast radius is far below it. */
 export const MAX_HELD = 5_000;

@@ -18,7 +18,7 @@ const DELIVERED = Math.log((1 - REPORTED) / (1 - TOLERATED));
 
 /** The score at which flapping is reported: after five failed samples in a row, or about eight when 80 % fail. */
 const LIMIT = 5;
-/** The maximum score, so that it can come down again after many failures. */
+/** The score's upper limit, so that it can come down again after many failures. */
 const MAX_SCORE = 2 * LIMIT;
 /** With fewer deliveries than this it is an outage, which the limits detect. Its length must not raise the score any further. */
 const MIN_DELIVERIES = 2;
@@ -53,7 +53,7 @@ export function sampleFlapping(
   const sum = flapping.score + (freshErrors > 0 ? FAILED : DELIVERED);
   if (sum <= 0) return null;
   const score = Math.min(maxScore, sum);
-  // At the maximum, another failure changes nothing, so an outage costs no write per pass.
+  // At the upper limit another failure changes nothing, so an outage costs no write per pass.
   if (score === flapping.score && deliveries === flapping.deliveries) return flapping;
   return { ...flapping, score, deliveries, lastErrorAt, lastDeliveryAt };
 }
