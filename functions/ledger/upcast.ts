@@ -21,25 +21,25 @@ import { fingerprint } from '../guard/text/fingerprint.ts';
 import { plusMs } from '../guard/text/time.ts';
 
 /**
- * Ledgers of earlier versions, read as what they mean now. Items of version 0.1 have no `schema`. There an interrupted pass left
- * an intent: the entry as it was, the entry as it was going to be, and the alerts of both. Now the first is the entry, the second
- * its attempt, and the alerts are in the outbox. Schema 2 had the first form of the rules: no failure span, flapping counted by
- * passes, a probe that the first delivery ended.
+ * Converts ledger items of earlier versions. Items of version 0.1 have no `schema`. There an interrupted pass left an intent: the
+ * entry before and after it, and its alerts. Now the entry before is the entry, the entry after is its attempt, and the alerts are
+ * in the outbox. Schema 2 had the first version of the rules: no failure span, flapping counted in passes, and a probe that ended
+ * with the first delivery.
  */
 
-/** The shape of what is stored now. */
+/** The schema of items that this version writes. */
 export const LEDGER_SCHEMA = 3;
 
-/** What can be stored: each is read by a function of its own, once for each schema it has had. */
+/** For one type of item, the functions that convert each earlier schema. */
 export interface Upcast<T> {
   readonly 1: (stored: unknown) => T;
   readonly 2: (stored: unknown) => T;
 }
 
 /**
- * A stored item in today's shape.
+ * A stored item in the current schema.
  * @param schema the number stored with it; undefined when there was none
- * @throws LedgerUnavailableError when a newer version has stored it: this one would misread it
+ * @throws LedgerUnavailableError when a newer version wrote the item, because this one would misread it
  */
 export function readStored<T>(stored: unknown, schema: unknown, upcast: Upcast<T>): T {
   if (schema === undefined || schema === 1) return upcast[1](stored);
@@ -85,7 +85,7 @@ interface V1Settled {
   readonly flaps?: (V1Flapping & { readonly told: { readonly at: string; readonly times: number } | null }) | null;
 }
 
-/** Of the flapping watch only when it began has a meaning now. */
+/** Of the earlier flapping data, only the beginning still has a meaning. */
 interface V1Flapping {
   readonly since: string;
 }
@@ -101,17 +101,17 @@ interface V1Entry extends V1Settled {
   } | null;
 }
 
-interface V1Trouble {
+interface V1Incident {
   readonly since: string;
   readonly alertedAt: string;
   readonly reminders: number;
 }
 
 interface V1SettledProject {
-  readonly failing: V1Trouble | null;
-  readonly held: V1Trouble | null;
+  readonly failing: V1Incident | null;
+  readonly held: V1Incident | null;
   readonly heldIds: readonly string[];
-  readonly unreadable: V1Trouble | null;
+  readonly unreadable: V1Incident | null;
 }
 
 interface V1ProjectEntry extends V1SettledProject {
@@ -122,8 +122,8 @@ interface V1ProjectEntry extends V1SettledProject {
   } | null;
 }
 
-/** An earlier version has looked at the project, and did not note what it had. */
-const LOOKED: Listed = { count: 0, sample: [] };
+/** An earlier version has read the list of the project, and did not remember its integrations. */
+const LISTED_BEFORE: Listed = { count: 0, sample: [] };
 
 /** Entries of integrations. */
 export const ENTRY: Upcast<Entry> = { 1: upcastEntry, 2: upcastEntry2 };
@@ -139,7 +139,7 @@ export const EVENT: Upcast<GuardEvent> = { 1: upcastEvent, 2: upcastEvent };
 function upcastProjectEntry2(stored: unknown): ProjectEntry {
   const entry = stored as ProjectEntry;
   const outbox = entry.outbox.map((item) => ({ ...item, event: upcastEvent(item.event) }));
-  return { ...BLANK_PROJECT_ENTRY, ...entry, listed: LOOKED, outbox };
+  return { ...BLANK_PROJECT_ENTRY, ...entry, listed: LISTED_BEFORE, outbox };
 }
 
 /** @param stored an integration's entry of schema 2 */
@@ -195,11 +195,11 @@ function upcastProjectEntry(stored: unknown): ProjectEntry {
   const { failing, held, heldIds, unreadable } = intent?.settled ?? entry;
   return {
     ...BLANK_PROJECT_ENTRY,
-    listed: LOOKED,
+    listed: LISTED_BEFORE,
     notices: {
-      ...upcastTrouble('failing', failing),
-      ...upcastTrouble('held', held),
-      ...upcastTrouble('unreadable', unreadable),
+      ...upcastIncident('failing', failing),
+      ...upcastIncident('held', held),
+      ...upcastIncident('unreadable', unreadable),
     },
     held: (heldIds ?? []).map(fingerprint).sort(),
     outbox: intent === null ? [] : owed(intent.events),
@@ -218,7 +218,7 @@ function owed(...alerts: readonly (readonly GuardEvent[])[]): readonly OutboxIte
   return alerts.flat().map((event) => ({ event: upcastEvent(event), undelivered: null, merged: null }));
 }
 
-/** A pass of version 0.1 may still be at work while the new one is deployed. */
+/** A pass of version 0.1 may still be running while this version is deployed. */
 function leaseOf({ decidedAt }: { readonly decidedAt: string }): string {
   return plusMs(new Date(decidedAt), PASS_TIME_LIMIT_SECONDS * 1_000);
 }
@@ -268,10 +268,10 @@ function stretchNotices({ since, errors, alerts }: NonNullable<V1Settled['told']
   );
 }
 
-function upcastTrouble(topic: string, trouble: V1Trouble | null | undefined): { readonly [topic: string]: Notice } {
-  return trouble === null || trouble === undefined
+function upcastIncident(topic: string, incident: V1Incident | null | undefined): { readonly [topic: string]: Notice } {
+  return incident === null || incident === undefined
     ? {}
-    : { [topic]: notice(trouble.since, trouble.alertedAt, trouble.reminders + 1) };
+    : { [topic]: notice(incident.since, incident.alertedAt, incident.reminders + 1) };
 }
 
 function notice(since: string, lastAt: string, times: number, errors = 0): Notice {

@@ -195,7 +195,7 @@ describe('integration-guard pause and resume', () => {
   it('refuse an id the project does not have', async () => {
     expect(await guard('pause nope')).toMatchObject({
       code: 2,
-      err: 'integration-guard: project "production" has no integration "nope"; `integration-guard list` shows the ids it has\n',
+      err: 'integration-guard: project "production" has no integration "nope"; `integration-guard list` shows the IDs it has\n',
     });
   });
 

@@ -201,7 +201,7 @@ describe('a row of the panel', () => {
         'failing; the guard pauses it after 10 more failures, at 09:50 UTC at the earliest, unless a delivery succeeds',
       'seg-stripe': 'paused by the guard; the guard probes it at 11:30 UTC',
       'braze-ios': 'suspended by Qonversion; the guard probes it at 09:50 UTC',
-      'mix-ios': 'probing; the guard ends probe 1 when deliveries go on, or pauses it again after 3 more failures',
+      'mix-ios': 'probing; the guard ends probe 1 when deliveries continue, or pauses it again after 3 more failures',
       'hook-billing': 'flapping; the guard reports it, and does not pause it',
       'bq-export': 'paused by an operator; the guard leaves it paused',
       'ph-staging': 'draft; the guard leaves it paused',

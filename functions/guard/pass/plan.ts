@@ -35,22 +35,22 @@ import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
 import { minutesBetween } from '../text/time.ts';
 
-/** Everything one pass is going to do, as data. Computed before anything is touched. */
+/** Everything that one pass will do, as data. The pass computes it before it changes anything. */
 export interface Plan {
   readonly project: string;
   readonly now: string;
   readonly decisions: readonly Decision[];
   readonly projectDecision: Decided<ProjectEntry>;
   readonly invalid: Listing['invalid'];
-  /** Integrations by state as the list had them. */
+  /** Integrations by state, from the list. */
   readonly states: { readonly paused: number; readonly active: number; readonly suspended: number };
-  /** How many integrations the blast radius lets one pass trip, and how many were over the limits. */
+  /** How many integrations one pass may trip, how many are over the limits, and whether their pauses are held back. */
   readonly blastRadius: { readonly allowed: number; readonly wanted: number; readonly held: boolean };
   /** Outages that integrations share (rule 10). */
   readonly outages: readonly OutageView[];
 }
 
-/** Whether a pass is about to ask Qonversion for a status, or has found a change of state that it explains. */
+/** Whether the plan makes a request to Qonversion, or explains a change of state. */
 export function actsOrExplains({ decisions }: Plan): boolean {
   return decisions.some(
     ({ record, known, next }) =>
@@ -59,7 +59,7 @@ export function actsOrExplains({ decisions }: Plan): boolean {
   );
 }
 
-/** Decides about every record of a project, then holds all trips back if there are too many at once (rule 11). */
+/** Decides about every record of a project, then holds back all trips if there are too many at once (rule 11). */
 export function makePlan(
   project: string,
   policy: Policy,
@@ -79,11 +79,11 @@ export function makePlan(
     project,
     now,
     changeTimesShown: showsChangeTimes(records, view),
-    // Only an attempt that is open needs it.
+    // Needed only while the outcome of an attempt is unknown.
     listedUntil: [...view.integrations.values()].some(({ entry }) => entry.attempt !== null)
       ? latestMomentOf(records)
       : null,
-    firstLook: known.listed === null,
+    isFirstPass: known.listed === null,
     holding: outages.holding,
     ended: outages.ended,
   };
@@ -104,7 +104,7 @@ export function makePlan(
           now,
         );
   const held = hold.held !== false;
-  // While it is calm there is nothing to add to what people know.
+  // While the hold is calm, people need no reminder.
   const isCalm = hold.held === true && wanted <= allowed;
   const decisions = held
     ? wished.map((decision) => (isTrip(decision) ? holdBack(decision, now, hold.held === 'anew') : decision))
@@ -133,13 +133,13 @@ export function makePlan(
   };
 }
 
-/** Whether a suspicious list has been the same for so long that it is the project's. */
+/** Whether a suspicious list has been the same for so long that the guard accepts it. */
 function isAccepted({ notices }: ProjectEntry, now: string): boolean {
   const { 'list-suspicious': notice } = notices;
   return notice !== undefined && minutesBetween(notice.since, now) >= ACCEPT_AFTER_HOURS * 60;
 }
 
-/** Says so, delivers what is owed, and concludes nothing (rule 12). */
+/** The plan for a suspicious list: alerts about it, delivers the outboxes, and concludes nothing (rule 12). */
 function planSuspicious(
   project: string,
   policy: Policy,
@@ -166,12 +166,7 @@ function planSuspicious(
   };
 }
 
-/** Whether there is nothing to write, to ask for or to deliver (law 3). */
-export function isQuiet(plan: Plan): boolean {
-  return plan.projectDecision.quiet && plan.decisions.every(({ quiet }) => quiet);
-}
-
-/** What is to be done when a pass cannot list: the failure is announced, and what integrations owe is delivered. */
+/** The plan for a pass that cannot list integrations: announces the failure, and delivers the outboxes. */
 export function planFailure(
   project: string,
   policy: Policy,
@@ -188,9 +183,9 @@ export function planFailure(
 }
 
 /**
- * What this pass would trip; and, while an episode of holding back lasts, what was held in it and has been suspended by
- * Qonversion since. Those are out of our hands and still speak for a common cause: without them the rest would be paused
- * as soon as the worker has thinned them out, although the operator has not decided yet.
+ * The integrations that this pass would trip. During a hold, also held ones that Qonversion has suspended since: they still point
+ * to a common cause. Without them the guard would pause the rest as soon as Qonversion had suspended enough, before an operator
+ * decides.
  */
 function findOverLimits(wished: readonly Decision[], view: LedgerView): readonly string[] {
   const trips = wished.filter(isTrip).map(({ id }) => id);
@@ -200,10 +195,10 @@ function findOverLimits(wished: readonly Decision[], view: LedgerView): readonly
   return [...trips, ...suspended.map(({ id }) => id)];
 }
 
-/** Decisions about entries of the ledger whose integrations were not read. */
+/** Decisions about ledger entries whose integrations were not read. */
 function decideAbsent({ records, invalid }: Listing, view: LedgerView, context: DecisionContext): readonly Decision[] {
   const read = new Set(records.map(({ id }) => id));
-  // A record whose id cannot be read may be any of those we miss, so none counts as gone.
+  // A record without a readable ID may be any of the missing ones, so none of them counts as gone.
   const nameless = invalid.some(({ id }) => id === null);
   const unreadable = new Set(invalid.map(({ id }) => id));
   return [...view.integrations]
@@ -231,7 +226,7 @@ const PROJECT_EVENTS = {
 
 const PROJECT_TOPICS = Object.keys(PROJECT_EVENTS) as readonly ProjectTopic[];
 
-/** What a pass that could list saw of the project. */
+/** The findings of a pass that could list the project's integrations. */
 interface Seen {
   readonly overLimits: readonly string[];
   readonly heldCalmSince: string | null;
@@ -259,8 +254,8 @@ function outageEvent(project: string, { kind, outage, reason }: OutageChange, ti
 }
 
 /**
- * Problems of the project as a whole: each is announced once per episode and again as a reminder while it lasts.
- * @param problems the reason of each problem there is, null for each there is not; one that is left out is not known
+ * Decides about the project as a whole. Each problem is announced once per episode and in reminders while it lasts.
+ * @param problems the reason of each problem; null: the problem does not exist; left out: unknown
  */
 function decideProject(
   project: string,
@@ -310,13 +305,13 @@ function decideProject(
   return { known, current: stored, next, expiresAt: null, changed, quiet: !changed && stored.outbox.length === 0 };
 }
 
-/** The decision about the project when some of what it has was left to the next pass: that one is the first look then. */
-export function withoutLook(decided: Decided<ProjectEntry>): Decided<ProjectEntry> {
+/** The same decision, except that the next pass counts as the first one again, since this one did not finish. */
+export function withoutFirstPass(decided: Decided<ProjectEntry>): Decided<ProjectEntry> {
   const { current, next } = decided;
   return current.listed === null ? { ...decided, next: { ...next, listed: null } } : decided;
 }
 
-/** The decision about the project when its key is refused in the middle of a pass: announced once, like a pass that cannot run. */
+/** The decision about the project when the API refuses its key during a pass: announced like a pass that cannot run. */
 export function withKeyRefused(
   decided: Decided<ProjectEntry>,
   { name: project, policy }: GuardedProject,
@@ -326,7 +321,7 @@ export function withKeyRefused(
   const { current, next } = decided;
   const { failing: notice } = current.notices;
   if (isLeased(current.lease, now)) return decided;
-  // That passes run again is not announced with that they cannot; what earlier passes owe stays.
+  // This pass must not announce that passes run again. Undelivered alerts of earlier passes stay.
   const isFalse = ({ event }: OutboxItem) => event.type === 'guard.recovered' && event.time === now;
   const outbox = next.outbox.filter((item) => !isFalse(item) || current.outbox.includes(item));
   if (!isDue(notice, now, policy.remindAt)) {

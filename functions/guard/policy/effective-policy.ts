@@ -2,14 +2,14 @@ import type { IntegrationRecord } from '../model/integration.ts';
 import { matchesGlob } from '../settings/glob.ts';
 import type { FlappingPolicy, LowTraffic, Policy, Recovery } from '../settings/schema.ts';
 
-/** The rules that apply to one integration: the project's, changed by the first override that matches. */
+/** The policy of one integration: the project's policy with the first override that matches. */
 export interface EffectivePolicy {
   readonly mode: 'enforce' | 'observe' | 'ignore';
   readonly errorThreshold: number;
   readonly failingForMinutes: number;
   readonly warnThreshold: number;
   readonly lowTraffic: LowTraffic;
-  /** When people are reminded of what is stopped: a time of day in UTC ("08:00"), or "never". */
+  /** When the guard reminds people of stopped integrations: a time of day in UTC ("08:00"), or "never". */
   readonly remindAt: string;
   readonly flapping: FlappingPolicy;
   readonly recovery: Recovery;
