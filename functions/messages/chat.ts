@@ -13,9 +13,12 @@ import {
   type MessageContext,
   namesOf,
   renderWithin,
+  type StepText,
   shortName,
+  stepsOf,
   subjectOf,
   summarize,
+  timeOf,
 } from './wording.ts';
 
 /**
@@ -62,8 +65,10 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   const sorted = [...events].sort(bySeverity);
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a notification needs at least one event');
-  const summary = plain(summarize(sorted));
   const project = unlinked(context.project);
+  const title = (line: string) => `${EMOJI[worst.severity]} ${project}: ${plain(line)}`;
+  const summary = summarize(sorted, (line) => title(line).length <= TITLE_LENGTH);
+  const now = timeOf(sorted);
   const render = (shown: number): ChatNotification => {
     const groups = groupEvents(sorted.slice(0, shown));
     return {
@@ -72,21 +77,19 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
       id: worst.id,
       content: {
         textType: 'client-markdown',
-        title: shorten(`${EMOJI[worst.severity]} ${project}: ${summary}`, TITLE_LENGTH),
+        title: shorten(title(summary), TITLE_LENGTH),
         description: [
-          ...groups.map((group) => describeGroup(group, context)),
+          ...headingOf(context),
+          ...groups.map((group) => describeGroup(group, context, now)),
           ...restOf(sorted.length - shown, context),
         ].join('\n\n'),
-        nextSteps: [
-          ...(context.panel === null ? [] : [`See and undo on the panel: ${context.panel}`]),
-          ...groups.flatMap((group) => stepOf(group, context)),
-        ],
+        nextSteps: groups.flatMap((group) => nextStepsOf(group, context)),
         keywords: [project, worst.severity],
       },
       metadata: {
         // Readers do not see it; it may hold the name of a provider.
         threadId: (sorted.length === 1 ? incidentKey(worst) : worst.id).replace(/[^\w/:.-]/g, '_'),
-        summary: shorten(summary, TITLE_LENGTH),
+        summary: shorten(plain(summary), TITLE_LENGTH),
         eventType: worst.type,
         enableCustomActions: false,
       },
@@ -99,14 +102,22 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   );
 }
 
-function restOf(rest: number, context: MessageContext): readonly string[] {
-  return rest === 0 ? [] : [`… and ${plural(rest, 'more event')}. To see them all: \`${command('history', context)}\``];
+/** The link comes first: on a phone it is the one thing a reader can use at once. */
+function headingOf({ panel, place }: MessageContext): readonly string[] {
+  const lines = [...(panel === null ? [] : [panel.url]), ...(place === null ? [] : [`In ${place}`])];
+  return lines.length === 0 ? [] : [lines.join('\n')];
 }
 
-function describeGroup(group: EventGroup, context: MessageContext): string {
+function restOf(rest: number, context: MessageContext): readonly string[] {
+  return rest === 0
+    ? []
+    : [`… and ${plural(rest, 'more event')}. To see them all: ${code(command('history', context))}`];
+}
+
+function describeGroup(group: EventGroup, context: MessageContext, now: string): string {
   const { first, events } = group;
   const { label, meaning, check } = describeType(first.type);
-  const subject = chatSubject(group, context);
+  const subject = chatSubject(group);
   const several = events.length > 1;
   const heading = `*${label.toUpperCase()}*`;
   const help = helpLink(first.type, context);
@@ -114,7 +125,7 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
     several
       ? `${heading}: ${plain(namesOf(events))}`
       : `${heading}${first.record === null && first.provider === null ? '' : `: ${nameOf(first)}`}`,
-    ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event)] : reasonsOf(event))),
+    ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event, now)] : reasonsOf(event, now))),
     `Means: ${meaning(subject)}`,
     ...(check === null ? [] : [`Check: ${check(subject)}`]),
     ...(help === null ? [] : [`Help: ${help}`]),
@@ -127,32 +138,39 @@ function nameOf({ record, provider }: GuardEvent): string {
     : `${plain(shortName(record))} ${quoted(record.title)} (${idOf(record)})`;
 }
 
-function reasonsOf(event: GuardEvent): readonly string[] {
+function reasonsOf(event: GuardEvent, now: string): readonly string[] {
   const error = explainingError(event);
   const at = event.record?.last_error_at ?? null;
   return [
+    // An alert that could not be delivered for some time.
+    ...(event.time === now ? [] : [`When: ${describeMoment(event.time, now)}`]),
     `Why: ${plain(event.reason)}`,
-    ...(error === null ? [] : [`Error: ${quoted(error)}${at === null ? '' : ` (${describeMoment(at, event.time)})`}`]),
+    ...(error === null ? [] : [`Error: ${quoted(error)}${at === null ? '' : ` (${describeMoment(at, now)})`}`]),
   ];
 }
 
-/** What to do, unless it is nothing. */
-function stepOf(group: EventGroup, context: MessageContext): readonly string[] {
+/** What to do about a group, and how. */
+function nextStepsOf(group: EventGroup, context: MessageContext): readonly string[] {
   const { advice } = describeType(group.first.type);
-  if (advice === null) return [];
   const name = plain(namesOf(group.events));
-  return [`${name === '' ? '' : `${name}: `}${advice(chatSubject(group, context))}`];
+  const steps = stepsOf(group, context, plain);
+  return [
+    `${name === '' ? '' : `${name}: `}${advice(chatSubject(group))}`,
+    ...steps.map((step) => describeStep(step, context)),
+  ];
 }
 
 /** Commands are shown as code, so that they are copied whole. */
-function chatSubject(group: EventGroup, context: MessageContext): EventSubject {
-  const subject = subjectOf(group, context);
-  return {
-    ...subject,
-    destination: plain(subject.destination),
-    provider: plain(subject.provider),
-    command: (words) => code(subject.command(words)),
-  };
+function describeStep({ aim, panel, commands, left }: StepText, context: MessageContext): string {
+  return [
+    `${aim}${panel === null ? '' : `, ${panel}. In a terminal`}: ${commands.map(code).join(' ')}`,
+    ...(left === 0 ? [] : [`The same for ${left} more. Their ids: ${code(command('list', context))}`]),
+  ].join(' ');
+}
+
+function chatSubject(group: EventGroup): EventSubject {
+  const subject = subjectOf(group);
+  return { ...subject, destination: plain(subject.destination), provider: plain(subject.provider) };
 }
 
 /** As it stands, since readers copy it; as code if a chat would make something of it. */

@@ -2,10 +2,10 @@ import { commandLine } from '../../functions/guard/model/command-line.ts';
 import {
   describeType,
   EVENT_TYPES,
-  type EventDescription,
   type EventSubject,
   type EventType,
   runbookSection,
+  type Step,
 } from '../../functions/guard/model/event-catalogue.ts';
 import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
 import { anEvent } from '../messages/events.ts';
@@ -27,7 +27,7 @@ export function eventsPage(): string {
 # Events
 
 The guard reports everything it does and finds as an event. Machines get one message per event, people get one digest per pass.
-Audit-only events stand in the history (\`npx integration-guard history\`) and are sent to nobody. The [runbook](runbook.md) says what to do
+Audit-only events stand in the history (\`npx integration-guard history\`) and are sent to no one. The [runbook](runbook.md) says what to do
 about each.
 
 | event | severity | actor | sent to | incident |
@@ -78,14 +78,14 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 
 function row(type: EventType): string {
   const { severity, actor, auditOnly, incident } = describeType(type);
-  const sentTo = auditOnly ? 'nobody (audit-only)' : 'machines and people';
+  const sentTo = auditOnly ? 'no one (audit-only)' : 'machines and people';
   return `| [\`${type}\`](#${anchor(type)}) | ${severity} | ${actor} | ${sentTo} | ${incident ?? '–'} |`;
 }
 
 function eventSection(type: EventType): string {
   const description = describeType(type);
   const help = description.auditOnly ? '' : ` [Runbook](runbook.md#${runbookSection(type)}).`;
-  return `## ${type}\n\n${description.description} ${description.meaning(aboutAny(type))}${help}`;
+  return `## ${type}\n\n${description.description} ${capitalise(description.meaning(aboutAny(type)))}${help}`;
 }
 
 /** As GitHub makes it from a heading. */
@@ -110,28 +110,35 @@ export function runbookPage(page: string): string {
 }
 
 function runbookText(type: EventType): string {
-  const { description, meaning, check, advice, background } = describeType(type);
+  const { description, meaning, check, advice, steps, background } = describeType(type);
   const about = aboutAny(type);
   return [
     `## ${runbookSection(type)}`,
     `**What happened.** ${description}`,
-    `**Means.** ${meaning(about)}`,
-    ...sentences('Check', check, about),
-    ...sentences('Do', advice ?? (() => 'Nothing.'), about),
-    ...(background === null ? [] : [background(about)]),
-  ].join('\n');
+    `**Means.** ${capitalise(meaning(about))}`,
+    ...(check === null ? [] : [`**Check.** ${capitalise(check(about))}`]),
+    `**Do.** ${capitalise(advice(about))}`,
+    ...(steps.length === 0 ? [] : [steps.map((step) => stepText(step, about)).join('\n')]),
+    ...(background === null ? [] : [background]),
+  ].join('\n\n');
 }
 
-function sentences(title: string, text: EventDescription['check'], about: EventSubject): readonly string[] {
-  return text === null ? [] : [`**${title}.** ${text(about).replace(/[^.?!]$/, '$&.')}`];
+function stepText({ aim, panel, run, ofIntegration }: Step, about: EventSubject): string {
+  const line = commandLine(ofIntegration ? { run, id: 'ID' } : run, { project: null, stack: null });
+  const button = panel === null ? '' : `, open the control panel and ${panel}`;
+  return `- To ${aim(about)}${button}${panel === null ? ':' : '. In a terminal:'} \`${line}\``;
+}
+
+function capitalise(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function aboutAny(type: EventType): EventSubject {
   return {
     provider: 'the provider',
     destination: type.startsWith('guard.') ? '' : 'the provider',
-    id: 'ID',
-    nextProbe: 'the time in the alert',
-    command: (words) => `\`${commandLine(words, { project: null, stack: null })}\``,
+    several: false,
+    nextProbe: 'At the time in the alert',
+    error: null,
   };
 }

@@ -1,4 +1,4 @@
-import { dashboardUrl } from '../../functions/aws/console.ts';
+import { panelLink } from '../../functions/aws/console.ts';
 import { BLANK_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
 import { type Policy, parseSettings } from '../../functions/guard/settings/schema.ts';
@@ -7,7 +7,7 @@ import { type Policy, parseSettings } from '../../functions/guard/settings/schem
 export const NOON = '2026-11-23T12:00:00.000Z';
 
 /** Where the panel is, in mails of tests. */
-export const PANEL = dashboardUrl('eu-west-1', 'IntegrationGuard-eu-west-1');
+export const PANEL = panelLink('eu-west-1', 'IntegrationGuard-eu-west-1', ['production'], 'production');
 
 export function minutesAfter(moment: string, minutes: number): string {
   return new Date(Date.parse(moment) + minutes * 60_000).toISOString();
