@@ -2,10 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { main } from '../../functions/cli/program.ts';
 import { type GuardEvent, isAuditOnly } from '../../functions/guard/model/event.ts';
 import { BUTTON, describeType, EVENT_TYPES, type EventType } from '../../functions/guard/model/event-catalogue.ts';
+import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
 import { toChatNotification } from '../../functions/messages/chat.ts';
 import { toDigest } from '../../functions/messages/digest.ts';
 import type { MessageContext } from '../../functions/messages/wording.ts';
+import { badDay } from '../panel/scenes.ts';
 import { PANEL } from '../support/builders.ts';
+import { addBusy, createDefaultsHarness } from '../support/harness.ts';
+import { unreachable } from '../support/memory-ports.ts';
 import { anEvent } from './events.ts';
 
 /** What an operator needs who is woken by an alert and has only a phone: for every type of event, alone and with others. */
@@ -181,6 +185,51 @@ describe('the mail', () => {
       anEvent('integration.paused', { id: 'b', last_error_message: 'HTTP 503' }),
     ];
     expect(toDigest(events, DEPLOYED).text).toContain('Check: The last error. 401 or 403');
+  });
+});
+
+describe('the reason of a real event', () => {
+  /** What has happened in a week with one of everything, and in an hour without an API. */
+  async function realEvents(): Promise<readonly GuardEvent[]> {
+    const harness = await badDay();
+    const { ports, project } = harness;
+    await runOperatorCommand(ports, project, 'seg-stripe', 'resume');
+    await runOperatorCommand(ports, project, 'bq-export', 'resume');
+    harness.api.failList(unreachable());
+    await harness.run(60);
+    harness.api.failList(null);
+    await harness.run(15);
+    const outage = createDefaultsHarness();
+    for (const id of ['a', 'b', 'c', 'd']) addBusy(outage, id);
+    await outage.run(30);
+    for (const id of ['a', 'b', 'c', 'd']) outage.world.breakDown(id, 'HTTP 503');
+    await outage.run(60);
+    for (const id of ['a', 'b', 'c', 'd']) outage.world.mend(id);
+    await outage.run(90);
+    return [...harness.alerts.events(), ...outage.alerts.events()];
+  }
+
+  it('says more than the label, and names a moment, a number or a cause', async () => {
+    const events = await realEvents();
+    const types = new Set(events.map(({ type }) => type));
+    expect([...types]).toEqual(
+      expect.arrayContaining([
+        'guard.failing',
+        'guard.recovered',
+        'integration.flapping',
+        'integration.paused',
+        'integration.reactivated',
+        'integration.recovered',
+        'integration.suspended',
+        'provider.down',
+        'provider.recovered',
+      ]),
+    );
+    for (const { type, reason } of events) {
+      const said = new Set(describeType(type).label.split(' '));
+      const more = reason.split(' ').filter((word) => !said.has(word) && !/^(?:it|is|are|passes|run|now)$/.test(word));
+      expect(more.length, `${type}: ${reason}`).toBeGreaterThan(3);
+    }
   });
 });
 
