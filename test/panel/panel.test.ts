@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
-import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
+import { type EventType, HISTORY_HEADING } from '../../functions/guard/model/event-catalogue.ts';
 import { html } from '../../functions/panel/html.ts';
 import { parsePanelInput } from '../../functions/panel/input.ts';
-import { timelineOf } from '../../functions/panel/timeline.ts';
+import { TIMELINE_DAYS, timelineOf } from '../../functions/panel/timeline.ts';
 import { createView, type PanelRow, USUAL_CHOICE } from '../../functions/panel/view.ts';
 import { minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 import { addBusy, createHarness, type Harness } from '../support/harness.ts';
@@ -171,6 +171,12 @@ describe('the doors of the panel', () => {
     expect(sentence(page)).toContain('The panel cannot show project &quot;production&quot;: Error: no answer');
   });
 
+  it('call the history as messages call it', async () => {
+    const page = await openDoors(await badDay()).look({ project: 'production' });
+    expect(page).toContain(`<summary>${HISTORY_HEADING}</summary>`);
+    expect(HISTORY_HEADING).toContain(`${TIMELINE_DAYS} days`);
+  });
+
   it('say why an action failed', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
@@ -205,8 +211,18 @@ describe('a row of the panel', () => {
       'hook-billing': 'flapping; the guard reports it, and does not pause it',
       'bq-export': 'paused by an operator; the guard leaves it paused',
       'ph-staging': 'draft; the guard leaves it paused',
-      'slack-wins': 'failing, and ignored; the guard leaves it alone until 2026-11-25 09:15 UTC',
+      'slack-wins': 'failing; the guard leaves it alone until 2026-11-25 09:15 UTC',
     });
+  });
+
+  it('says since when it is so', async () => {
+    const rows = await rowsOf(await badDay());
+    expect(rows['braze-ios']?.since).toBe('since 08:50 UTC, for 50 min');
+    expect(rows['seg-stripe']?.since).toBe('since 09:30 UTC, for 10 min; 1 probe failed');
+    expect(rows['mix-ios']?.since).toBe('since 09:25 UTC, for 15 min');
+    expect(rows['af-android']?.since).toBe('since 09:30 UTC, for 10 min');
+    expect(rows['hook-billing']?.since).toBe('since 07:20 UTC, for 2 h 20 min');
+    expect(rows['amp-android']?.since).toBeNull();
   });
 
   it('tells the truth in advance: what it says happens when it says', async () => {
