@@ -54,7 +54,7 @@ const FULL = 24;
 const HALF = 12;
 const THIRD = 8;
 
-/** Whose metrics a widget shows. */
+/** The project or fleet whose metrics a widget shows. */
 interface Shown {
   readonly title: string;
   readonly dimension: string;

@@ -48,7 +48,7 @@ export interface ChatNotification {
 const MAX_EVENTS = 8;
 const TITLE_LENGTH = 200;
 
-/** The most that a notification takes as JSON. SNS would take 262,144 bytes, a channel's readers would not. */
+/** The most bytes of a notification as JSON. SNS accepts 262,144, but no one reads that much in a channel. */
 export const MAX_CHAT_BYTES = 24 * 1_024;
 
 const EMOJI = {
@@ -87,7 +87,7 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
         keywords: [project, worst.severity],
       },
       metadata: {
-        // Readers do not see it; it may hold the name of a provider.
+        // Readers do not see the thread's id. It may hold the name of a provider.
         threadId: (sorted.length === 1 ? incidentKey(worst) : worst.id).replace(/[^\w/:.-]/g, '_'),
         summary: shorten(plain(summary), TITLE_LENGTH),
         eventType: worst.type,
@@ -173,14 +173,14 @@ function chatSubject(group: EventGroup): EventSubject {
   return { ...subject, destination: plain(subject.destination), provider: plain(subject.provider) };
 }
 
-/** As it stands, since readers copy it; as code if a chat would make something of it. */
+/** Unchanged, because readers copy it. As code if a chat would turn it into a link or markup. */
 function idOf({ id }: IntegrationRecord): string {
   return plain(id) === id ? id : code(id);
 }
 
 /**
- * No markup, no mention, no link and no emoji of chats: neither Slack's (`<!here>`, `<url|text>`, `:name:`) nor Teams'
- * (`@name`, `[text](url)`, a heading or a list at the start), nor what either makes a link by itself (`www.example.com`).
+ * Text without markup, mentions, links and emoji: Slack's (`<!here>`, `<url|text>`, `:name:`), Teams' (`@name`, `[text](url)`, a
+ * heading or a list at the start), and those that both make of plain text (`www.example.com`).
  */
 function plain(text: string): string {
   return unlinked(text)
@@ -199,7 +199,7 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
   ')': '❩',
 };
 
-/** The signs that make a link, a mention or an emoji become others that look alike. Times and versions stay. */
+/** Replaces the characters that make a link, a mention or an emoji by similar ones. Times and versions stay. */
 function unlinked(text: string): string {
   return untagged(text)
     .replace(/&(?=#?\w{1,31};)/g, '＆')
@@ -213,7 +213,7 @@ function quoted(text: string): string {
   return code(plain(text));
 }
 
-/** As it stands, but for what a chat reads even in code. */
+/** As code, without the characters that a chat interprets even in code. */
 function code(text: string): string {
   return `\`${untagged(text).replace(/\s+/g, ' ').replace(/`/g, "'")}\``;
 }

@@ -19,7 +19,7 @@ export interface Endpoints {
   readonly act: string;
 }
 
-/** What became of what the reader has just asked for. */
+/** The outcome of the button that the reader has just pressed. */
 export interface Notice {
   readonly level: 'good' | 'bad';
   readonly text: string;
@@ -31,10 +31,10 @@ interface PageOptions {
   readonly notice: Notice | null;
 }
 
-/** What every part of a page needs to make calls of its own. */
+/** What every part of a page needs for its calls. */
 interface Calls {
   readonly endpoints: Endpoints;
-  /** What every call names. */
+  /** Parameters of every call. */
   readonly about: Readonly<Record<string, string | boolean>>;
 }
 
@@ -55,7 +55,7 @@ ${noticeOf(notice)}${troublesOf(view)}${filterOf(view, calls)}${listOf(view, cal
   );
 }
 
-/** The panel of the fleet before a project is named, or when the one that was named cannot be shown. */
+/** The panel of the fleet before the reader has entered a project, or when that project cannot be shown. */
 export function renderChoice(
   endpoints: Endpoints,
   { theme }: Reader,
@@ -75,7 +75,7 @@ ${button('Show', 'Show the project', { endpoint: endpoints.look, confirmation: n
 </form>`;
 }
 
-/** When there is nothing to draw: one clear sentence, and what was done before it. */
+/** One clear sentence when there is nothing to draw, after the notice of what was done. */
 export function renderProblem(problem: string, theme: 'light' | 'dark', notice: Notice | null = null): string {
   return page(theme, html`${noticeOf(notice)}${alertOf(problem)}`);
 }
@@ -158,7 +158,7 @@ ${cell('Last delivery', html`${row.lastDelivery}`)}
 ${cell('This week', timeline(row, view.now))}</tr>`;
 }
 
-/** The narrow form says the column's name beside each cell, and leaves out cells without content. */
+/** The narrow form shows the column's name beside each cell, and hides cells without content. */
 function cell(label: string, content: Html | null): Html {
   return content === null
     ? html`<td role="cell" data-label="${label}" class="ig-nothing">–</td>`
@@ -186,7 +186,7 @@ function errorsOf({ errors, failures, active }: PanelRow): Html | null {
 }
 
 function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] {
-  // A page's cleaner may drop an attribute that has a tag in it, and with it the question before the act.
+  // CloudWatch's sanitiser may drop an attribute that contains a tag, and with it the question before the act.
   const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`.replace(/</g, '‹').replace(/>/g, '›');
   const action = (word: string, does: Action, confirmation: string) =>
     button(word, `${word}: ${name}`, {
@@ -218,18 +218,18 @@ function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] 
 
 interface CallOptions {
   readonly endpoint: string;
-  /** What has to be confirmed before the call; null when it changes nothing. */
+  /** The question that the reader confirms before the call; null when it changes nothing. */
   readonly confirmation: string | null;
   readonly parameters: Readonly<Record<string, string | boolean>>;
 }
 
-/** A button and, right behind it as CloudWatch wants it, what it calls. The answer takes the widget's place. */
+/** A button, followed by its call as CloudWatch requires. The answer replaces the widget. */
 function button(word: string, label: string, { endpoint, confirmation, parameters }: CallOptions): Html {
   const asks = confirmation === null ? null : html` confirmation="${confirmation}"`;
   return html`<button type="button" class="btn" aria-label="${label}">${word}</button><cwdb-action action="call" display="widget" endpoint="${endpoint}"${asks}>${JSON.stringify(parameters)}</cwdb-action>`;
 }
 
-/** Where a phase's bar begins and how high it is, of 12: what stops deliveries stands tallest. */
+/** Where a phase's bar begins and how high it is, of 12. A stop has the tallest bar. */
 const SHAPE = {
   delivering: { y: 9, height: 3 },
   failing: { y: 5, height: 7 },
@@ -258,17 +258,17 @@ ${days.map((x) => html`<line class="ig-day" x1="${x}" x2="${x}" y1="0" y2="12"><
 ${segments.map((segment) => bar(segment, now))}</svg>`;
 }
 
-/** The narrowest bar that can be seen, of 100. */
+/** The narrowest visible bar, of 100. */
 const MIN_WIDTH = 2;
 
 function bar({ phase, start, width, from }: Segment, now: string): Html {
   const { y, height } = SHAPE[phase];
-  // A few minutes of a week would not be seen.
+  // A few minutes of a week would be invisible.
   const wide = Math.max(MIN_WIDTH, 100 * width);
   return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
 }
 
-/** Both kinds of stop look alike; the bar's own words say which it was. */
+/** Both kinds of stop look alike. The bar's title says which it was. */
 const LEGEND: readonly (readonly [Phase, string])[] = [
   ['delivering', 'delivering'],
   ['failing', 'failing'],

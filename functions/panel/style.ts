@@ -1,6 +1,7 @@
 /**
- * The panel's look. The dashboard's own style is turned off (`cwdb-no-default-styles`), so that both themes are whole here.
- * Colours hold 4.5:1 on the dashboard's ground; what they say is said in words and shapes too.
+ * The panel's style. It turns the dashboard's own style off (`cwdb-no-default-styles`), so both themes are complete here. Every
+ * colour has a contrast of 4.5:1 on the dashboard's background, and a word or a shape repeats its meaning. Narrow panels, such as on a
+ * phone, get a card for each row and buttons that a finger hits (WCAG 2.2 asks for 24 by 24 pixels).
  */
 export const STYLE = `
 .ig{--text:#16191f;--muted:#545b64;--line:#d5dbdb;--ground:#fff;--raised:#f4f6f8;--good:#176b02;--info:#0a58a8;--warning:#855c00;--bad:#b0140c;--off:#545b64;--link:#0a58a8;

@@ -13,7 +13,7 @@ import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
 import { type Segment, timelineOf } from './timeline.ts';
 
-/** What the panel shows, as data: all text is safe to show once it is escaped. */
+/** What the panel shows, as data. All text is safe once it is escaped. */
 export interface PanelView {
   readonly project: string;
   readonly now: string;
@@ -21,7 +21,7 @@ export interface PanelView {
   /** What is wrong with the project as a whole, the worst first. */
   readonly troubles: readonly string[];
   readonly rows: readonly PanelRow[];
-  /** Integrations that the filter or the page's length leaves out. */
+  /** Integrations that the filter hides, or that the page has no room for. */
   readonly hidden: number;
   readonly choice: PanelChoice;
   readonly history: readonly HistoryLine[];
@@ -49,7 +49,7 @@ export interface PanelRow {
   readonly timeline: readonly Segment[];
   readonly nextAction: NextAction;
   readonly ignored: boolean;
-  /** Whether it is on, so that a pause makes sense rather than a resumption. */
+  /** Whether it is on: it gets a button to pause it, otherwise one to resume it. */
   readonly active: boolean;
 }
 
@@ -66,7 +66,7 @@ export interface HistoryLine {
 export const SHOWN = ['all', 'trouble', 'stopped'] as const;
 export const SORTED = ['trouble', 'name', 'errors', 'delivery'] as const;
 
-/** What the reader wants to see: filter and order. */
+/** The reader's filter and order. */
 export interface PanelChoice {
   readonly find: string;
   readonly show: (typeof SHOWN)[number];
@@ -78,7 +78,7 @@ export const USUAL_CHOICE: PanelChoice = { find: '', show: 'all', sort: 'trouble
 /** No one reads a longer page; the filter finds the rest. */
 const MAX_ROWS = 200;
 const MAX_HISTORY = 40;
-/** Of a title, when integrations are filtered and put in order: as much as a row may show. */
+/** The part of a title that filter and order look at: as much as a row may show. */
 const MAX_COMPARED = 120;
 
 export function createView(
@@ -111,7 +111,7 @@ export function createView(
   };
 }
 
-/** What filter and order look at. Its text is only shortened: making it safe is for the rows that are shown. */
+/** What filter and order look at. Its text is only shortened. It is made safe for the rows that are shown. */
 interface Candidate {
   readonly decision: Decision;
   readonly record: IntegrationRecord;
@@ -174,7 +174,7 @@ interface StateNow {
   readonly phase: Phase;
 }
 
-/** How it is now, whatever the next pass will do about it. */
+/** How it is now, before the next pass acts. */
 function stateOf({ kind, current: { state }, figures, next }: Decision, record: IntegrationRecord): StateNow {
   switch (record.active) {
     case 0:
@@ -196,7 +196,7 @@ function stateOf({ kind, current: { state }, figures, next }: Decision, record: 
   }
 }
 
-/** Since when it is as it is, as far as record and ledger say. */
+/** Since when it is so, if record or ledger say it. */
 function presentSince({ current: { state } }: Decision, record: IntegrationRecord, phase: Phase): string | null {
   switch (phase) {
     case 'failing':

@@ -85,7 +85,7 @@ async function violations(): Promise<readonly string[]> {
   return result.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
 }
 
-/** What one would have to scroll sideways for: what stands out of the panel, or is cut off in it. */
+/** Elements that are wider than the panel, or cut off in it. */
 function tooWide(): Promise<readonly string[]> {
   return page.evaluate(`(() => {
     const panel = document.querySelector('main').getBoundingClientRect();
@@ -96,7 +96,7 @@ function tooWide(): Promise<readonly string[]> {
   })()`);
 }
 
-/** What a finger would miss: WCAG 2.2 asks for 24 by 24 pixels. */
+/** Elements that are too small for a finger. WCAG 2.2 asks for 24 by 24 pixels. */
 function tooSmall(pixels: number): Promise<readonly string[]> {
   return page.evaluate(`[...document.querySelectorAll('.ig button, .ig input, .ig select, .ig summary')]
     .filter((each) => each.getBoundingClientRect().width < ${pixels} || each.getBoundingClientRect().height < ${pixels})
@@ -141,7 +141,7 @@ describe('the panel in a browser', () => {
     expect(words).toEqual(expect.arrayContaining(Object.values(BUTTON)));
   });
 
-  it('says at one look that all is well, and on a bad day what is not, the worst first', async () => {
+  it('has a headline that says all is well, or what is wrong, and the worst integration first', async () => {
     await open(await allIsWell());
     expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('All is well: 11 delivering');
     await page.close();
@@ -184,7 +184,7 @@ describe('the panel in a browser', () => {
     expect(await page.getByRole('status').textContent()).toContain('active again');
   });
 
-  it('is worked by keyboard alone', async () => {
+  it('can be used with the keyboard alone', async () => {
     const harness = await allIsWell();
     await open(harness);
     const names: string[] = [];
@@ -225,7 +225,7 @@ describe('the panel in a browser', () => {
     await harness.run(30);
     expect(harness.world.get('af-android')?.active).toBe(1);
     await press(/^Guard again: AppsFlyer Android/, 'Confirm');
-    // Its failures are observed anew.
+    // Its failures count again from zero.
     await harness.run(20);
     expect(harness.world.get('af-android')?.active).toBe(0);
   });

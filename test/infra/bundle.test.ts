@@ -220,7 +220,7 @@ describe('the bundle, as CDK makes it', () => {
   it('pauses and resumes for whoever presses a button, and shows the panel as it is then', async () => {
     const pressed = (action: string) => act.invoke({ project: 'production', action, id: 'good-2' });
     const paused = String(await pressed('pause'));
-    expect(paused).toContain('good-2 is paused, and the guard will not re-activate it.');
+    expect(paused).toContain('good-2 is paused. The guard will not resume it.');
     expect(paused).toContain('paused by an operator');
     expect(sandbox.production.get('good-2')?.active).toBe(0);
     await pass();

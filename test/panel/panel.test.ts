@@ -92,7 +92,7 @@ describe('what the panel is asked for', () => {
 describe('the doors of the panel', () => {
   const sentence = (page: string) => /role="alert">([^<]*)</.exec(page)?.[1];
 
-  it('are two: who may only look cannot act, whatever is asked', async () => {
+  it('are two: the one that only looks cannot act, even if it is asked to', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
     const { look } = openDoors(harness);
@@ -137,7 +137,7 @@ describe('the doors of the panel', () => {
     },
   );
 
-  it('know no id that the project does not have, be it forged or another project’s', async () => {
+  it('refuse an id that the project does not have: a forged one, or another project’s', async () => {
     const [harness, other] = [createHarness(), createHarness()];
     addBusy(harness, 'amp-ios');
     addBusy(other, 'theirs');
@@ -225,7 +225,7 @@ describe('a row of the panel', () => {
     expect(rows['amp-android']?.since).toBeNull();
   });
 
-  it('tells the truth in advance: what it says happens when it says', async () => {
+  it('predicts correctly: what it says happens at the time that it says', async () => {
     const harness = await badDay();
     const { 'af-android': failing, 'braze-ios': suspended } = await rowsOf(harness);
     expect(failing?.nextAction.at).toBe('2026-11-24T09:50:00.000Z');
@@ -245,7 +245,7 @@ describe('a row of the panel', () => {
     expect((await rowsOf(harness))['amp-ios']?.nextAction.text).toBe('would pause it, but only observes');
   });
 
-  it('has an operator’s pause and its end in its week, though nobody was told', async () => {
+  it('has an operator’s pause and its end in its week, although no one was alerted', async () => {
     const rows = await rowsOf(await badDay());
     expect(rows['hook-crm']?.timeline.map(({ phase }) => phase)).toEqual(['delivering', 'operator', 'delivering']);
   });
@@ -287,11 +287,11 @@ describe('the week of an integration', () => {
     expect(segments.reduce((sum, { width }) => sum + width, 0)).toBeCloseTo(1, 6);
   });
 
-  it('tells what went before the first event it has', () => {
+  it('shows what came before the first event it has', () => {
     expect(phases([event('integration.reactivated', 100)], 'delivering')).toEqual(['paused', 'delivering']);
   });
 
-  it('shows what no event has told yet', () => {
+  it('shows what no event has reported yet', () => {
     expect(phases([], 'failing', minutesBefore(NOON, 60))).toEqual(['delivering', 'failing']);
     expect(phases([event('integration.recovered', 500)], 'failing', minutesBefore(NOON, 60))).toEqual([
       'failing',
@@ -301,7 +301,7 @@ describe('the week of an integration', () => {
   });
 
   it('takes a moment with another offset for what it is', () => {
-    // An hour ago, as somebody two hours further east writes it.
+    // An hour ago, as written in a time zone two hours further east.
     const [delivering] = timelineOf([], { phase: 'failing', since: '2026-11-23T13:00:00+02:00' }, NOON);
     expect(delivering).toMatchObject({ phase: 'delivering', to: minutesBefore(NOON, 60) });
   });
@@ -311,7 +311,7 @@ describe('the week of an integration', () => {
     expect(phases([event('integration.paused', WEEK + 5), ahead], 'delivering')).toEqual(['delivering']);
   });
 
-  it('begins a failure when it began, not when people were told', () => {
+  it('begins a failure when it began, not when people were alerted', () => {
     const figures = {
       freshErrors: 60,
       baseline: 0,

@@ -55,13 +55,13 @@ export interface EventDescription {
   /** How much the event asks of a person. */
   readonly severity: Severity;
   readonly actor: Actor;
-  /** The event stands in the history, and nobody is alerted. */
+  /** The event stands in the history, and no one is alerted. */
   readonly auditOnly: boolean;
   /** What happened, in a few words that fit after an integration's name or a count. */
   readonly label: string;
   /** When the event occurs, in one or two sentences. May hold Markdown. */
   readonly description: string;
-  /** Whether an alert quotes the last error: without it the reader does not know what broke. */
+  /** Whether an alert quotes the last error, so that the reader knows what broke. */
   readonly quotesLastError: boolean;
   /** What it does to the incident of its episode; null: nothing. */
   readonly incident: 'trigger' | 'resolve' | null;
