@@ -230,10 +230,8 @@ describe('the bundle, as CDK makes it', () => {
     expect(await ledgerEntry('integration#good-2')).toMatchObject({ entry: { attempt: null, outbox: [] } });
   });
 
-  it('runs a pass for whoever presses that button, with its metrics', async () => {
-    expect(await act.invoke({ project: 'production', action: 'run' })).toContain(
-      'The pass is done: nothing was changed',
-    );
+  it('runs a pass when that button is pressed, with its metrics', async () => {
+    expect(await act.invoke({ project: 'production', action: 'run' })).toContain('The pass is done: nothing changed');
     expect(act.output()).toContain('"PassesSucceeded":1');
   });
 
