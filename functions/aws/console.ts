@@ -1,3 +1,5 @@
+import type { PanelLink } from '../messages/wording.ts';
+
 /** The address of a CloudWatch dashboard. The host of the console depends on the partition and the region. */
 export function dashboardUrl(region: string, name: string): string {
   const host = region.startsWith('cn-')
@@ -29,4 +31,9 @@ export const PROJECTS_PER_DASHBOARD = 25;
 export function dashboardOf(first: string, projects: readonly string[], project: string): string {
   const page = Math.floor(Math.max(0, projects.indexOf(project)) / PROJECTS_PER_DASHBOARD);
   return page === 0 ? first : `${first}-${page + 1}`;
+}
+
+/** Where a project's control panel is: on a dashboard of its own, or on the first one, which has the panel of the fleet. */
+export function panelLink(region: string, first: string, projects: readonly string[], project: string): PanelLink {
+  return { url: dashboardUrl(region, dashboardOf(first, projects, project)), ofFleet: !projects.includes(project) };
 }

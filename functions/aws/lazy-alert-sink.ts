@@ -1,6 +1,6 @@
 import type { AlertSink } from '../guard/ports.ts';
 import { audiencesOf } from './audiences.ts';
-import { dashboardOf, dashboardUrl, regionOf } from './console.ts';
+import { panelLink, regionOf } from './console.ts';
 import { type PassEnvironment, parseChatTopics } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
@@ -25,7 +25,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
       log,
       stack: environment.STACK_NAME,
       runbook: settings.alerts.runbookUrl ?? null,
-      panelOf: (project) => dashboardUrl(region, dashboardOf(environment.DASHBOARD_NAME, projects, project)),
+      panelOf: (project) => panelLink(region, environment.DASHBOARD_NAME, projects, project),
     });
   };
   return {

@@ -3,7 +3,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod';
 import { createSnsAlertSink } from '../aws/alerts.ts';
-import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
+import { panelLink, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
@@ -120,10 +120,7 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
     stack: stackName,
     runbook: settings.alerts.runbookUrl ?? null,
     panelOf: (each) =>
-      dashboardUrl(
-        regionOf(output('AlertsTopicArn')),
-        dashboardOf(output('DashboardName'), Object.keys(settings.projects), each),
-      ),
+      panelLink(regionOf(output('AlertsTopicArn')), output('DashboardName'), Object.keys(settings.projects), each),
     chatTopics: parseChatTopics(output('ChatTopics')),
   });
   const remainingMs = createTimeLimit();

@@ -223,7 +223,7 @@ describe('on SNS', () => {
     );
     expect(messages()).toHaveLength(1);
     expect(messages()[0]?.body).toContain(
-      'npx integration-guard resume ID --project production --stack IntegrationGuard',
+      'npx integration-guard resume i9 --project production --stack IntegrationGuard',
     );
     expect(messages()[0]?.body).toContain('(i11)');
     expect(messages()[0]?.attributes).toEqual({ kind: 'digest', severity: 'critical', project: 'production' });

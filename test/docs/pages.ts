@@ -2,10 +2,10 @@ import { commandLine } from '../../functions/guard/model/command-line.ts';
 import {
   describeType,
   EVENT_TYPES,
-  type EventDescription,
   type EventSubject,
   type EventType,
   runbookSection,
+  type Step,
 } from '../../functions/guard/model/event-catalogue.ts';
 import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
 import { anEvent } from '../messages/events.ts';
@@ -84,7 +84,7 @@ function row(type: EventType): string {
 function eventSection(type: EventType): string {
   const description = describeType(type);
   const help = description.auditOnly ? '' : ` [Runbook](runbook.md#${runbookSection(type)}).`;
-  return `## ${type}\n\n${description.description} ${description.meaning(aboutAny(type))}${help}`;
+  return `## ${type}\n\n${description.description} ${capitalise(description.meaning(aboutAny(type)))}${help}`;
 }
 
 /** The anchor that GitHub derives from a heading. */
@@ -109,28 +109,35 @@ export function runbookPage(page: string): string {
 }
 
 function runbookText(type: EventType): string {
-  const { description, meaning, check, advice, background } = describeType(type);
+  const { description, meaning, check, advice, steps, background } = describeType(type);
   const about = aboutAny(type);
   return [
     `## ${runbookSection(type)}`,
     `**What happened.** ${description}`,
-    `**Means.** ${meaning(about)}`,
-    ...sentences('Check', check, about),
-    ...sentences('Do', advice ?? (() => 'Nothing.'), about),
-    ...(background === null ? [] : [background(about)]),
-  ].join('\n');
+    `**Means.** ${capitalise(meaning(about))}`,
+    ...(check === null ? [] : [`**Check.** ${capitalise(check(about))}`]),
+    `**Do.** ${capitalise(advice(about))}`,
+    ...(steps.length === 0 ? [] : [steps.map((step) => stepText(step, about)).join('\n')]),
+    ...(background === null ? [] : [background]),
+  ].join('\n\n');
 }
 
-function sentences(title: string, text: EventDescription['check'], about: EventSubject): readonly string[] {
-  return text === null ? [] : [`**${title}.** ${text(about).replace(/[^.?!]$/, '$&.')}`];
+function stepText({ aim, panel, run, ofIntegration }: Step, about: EventSubject): string {
+  const line = commandLine(ofIntegration ? { run, id: 'ID' } : run, { project: null, stack: null });
+  const button = panel === null ? '' : `, open the control panel and ${panel}`;
+  return `- To ${aim(about)}${button}${panel === null ? ':' : '. In a terminal:'} \`${line}\``;
+}
+
+function capitalise(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function aboutAny(type: EventType): EventSubject {
   return {
     provider: 'the provider',
     destination: type.startsWith('guard.') ? '' : 'the provider',
-    id: 'ID',
-    nextProbe: 'the time in the alert',
-    command: (words) => `\`${commandLine(words, { project: null, stack: null })}\``,
+    several: false,
+    nextProbe: 'At the time in the alert',
+    error: null,
   };
 }

@@ -220,7 +220,7 @@ describe('the bundle that CDK creates', () => {
   it('pauses and resumes when a person presses a button, and shows the new state', async () => {
     const pressed = (action: string) => act.invoke({ project: 'production', action, id: 'good-2' });
     const paused = String(await pressed('pause'));
-    expect(paused).toContain('good-2 is paused, and the guard will not re-activate it.');
+    expect(paused).toContain('good-2 is paused. The guard will not resume it.');
     expect(paused).toContain('paused by an operator');
     expect(sandbox.production.get('good-2')?.active).toBe(0);
     await pass();
@@ -231,9 +231,7 @@ describe('the bundle that CDK creates', () => {
   });
 
   it('runs a pass when a person presses that button, with its metrics', async () => {
-    expect(await act.invoke({ project: 'production', action: 'run' })).toContain(
-      'The pass is done: nothing was changed',
-    );
+    expect(await act.invoke({ project: 'production', action: 'run' })).toContain('The pass is done: nothing changed');
     expect(act.output()).toContain('"PassesSucceeded":1');
   });
 

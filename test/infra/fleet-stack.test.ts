@@ -153,7 +153,7 @@ describe('the alarms of a fleet', () => {
     for (const name of names) {
       const { AlarmDescription, AlarmActions } = alarm(`Fleet${name}`) ?? {};
       expect(AlarmActions).toHaveLength(1);
-      const [, section] = /\(runbook: (\S+)\)/.exec(JSON.stringify(AlarmDescription)) ?? [];
+      const [, section] = /Runbook section ([\w-]+)\./.exec(JSON.stringify(AlarmDescription)) ?? [];
       expect(headings).toContain(`## ${section}`);
     }
   });

@@ -66,7 +66,7 @@ describe('the stack', () => {
     const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
     expect(alarms.length).toBeGreaterThan(4);
     for (const { Properties } of alarms) {
-      const [, section] = /\(runbook: (\S+)\)/.exec(JSON.stringify(Properties.AlarmDescription)) ?? [];
+      const [, section] = /Runbook section ([\w-]+)\./.exec(JSON.stringify(Properties.AlarmDescription)) ?? [];
       expect(headings).toContain(`## ${section}`);
     }
   });

@@ -218,7 +218,7 @@ function faultOf({ content, metadata }: ChatNotification, codeIsFree: boolean): 
   for (const line of lines) {
     const ours = line
       .replace(/ https:\/\/runbook\.test\/guard#[\w-]+$/, '')
-      .replaceAll(PANEL, '')
+      .replaceAll(PANEL.url, '')
       .replace(/^:(?:rotating_light|warning|information_source):/, '')
       .replace(/^\*[A-Z][A-Z ,-]*\*/, '')
       .replace(/^• /, '');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { main } from '../../functions/cli/program.ts';
 import { describeType, EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
-import { command, subjectOf } from '../../functions/messages/wording.ts';
+import { command, stepsOf } from '../../functions/messages/wording.ts';
 import { startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import type { Size } from '../faults/finding.ts';
@@ -117,19 +117,12 @@ function printedLines(ids: readonly string[]): readonly Line[] {
       const context = { ...place, place: null, runbook: 'x', panel: null };
       for (const type of EVENT_TYPES) {
         const event = { ...anEvent(type), record: aFailingRecord(60, 60, { id }) };
-        const subject = subjectOf({ first: event, events: [event] }, context);
-        const { check, advice, background, meaning } = describeType(type);
-        for (const sentences of [check, advice, background, meaning]) {
-          sentences?.({
-            ...subject,
-            command: (words) => {
-              const text = subject.command(words);
-              const isAboutId = typeof words !== 'string';
-              lines.set(text, { text, id: isAboutId ? id : null, ...place, isRunnable: place.stack === null });
-              return text;
-            },
-          });
-        }
+        const { steps } = describeType(type);
+        stepsOf({ first: event, events: [event] }, context).forEach(({ commands }, index) => {
+          const isAboutId = steps[index]?.ofIntegration === true;
+          for (const text of commands)
+            lines.set(text, { text, id: isAboutId ? id : null, ...place, isRunnable: place.stack === null });
+        });
       }
     }
   });

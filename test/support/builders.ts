@@ -1,4 +1,4 @@
-import { dashboardUrl } from '../../functions/aws/console.ts';
+import { panelLink } from '../../functions/aws/console.ts';
 import { BLANK_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
 import { type Policy, parseSettings } from '../../functions/guard/settings/schema.ts';
@@ -6,8 +6,8 @@ import { type Policy, parseSettings } from '../../functions/guard/settings/schem
 /** The moment at which tests begin by default. */
 export const NOON = '2026-11-23T12:00:00.000Z';
 
-/** The address of the panel in tests' mails. */
-export const PANEL = dashboardUrl('eu-west-1', 'IntegrationGuard-eu-west-1');
+/** The panel in the mails of tests. */
+export const PANEL = panelLink('eu-west-1', 'IntegrationGuard-eu-west-1', ['production'], 'production');
 
 export function minutesAfter(moment: string, minutes: number): string {
   return new Date(Date.parse(moment) + minutes * 60_000).toISOString();

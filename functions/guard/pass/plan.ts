@@ -33,7 +33,7 @@ import type { Policy } from '../settings/schema.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
-import { minutesBetween } from '../text/time.ts';
+import { describeMinutes, describeMoment, minutesBetween } from '../text/time.ts';
 
 /** Everything that one pass will do, as data. The pass computes it before it changes anything. */
 export interface Plan {
@@ -112,7 +112,7 @@ export function makePlan(
 
   const heldReason =
     hold.held === true
-      ? `${plural(wanted, 'integration')} over the limits at once, and at most ${allowed} of ${plural(states.active, 'active one')} may be paused in one pass; none was paused`
+      ? `${plural(wanted, 'integration')} reached the limits at once; the guard may pause at most ${allowed} of ${plural(states.active, 'active one')} in one pass, so it paused none`
       : null;
   const problems = {
     failing: null,
@@ -120,7 +120,15 @@ export function makePlan(
     unreadable: unreadableReason(listing),
     'list-suspicious': null,
   };
-  const seen = { overLimits, heldCalmSince: hold.calmSince, outages, listed: listedOf(listing) };
+  const seen = {
+    overLimits,
+    heldCalmSince: hold.calmSince,
+    outages,
+    listed: listedOf(listing),
+    isAccepted: suspicion !== null,
+    failing: wished.filter(({ record, figures }) => record?.active === 1 && (figures?.freshErrors ?? 0) > 0).length,
+    stopped: wished.filter(({ record, next: { state } }) => record?.active !== 1 && state.name === 'open').length,
+  };
   return {
     project,
     now,
@@ -232,12 +240,41 @@ interface Seen {
   readonly heldCalmSince: string | null;
   readonly outages: Outages;
   readonly listed: Listed;
+  /** Whether the list was suspicious for so long that it is the project's. */
+  readonly isAccepted: boolean;
+  /** Integrations that fail now, and those that the guard or Qonversion has stopped. */
+  readonly failing: number;
+  readonly stopped: number;
 }
 
-const WHEN_OVER = {
-  failing: 'passes run again',
-  'list-suspicious': 'the list is the project’s again, or has been the same for a day',
-} as const;
+/** From when to when the guard did not watch, and what that means for the integrations. */
+function overReason(
+  topic: 'failing' | 'list-suspicious',
+  since: string,
+  listed: Listed | null,
+  seen: Seen | null,
+  now: string,
+): string {
+  const span = `from ${describeMoment(since, now)} to ${describeMoment(now, now)} (${describeMinutes(minutesBetween(since, now))})`;
+  if (topic === 'list-suspicious') {
+    const why =
+      seen?.isAccepted === true
+        ? `the list has been the same for ${ACCEPT_AFTER_HOURS} hours, so the guard accepts it`
+        : 'the list has the project’s integrations again';
+    return `${why}; ${span} the guard did not trust it`;
+  }
+  const missed =
+    listed === null
+      ? ''
+      : `, so ${plural(listed.count, 'integration')} ${listed.count === 1 ? 'was' : 'were'} not watched`;
+  const state =
+    seen === null
+      ? ''
+      : seen.failing + seen.stopped === 0
+        ? '; now none of them fails'
+        : `; now ${seen.failing} of them ${seen.failing === 1 ? 'fails' : 'fail'} and ${seen.stopped} ${seen.stopped === 1 ? 'is' : 'are'} stopped`;
+  return `passes could not run ${span}${missed}${state}`;
+}
 
 function outageEvent(project: string, { kind, outage, reason }: OutageChange, time: string): GuardEvent {
   const { provider, since: episode } = outage;
@@ -278,16 +315,20 @@ function decideProject(
     if (reason === undefined) continue;
     if (reason === null) {
       delete notices[topic];
-      const over = topic === 'failing' || topic === 'list-suspicious' ? WHEN_OVER[topic] : null;
-      if (over !== null && notice !== undefined)
+      if (notice !== undefined && (topic === 'failing' || topic === 'list-suspicious')) {
+        const over = overReason(topic, notice.since, stored.listed, seen, now);
         alerts.push(
           makeEvent({ ...seed, type: 'guard.recovered', episode: notice.since, ordinal: topic, reason: over }),
         );
+      }
     } else if (isDue(notice, now, policy.remindAt)) {
       const next = noticed(notice, now, now);
       notices[topic] = next;
       const type = PROJECT_EVENTS[topic];
-      alerts.push(makeEvent({ ...seed, type, episode: next.since, ordinal: next.times - 1, reason }));
+      const lasting = notice === undefined ? '' : `; since ${describeMoment(notice.since, now)}`;
+      alerts.push(
+        makeEvent({ ...seed, type, episode: next.since, ordinal: next.times - 1, reason: `${reason}${lasting}` }),
+      );
     }
   }
   if (seen !== null) alerts.push(...seen.outages.changes.map((change) => outageEvent(project, change, now)));

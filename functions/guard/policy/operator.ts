@@ -87,7 +87,11 @@ function switched(situation: Situation, command: 'pause' | 'resume'): Verdict {
   const { state } = entry;
   const pause = command === 'pause';
   const status = pause ? 0 : 1;
-  const reason = pause ? 'an operator paused it through the guard' : 'an operator resumed it through the guard';
+  const stopped =
+    state.name === 'open' || state.name === 'half-open'
+      ? `; it had been stopped since ${describeMoment(state.stoppedAt, now)}`
+      : '';
+  const reason = `an operator ${pause ? 'paused' : 'resumed'} it on the control panel or the command line${stopped}`;
   // A pause may come more than once in an outage; each is an episode of its own.
   const episode = !pause && (state.name === 'open' || state.name === 'half-open') ? state.episode : now;
   const event = eventOf(situation, {

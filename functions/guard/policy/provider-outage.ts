@@ -4,7 +4,15 @@ import { isAhead } from '../model/lease.ts';
 import type { LedgerView } from '../ports.ts';
 import type { Policy } from '../settings/schema.ts';
 import { plural, safeText } from '../text/sanitize.ts';
-import { describeMoment, HOUR_MS, isLater, MINUTE_MS, minutesBetween, plusMinutes } from '../text/time.ts';
+import {
+  describeMinutes,
+  describeMoment,
+  HOUR_MS,
+  isLater,
+  MINUTE_MS,
+  minutesBetween,
+  plusMinutes,
+} from '../text/time.ts';
 import { effectivePolicy } from './effective-policy.ts';
 import { freshErrorsOf } from './figures.ts';
 import type { EndedOutage, HoldingOutage } from './situation.ts';
@@ -103,7 +111,7 @@ export function findOutages(
   if (rule === 'off') {
     const changes = known
       .filter(({ endedAt }) => endedAt === null)
-      .map((outage) => ({ kind: 'ended' as const, outage, reason: 'the settings do not ask for this rule any more' }));
+      .map((outage) => ({ kind: 'ended' as const, outage, reason: 'the settings turned this rule off' }));
     return { remembered: [], views: [], changes, holding: () => null, ended: () => [] };
   }
   const names = new Map(records.map(({ integration }) => [integration, safeText(integration, 60)]));
@@ -147,7 +155,7 @@ export function findOutages(
     const outage: SharedOutage = { provider, since: now, calmSince: null, endedAt: null, returns };
     lasting.push(outage);
     const { tried, failing } = count(of(provider));
-    const reason = `${failing} of the ${plural(tried, 'integration')} that were tried lately fail${where}; none of them is paused before ${describeMoment(untilOf(outage, rule.holdHours), now)}`;
+    const reason = `${failing} of the ${plural(tried, 'integration')} that were tried in the last ${TRIED_MINUTES} minutes fail${where}; the guard pauses none of them before ${describeMoment(untilOf(outage, rule.holdHours), now)}`;
     changes.push({ kind: 'begun', outage, reason });
   };
 
@@ -218,14 +226,15 @@ function nextOf(
   if (tried === 0) {
     const isForgotten = minutesBetween(outage.since, now) >= FORGET_MINUTES;
     return isForgotten
-      ? { outage: { ...outage, endedAt: now }, ended: 'none of them is tried any more' }
+      ? { outage: { ...outage, endedAt: now }, ended: 'no events are sent to its integrations any more' }
       : { outage, ended: null };
   }
   if (!seen.isCalm) return { outage: outage.calmSince === null ? outage : { ...outage, calmSince: null }, ended: null };
   const calmSince = outage.calmSince ?? now;
   const calmMinutes = Math.min(CALM_MINUTES * 2 ** outage.returns, MAX_CALM_MINUTES);
   if (calmSince !== now && minutesBetween(calmSince, now) >= calmMinutes) {
-    const ended = `since ${describeMoment(calmSince, now)} few of them fail (now ${failing} of ${tried})`;
+    const down = `${describeMoment(outage.since, now)}, for ${describeMinutes(minutesBetween(outage.since, calmSince))}`;
+    const ended = `few integrations fail since ${describeMoment(calmSince, now)} (now ${failing} of ${tried}); many failed from ${down}`;
     return { outage: { ...outage, calmSince, endedAt: now }, ended };
   }
   return { outage: calmSince === outage.calmSince ? outage : { ...outage, calmSince }, ended: null };

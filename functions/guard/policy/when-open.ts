@@ -84,7 +84,7 @@ export function reactivated(situation: Situation, state: OpenState | HalfOpenSta
   const what =
     state.name === 'half-open'
       ? `an operator changed it during the probe that began at ${describeMoment(state.probedAt, now)}`
-      : `an operator resumed what had been stopped since ${describeMoment(state.stoppedAt, now)}`;
+      : `an operator resumed it; it had been stopped since ${describeMoment(state.stoppedAt, now)}`;
   const reason = `${what}; failures count from ${record.delivery_error_count.toLocaleString('en-US')} on`;
   const seed = { episode: state.episode, ordinal: state.failedProbes, reason };
   return {

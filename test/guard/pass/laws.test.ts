@@ -8,7 +8,14 @@ import { RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { IntegrationsApi, Ledger, Ports } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
-import { addBusy, createFailingHarness, createHarness, type Harness, resultOf } from '../../support/harness.ts';
+import {
+  addBusy,
+  createDefaultsHarness,
+  createFailingHarness,
+  createHarness,
+  type Harness,
+  resultOf,
+} from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
 /** A harness with two healthy integrations and one that the next pass pauses. */
@@ -438,12 +445,29 @@ describe('law 7: nothing fails silently', () => {
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.recovered']);
   });
 
-  it('reminds while passes cannot run', async () => {
+  it('says from when to when passes could not run, what was not watched, and how it is now', async () => {
+    const harness = createDefaultsHarness();
+    for (const id of ['a', 'b', 'c']) addBusy(harness, id);
+    await harness.run(10);
+    harness.api.failList(unreachable());
+    await harness.run(90);
+    harness.world.breakDown('b', 'HTTP 503');
+    harness.api.failList(null);
+    await harness.run(5);
+    expect(harness.alerts.events().at(-1)).toMatchObject({
+      type: 'guard.recovered',
+      reason:
+        'passes could not run from 12:15 UTC to 13:45 UTC (1 h 30 min), so 3 integrations were not watched; now 1 of them fails and 0 are stopped',
+    });
+  });
+
+  it('reminds while passes cannot run, and says since when', async () => {
     const harness = createHarness();
     harness.api.failList(unreachable());
     await harness.pass();
     await harness.run(24 * 60);
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.failing']);
+    expect(harness.alerts.events().at(-1)?.reason).toMatch(/; since 2026-11-23 12:00 UTC$/);
     expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
   });
 

@@ -260,7 +260,11 @@ describe('a list that lags', () => {
     }
     expect(new Set(alertTypes(harness))).toEqual(new Set(['guard.list-suspicious']));
     await harness.pass();
-    expect(alertTypes(harness).at(-1)).toBe('guard.recovered');
+    expect(harness.alerts.events().at(-1)).toMatchObject({
+      type: 'guard.recovered',
+      reason:
+        'the list has the project’s integrations again; from 2026-11-23 12:15 UTC to 11:10 UTC (22 h 55 min) the guard did not trust it',
+    });
   });
 
   it('and belongs to another project changes nothing for a day', async () => {
@@ -275,6 +279,9 @@ describe('a list that lags', () => {
     expect(pauses(harness)).toEqual([]);
     await harness.run(4 * 60);
     expect(pauses(harness)).toContain('foreign0');
+    expect(harness.alerts.events().find(({ type }) => type === 'guard.recovered')?.reason).toMatch(
+      /^the list has been the same for 24 hours, so the guard accepts it; from /,
+    );
   });
 });
 
