@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import type { PassEnvironment } from '../functions/aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metric-names.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
+import { findWithoutEffect } from '../functions/guard/policy/without-effect.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
@@ -206,9 +207,11 @@ export class IntegrationGuard extends Construct {
     });
     if (settings.alerts.subscriptions.length === 0 && props.alerts?.topic === undefined) {
       const hint = 'add at least one, for instance { "email": "you@example.com" }, or subscribe to the topics yourself';
-      const says = `alerts.subscriptions is empty, so nobody gets an alert; ${hint}`;
+      const says = `alerts.subscriptions is empty, so no one receives an alert; ${hint}`;
       Annotations.of(this).addWarningV2('integration-guard:no-subscription', says);
     }
+    for (const { kind, path, message, action } of findWithoutEffect(settings))
+      Annotations.of(this).addWarningV2(`integration-guard:${kind}:${path}`, `${path} ${message} ${action}`);
     if (props.deployed !== undefined) {
       const { deployed } = props;
       keepSubscriptionIds(this, deployed);

@@ -321,7 +321,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     breakDown();
     const { code, err } = await guard('run');
     expect(code).toBe(1);
-    expect(err).toContain('is not a ledger of this guard; move it away');
+    expect(err).toContain('is not a ledger of this guard, or a part of it is missing; restore it from a backup');
     expect(readFileSync(ledgerFile, 'utf8')).toBe('precious');
     expect(states().broken).toBe(1);
   });
@@ -530,8 +530,8 @@ describe('integration-guard doctor', () => {
     expect(findings).toContainEqual({
       check: 'Qonversion API',
       level: 'problem',
-      says: expect.stringContaining('401'),
-      todo: 'check the key, "apiUrl" in the settings, and the network',
+      message: expect.stringContaining('401'),
+      action: "Copy the project's Secret Key from Qonversion's settings, and set QONVERSION_SECRET_KEY to it.",
     });
   });
 

@@ -38,8 +38,8 @@ export interface InvalidRecord {
 export interface Listing {
   readonly records: readonly IntegrationRecord[];
   readonly invalid: readonly InvalidRecord[];
-  /** How far the API's clock is ahead of ours, in milliseconds, as it says; 0 when it did not say, or when it is seconds. */
-  readonly clockAheadMs: number;
+  /** How far the API's clock is ahead of ours, in milliseconds, as it says; 0 when it is seconds, null when it did not say. */
+  readonly clockAheadMs: number | null;
 }
 
 /** What became of a status that the API was asked for. */

@@ -22,17 +22,17 @@ const MAX_SKEW_MS = 30 * 60 * 1_000;
 /** A clock that is behind by more than this is no clock. */
 const MAX_BEHIND_MS = 24 * 60 * 60 * 1_000;
 
-export function isBeyondBelief(clockAheadMs: number): boolean {
-  return Math.abs(clockAheadMs) > MAX_SKEW_MS;
+export function isBeyondBelief(clockAheadMs: number | null): clockAheadMs is number {
+  return clockAheadMs !== null && Math.abs(clockAheadMs) > MAX_SKEW_MS;
 }
 
 /** Where the clocks disagree beyond belief, the one counts that makes less time pass: nothing is paused too early. */
-function believed(clockAheadMs: number): number {
-  if (clockAheadMs > MAX_SKEW_MS || clockAheadMs < -MAX_BEHIND_MS) return 0;
+function believed(clockAheadMs: number | null): number {
+  if (clockAheadMs === null || clockAheadMs > MAX_SKEW_MS || clockAheadMs < -MAX_BEHIND_MS) return 0;
   return clockAheadMs;
 }
 
-export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number): PassTime {
+export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number | null): PassTime {
   const aheadMs = believed(clockAheadMs);
   return { startedAt: plusMs(startedAt, aheadMs), now: () => plusMs(ports.clock.now(), aheadMs) };
 }
