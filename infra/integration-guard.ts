@@ -1,4 +1,4 @@
-import { Annotations, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -237,7 +237,7 @@ export class IntegrationGuard extends Construct {
     this.actFunction.grantInvoke(grantee);
   }
 
-  /** Lets a role or a user run every command with `--stack` but `doctor` and `changes`. They can read the Secret Keys then. */
+  /** Lets a role or a user run every command with `--stack` but `changes`. They can read the Secret Keys then. */
   grantCommandLine(grantee: IGrantable): void {
     const stack = Stack.of(this);
     this.grantPass(grantee);
@@ -257,6 +257,35 @@ export class IntegrationGuard extends Construct {
         ],
       }),
     );
+    this.grantDoctor(grantee);
+  }
+
+  /** What `doctor` looks at beside what a pass uses. */
+  private grantDoctor(grantee: IGrantable): void {
+    const stack = Stack.of(this);
+    const allow = (actions: string[], ...resources: string[]) =>
+      grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
+    // These know no resource to be limited to.
+    allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'scheduler:ListSchedules'], '*');
+    allow(
+      ['scheduler:GetSchedule'],
+      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: 'default/*' }),
+    );
+    const topics = [this.alertsTopic.topicArn, this.alarmsTopic.topicArn, ...this.#chatTopicArns];
+    allow(['sns:ListSubscriptionsByTopic'], ...topics);
+    allow(['sqs:GetQueueAttributes'], this.deadLetters.queueArn);
+    if (this.#fleet === null) return;
+    const { stateMachineArn, stateMachineName } = this.#fleet.stateMachine;
+    const ofRuns = (resource: string, rest: string) =>
+      stack.formatArn({
+        service: 'states',
+        resource,
+        resourceName: `${stateMachineName}${rest}`,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      });
+    allow(['states:ListExecutions'], stateMachineArn);
+    allow(['states:ListMapRuns'], ofRuns('execution', ':*'));
+    allow(['states:DescribeMapRun'], ofRuns('mapRun', '/*'));
   }
 
   /** Lets a role or a user start passes by hand. */

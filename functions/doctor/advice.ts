@@ -39,6 +39,8 @@ const ELSEWHERE = 'Set GUARD_LEDGER to a file that you can write.';
 
 const RIGHTS = 'Give yourself the right to write the file and its folder, or set GUARD_LEDGER to another file.';
 
+const NO_FOLDER = 'A part of that path is a file and no folder. Set GUARD_LEDGER to another file.';
+
 const ADVICE_ON_FILE: Readonly<Record<string, string>> = {
   ENOSPC: 'Free some space on that disk, or set GUARD_LEDGER to a file on another disk.',
   EDQUOT: 'Your share of that disk is used up. Free some space, or set GUARD_LEDGER to a file on another disk.',
@@ -46,7 +48,8 @@ const ADVICE_ON_FILE: Readonly<Record<string, string>> = {
   EACCES: RIGHTS,
   EPERM: RIGHTS,
   EISDIR: 'That is a folder. Set GUARD_LEDGER to a file.',
-  ENOTDIR: 'A part of that path is a file and no folder. Set GUARD_LEDGER to another file.',
+  ENOTDIR: NO_FOLDER,
+  EEXIST: NO_FOLDER,
   EBUSY: 'The file cannot be replaced. If it is mounted into a container, mount its folder instead.',
   ELOCKED: 'Another process holds the lock. Wait until it has ended, then run the doctor again.',
 };

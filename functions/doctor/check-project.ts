@@ -55,7 +55,7 @@ export async function checkProject(project: ProjectCheck, context: ProjectContex
   return { hasKey, findings: [key, ...api.findings, ...fromLedger, ...checkPolicy(policy, api.records, of)] };
 }
 
-async function checkKey({ key }: ProjectCheck, { of }: ProjectContext): Promise<Finding> {
+async function checkKey({ key }: ProjectCheck, { of, place }: ProjectContext): Promise<Finding> {
   const check = of('secret key');
   try {
     await key.get();
@@ -65,7 +65,7 @@ async function checkKey({ key }: ProjectCheck, { of }: ProjectContext): Promise<
     return problem(
       check,
       toSentence(describeError(error)),
-      'Fill it, then run the doctor again. No pass can run until then.',
+      `${place === 'file' ? 'Set' : 'Fill'} it, then run the doctor again. No pass can run until then.`,
     );
   }
 }

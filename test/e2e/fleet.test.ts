@@ -240,9 +240,9 @@ describe('the command line', () => {
       { level: 'warning', message: '3 of 50 passes could not run.' },
     ]);
     expect(of('fleet').map(({ level, message }) => `${level}: ${message}`)).toEqual([
-      'ok: 50 projects; `integration-guard projects` shows them',
-      expect.stringMatching(/^problem: project "acme\/lost-policy" is not guarded/),
-      expect.stringMatching(/^warning: secret "payroll" has the tag and is not a project of the fleet/),
+      'ok: It has 50 projects. `integration-guard projects` shows them.',
+      expect.stringMatching(/^problem: Project "acme\/lost-policy" is not guarded/),
+      expect.stringMatching(/^warning: Secret "payroll" has the tag and is not a project of the fleet/),
     ]);
     expect(of('last pass')).toEqual([]);
   });
