@@ -18,7 +18,9 @@ export function parseLedgerFile(text: string): LedgerFile {
   try {
     document = JSON.parse(text);
   } catch (error) {
-    throw new LedgerFormatError('damaged', 'it is not a ledger of this guard, or a part of it is missing', USE_BACKUP, { cause: error });
+    throw new LedgerFormatError('damaged', 'it is not a ledger of this guard, or a part of it is missing', USE_BACKUP, {
+      cause: error,
+    });
   }
   const newer = newerFormat.safeParse(document);
   if (newer.success) {

@@ -342,7 +342,7 @@ function matchesNothing(match: Match, path: string, records: readonly Integratio
   const titles = records.map((record) => record.title);
   const providers = records.map((record) => record.integration);
   const say = (why: string, action: string): WithoutEffect => {
-    const message = `matches none of the ${plural(records.length, 'integration')}: ${why}.`;
+    const message = `matches no integration (the list has ${records.length.toLocaleString('en-US')}): ${why}.`;
     return { kind: 'override-matches-nothing', path, message, action };
   };
   if (id !== undefined && !some({ id }))

@@ -258,7 +258,7 @@ describe('overrides', () => {
     ],
   ])('that match nothing say so, and what is near: %o', (match, why, action) => {
     const found = onList({ overrides: [{ match, errorThreshold: 5 }] }, AMPLITUDE, WEBHOOK);
-    expect(said(found)).toEqual([`policy.overrides.0 matches none of the 2 integrations: ${why}. ${action}`]);
+    expect(said(found)).toEqual([`policy.overrides.0 matches no integration (the list has 2): ${why}. ${action}`]);
   });
 
   it('that are said never to apply apply to no record', () => {
