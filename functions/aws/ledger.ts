@@ -48,6 +48,8 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
   const epochSeconds = () => Math.floor(clock.now().getTime() / 1_000);
 
   return {
+    place: tableName,
+
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
       const integrations = new Map<string, Versioned<Entry>>();

@@ -14,13 +14,13 @@ export type LedgerPlace = 'file' | 'stack';
 
 /** Writes an entry that no pass reads, and removes it. */
 export async function checkLedgerWrite(
-  ledger: Pick<CheckableLedger, 'checkWrite'>,
+  ledger: Pick<CheckableLedger, 'place' | 'checkWrite'>,
   place: LedgerPlace,
 ): Promise<Finding> {
   const check = place === 'file' ? 'ledger file' : 'ledger table';
   try {
     await ledger.checkWrite();
-    return ok(check, 'A test entry was written and removed.');
+    return ok(check, `${ledger.place} can be written: a test entry was written and removed.`);
   } catch (error) {
     return ledgerProblem(check, error, place);
   }

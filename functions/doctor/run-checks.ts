@@ -18,7 +18,7 @@ export interface DoctorInput {
   readonly source: string;
   readonly projects: readonly ProjectCheck[];
   /** The ledger of all of them. */
-  readonly ledger: Pick<CheckableLedger, 'checkWrite'>;
+  readonly ledger: Pick<CheckableLedger, 'place' | 'checkWrite'>;
   /** The same for one of them, under the name that it has there. */
   readonly ledgerOf: (project: string) => Pick<Ledger, 'read' | 'history'>;
   readonly clock: Clock;

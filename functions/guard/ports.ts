@@ -70,6 +70,8 @@ export interface Ledger {
 
 /** A ledger of which `integration-guard doctor` can find out whether a pass could write it. */
 export interface CheckableLedger extends Ledger {
+  /** Its file or table, for people. */
+  readonly place: string;
   /**
    * Writes an entry as a pass does, on the condition that there is none, and removes it. No pass and no command reads that entry, and one
    * that a check leaves behind expires within the hour. Existing entries stay as they are. Checks at the same time do not disturb each other.

@@ -40,6 +40,8 @@ export function createFileLedger(path: string, clock: Clock, writeText: WriteTex
   // the slower then removes what the faster has just taken.
   const oneAtATime = pLimit(1);
   return {
+    place: path,
+
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
       const integrations = new Map<string, Versioned<Entry>>();

@@ -259,7 +259,7 @@ describe('a ledger table', () => {
       Array.from({ length: 5 }, () => ({
         check: 'ledger table',
         level: 'ok',
-        message: 'A test entry was written and removed.',
+        message: `${LEDGER_TABLE} can be written: a test entry was written and removed.`,
         action: null,
       })),
     );

@@ -76,7 +76,7 @@ async function visit(given: Given = {}): Promise<readonly Finding[]> {
         ofFleet: false,
       },
     ],
-    ledger: { checkWrite: async () => undefined },
+    ledger: { place: 'ledger', checkWrite: async () => undefined },
     ledgerOf: () => harness.ledger,
     clock: harness.ports.clock,
     stack: stack === null ? null : { ...STACK, ...stack },

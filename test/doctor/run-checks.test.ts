@@ -59,7 +59,7 @@ async function visit(
           ofFleet: false,
         },
       ],
-      ledger: { checkWrite: async () => undefined },
+      ledger: { place: 'ledger', checkWrite: async () => undefined },
       ledgerOf: () => harness.ledger,
       clock: harness.ports.clock,
       stack: { ...HEALTHY, ...facts },
