@@ -1,4 +1,4 @@
-import { Annotations, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import type { PassEnvironment } from '../functions/aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metric-names.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
+import { findWithoutEffect } from '../functions/guard/policy/without-effect.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
@@ -206,9 +207,11 @@ export class IntegrationGuard extends Construct {
     });
     if (settings.alerts.subscriptions.length === 0 && props.alerts?.topic === undefined) {
       const hint = 'add at least one, for instance { "email": "you@example.com" }, or subscribe to the topics yourself';
-      const says = `alerts.subscriptions is empty, so no one gets an alert; ${hint}`;
+      const says = `alerts.subscriptions is empty, so no one receives an alert; ${hint}`;
       Annotations.of(this).addWarningV2('integration-guard:no-subscription', says);
     }
+    for (const { kind, path, message, action } of findWithoutEffect(settings))
+      Annotations.of(this).addWarningV2(`integration-guard:${kind}:${path}`, `${path} ${message} ${action}`);
     if (props.deployed !== undefined) {
       const { deployed } = props;
       keepSubscriptionIds(this, deployed);
@@ -235,8 +238,7 @@ export class IntegrationGuard extends Construct {
   }
 
   /**
-   * Lets a role or a user run every command with `--stack` except `doctor` and `changes`. This includes access to the
-   * Secret Keys.
+   * Lets a role or a user run every command with `--stack` except `changes`. This includes access to the Secret Keys.
    */
   grantCommandLine(grantee: IGrantable): void {
     const stack = Stack.of(this);
@@ -257,6 +259,35 @@ export class IntegrationGuard extends Construct {
         ],
       }),
     );
+    this.grantDoctor(grantee);
+  }
+
+  /** What `doctor` looks at beside what a pass uses. */
+  private grantDoctor(grantee: IGrantable): void {
+    const stack = Stack.of(this);
+    const allow = (actions: string[], ...resources: string[]) =>
+      grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
+    // These know no resource to be limited to.
+    allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'scheduler:ListSchedules'], '*');
+    allow(
+      ['scheduler:GetSchedule'],
+      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: 'default/*' }),
+    );
+    const topics = [this.alertsTopic.topicArn, this.alarmsTopic.topicArn, ...this.#chatTopicArns];
+    allow(['sns:ListSubscriptionsByTopic'], ...topics);
+    allow(['sqs:GetQueueAttributes'], this.deadLetters.queueArn);
+    if (this.#fleet === null) return;
+    const { stateMachineArn, stateMachineName } = this.#fleet.stateMachine;
+    const ofRuns = (resource: string, rest: string) =>
+      stack.formatArn({
+        service: 'states',
+        resource,
+        resourceName: `${stateMachineName}${rest}`,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      });
+    allow(['states:ListExecutions'], stateMachineArn);
+    allow(['states:ListMapRuns'], ofRuns('execution', ':*'));
+    allow(['states:DescribeMapRun'], ofRuns('mapRun', '/*'));
   }
 
   /** Lets a role or a user start passes by hand. */

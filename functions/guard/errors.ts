@@ -31,7 +31,24 @@ export class LostRaceError extends GuardError {
 
 /** The ledger could not be read or written. Never treat this as an empty ledger. */
 export class LedgerUnavailableError extends GuardError {
-  override readonly name = 'LedgerUnavailableError';
+  override readonly name: string = 'LedgerUnavailableError';
+}
+
+/** What the ledger holds cannot be read: it is damaged, or a newer version of the guard wrote it. */
+export class LedgerFormatError extends LedgerUnavailableError {
+  override readonly name = 'LedgerFormatError';
+  readonly fault: 'damaged' | 'newer';
+  /** What is wrong, without what to do about it. */
+  readonly what: string;
+  /** What to do about it. */
+  readonly remedy: string;
+
+  constructor(fault: 'damaged' | 'newer', what: string, remedy: string, options?: ErrorOptions) {
+    super(`${what}; ${remedy}`, options);
+    this.fault = fault;
+    this.what = what;
+    this.remedy = remedy;
+  }
 }
 
 /** The Secret Key is missing, empty, a placeholder, or does not have the form of a key. */

@@ -68,6 +68,24 @@ export interface Ledger {
   history(project: string, since: string): Promise<readonly GuardEvent[]>;
 }
 
+/** A ledger of which `integration-guard doctor` can find out whether a pass could write it. */
+export interface CheckableLedger extends Ledger {
+  /** Its file or table, for people. */
+  readonly place: string;
+  /**
+   * Writes an entry as a pass does, on the condition that there is none, and removes it. No pass and no command reads that entry, and one
+   * that a check leaves behind expires within the hour. Existing entries stay as they are. Checks at the same time do not disturb each other.
+   * @throws LedgerUnavailableError
+   */
+  checkWrite(): Promise<void>;
+}
+
+/** In place of a project's name for entries of `checkWrite`. No project can have this name. */
+export const CHECK_PROJECT = '#doctor';
+
+/** How long such an entry lasts when the check that wrote it ended before it could remove it. */
+export const CHECK_MINUTES = 60;
+
 /** The ledger of a renamed project, whose items are stored under its earlier name. */
 export function underName(ledger: Ledger, name: string): Ledger {
   return {

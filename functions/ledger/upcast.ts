@@ -1,4 +1,4 @@
-import { LedgerUnavailableError } from '../guard/errors.ts';
+import { LedgerFormatError } from '../guard/errors.ts';
 import {
   type Attempt,
   BLANK_PROJECT_ENTRY,
@@ -34,21 +34,63 @@ export const LEDGER_SCHEMA = 3;
 export interface Upcast<T> {
   readonly 1: (stored: unknown) => T;
   readonly 2: (stored: unknown) => T;
+  /** Whether an item has the outlines of today's shape. Only the guard writes a ledger, so the rest is as the guard put it there. */
+  readonly isWhole: (item: unknown) => boolean;
 }
 
 /**
  * A stored item in the current schema.
  * @param schema the number stored with it; undefined when there was none
- * @throws LedgerUnavailableError when a newer version wrote the item, because this one would misread it
+ * @throws LedgerFormatError when the item is damaged, or a newer version wrote it, because this one would misread it
  */
 export function readStored<T>(stored: unknown, schema: unknown, upcast: Upcast<T>): T {
-  if (schema === undefined || schema === 1) return upcast[1](stored);
-  if (schema === 2) return upcast[2](stored);
-  // Only the guard writes a ledger, so an item is what the guard put there.
-  if (schema === LEDGER_SCHEMA) return stored as T;
-  throw new LedgerUnavailableError(
-    `the ledger was written by a newer version of the guard (schema ${String(schema)}; this version reads up to ${LEDGER_SCHEMA}); use that version or a later one`,
-  );
+  if (typeof schema === 'number' && schema > LEDGER_SCHEMA)
+    throw new LedgerFormatError(
+      'newer',
+      `it was written by a newer version of the guard (schema ${schema}; this version reads up to ${LEDGER_SCHEMA})`,
+      USE_NEWER,
+    );
+  const item = inTodaysShape(stored, schema, upcast);
+  if (!upcast.isWhole(item)) throw damagedEntry();
+  return item as T;
+}
+
+function inTodaysShape<T>(stored: unknown, schema: unknown, upcast: Upcast<T>): unknown {
+  try {
+    if (schema === undefined || schema === 1) return upcast[1](stored);
+    return schema === 2 ? upcast[2](stored) : schema === LEDGER_SCHEMA ? stored : null;
+  } catch (error) {
+    throw damagedEntry(error);
+  }
+}
+
+function damagedEntry(cause?: unknown): LedgerFormatError {
+  return new LedgerFormatError('damaged', 'one of its entries is damaged', USE_BACKUP, { cause });
+}
+
+/** What to do about what a newer version wrote. */
+export const USE_NEWER = 'use that version of the guard, or a later one';
+
+/** What to do about what is damaged, wherever it is. */
+export const USE_BACKUP = 'restore it from a backup';
+
+/** A ledger as sentences name it. */
+export interface LedgerPlace {
+  /** "the ledger file x". */
+  readonly name: string;
+  /** What to do when it is damaged. */
+  readonly remedy: string;
+}
+
+/** Runs what reads a ledger, and names the ledger in what is wrong with its contents. */
+export function readingFrom<T>(place: LedgerPlace, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LedgerFormatError)) throw error;
+    const remedy = error.fault === 'newer' ? error.remedy : place.remedy;
+    throw new LedgerFormatError(error.fault, `${place.name} cannot be read: ${error.what}`, remedy, { cause: error });
+  }
 }
 
 interface V1Mark {
@@ -126,14 +168,35 @@ interface V1ProjectEntry extends V1SettledProject {
 const LISTED_BEFORE: Listed = { count: 0, sample: [] };
 
 /** Entries of integrations. */
-export const ENTRY: Upcast<Entry> = { 1: upcastEntry, 2: upcastEntry2 };
+export const ENTRY: Upcast<Entry> = {
+  1: upcastEntry,
+  2: upcastEntry2,
+  isWhole: (item) =>
+    isObject(item) &&
+    isObject(item.state) &&
+    CIRCUITS.has(item.state.name) &&
+    isObject(item.state.mark) &&
+    isObject(item.notices) &&
+    Array.isArray(item.outbox),
+};
 /** The project's own entry. */
 export const PROJECT_ENTRY: Upcast<ProjectEntry> = {
   1: upcastProjectEntry,
   2: upcastProjectEntry2,
+  isWhole: (item) => isObject(item) && isObject(item.notices) && Array.isArray(item.outbox),
 };
 /** Events of the history. */
-export const EVENT: Upcast<GuardEvent> = { 1: upcastEvent, 2: upcastEvent };
+export const EVENT: Upcast<GuardEvent> = {
+  1: upcastEvent,
+  2: upcastEvent,
+  isWhole: (item) => isObject(item) && [item.id, item.type, item.time].every((field) => typeof field === 'string'),
+};
+
+const CIRCUITS: ReadonlySet<unknown> = new Set<State['name']>(['closed', 'isolated', 'open', 'half-open']);
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** @param stored a project's entry of schema 2 */
 function upcastProjectEntry2(stored: unknown): ProjectEntry {

@@ -91,14 +91,14 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       const records = new Map<string, IntegrationRecord>();
       const invalid: InvalidRecord[] = [];
       let after: string | null = null;
-      let clockAheadMs = 0;
+      let clockAheadMs: number | null = null;
       let read: Size = { bytes: 0, values: 0 };
       for (let page = 0; page < MAX_PAGES; page += 1) {
         const query: string = after === null ? '' : `?starting_after=${encodeURIComponent(after)}`;
         const what = 'the list of integrations';
         const answer = await call({ what, method: 'GET', path: `/integrations${query}`, read });
         read = answer.read;
-        if (page === 0) clockAheadMs = answer.clockAheadMs ?? 0;
+        if (page === 0) clockAheadMs = answer.clockAheadMs;
         const parsed = parseList(answer.body);
         if (!parsed.ok) throw new UnexpectedAnswerError(`Qonversion's answer is not ${what}: ${parsed.problem}`);
         const known = records.size + invalid.length;

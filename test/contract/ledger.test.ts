@@ -289,7 +289,7 @@ describe('a ledger in a JSON file', () => {
     const ledger = createFileLedger(path, clock);
     await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
     await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
-      /is not a ledger of this guard; move it away/,
+      /is not a ledger of this guard; restore it from a backup, .* or move it away/,
     );
     expect(await readFile(path, 'utf8')).toBe('{"precious": true}');
   });

@@ -299,7 +299,7 @@ describe('the control panel', () => {
 describe('`integration-guard doctor` for the stack', () => {
   const doctor = async () => {
     const { code, output } = await deployment.cloud.guard(['doctor', '--json', '--stack', STACK]);
-    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
+    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; message: string }[] };
     return { code, of: (check: string) => findings.find((finding) => finding.check === check) };
   };
 
@@ -316,18 +316,18 @@ describe('`integration-guard doctor` for the stack', () => {
       }),
     );
     const { code, of } = await doctor();
-    expect(of('schedule of production')).toMatchObject({ level: 'ok', says: 'enabled, rate(1 minute)' });
+    expect(of('schedule of production')).toMatchObject({ level: 'ok', message: 'It is enabled: rate(1 minute).' });
     expect(of('secret key of production')).toMatchObject({ level: 'ok' });
     expect(of('Qonversion API of staging')).toMatchObject({ level: 'ok' });
     expect(of('ledger of production')).toMatchObject({ level: 'ok' });
     expect(of('last pass of production')).toMatchObject({ level: 'ok' });
     expect(of('policy of staging')).toMatchObject({ level: 'warning' });
-    expect(of('subscriptions')).toMatchObject({ level: 'warning', says: 'nobody gets alarms' });
+    expect(of('subscriptions')).toMatchObject({ level: 'warning', message: 'No one receives alarms.' });
     expect(of('dead letters')).toMatchObject({ level: 'ok' });
     // Without metrics from logs, some alarms fire in the emulator. The doctor names them, and fails for them.
     const alarms = of('alarms');
-    expect(alarms?.says).toMatch(alarms?.level === 'ok' ? /^none is on$/ : /^on: IntegrationGuard-/);
-    expect(code).toBe(alarms?.level === 'ok' ? 0 : 1);
+    expect(alarms?.message).toMatch(alarms?.level === 'ok' ? /^None is on\.$/ : /^On: IntegrationGuard-/);
+    expect(code).toBe(alarms?.level === 'problem' ? 1 : 0);
   });
 });
 

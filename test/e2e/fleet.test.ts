@@ -230,19 +230,19 @@ describe('the command line', () => {
 
   it('has a doctor that checks secrets, schedule and runs, and a project on request', async () => {
     const { output } = await guard('doctor', '--json', '--project', 'customer-04');
-    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
+    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; message: string }[] };
     const of = (check: string) => findings.filter((finding) => finding.check === check);
     expect(of('secret key')).toMatchObject([{ level: 'ok' }]);
-    expect(of('Qonversion API')).toMatchObject([{ level: 'ok', says: expect.stringContaining('2 integrations') }]);
-    expect(of('schedule of the fleet')).toMatchObject([{ level: 'ok', says: 'enabled, rate(1 minute)' }]);
+    expect(of('Qonversion API')).toMatchObject([{ level: 'ok', message: expect.stringContaining('2 integrations') }]);
+    expect(of('schedule of the fleet')).toMatchObject([{ level: 'ok', message: 'It is enabled: rate(1 minute).' }]);
     expect(of('runs over the fleet')).toMatchObject([
-      { level: 'ok', says: expect.stringContaining('with 50 passes') },
-      { level: 'warning', says: '3 of 50 passes could not run' },
+      { level: 'ok', message: expect.stringContaining('with 50 passes') },
+      { level: 'warning', message: '3 of 50 passes could not run.' },
     ]);
-    expect(of('fleet').map(({ level, says }) => `${level}: ${says}`)).toEqual([
-      'ok: 50 projects; `integration-guard projects` shows them',
-      expect.stringMatching(/^problem: project "acme\/lost-policy" is not guarded/),
-      expect.stringMatching(/^warning: secret "payroll" has the tag and is not a project of the fleet/),
+    expect(of('fleet').map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      'ok: It has 50 projects. `integration-guard projects` shows them.',
+      expect.stringMatching(/^problem: Project "acme\/lost-policy" is not guarded/),
+      expect.stringMatching(/^warning: Secret "payroll" has the tag and is not a project of the fleet/),
     ]);
     expect(of('last pass')).toEqual([]);
   });

@@ -331,6 +331,17 @@ const GRANTS: Readonly<Record<'grantView' | 'grantOperate' | 'grantCommandLine' 
     'secretsmanager:GetSecretValue on <GuardSecretqonversionproduction>',
     'secretsmanager:ListSecrets on *',
     'sns:Publish on <GuardAlertsTopic>',
+    // Of the doctor alone:
+    'cloudwatch:DescribeAlarms on *',
+    'cloudwatch:GetMetricData on *',
+    'scheduler:ListSchedules on *',
+    `scheduler:GetSchedule on arn:<Partition>:scheduler:${IN_REGION}:schedule/default/*`,
+    'sns:ListSubscriptionsByTopic on <GuardAlertsTopic>',
+    'sns:ListSubscriptionsByTopic on <GuardAlertsAlarmsTopic>',
+    'sqs:GetQueueAttributes on <GuardDeadLetters>',
+    'states:ListExecutions on <GuardFleetRuns>',
+    `states:ListMapRuns on arn:<Partition>:states:${IN_REGION}:execution:<GuardFleetRuns>:*`,
+    `states:DescribeMapRun on arn:<Partition>:states:${IN_REGION}:mapRun:<GuardFleetRuns>/*`,
   ],
   grantRun: [
     'lambda:InvokeFunction on <GuardFleetPass>',

@@ -38,8 +38,8 @@ export interface InvalidRecord {
 export interface Listing {
   readonly records: readonly IntegrationRecord[];
   readonly invalid: readonly InvalidRecord[];
-  /** How far the API's clock is ahead of this machine's, in milliseconds; 0 when unknown or only seconds. */
-  readonly clockAheadMs: number;
+  /** How far the API's clock is ahead of this machine's, in milliseconds; 0 for a few seconds, null when the API did not say. */
+  readonly clockAheadMs: number | null;
 }
 
 /** The API's answer to a requested status. */

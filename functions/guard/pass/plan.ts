@@ -10,7 +10,7 @@ import {
 } from '../model/entry.ts';
 import { type GuardEvent, makeEvent } from '../model/event.ts';
 import type { EventType } from '../model/event-catalogue.ts';
-import type { Listing } from '../model/integration.ts';
+import type { IntegrationRecord, Listing } from '../model/integration.ts';
 import { isLeased } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
 import { blastRadius, holdBack, isTrip, MAX_HELD, nextHold } from '../policy/blast-radius.ts';
@@ -48,6 +48,12 @@ export interface Plan {
   readonly blastRadius: { readonly allowed: number; readonly wanted: number; readonly held: boolean };
   /** Outages that integrations share (rule 10). */
   readonly outages: readonly OutageView[];
+}
+
+/** Every record of the list; none when some of them could not be read, so that the list shows nothing of what it lacks. */
+export function recordsOf({ decisions, invalid }: Plan): readonly IntegrationRecord[] {
+  if (invalid.length > 0 || decisions.some(({ kind }) => kind === 'unread')) return [];
+  return decisions.flatMap(({ record }) => record ?? []);
 }
 
 /** Whether the plan makes a request to Qonversion, or explains a change of state. */

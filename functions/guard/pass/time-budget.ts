@@ -22,17 +22,17 @@ const MAX_SKEW_MS = 30 * 60 * 1_000;
 /** The API's clock is ignored when it is behind by more than this. */
 const MAX_BEHIND_MS = 24 * 60 * 60 * 1_000;
 
-export function isImplausible(clockAheadMs: number): boolean {
-  return Math.abs(clockAheadMs) > MAX_SKEW_MS;
+export function isImplausible(clockAheadMs: number | null): clockAheadMs is number {
+  return clockAheadMs !== null && Math.abs(clockAheadMs) > MAX_SKEW_MS;
 }
 
 /** The skew that the pass applies. If it is implausible, the clock that is behind counts, so that nothing is paused too early. */
-function trustedSkew(clockAheadMs: number): number {
-  if (clockAheadMs > MAX_SKEW_MS || clockAheadMs < -MAX_BEHIND_MS) return 0;
+function trustedSkew(clockAheadMs: number | null): number {
+  if (clockAheadMs === null || clockAheadMs > MAX_SKEW_MS || clockAheadMs < -MAX_BEHIND_MS) return 0;
   return clockAheadMs;
 }
 
-export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number): PassTime {
+export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number | null): PassTime {
   const aheadMs = trustedSkew(clockAheadMs);
   return { startedAt: plusMs(startedAt, aheadMs), now: () => plusMs(ports.clock.now(), aheadMs) };
 }
