@@ -3,8 +3,8 @@ import { chmod, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { main } from '../../functions/cli/program.ts';
 import { readSettingsFile } from '../../functions/local/settings-file.ts';
+import { runCommandLine } from '../support/command-line.ts';
 
 let folder: string;
 let file: string;
@@ -14,25 +14,8 @@ beforeEach(async () => {
   file = join(folder, 'settings.json');
 });
 
-async function run(words: string, variables: Record<string, string> = { GUARD_SETTINGS: file }) {
-  let out = '';
-  let err = '';
-  const code = await main(
-    words.split(' ').filter((word) => word !== ''),
-    {
-      out: (text) => {
-        out += text;
-      },
-      err: (text) => {
-        err += text;
-      },
-      columns: 120,
-      progress: () => () => undefined,
-      variables,
-    },
-  );
-  return { code, out, err };
-}
+const run = (words: string, variables: Record<string, string> = { GUARD_SETTINGS: file }) =>
+  runCommandLine(words, variables);
 
 const migrate = (words = '', variables?: Record<string, string>) => run(`settings migrate ${words}`, variables);
 

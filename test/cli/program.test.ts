@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { main } from '../../functions/cli/program.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
+import { runCommandLine } from '../support/command-line.ts';
 import { runKey } from '../support/run-key.ts';
 
 let sandbox: Sandbox;
@@ -46,31 +47,13 @@ function breakDown(errors = 61, minutes = 90): void {
   });
 }
 
-async function guard(args: string, variables: Record<string, string | undefined> = {}) {
-  let out = '';
-  let err = '';
-  const code = await main(
-    args.split(' ').filter((word) => word !== ''),
-    {
-      out: (text) => {
-        out += text;
-      },
-      err: (text) => {
-        err += text;
-      },
-      columns: 120,
-      progress: () => () => undefined,
-      variables: {
-        QONVERSION_SECRET_KEY: runKey(),
-        GUARD_SETTINGS: settingsFile,
-        GUARD_LEDGER: ledgerFile,
-        ...variables,
-      },
-    },
-  );
-  appendFileSync(join(tmpdir(), 'cli-output.log'), out + err);
-  return { code, out, err };
-}
+const guard = (args: string, variables: Record<string, string | undefined> = {}) =>
+  runCommandLine(args, {
+    QONVERSION_SECRET_KEY: runKey(),
+    GUARD_SETTINGS: settingsFile,
+    GUARD_LEDGER: ledgerFile,
+    ...variables,
+  });
 
 const states = () => Object.fromEntries(sandbox.production.list().map(({ id, active }) => [id, active]));
 
