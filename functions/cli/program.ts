@@ -487,7 +487,10 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .option('--json', 'print one JSON document')
     .action((file: string | undefined, options: { readonly json?: boolean; readonly dryRun?: boolean }) => {
       const path = file ?? readCliEnvironment(terminal.variables).settingsFile;
-      const migrated = migrateSettingsFile(path, { dryRun: options.dryRun === true });
+      const migrated = migrateSettingsFile(path, {
+        dryRun: options.dryRun === true,
+        namedBy: file === undefined ? 'GUARD_SETTINGS' : 'integration-guard settings migrate FILE',
+      });
       print(
         terminal,
         options,

@@ -181,7 +181,7 @@ Kept, and read in another way than by version 0.1:
 
   it.each([
     ['that is not there', () => undefined, 'cannot be read'],
-    ['that is not JSON', () => writeFile(file, '{'), 'not JSON'],
+    ['that is not JSON', () => writeFile(file, '{'), 'line 1, column 2: expected a name'],
     [
       'with an entry that stands twice',
       () => writeFile(file, '{ "fleet": {}, "fleet": {} }'),
@@ -225,7 +225,9 @@ Kept, and read in another way than by version 0.1:
 
   it('is not named for what it would not change', async () => {
     await writeFile(file, '{ "unstable": "off", "projects": { "unstable": { "secretName": "x" } } }');
-    expect((await run('plan')).err).toBe(`integration-guard: ${file}: (top level): unknown setting "unstable"\n`);
+    expect((await run('plan')).err).toBe(
+      `integration-guard: ${file}: (top level): unknown setting "unstable"; known are schedule, projects, fleet, alerts, ledgerTableName, encryptionKeyArn\n`,
+    );
   });
 
   it('is completed, and has help with an example', async () => {

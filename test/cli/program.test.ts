@@ -265,7 +265,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     await writeFile(settingsFile, '{\n  "projects": {\n    oops\n');
     expect(await guard('plan')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/settings\.json: not JSON: \w+ in line 3/),
+      err: `integration-guard: ${settingsFile}: line 3, column 5: expected a name in double quotes or "}", got oops\n`,
     });
   });
 

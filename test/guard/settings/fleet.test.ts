@@ -102,7 +102,7 @@ describe('the settings of a fleet', () => {
     [{ secretNamePrefix: '' }, 'fleet.secretNamePrefix: expected the beginning of the secrets'],
     [{ concurrency: 0 }, 'fleet.concurrency: expected a positive integer up to 1000, got 0'],
     [{ apiUrl: 'http://api.example' }, 'fleet.apiUrl: expected an https:// address'],
-    [{ policies: [{ policy: {} }] }, 'fleet.policies.0: expected a tag, a match, or both'],
+    [{ policies: [{ policy: {} }] }, 'fleet.policies.0: expected "tag", "match" or both'],
     [{ policies: [{ tag: 'a', policy: { mode: 'off' } }] }, 'fleet.policies.0.policy.mode: expected "enforce"'],
     [
       {
