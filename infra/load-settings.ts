@@ -3,7 +3,7 @@ import type { IConstruct, Node } from 'constructs';
 import { SettingsError } from '../functions/guard/errors.ts';
 import { showName } from '../functions/guard/settings/fault.ts';
 import { parseSettings } from '../functions/guard/settings/schema.ts';
-import { nearest } from '../functions/guard/text/nearest.ts';
+import { isSlipOf, nearest } from '../functions/guard/text/nearest.ts';
 import { parseJson } from '../functions/local/json-text.ts';
 import { CONTEXT_KEY, noSettings, readSettingsFile, readSettingsText } from '../functions/local/settings-file.ts';
 import type { IntegrationGuardProps, ProjectProps } from './props.ts';
@@ -62,7 +62,7 @@ export function refuseMisspelt(node: Node, key: string): void {
   if (node.tryGetContext(key) !== undefined) return;
   const known = existsSync(CDK_JSON) ? contextOf(parseJson(readSettingsText(CDK_JSON), CDK_JSON).document) : [];
   const given = ownKeys(node).filter((each) => !known.includes(each) && typeof node.tryGetContext(each) === 'string');
-  const slip = given.find((each) => nearest(each, [key, CONTEXT_KEY]) === key);
+  const slip = given.find((each) => isSlipOf(key, each));
   if (slip !== undefined)
     throw new SettingsError(
       [`unknown context key "${showName(slip)}"; did you mean -c ${key}=…? (a key of your own goes into cdk.json)`],

@@ -13,6 +13,11 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return ranked[0]?.name ?? others.find((name) => isPartOf(given, spelling(name))) ?? null;
 }
 
+/** Whether a word is a name in another spelling, or with one slip of the hand. */
+export function isSlipOf(name: string, word: string): boolean {
+  return word !== name && slipsBetween(spelling(word), spelling(name)) <= 1;
+}
+
 /** Nothing that is longer is a slip of the hand. */
 const MAX_LENGTH = 64;
 
