@@ -5,7 +5,7 @@ import { actorOf, type GuardEvent, isAuditOnly } from '../guard/model/event.ts';
 import { describeType, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Outcome, Result } from '../guard/pass/execute.ts';
-import type { Plan } from '../guard/pass/plan.ts';
+import type { Plan, StateCounts } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
 import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
 import { describeOutage } from '../guard/policy/provider-outage.ts';
@@ -82,7 +82,7 @@ export function formatPlan(plan: Plan, width: number): string {
     due.length === 0
       ? 'Nothing to do.'
       : table(['ID', 'INTEGRATION', 'WOULD', 'WHY'], due.map(decisionCells), width, 3),
-    summarizePlan(plan),
+    summarize(plan, plan.states),
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
@@ -117,7 +117,7 @@ export function formatReport(report: PassReport, width: number): string {
     report.undelivered.length === 0
       ? ''
       : paint('red', `${plural(report.undelivered.length, 'alert')} not accepted; the next pass publishes them again.`),
-    report.plan === null ? '' : summarizePlan(report.plan),
+    report.plan === null || report.states === null ? '' : summarize(report.plan, report.states),
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
@@ -286,8 +286,8 @@ function isNews({ decision, outcome }: Result): boolean {
   return alertsOf(decision).some((event) => !isAuditOnly(event));
 }
 
-function summarizePlan(plan: Plan): string {
-  const { active, paused, suspended } = plan.states;
+/** @param states before the pass, or after it */
+function summarize(plan: Plan, { active, paused, suspended }: StateCounts): string {
   const invalid = plan.invalid.length === 0 ? '' : `, ${plural(plan.invalid.length, 'unreadable record')}`;
   return `${plan.project}: ${active} active, ${paused} paused, ${suspended} suspended${invalid}.`;
 }

@@ -27,7 +27,7 @@ import {
 } from './format.ts';
 import { gapsOf, toCsv } from './gaps.ts';
 import type { InitOptions } from './init.ts';
-import { decisionToJson, planToJson, reportToJson } from './json.ts';
+import { planToJson, reportToJson, resultToJson } from './json.ts';
 import { formatMigration, migrateSettingsFile } from './migrate-settings.ts';
 import {
   type OpenedProject,
@@ -253,7 +253,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     print(
       terminal,
       options,
-      () => ({ ...decisionToJson(result.decision), outcome: result.outcome, problem: result.problem }),
+      () => resultToJson(result),
       () =>
         done
           ? `${id} ${words.done}. Undo: ${undo}`

@@ -109,7 +109,13 @@ describe('integration-guard run', () => {
       failure: null,
       durationMs: expect.any(Number),
       events: [{ specversion: '1.0', type: 'integration.paused' }],
-      counts: { active: 3, decisions: { pause: 1, healthy: 2 }, outcomes: { done: 1, quiet: 2 } },
+      counts: {
+        active: 2,
+        paused: 1,
+        suspended: 0,
+        decisions: { pause: 1, healthy: 2 },
+        outcomes: { done: 1, quiet: 2 },
+      },
       traffic: { requests: 3, retries: 0 },
     });
     expect(report.decisions).toContainEqual(
@@ -120,6 +126,18 @@ describe('integration-guard run', () => {
         reason: expect.stringContaining('61 failures and'),
       }),
     );
+  });
+
+  it('counts the states after it, and shows each integration as it is then', async () => {
+    breakDown();
+    expect((await guard('plan')).out).toContain('production: 3 active, 0 paused, 0 suspended.');
+    expect((await guard('run')).out).toContain('production: 2 active, 1 paused, 0 suspended.');
+    await guard('resume broken');
+    breakDown(200);
+    const { decisions, counts } = JSON.parse((await guard('run --json')).out);
+    const shown = decisions.map(({ id, active }: { id: string; active: number }) => [id, active]);
+    expect(Object.fromEntries(shown)).toEqual(states());
+    expect(counts.active + counts.paused).toBe(3);
   });
 
   it('holds back what is too much at once, unless forced', async () => {
@@ -173,6 +191,20 @@ describe('integration-guard pause and resume', () => {
       'good-1 is active again; failures count from now on. Undo: npx integration-guard pause good-1 --project production',
     );
     expect(states()['good-1']).toBe(1);
+  });
+
+  it.each([
+    ['pause', 'good-1', 0],
+    ['resume', 'off', 1],
+    ['ignore', 'good-1', 1],
+    ['ignore --off', 'good-1', 1],
+  ])('show the state after the act in JSON: %s', async (words, id, active) => {
+    sandbox.production.add({ id: 'off', active: 0 });
+    const [command, ...options] = words.split(' ');
+    const { code, out } = await guard([command, id, ...options, '--json'].join(' '));
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ id, outcome: 'done', active });
+    expect(states()[id]).toBe(active);
   });
 
   it('refuse an id the project does not have', async () => {

@@ -35,6 +35,13 @@ import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
 import { minutesBetween } from '../text/time.ts';
 
+/** How many integrations are in each state. */
+export interface StateCounts {
+  readonly paused: number;
+  readonly active: number;
+  readonly suspended: number;
+}
+
 /** Everything one pass is going to do, as data. Computed before anything is touched. */
 export interface Plan {
   readonly project: string;
@@ -43,7 +50,7 @@ export interface Plan {
   readonly projectDecision: Decided<ProjectEntry>;
   readonly invalid: Listing['invalid'];
   /** Integrations by state as the list had them. */
-  readonly states: { readonly paused: number; readonly active: number; readonly suspended: number };
+  readonly states: StateCounts;
   /** How many integrations the blast radius lets one pass trip, and how many were over the limits. */
   readonly blastRadius: { readonly allowed: number; readonly wanted: number; readonly held: boolean };
   /** Outages that integrations share (rule 10). */
