@@ -4,7 +4,7 @@ import {
   type SecretsManagerClient,
   type Tag,
 } from '@aws-sdk/client-secrets-manager';
-import { describeError, GuardError, SecretUnusableError } from '../guard/errors.ts';
+import { describeError, GuardError, SecretUnreadableError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
 import { type ChosenPolicy, choosePolicy, PROJECT_TAG, secretNameOf, type Tags } from '../guard/settings/fleet.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
@@ -26,7 +26,7 @@ export interface FleetProject extends ChosenPolicy {
 export interface FleetDirectory {
   /**
    * Looks a project up by its secret's tags, once in KEY_LIFETIME_MS.
-   * @throws NoSuchProjectError; SecretUnusableError when the secret cannot be looked at; GuardError when its policy is unknown
+   * @throws NoSuchProjectError; SecretUnreadableError when the secret cannot be looked at; GuardError when its policy is unknown
    */
   find(project: string): Promise<FleetProject>;
 }
@@ -49,7 +49,7 @@ export function createFleetDirectory(
       if (error instanceof GuardError) throw error;
       if (error instanceof ResourceNotFoundException) throw missing();
       if (isDenied(error)) throw missing(' (Secrets Manager refuses to show it)');
-      throw new SecretUnusableError(`the secret "${secretName}" cannot be looked at (${describeError(error)})`, {
+      throw new SecretUnreadableError(`the secret "${secretName}" cannot be looked at (${describeError(error)})`, {
         cause: error,
       });
     }

@@ -32,9 +32,9 @@ export function failureOf(error: unknown): Failure {
       };
 }
 
-/** Names and keys are for the caller to fix; everything else was tried and failed. */
+/** The caller fixes names and keys. Everything else was tried and failed. */
 const MISUNDERSTOOD: ReadonlySet<string> = new Set([
-  'GuardError',
+  'UsageError',
   'SecretUnusableError',
   'UnknownIntegrationError',
   'NoSuchProjectError',
@@ -74,7 +74,7 @@ function escapeUnits(character: string): string {
 /** Whether words that may not be understood ask for a JSON document. What completes a line has a form of its own. */
 export function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
-  return args[0] !== 'complete' && (end === -1 ? args : args.slice(0, end)).includes('--json');
+  return !(args[0] === 'complete' && args[1] === '--') && (end === -1 ? args : args.slice(0, end)).includes('--json');
 }
 
 /** Says it on standard output as the one document, or on standard error as a sentence. */

@@ -28,6 +28,7 @@ import {
 import { gapsOf, toCsv } from './gaps.ts';
 import type { InitOptions } from './init.ts';
 import { planToJson, reportToJson, resultToJson } from './json.ts';
+import { requireKnown } from './known-integration.ts';
 import { formatMigration, migrateSettingsFile } from './migrate-settings.ts';
 import {
   type OpenedProject,
@@ -319,12 +320,9 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       const { all, project, now } = await working(options, 'reading the ledger', async () => {
         const opened = await open(options);
         const now = opened.ports.clock.now();
-        const since = plusMs(now, -options.since);
-        return {
-          all: await opened.ports.ledger.history(opened.project.name, since),
-          project: opened.project.name,
-          now,
-        };
+        const all = await opened.ports.ledger.history(opened.project.name, plusMs(now, -options.since));
+        if (id !== undefined) await requireKnown(opened, id, all);
+        return { all, project: opened.project.name, now };
       });
       const events = all.filter(({ record }) => id === undefined || record?.id === id);
       print(
@@ -345,10 +343,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action(
       async (id: string | undefined, options: SharedOptions & { readonly since: number; readonly csv?: boolean }) => {
         const { events, project, now } = await working(options, 'reading the ledger', async () => {
-          const { ports, project } = await open(options);
+          const opened = await open(options);
+          const { ports, project } = opened;
           const now = ports.clock.now();
           // A gap may have begun long before.
           const events = await ports.ledger.history(project.name, plusMs(now, -HISTORY_DAYS * 24 * 60 * 60_000));
+          if (id !== undefined) await requireKnown(opened, id, events);
           return { events, project: project.name, now };
         });
         const since = plusMs(now, -options.since);
@@ -520,8 +520,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   program
     .command('complete')
     .addArgument(new Argument('<shell>').choices(SHELLS))
-    .description('print completions for zsh, bash, fish or powershell')
-    .action((shell: (typeof SHELLS)[number]) => terminal.out(completionScript(shell)));
+    .description('Print completions for zsh, bash, fish or PowerShell.')
+    .option('--json', 'print one JSON document')
+    .action((shell: (typeof SHELLS)[number], options: { readonly json?: boolean }) => {
+      const script = completionScript(shell);
+      terminal.out(options.json === true ? toJsonText({ shell, script }) : script);
+    });
   return program;
 }
 

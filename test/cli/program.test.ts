@@ -400,8 +400,23 @@ describe('integration-guard history', () => {
     expect(one.events).toMatchObject([{ by: 'operator', type: 'integration.operator-paused', subject: 'good-1' }]);
   });
 
-  it('says so when nothing has happened', async () => {
+  it('says so when nothing has happened, also to an integration that has never failed', async () => {
     expect((await guard('history')).out).toContain('Nothing has happened in this time.');
+    expect(await guard('history good-1')).toMatchObject({ code: 0, out: 'Nothing has happened in this time.\n' });
+  });
+
+  it.each(['history', 'gaps'])('%s refuses an id that nothing knows, and names the near one', async (command) => {
+    await guard('pause good-1');
+    expect(await guard(`${command} zzz`)).toEqual({
+      code: 2,
+      out: '',
+      err: 'integration-guard: project "production" has no integration "zzz"; `integration-guard list` shows the ids it has\n',
+    });
+    expect((await guard(`${command} God-1`)).err).toContain('no integration "God-1"; did you mean "good-1"?');
+    sandbox.faults.add({ fault: { kind: 'status', status: 404 }, method: 'GET' });
+    // Only Qonversion could say whether there is one.
+    expect((await guard(`${command} zzz`)).code).toBe(1);
+    expect((await guard(`${command} good-1`)).code).toBe(0);
   });
 
   it.each(['soon', '7', '-1d', '91d', '10s', '1e9d'])('refuses --since %s', async (since) => {
