@@ -62,7 +62,7 @@ describe('integration-guard plan', () => {
     breakDown();
     const { code, out } = await guard('plan');
     expect(code).toBe(0);
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+61 failures and/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause it\s+61 failures and/);
     expect(out).toContain('production: 3 active, 0 paused, 0 suspended.');
     expect(states().broken).toBe(1);
     expect(existsSync(ledgerFile)).toBe(false);
@@ -90,7 +90,7 @@ describe('integration-guard run', () => {
     expect(states()).toEqual({ 'good-1': 1, 'good-2': 1, broken: 0 });
     expect(out).toContain('│ Subject: [production] Amplitude iOS paused, 61 failures');
     expect(out).toContain('npx integration-guard resume broken --project production');
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+done/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause it\s+done/);
     expect(JSON.parse(readFileSync(ledgerFile, 'utf8')).items).toContainEqual(
       expect.objectContaining({
         project: 'production',
@@ -163,8 +163,8 @@ describe('integration-guard list', () => {
   it('shows every integration, its state, its errors against the threshold and what the guard thinks', async () => {
     breakDown(30, 45);
     const { out } = await guard('list');
-    expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+GUARD/);
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+Amplitude iOS\s+active\s+30 of 50\s+.*warn/);
+    expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+NEXT/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+Amplitude iOS\s+active\s+30 of 50\s+.*warn that it fails/);
   });
 
   it('fits the terminal', async () => {
@@ -353,7 +353,7 @@ describe('integration-guard ignore', () => {
     );
     await guard('run');
     expect(states().broken).toBe(1);
-    expect((await guard('list')).out).toMatch(/broken .* ignored/);
+    expect((await guard('list')).out).toMatch(/broken .* active +– .* nothing, it is ignored/);
     expect((await guard('ignore broken --off')).out).toContain('broken is guarded again');
     await guard('run');
     expect(states().broken).toBe(0);
@@ -523,7 +523,7 @@ describe('integration-guard projects', () => {
 
   it('of a fleet alone says that none is listed', async () => {
     await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
-    expect((await guard('projects')).out).toBe('None is listed. Those of the fleet are shown with --stack.\n');
+    expect((await guard('projects')).out).toBe('No project is listed. --stack NAME shows those of the fleet.\n');
   });
 
   it('tells those of a fleet apart, and secrets that are no project', async () => {
@@ -535,7 +535,9 @@ describe('integration-guard projects', () => {
       { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
     ];
     const text = formatProjects({ projects, fleet: 'looked at' }, 120);
-    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
+    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe(
+      'There is no project: no secret has the tag.',
+    );
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 1 h\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);
