@@ -183,12 +183,12 @@ describe('integration-guard pause and resume', () => {
     const paused = await guard('pause good-1');
     expect(paused).toMatchObject({
       code: 0,
-      out: 'good-1 is paused; the guard will not re-activate it. Undo: npx integration-guard resume good-1 --project production\n',
+      out: 'good-1 is paused. The guard will not resume it.\nUndo: npx integration-guard resume good-1 --project production\n',
     });
     expect(states()['good-1']).toBe(0);
     const resumed = await guard('resume good-1');
     expect(resumed.out).toContain(
-      'good-1 is active again; failures count from now on. Undo: npx integration-guard pause good-1 --project production',
+      'good-1 is active again. Its failures count from now on.\nUndo: npx integration-guard pause good-1 --project production',
     );
     expect(states()['good-1']).toBe(1);
   });
@@ -349,7 +349,7 @@ describe('integration-guard ignore', () => {
     const { code, out } = await guard('ignore broken --for 12h');
     expect(code).toBe(0);
     expect(out).toContain(
-      'broken is left alone for 12 hours; nothing is told of it, and it is not paused. Undo: npx integration-guard ignore broken --off',
+      'broken is ignored for 12 hours. The guard neither pauses it nor alerts you about it.\nUndo: npx integration-guard ignore broken --off',
     );
     await guard('run');
     expect(states().broken).toBe(1);
@@ -448,6 +448,25 @@ describe('integration-guard --help', () => {
       'Exit codes',
     ])
       expect(out).toContain(word);
+  });
+});
+
+describe('the help', () => {
+  it.each([60, 80, 120])('fits a terminal of %i columns', async (columns) => {
+    for (const words of ['--help', 'plan --help', 'init --help', 'settings migrate --help']) {
+      const { out } = await runCommandLine(words, {}, columns);
+      // Commands that people copy stay in one line.
+      const wide = out.split('\n').filter((line) => line.length > columns && !line.includes('integration-guard '));
+      expect(wide).toEqual([]);
+    }
+  });
+
+  it('begins each description with a verb and ends it with a full stop', async () => {
+    const { out } = await runCommandLine(['complete', '--', ''], {});
+    const lines = out.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines)
+      expect(line).toMatch(/^[a-z]+\t(?:[A-Z][a-z]+ [^.]*\.(?: .*\.)?|display help for command)$/);
   });
 });
 

@@ -161,7 +161,7 @@ describe('the policy of a project of the fleet', () => {
 
   it('is not guessed when the tag names one that is not there', () => {
     expect(() => thresholdOf('trial-7', { [POLICY_TAG]: 'carefull' })).toThrow(
-      /names a policy that fleet\.policies does not have \(it has: careful, big\); mend the tag, or add the policy and deploy/,
+      /names a policy that fleet\.policies does not have \(it has: careful, big\); fix the tag, or add the policy and deploy/,
     );
   });
 });
