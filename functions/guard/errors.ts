@@ -16,9 +16,10 @@ export class UsageError extends GuardError {
 /** How many faults one message lists. */
 const MAX_FAULTS = 100;
 
-/** The settings are invalid. Each line of `faults` begins with the path of the fault. */
+/** The settings are invalid. */
 export class SettingsError extends GuardError {
   override readonly name = 'SettingsError';
+  /** One line per fault, which begins with the path of the fault. */
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], source = 'settings') {
