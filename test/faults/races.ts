@@ -302,7 +302,7 @@ function happening(race: Race, name: string, id: string): Happening {
         name,
         touches: 'api',
         does: () => {
-          if (race.world.get(id) !== undefined) race.world.mend(id);
+          if (race.world.get(id) !== undefined) race.world.repair(id);
         },
       };
     case 'SNS refuses':

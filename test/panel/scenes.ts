@@ -36,7 +36,7 @@ const breaks = (ago: number, id: CastId, message: string): Turn => ({
   ago,
   does: ({ world }) => world.breakDown(id, message),
 });
-const mends = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.mend(id) });
+const mends = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.repair(id) });
 
 const AN_OUTAGE_THAT_IS_OVER = [
   breaks(3 * DAY, 'amp-ios', 'HTTP 503 Service Unavailable'),
@@ -66,7 +66,7 @@ export function badDay(): Promise<Harness> {
     {
       ago: 40,
       does: ({ world }) => {
-        world.mend('mix-ios');
+        world.repair('mix-ios');
         world.setTraffic('mix-ios', 0);
       },
     },

@@ -256,7 +256,7 @@ describe('the simulator', () => {
       last_delivery_at: '2026-11-23T09:01:00Z',
       last_error_at: '2026-11-23T09:05:00Z',
     });
-    made.mend('a');
+    made.repair('a');
     made.advance(1);
     expect(made.get('a')).toMatchObject({
       delivery_error_count: 0,

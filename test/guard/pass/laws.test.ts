@@ -116,7 +116,7 @@ describe('law 1: intent before act, alert before settled', () => {
   it('announces no pause that never happened', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(1);
     expect(harness.alerts.types()).toEqual([]);
@@ -128,7 +128,7 @@ describe('law 1: intent before act, alert before settled', () => {
     await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
     expect(harness.world.get('broken')?.active).toBe(0);
     harness.world.advance(1);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     harness.world.setStatus('broken', 1);
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(1);
@@ -300,7 +300,7 @@ describe('whose doing a state is', () => {
     harness.world.advance(5);
     await harness.pass();
     expect(harness.alerts.types()[0]).toBe('integration.paused');
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(active);
   });
@@ -433,7 +433,7 @@ describe('law 7: nothing fails in silence', () => {
     expect(report).toMatchObject({ ok: false, failure: 'Qonversion refused the Secret Key (401)' });
     expect(harness.alerts.types()).toEqual(['guard.failing']);
     harness.api.failList(null);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(5);
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.recovered']);
   });
