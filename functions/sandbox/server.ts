@@ -323,15 +323,18 @@ function parseBody<T>(schema: z.ZodType<T>, text: string): { readonly value: T }
 /** The control API: look at everything, let time pass, break and repair providers, switch faults. */
 function control(state: State, method: string, path: string, text: string): Answer {
   const command = `${method} ${path.slice('/_sandbox'.length)}`;
-  const body = z
-    .record(z.string(), z.unknown())
-    .catch({})
-    .parse(text === '' ? {} : JSON.parse(text));
   try {
-    return { status: 200, body: runControl(state, command, body) };
+    return { status: 200, body: runControl(state, command, controlBody.parse(JSON.parse(text || '{}'))) };
   } catch (error) {
-    return { status: 400, body: { error: error instanceof Error ? error.message : String(error) } };
+    return { status: 400, body: { error: describeControlError(error) } };
   }
+}
+
+const controlBody = z.record(z.string(), z.unknown());
+
+function describeControlError(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  return error instanceof Error ? error.message : String(error);
 }
 
 function runControl(state: State, command: string, body: Readonly<Record<string, unknown>>): unknown {
@@ -390,7 +393,7 @@ function runControl(state: State, command: string, body: Readonly<Record<string,
       state.faults.clear();
       return state.faults.list();
     default:
-      throw new Error(`no such command: ${command}`);
+      throw new Error(`the sandbox has no command "${command}"`);
   }
 }
 

@@ -19,8 +19,8 @@ interface Turn {
   readonly does: (harness: Harness) => unknown;
 }
 
-async function play(turns: readonly Turn[]): Promise<Harness> {
-  const harness = createHarness(POLICY, { startAt: START, suspendAfterErrors: 400, suspendAfterMinutes: 60 });
+async function play(turns: readonly Turn[], startAt = START): Promise<Harness> {
+  const harness = createHarness(POLICY, { startAt, suspendAfterErrors: 400, suspendAfterMinutes: 60 });
   populate(harness.world);
   let left = 7 * DAY;
   for (const turn of [...turns].sort((one, other) => other.ago - one.ago)) {
@@ -36,11 +36,11 @@ const breaks = (ago: number, id: CastId, message: string): Turn => ({
   ago,
   does: ({ world }) => world.breakDown(id, message),
 });
-const mends = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.repair(id) });
+const repairs = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.repair(id) });
 
 const AN_OUTAGE_THAT_IS_OVER = [
   breaks(3 * DAY, 'amp-ios', 'HTTP 503 Service Unavailable'),
-  mends(3 * DAY - 9 * 60, 'amp-ios'),
+  repairs(3 * DAY - 9 * 60, 'amp-ios'),
 ];
 
 const A_PAUSE_OF_A_DAY: readonly Turn[] = [
@@ -48,14 +48,18 @@ const A_PAUSE_OF_A_DAY: readonly Turn[] = [
   { ago: 4 * DAY, does: ({ world }) => world.setStatus('hook-crm', 1) },
 ];
 
-/** An outage was mended days ago; everything delivers. */
+/** An outage ended days ago; everything delivers. */
 export function allIsWell(): Promise<Harness> {
   return play([...AN_OUTAGE_THAT_IS_OVER, ...A_PAUSE_OF_A_DAY]);
 }
 
-/** One of everything that can be the matter. */
-export function badDay(): Promise<Harness> {
-  return play([
+/**
+ * One of everything that can be the matter.
+ * @param now when the day is, @default a fixed day
+ */
+export function badDay(now?: Date): Promise<Harness> {
+  const startAt = now === undefined ? START : new Date(now.getTime() - 7 * DAY * 60_000).toISOString();
+  const turns: readonly Turn[] = [
     ...AN_OUTAGE_THAT_IS_OVER,
     ...A_PAUSE_OF_A_DAY,
     breaks(95, 'seg-stripe', 'HTTP 401 {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
@@ -77,5 +81,6 @@ export function badDay(): Promise<Harness> {
       ago: 25,
       does: ({ ports, project }) => runOperatorCommand(ports, project, 'slack-wins', { ignoreForMinutes: DAY }),
     },
-  ]);
+  ];
+  return play(turns, startAt);
 }
