@@ -37,7 +37,7 @@ export interface IntegrationGuardProps {
    */
   readonly fleet?: FleetProps;
   /**
-   * Who gets alerts.
+   * Who receives alerts.
    * @default - topics without subscriptions
    */
   readonly alerts?: AlertsProps;
@@ -48,7 +48,7 @@ export interface IntegrationGuardProps {
    */
   readonly encryptionKey?: IKey;
   /**
-   * The same as `encryptionKey`, by ARN: for settings files.
+   * ARN of a KMS key for topics, logs and the secrets that the construct creates: `encryptionKey` for settings files.
    * @default - a new key
    */
   readonly encryptionKeyArn?: string;
@@ -59,7 +59,7 @@ export interface IntegrationGuardProps {
    */
   readonly ledgerTable?: ITable;
   /**
-   * The same as `ledgerTable`, by name: for settings files.
+   * Name of the table that an earlier deployment left: `ledgerTable` for settings files.
    * @default - a new table
    */
   readonly ledgerTableName?: string;
@@ -70,8 +70,8 @@ export interface IntegrationGuardProps {
    */
   readonly deadLetterQueue?: IQueue;
   /**
-   * What becomes of the ledger, the key and the secrets that the construct creates when they leave the stack. By default they stay,
-   * unless their creation failed.
+   * What CloudFormation does with the ledger, the key and the secrets of the construct when they leave the stack. By default they
+   * stay, unless their creation failed.
    * @default RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
    */
   readonly removalPolicy?: RemovalPolicy;
@@ -101,23 +101,23 @@ export interface ProjectProps {
    */
   readonly secretKeyArn?: string;
   /**
-   * The first name of a project that was renamed. The ledger goes on under it, so leave it here for good.
+   * The first name of a project that was renamed. The ledger continues under it, so keep it here.
    * @default - the project has its first name
    */
   readonly renamedFrom?: string;
   /**
-   * Where Qonversion's API is.
+   * Address of Qonversion's API. The guard sends the key nowhere else.
    * @default 'https://api.qonversion.io/v4'
    */
   readonly apiUrl?: string;
   /**
-   * Whether personal data of end users in error messages of providers is removed.
+   * Whether the guard removes e-mail addresses, phone and card numbers, IBANs and IP addresses from error messages of providers.
    * @default 'redact'
    */
   readonly personalData?: 'redact' | 'show';
   /**
    * When to pause, alert and probe.
-   * @default - the defaults of `PolicyProps`
+   * @default - the defaults of each setting
    */
   readonly policy?: PolicyProps;
 }
@@ -132,12 +132,12 @@ export interface FleetProps {
    */
   readonly secretKeyArn?: string;
   /**
-   * Where Qonversion's API is.
+   * Address of Qonversion's API. The guard sends the key nowhere else.
    * @default 'https://api.qonversion.io/v4'
    */
   readonly apiUrl?: string;
   /**
-   * Whether personal data of end users in error messages of providers is removed.
+   * Whether the guard removes e-mail addresses, phone and card numbers, IBANs and IP addresses from error messages of providers.
    * @default 'redact'
    */
   readonly personalData?: 'redact' | 'show';
@@ -147,12 +147,12 @@ export interface FleetProps {
    */
   readonly concurrency?: number;
   /**
-   * The policy of projects for which none of `policies` is meant.
-   * @default - the defaults of `PolicyProps`
+   * The policy of projects to which none of `policies` applies.
+   * @default - the defaults of each setting
    */
   readonly policy?: PolicyProps;
   /**
-   * Policies for some projects; the first that fits applies. What one leaves out is as in `policy`.
+   * Policies for some projects; the first that fits applies. Each inherits from `policy` what it leaves out.
    * @default []
    */
   readonly policies?: readonly FleetPolicyProps[];
@@ -170,14 +170,14 @@ export interface FleetPolicyProps {
    * @default - `tag`
    */
   readonly match?: string;
-  /** The policy. */
+  /** The policy for these projects. */
   readonly policy: PolicyProps;
 }
 
-/** Who gets alerts. */
+/** Who receives alerts. */
 export interface AlertsProps {
   /**
-   * People, machines and chat channels.
+   * The receivers: people, machines and chat channels.
    * @default []
    */
   readonly subscriptions?: readonly SubscriptionProps[];
@@ -279,12 +279,12 @@ export interface PolicyProps {
    */
   readonly mode?: 'enforce' | 'observe';
   /**
-   * Fresh errors from which an integration is paused, if they have gone on for `failingForMinutes`.
+   * The guard pauses an integration at this many fresh errors, if it has failed for `failingForMinutes`.
    * @default 50
    */
   readonly errorThreshold?: number;
   /**
-   * Minutes for which failures must have been observed.
+   * Minutes over which the guard must have observed failures without a delivery.
    * @default 60
    */
   readonly failingForMinutes?: number;
@@ -294,7 +294,7 @@ export interface PolicyProps {
    */
   readonly lowTraffic?: 'off' | LowTrafficProps;
   /**
-   * Fresh errors from which there is an early warning; 0 for none.
+   * The guard sends an early warning at this many fresh errors and half of `failingForMinutes`; 0 for none.
    * @default - half of `errorThreshold`
    */
   readonly warnThreshold?: number;
@@ -304,12 +304,12 @@ export interface PolicyProps {
    */
   readonly blastRadius?: BlastRadiusProps;
   /**
-   * Whether the guard probes what it paused, or leaves that to you.
+   * Whether the guard probes integrations that it paused, or leaves them to you.
    * @default { mode: 'probe', cooldownMinutes: 15, backoff: 2, maxCooldownMinutes: 1440, maxAttempts: 12, probeErrors: 3 }
    */
   readonly recovery?: RecoveryProps;
   /**
-   * When many integrations of one provider fail at once, one alert and no pauses.
+   * When many integrations of one provider fail at once, the guard sends one alert and pauses none of them.
    * @default { percent: 60, minimum: 3, holdHours: 48, except: ['Webhooks'] }
    */
   readonly providerOutage?: 'off' | ProviderOutageProps;
@@ -319,7 +319,7 @@ export interface PolicyProps {
    */
   readonly remindAt?: string;
   /**
-   * What to do about an integration that fails and delivers by turns.
+   * What the guard does about an integration whose deliveries fail and succeed by turns: alert, pause or nothing.
    * @default 'tell'
    */
   readonly flapping?: 'tell' | 'pause' | 'off';
@@ -363,7 +363,7 @@ export interface BlastRadiusProps {
   readonly floor?: number;
 }
 
-/** When integrations of one provider that fail together are taken for an outage of the provider. */
+/** When the guard treats integrations of one provider that fail together as an outage of that provider. */
 export interface ProviderOutageProps {
   /**
    * Percent of the provider's integrations that fail, from 30 to 100.
@@ -387,18 +387,18 @@ export interface ProviderOutageProps {
   readonly except?: readonly string[];
 }
 
-/** How the guard resumes what it paused. */
+/** How the guard resumes an integration that it paused. */
 export type RecoveryProps = ManualRecoveryProps | ProbeRecoveryProps;
 
-/** An operator resumes what the guard paused. */
+/** Only an operator resumes an integration that the guard paused. */
 export interface ManualRecoveryProps {
-  /** Says so. */
+  /** Selects manual recovery. */
   readonly mode: 'manual';
 }
 
-/** The guard resumes what it paused for a short time, and keeps it running if deliveries succeed. */
+/** The guard resumes an integration that it paused as a probe, and leaves it on if deliveries succeed. */
 export interface ProbeRecoveryProps {
-  /** Says so. */
+  /** Selects recovery by probes. */
   readonly mode: 'probe';
   /**
    * Minutes from the pause to the first probe.
@@ -406,7 +406,7 @@ export interface ProbeRecoveryProps {
    */
   readonly cooldownMinutes?: number;
   /**
-   * By this the cooldown is multiplied after each failed probe, from 1 to 10.
+   * The guard multiplies the cooldown by this after each failed probe. From 1 to 10.
    * @default 2
    */
   readonly backoff?: number;
@@ -461,32 +461,32 @@ export interface OverrideProps {
    */
   readonly mode?: 'enforce' | 'observe' | 'ignore';
   /**
-   * As in `PolicyProps`.
+   * As in the policy, for these integrations.
    * @default - as in the policy
    */
   readonly errorThreshold?: number;
   /**
-   * As in `PolicyProps`.
+   * As in the policy, for these integrations.
    * @default - as in the policy
    */
   readonly failingForMinutes?: number;
   /**
-   * As in `PolicyProps`.
+   * As in the policy, for these integrations.
    * @default - as in the policy
    */
   readonly warnThreshold?: number;
   /**
-   * As in `PolicyProps`.
+   * As in the policy, for these integrations.
    * @default - as in the policy
    */
   readonly lowTraffic?: 'off' | LowTrafficProps;
   /**
-   * As in `PolicyProps`.
+   * As in the policy, for these integrations.
    * @default - as in the policy
    */
   readonly flapping?: 'tell' | 'pause' | 'off';
   /**
-   * As in `PolicyProps`.
+   * As in the policy, for these integrations.
    * @default - as in the policy
    */
   readonly recovery?: RecoveryProps;

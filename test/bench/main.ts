@@ -110,7 +110,7 @@ function NOTES(): string {
   that Lambda gives it.
 - **Fleet.** A run is the deployed state machine's own definition with its own expressions, in virtual time: 0.25 s for a page of secrets
   and 0.5 s for a pass are assumed, an API that hangs holds a pass for the two minutes it may take, and one key in fifty was revoked. What it
-  counts is exact, and asserted in \`npm test\`; [scale.md](scale.md) holds it against AWS's quotas. The environment is the real bundle
+  counts is exact, and asserted in \`npm test\`; [fleet.md](fleet.md) holds it against AWS's quotas. The environment is the real bundle
   with 256 MB, as if it alone got every project, twice.
 - **Rate limit.** The limit is on status requests; after a 429 the pace is half of what got
   through in the second before, and grows by one request a second each second; the rest of the limit is for the customer's other use of

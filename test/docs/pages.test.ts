@@ -5,6 +5,7 @@ import { EVENT_TYPES, runbookSection } from '../../functions/guard/model/event-c
 import { API_PAGE, apiPage } from './api-page.ts';
 import { EVENTS_PAGE, eventsPage, RUNBOOK_PAGE, runbookPage } from './pages.ts';
 import { SECURITY_PAGE, securityPage } from './security-page.ts';
+import { SETTINGS_PAGE, settingsPage } from './settings-page.ts';
 
 const STALE = 'is not what the catalogue of events makes; run: npm run docs';
 
@@ -29,6 +30,13 @@ describe('the pages made from the catalogue of events', () => {
 describe('docs/api.md', () => {
   it('has the docstrings of what the package exports; if not, run: npm run docs', () => {
     expect(readFileSync(API_PAGE, 'utf8')).toBe(apiPage());
+  });
+});
+
+describe('docs/settings.md', () => {
+  it('has every setting of the schema; if not, run: npm run docs', () => {
+    const page = readFileSync(SETTINGS_PAGE, 'utf8');
+    expect(page).toBe(settingsPage(page));
   });
 });
 

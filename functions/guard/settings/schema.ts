@@ -247,7 +247,7 @@ export const MAX_PROJECTS = 80;
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {
   const names = Object.keys(entries);
   if (names.length > MAX_PROJECTS) {
-    const message = `at most ${MAX_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/scale.md)`;
+    const message = `at most ${MAX_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/fleet.md)`;
     context.addIssue({ code: 'custom', path: [], message, input: names.length });
   }
   const owners = new Map<string, string>();
@@ -449,6 +449,9 @@ const settings = z
       });
     });
   });
+
+/** For the documentation: names, defaults and messages of all settings. To check a document, use `parseSettings`. */
+export { settings as settingsSchema };
 
 export type Settings = z.output<typeof settings>;
 /** A settings document as a person writes it. What `preprocess` takes zod does not know. */
