@@ -26,6 +26,8 @@ export interface Cloud {
   readonly endpoint: string;
   /** For files that go when the cloud goes. */
   readonly folder: string;
+  /** The folder of the virtual environment's programs: the AWS CLI and the linters. */
+  readonly programs: string;
   /** What our own programs need to talk to it. */
   readonly environment: Readonly<Record<string, string>>;
   /** What the deployed functions have called so far. */
@@ -100,6 +102,7 @@ export async function startCloud(): Promise<Cloud> {
   return {
     endpoint,
     folder,
+    programs,
     environment,
     calls: recorder.calls,
     cutOff: recorder.cutOff,

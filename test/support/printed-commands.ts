@@ -17,6 +17,8 @@ export interface ShellPlace {
   /** @default this checkout */
   readonly folder?: string;
   readonly variables?: Readonly<Record<string, string | undefined>>;
+  /** What a person types while the commands run. */
+  readonly typed?: string;
   /** Where `node` and `npx` come from first. @default the Node that runs this test */
   readonly path?: string;
 }
@@ -39,7 +41,7 @@ const MARK = '\u0001';
  */
 export async function runInShell(
   commands: readonly string[],
-  { folder = PROJECT, variables = {}, path = dirname(process.execPath) }: ShellPlace = {},
+  { folder = PROJECT, variables = {}, typed = '', path = dirname(process.execPath) }: ShellPlace = {},
 ): Promise<readonly CommandRun[]> {
   const script = commands.map((command) => `${command}\nprintf '${MARK}%s${MARK}' "$?"\n`).join('');
   const env = {
@@ -48,15 +50,16 @@ export async function runInShell(
     NO_COLOR: '1',
     COLUMNS: '200',
     ...variables,
-    PATH: [path, process.env.PATH].join(delimiter),
+    PATH: [path, variables.PATH ?? process.env.PATH].join(delimiter),
   };
   const output = await new Promise<string>((resolve, reject) => {
-    execFile(
+    const shell = execFile(
       'bash',
       ['-c', `exec 2>&1\n${script}`],
       { cwd: folder, env, maxBuffer: 64 * 1_024 * 1_024 },
       (error, stdout) => (error === null ? resolve(stdout) : reject(new Error(`${error.message}\n${stdout}`))),
     );
+    shell.stdin?.end(typed);
   });
   const parts = output.split(MARK);
   return commands.map((command, index) => ({
