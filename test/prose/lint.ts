@@ -41,7 +41,7 @@ const OPTIONS: TextlintKernelOptions = {
       ruleId: 'write-good',
       rule: defaultOf(writeGood) as TextlintRuleModule,
       // "Several" and "failed" are facts here, and the passive has its place where the actor does not matter.
-      options: { passive: false, weasel: false, adverb: false, whitelist: RIGHT_HERE.wordy },
+      options: { passive: false, weasel: false, adverb: false },
     },
     { ruleId: 'en-max-word-count', rule: defaultOf(maxWordCount) as TextlintRuleModule, options: { max: MAX_WORDS } },
     { ruleId: 'free-relatives', rule: freeRelatives },
@@ -69,7 +69,15 @@ async function lintSource(file: string): Promise<readonly ProseFault[]> {
 /** The faults in a text of Markdown. */
 export async function lintText(text: string): Promise<readonly Omit<ProseFault, 'file'>[]> {
   const { messages } = await new TextlintKernel().lintText(text, OPTIONS);
-  return messages.map(({ loc, message, ruleId }) => ({ line: loc.start.line, message: `${message} (${ruleId})` }));
+  return messages
+    .filter(({ ruleId, message }) => ruleId !== 'write-good' || !isRightHere(message))
+    .map(({ loc, message, ruleId }) => ({ line: loc.start.line, message: `${message} (${ruleId})` }));
+}
+
+/** Whether the quoted word is one of those that are right here, however it is written. */
+function isRightHere(message: string): boolean {
+  const [, word = ''] = /^"([^"]*)"/.exec(message) ?? [];
+  return RIGHT_HERE.wordy.includes(word.toLowerCase());
 }
 
 /** The default export of a CommonJS module that was compiled from ESM: Node and Vitest import it differently. */
