@@ -32,9 +32,9 @@ export interface DemoOptions {
   readonly pace: number;
   readonly out: (text: string) => void;
   readonly columns: number;
-  /** Whether no one reads the output any more, so that there is no point in going on. */
+  /** Whether no one reads the output any more, so that the demo can end. */
   readonly gone: () => boolean;
-  /** What is done to the sandbox before the story begins: a test breaks the story here. */
+  /** Changes the sandbox before the story begins: a test breaks the story here. */
   readonly prepare?: (sandbox: Sandbox) => void;
 }
 
@@ -51,7 +51,7 @@ const SETTINGS = {
         providerOutage: { minimum: 2 },
         // A kept sandbox plays its afternoon at any time of the day.
         remindAt: 'never',
-        // So high that Qonversion's own worker suspends it first.
+        // This limit is so high that Qonversion's own worker suspends Braze first.
         overrides: [{ match: { integration: 'Braze' }, errorThreshold: 1_000 }],
       },
     },
@@ -178,7 +178,7 @@ const SCRIPT: readonly ScriptStep[] = [
 interface PromisedAlert {
   readonly by: number;
   readonly type: EventType;
-  /** An integration's id, a provider, or null for the project. */
+  /** The ID of an integration, a provider, or null for the project. */
   readonly about: CastId | 'Amplitude' | null;
 }
 
@@ -218,6 +218,10 @@ function createStoryCheck(world: World) {
     throw new DemoFailedError(clockTime(world), reason);
   };
   return {
+    atBeginning(): void {
+      for (const { id, active, last_delivery_at } of world.list())
+        if (active === 1 && last_delivery_at === null) stop(`${id} does not deliver at the beginning.`);
+    },
     before({ says, holds }: ScriptStep, alerts: readonly GuardEvent[]): void {
       if (holds?.(world, alerts) === false) stop(`this is not so: "${says}"`);
     },
@@ -313,6 +317,7 @@ async function play(sandbox: Sandbox, folder: GuardFolder, options: DemoOptions,
   // Time for the first deliveries, so that the story opens on a healthy afternoon.
   world.advance(1);
   const opening = world.now().getTime() - 60_000;
+  check.atBeginning();
   say(introduction(world));
   const passes: PassReport[] = [];
   let elapsed = 1;
@@ -396,7 +401,7 @@ function introduction(world: World): string {
     `A local copy of the Qonversion API has ${plural(world.list().length, 'integration')}, ${active} of them active. The real guard looks at them every five minutes.`,
     'It pauses an integration after 50 failures over an hour without a delivery. Later it probes whether it works again.',
     '',
-    `${clockTime(world)}   All is well.`,
+    `${clockTime(world)}   Every active integration delivers.`,
   ].join('\n');
 }
 
@@ -420,7 +425,7 @@ function closing(
   const hours = Math.round((world.now().getTime() - opening) / 3_600_000);
   return [
     '',
-    paint('bold', 'What happened, and why'),
+    paint('bold', 'Summary'),
     table(['TIME', 'INTEGRATION', 'WHAT', 'WHY'], rows, columns, 3),
     '',
     `${hours} hours, ${plural(passes.length, 'pass', 'passes')}, ${plural(requests, 'request')} to the API. ` +
@@ -430,7 +435,7 @@ function closing(
   ].join('\n');
 }
 
-/** Leaves the sandbox up until it is interrupted. Its clock goes on in real time. */
+/** Leaves the sandbox up until it is interrupted. Its clock continues in real time. */
 async function keepUp(
   sandbox: Sandbox,
   folder: GuardFolder,
@@ -449,7 +454,7 @@ async function keepUp(
   clearInterval(looking);
 }
 
-/** What to try while the sandbox is up: commands to copy, which a test runs as they are printed. */
+/** Commands to copy while the sandbox is up. A test runs them as they are printed. */
 function suggestions({ url, controlUrl }: Sandbox, { exportLine, ledgerFile }: GuardFolder): string {
   return [
     `The sandbox stays up at ${url}, from now on in real time. In another terminal, in this folder:`,

@@ -12,7 +12,7 @@ export interface LiveOptions {
   readonly pageSize?: number;
 }
 
-/** What the day before left behind. `npm run sandbox` prints it; a test compares it with the records. */
+/** The state after that day. `npm run sandbox` prints it, and a test compares it with the records. */
 export const STATE_AT_START = [
   'hook-crm has failed for 3 hours: its token expired.',
   'af-android has failed for 35 minutes.',

@@ -72,7 +72,7 @@ function parsePageSize(value: string): number {
   return Number(value);
 }
 
-/** What a person needs: the state, and commands to copy, which a test runs as they are printed. */
+/** For a person: the state, and commands to copy. A test runs the commands as they are printed. */
 function describe({ url, controlUrl }: Sandbox, { exportLine }: GuardFolder, { speed }: Options): string {
   const pace = speed === 1 ? 'in real time' : `${speed} times as fast as real time`;
   const warning =

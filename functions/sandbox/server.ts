@@ -28,7 +28,7 @@ export interface SandboxOptions {
   readonly pageSize?: number;
   /** The worlds' time passes as this clock's does, so many times as fast. Left out: only `advance` lets time pass. */
   readonly clock?: SandboxClock;
-  /** So many requests are answered in any such time; the next get 429 with a `Retry-After` in whole seconds. */
+  /** Answers `requests` requests in any `perMs`; the next get 429 with a `Retry-After` in whole seconds. */
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
 }
 
@@ -51,7 +51,7 @@ export interface Sandbox {
   readonly url: string;
   /** Base URL of the control API. */
   readonly controlUrl: string;
-  /** What `sk_` keys see, and what `test_sk_` keys see. */
+  /** The worlds of `sk_` keys and of `test_sk_` keys. */
   readonly production: World;
   readonly testing: World;
   readonly faults: Faults;
@@ -246,7 +246,7 @@ function api(state: State, method: string, url: URL, text: string, headers: Inco
   return unknownUrl();
 }
 
-/** One key, one project; the prefix tells production from sandbox data. */
+/** One key, one project; the prefix separates production from sandbox data. */
 function identify(
   state: State,
   authorization: string | undefined,
@@ -449,7 +449,7 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(JSON.stringify(answer.body));
 }
 
-/** Until the response takes more, or nobody reads it any more. */
+/** Until the response takes more, or its reader is gone. */
 async function drained(response: ServerResponse): Promise<void> {
   const stop = new AbortController();
   const settle = () => stop.abort();

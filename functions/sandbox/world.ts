@@ -26,7 +26,7 @@ export interface WorldOptions {
   readonly startAt?: string;
   /** The worker suspends an integration after this many failures in a row … */
   readonly suspendAfterErrors?: number;
-  /** … that have gone on for this many minutes. */
+  /** … that have continued for this many minutes. */
   readonly suspendAfterMinutes?: number;
 }
 
@@ -46,7 +46,7 @@ interface Pipe {
   eventsPerMinute: number;
   /** Fraction of an event not yet due. */
   owed: number;
-  /** What the provider answers from `breakDown` until `repair`; null while it is up. */
+  /** The provider's answer from `breakDown` until `repair`; null while it is up. */
   outage: string | null;
   /** The part of events that fail while it is up, and with what. */
   flaky: { readonly share: number; readonly message: string } | null;
@@ -130,7 +130,7 @@ export class World {
     return { ...record };
   }
 
-  /** What the status endpoint and the dashboard's switch do. Setting the state it already has changes nothing. */
+  /** The status endpoint and the dashboard's switch do this. Setting the state it already has changes nothing. */
   setStatus(id: string, status: 0 | 1): SandboxRecord | undefined {
     const pipe = this.#pipes.get(id);
     if (pipe === undefined) return undefined;
@@ -142,7 +142,7 @@ export class World {
     return { ...pipe.record };
   }
 
-  /** What the delivery worker does after repeated failures. Callers of the API cannot. */
+  /** The delivery worker does this after repeated failures. Callers of the API cannot. */
   suspend(id: string): void {
     const { record } = this.#pipe(id);
     record.active = 2;
@@ -210,7 +210,7 @@ export class World {
     this.#pipe(id).planned.push({ from, to: from + minutes * MINUTE_MS, message });
   }
 
-  /** What the provider answers now; null when it is up. */
+  /** The provider's answer now; null when it is up. */
   #answerOf(pipe: Pipe): string | null {
     return pipe.outage ?? pipe.planned.find(({ from, to }) => from <= this.#now && this.#now < to)?.message ?? null;
   }

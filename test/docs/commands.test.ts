@@ -63,7 +63,7 @@ describe('commands that the pipeline runs', () => {
   });
 });
 
-/** What a block does in the checkout. `instead` replaces words that would take minutes. */
+/** How a block runs in the checkout. `instead` replaces words that would take minutes. */
 interface CheckoutRun {
   readonly instead?: readonly [RegExp, string];
   readonly folder?: () => Promise<string>;

@@ -54,7 +54,7 @@ export interface Deployment {
   stop(): Promise<void>;
 }
 
-/** What a deployment watches. */
+/** The projects that a deployment watches. */
 export interface Watched {
   /** @param startAt the deployed guard's clock is the real one, so the sandbox's worlds begin now */
   readonly worlds: (startAt: string) => SandboxOptions;

@@ -27,7 +27,7 @@ console.log(describe(deployment));
 await interruption.interrupted;
 await deployment.stop();
 
-/** What to try: commands to copy, which a test runs as they are printed. */
+/** Commands to copy. A test runs them as they are printed. */
 function describe({ cloud, sandbox, digestsQueue }: Deployment): string {
   const place = `--stack ${STACK} --project production`;
   return `

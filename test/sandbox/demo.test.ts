@@ -24,7 +24,7 @@ describe('the demo', () => {
   it('shows the story when everything happens as promised', async () => {
     const shown = await play(() => undefined);
     expect(shown).toContain('13:08   Amplitude goes down, for both platforms.');
-    expect(shown).toContain('What happened, and why');
+    expect(shown).toContain('Summary');
   });
 
   it('stops at the first pass that fails', async () => {
@@ -35,7 +35,7 @@ describe('the demo', () => {
     await expect(play(refuseAll, { out })).rejects.toThrow(
       /^The demo stopped at 13:05, because the guard's pass failed: .*401/,
     );
-    expect(shown).not.toContain('What happened, and why');
+    expect(shown).not.toContain('Summary');
   });
 
   it('stops when a pass fails in the middle of the story', async () => {
@@ -108,14 +108,14 @@ describe('the folder of the demo', () => {
 
   it('goes when the story ends', async () => {
     const { folder, ended, until } = await start(['--pace', '0']);
-    await until('What happened, and why');
+    await until('Summary');
     expect(await ended).toEqual({ code: 0, signal: null });
     expect(await readdir(folder)).toEqual([]);
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('goes when %s ends the story', async (signal) => {
     const { child, folder, ended, until } = await start(['--pace', '10000']);
-    await until('All is well');
+    await until('Every active integration delivers.');
     expect(await readdir(folder)).toHaveLength(1);
     child.kill(signal);
     expect(await ended).toEqual({ code: null, signal });

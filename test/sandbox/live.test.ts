@@ -205,7 +205,7 @@ describe('npm run sandbox', () => {
     const started = await start([]);
     const text = await printed(started, '/break');
     expect(text).toContain('in real time');
-    // The loop goes on until it is interrupted; its body is the command before.
+    // The loop runs until it is interrupted; its body is the command before.
     const [setUp, ...commands] = await runPrinted(text.replace(/^ {2}while .*\n/m, ''));
     expect(setUp).toMatchObject({ command: expect.stringContaining('export QONVERSION_SECRET_KEY='), code: 0 });
     expect(commands.map(({ command, code }) => [command.split(' ').slice(0, 3).join(' '), code])).toEqual([

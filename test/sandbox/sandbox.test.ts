@@ -220,7 +220,7 @@ describe('the control API', () => {
     expect((await call('GET', '/integrations')).status).toBe(200);
   });
 
-  it('breaks a provider until it is repaired, however much is delivered in between', async () => {
+  it('breaks a provider until it is repaired', async () => {
     await control('POST', '/add', { id: 'a', active: 1, eventsPerMinute: 2 });
     await control('POST', '/advance', { minutes: 10 });
     await control('POST', '/break', { id: 'a', message: 'HTTP 500' });
@@ -297,7 +297,7 @@ describe('the simulator', () => {
     });
   });
 
-  it('plays outages that begin and end by themselves', () => {
+  it('plays outages that begin and end automatically', () => {
     const made = world();
     made.planOutage('a', 'HTTP 503', 3, 4);
     made.advance(2);

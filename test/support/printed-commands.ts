@@ -9,7 +9,7 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export interface CommandRun {
   readonly command: string;
   readonly code: number;
-  /** What it wrote to standard output and standard error, in order. */
+  /** Its standard output and standard error, in order. */
   readonly output: string;
 }
 
@@ -17,7 +17,7 @@ export interface ShellPlace {
   /** @default this checkout */
   readonly folder?: string;
   readonly variables?: Readonly<Record<string, string | undefined>>;
-  /** What a person types while the commands run. */
+  /** Typed by a person while the commands run. */
   readonly typed?: string;
   /** Where `node` and `npx` come from first. @default the Node that runs this test */
   readonly path?: string;
@@ -36,7 +36,7 @@ export function runPrinted(text: string, place: ShellPlace = {}): Promise<readon
 const MARK = '\u0001';
 
 /**
- * Runs commands in one bash, so that each sees what those before it have exported. A command that fails does not end the others.
+ * Runs commands in one shell, so that each sees what those before it have exported. A command that fails does not end the others.
  * @throws when the shell itself does not come to its end
  */
 export async function runInShell(
