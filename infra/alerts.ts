@@ -25,24 +25,24 @@ import type { GivenEndpoint } from './read-props.ts';
 export interface AlertsProps {
   /** Encrypts all topics. */
   readonly key: IKey;
-  /** Takes what a subscription could not deliver. */
+  /** Receives messages that a subscription could not deliver. */
   readonly deadLetters: IQueue;
   readonly subscriptions: readonly SubscriptionSettings[];
-  /** Queues and functions that are no plain ARN, by position of their subscription. */
+  /** Queues and functions of the CDK app, by the position of their subscription. */
   readonly endpoints: ReadonlyMap<number, GivenEndpoint>;
-  /** Topics that exist; undefined: they are created. */
+  /** An existing topic; undefined: the construct creates one. */
   readonly topic: ITopic | undefined;
   readonly alarmsTopic: ITopic | undefined;
-  /** Names of chat channels that are deployed, by their ids as JSON. */
+  /** Names of the deployed chat channels, by their IDs as JSON. */
   readonly chatNames: ReadonlyMap<string, string>;
 }
 
-/** What SNS delivers to itself; chat channels are another service's business. */
+/** The endpoints that SNS delivers to. Another service delivers to chat channels. */
 const SNS_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https'] as const;
 
 type SnsKind = (typeof SNS_KINDS)[number];
 
-/** People read digests; machines take events. */
+/** People get digests; machines get events. */
 const KIND: { readonly [kind in SnsKind]: 'digest' | 'event' } = {
   email: 'digest',
   sms: 'digest',
@@ -60,9 +60,9 @@ const PROTOCOL: { readonly [kind in SnsKind]: SubscriptionProtocol } = {
 };
 
 /**
- * Encrypted topics: one for the guard's alerts, filtered for each subscription, one for CloudWatch's alarms about the guard,
- * and one for each chat channel. Alarms carry no message attributes, and SNS drops such messages at any attribute filter
- * (docs/decisions/0001), so on one topic nobody with a filter would ever hear that the guard is dead.
+ * Encrypted topics: one for the guard's alerts, filtered for each subscription; one for CloudWatch's alarms about the
+ * guard; and one for each chat channel. Alarms have no message attributes, and every attribute filter drops such
+ * messages (docs/decisions/0001). On a shared topic, a filtered subscription would never get an alarm.
  */
 export class Alerts extends Construct {
   readonly topic: ITopic;
@@ -86,7 +86,7 @@ export class Alerts extends Construct {
       }),
     );
     const account = { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } };
-    // Topics and a queue that were given may have keys of their own.
+    // Given topics and queues may have their own keys.
     if (this.alarmsTopic.masterKey !== props.key)
       letUse(this.alarmsTopic.masterKey, 'cloudwatch.amazonaws.com', 'AlarmsPublishToEncryptedTopic', account);
     letUse(props.deadLetters.encryptionMasterKey, 'sns.amazonaws.com', 'AlertsThatCouldNotBeDelivered', account);
@@ -101,10 +101,10 @@ export class Alerts extends Construct {
     });
   }
 
-  /** Objects of CDK and texts may mean the same endpoint, which SNS takes once for a topic. */
+  /** SNS accepts an endpoint once per topic. CDK objects and texts may name the same endpoint. */
   private refuseDuplicates(): void {
     const faults: string[] = [];
-    // The same token has the same text.
+    // Equal tokens have equal text.
     if (this.topic.topicArn === this.alarmsTopic.topicArn)
       faults.push('alerts.alarmsTopic: expected another topic than alerts.topic');
     const seen = new Set<string>();
@@ -116,7 +116,7 @@ export class Alerts extends Construct {
       const identity = JSON.stringify([kind, endpoint]);
       if (seen.has(identity))
         faults.push(
-          `alerts.subscriptions.${index}: expected another ${kind} endpoint, got one that is subscribed already`,
+          `alerts.subscriptions.${index}: expected another ${kind} endpoint, got one that is already subscribed`,
         );
       seen.add(identity);
     });
@@ -127,7 +127,7 @@ export class Alerts extends Construct {
     return new Topic(this, id, { masterKey: this.#props.key, enforceSSL: true, displayName });
   }
 
-  /** A queue or function of a CDK app, which then lets the topics in. */
+  /** Subscribes a queue or function of a CDK app, which then allows the topics. */
   private subscribeConstruct(settings: SubscriptionSettings, { kind, target }: GivenEndpoint): void {
     if (typeof target === 'string') return;
     const { deadLetters: deadLetterQueue } = this.#props;
@@ -143,15 +143,15 @@ export class Alerts extends Construct {
     );
   }
 
-  /** @param given its endpoint when that is a token */
+  /** @param given the endpoint, if it is a token */
   private subscribe(settings: SubscriptionSettings, given: GivenEndpoint | undefined): void {
     const { kind, endpoint } =
       given !== undefined && typeof given.target === 'string'
         ? { kind: given.kind, endpoint: given.target }
         : endpointOf(settings);
     const common = { protocol: PROTOCOL[kind], endpoint, deadLetterQueue: this.#props.deadLetters };
-    // SNS knows a subscription by its endpoint, so nothing else is in the id: another filter is no other subscription. A token's text
-    // differs from one synthesis to the next; what it resolves to does not.
+    // The ID consists of the endpoint alone, by which SNS identifies a subscription: a new filter is no new
+    // subscription. A token's text differs between syntheses; its resolved value does not.
     const name = stableName(kind, Stack.of(this).resolve(endpoint));
     new Subscription(this, name, {
       ...common,
@@ -162,7 +162,7 @@ export class Alerts extends Construct {
     const alarms = settings.alarms ?? KIND[kind] === 'digest';
     if (alarms) new Subscription(this, `${name}-alarms`, { ...common, topic: this.alarmsTopic });
     if (kind === 'lambda') {
-      // By these names, since topics that were given may have the same id.
+      // The names distinguish the topics: two given topics may have the same ID.
       const topics = { Topic: this.topic, ...(alarms ? { AlarmsTopic: this.alarmsTopic } : {}) };
       Object.entries(topics).forEach(([from, topic]) => {
         new CfnPermission(this, `${name}-from-${from}`, {
@@ -176,12 +176,13 @@ export class Alerts extends Construct {
   }
 
   /**
-   * A channel of Amazon Q Developer in chat applications. The service subscribes itself to the topics it is given, without a
-   * filter, and drops what is not in its schema; so a channel has a topic of its own. Alarms it understands as they are.
+   * A channel of Amazon Q Developer in chat applications. The service subscribes to its topics without a filter and
+   * drops messages outside its schema. Each channel therefore has its own topic. The service renders alarms without
+   * help.
    */
   private addChat(settings: SubscriptionSettings, role: Role): ChatTopic {
     const { slack, teams } = settings;
-    // The service takes a channel once, so nothing else is in the name, and a channel that is deployed keeps the name it has.
+    // The service accepts a channel once, so the name consists of the channel's IDs. A deployed channel keeps its name.
     const ids = JSON.stringify(Object.values(slackOrTeams(settings)));
     const name = this.#props.chatNames.get(ids) ?? stableName(slack === undefined ? 'teams' : 'slack', ids);
     const topic = this.createTopic(`${name}-topic`, 'Integration Guard chat');
@@ -189,7 +190,7 @@ export class Alerts extends Construct {
       configurationName: `${Stack.of(this).stackName}-${name}`,
       iamRoleArn: role.roleArn,
       snsTopicArns: [topic, ...(settings.alarms === false ? [] : [this.alarmsTopic])].map(({ topicArn }) => topicArn),
-      // Without one the service takes AdministratorAccess for the most that a channel may be allowed.
+      // Without a guardrail policy, the service would allow AdministratorAccess.
       guardrailPolicies: [`arn:${Stack.of(this).partition}:iam::aws:policy/ReadOnlyAccess`],
       loggingLevel: 'ERROR',
     };
@@ -207,11 +208,11 @@ export class Alerts extends Construct {
     };
   }
 
-  /** The service asks for a role; showing notifications takes no permission, so it has none. */
+  /** The service requires a role. Showing notifications takes no permission, so the role has none. */
   private createChatRole(): Role {
     return new Role(this, 'ChatRole', {
-      description: 'Channels of Integration Guard show notifications and may do nothing',
-      // Only for channels of this account, though it may do nothing: a channel of another account has no business with it.
+      description: 'Chat channels of Integration Guard show notifications; the role has no permissions',
+      // Only for channels of this account, even though the role has no permissions.
       assumedBy: new ServicePrincipal('chatbot.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
@@ -224,19 +225,19 @@ function arnOf({ kind, target }: GivenEndpoint): string {
   return kind === 'sqs' ? target.queueArn : target.functionArn;
 }
 
-/** CDK would name it by the topic's id alone, so that a function could not also subscribe to another topic of that id. */
+/** CDK would derive the subscription's ID from the topic's ID alone, so two topics with equal IDs would collide. */
 function subscriptionOf(target: IFunction, props: LambdaSubscriptionProps): ITopicSubscription {
   const subscription = new LambdaSubscription(target, props);
   return { bind: (topic) => ({ ...subscription.bind(topic), subscriberId: Names.nodeUniqueId(topic.node) }) };
 }
 
-/** The ids of a channel, in the order in which CloudFormation names them. */
+/** The IDs of a channel, under CloudFormation's names. */
 function slackOrTeams({ slack, teams }: SubscriptionSettings): Readonly<Record<string, string>> {
   if (slack !== undefined) return { workspaceId: slack.workspaceId, channelId: slack.channelId };
   return { tenantId: teams?.tenantId ?? '', teamId: teams?.teamId ?? '', channelId: teams?.channelId ?? '' };
 }
 
-/** Lets a service of AWS use a key. The policy of an imported key is its owner's business. */
+/** Lets an AWS service use a key. The owner of an imported key maintains its policy. */
 function letUse(key: IKey | undefined, service: string, sid: string, conditions: Conditions): void {
   key?.addToResourcePolicy(
     new PolicyStatement({
@@ -249,12 +250,12 @@ function letUse(key: IKey | undefined, service: string, sid: string, conditions:
   );
 }
 
-/** A name that stays the same when other subscriptions come and go. */
+/** A name that does not change when other subscriptions are added or removed. */
 function stableName(kind: string, endpoint: unknown): string {
   return `${kind}-${createHash('sha256').update(JSON.stringify(endpoint)).digest('hex').slice(0, 8)}`;
 }
 
-/** The filter policy that fits a subscription; at most five keys, of which three are used. */
+/** The filter policy of a subscription. SNS allows five keys; three are used. */
 function filterPolicyOf(settings: SubscriptionSettings, kind: SnsKind): Record<string, SubscriptionFilter> {
   const oneOf = (values: readonly string[]) => SubscriptionFilter.stringFilter({ allowlist: [...values] });
   return {

@@ -6,14 +6,15 @@ import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { bundleFunctions } from './bundle-functions.ts';
 
 /**
- * `npm run build`: makes the package in `dist/`. `index.cjs` is the construct, as CommonJS, which the jest of CDK's own template can
- * load, too; `lambda/` the functions, which a deployment uploads as they are; `cli/` the command line; `types/` its types.
+ * `npm run build`: builds the package in `dist/`. `index.cjs` is the construct, as CommonJS, so that the Jest setup of
+ * CDK's template can load it. `lambda/` has the functions, ready for upload; `cli/` the command line; `types/` the
+ * declarations.
  */
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
 
-/** What an app has beside the package: CDK in the app's own version, and two small libraries that check settings. */
+/** Dependencies that the app provides: its own version of CDK, and two small libraries that check settings. */
 const EXTERNAL = ['aws-cdk-lib', 'constructs', 'zod', 'jsonc-parser'];
 
 const COMMON = {
@@ -35,7 +36,7 @@ const { metafile: construct } = await build({
   outfile: join(DIST, 'index.cjs'),
   format: 'cjs',
   external: EXTERNAL.flatMap((name) => [name, `${name}/*`]),
-  // From the sources the functions are bundled at synthesis; here they lie beside the construct.
+  // From the sources, CDK bundles the functions at synthesis. In the package they are beside the construct.
   alias: { '#own-files': './infra/own-files-of-package.ts' },
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
@@ -43,20 +44,20 @@ const { metafile: construct } = await build({
 const { metafile: commandLine } = await build({
   ...COMMON,
   entryPoints: { main: 'functions/cli/main.ts', worker: 'functions/sandbox/world/worker.ts' },
-  // Of the construct a stack trace has to be readable; of the command line none is ever shown.
+  // Stack traces of the construct must be readable. The command line shows none.
   minifySyntax: true,
   minifyWhitespace: true,
   outdir: join(DIST, 'cli'),
   outExtension: { '.js': '.mjs' },
   format: 'esm',
-  // What a command does not use is not loaded.
+  // Each command loads only the code that it uses.
   splitting: true,
-  // CommonJS packages ask for these; esbuild does not warn of the last two, without which every write of the ledger fails.
+  // CommonJS packages need these. Without the last two, every write to the ledger fails, and esbuild does not warn.
   banner: {
     js: [
       "import { createRequire as createRequireOfPackage } from 'node:module';",
-      "import { fileURLToPath as fileOfUrl } from 'node:url';",
       'const require = createRequireOfPackage(import.meta.url);',
+      "const { fileURLToPath: fileOfUrl } = require('node:url');",
       'const __filename = fileOfUrl(import.meta.url);',
       "const __dirname = fileOfUrl(new URL('.', import.meta.url));",
     ].join(''),
@@ -65,7 +66,7 @@ const { metafile: commandLine } = await build({
 writeTypes();
 writeFileSync(join(DIST, 'THIRD-PARTY-LICENSES.txt'), licencesOf([functions.metafile, construct, commandLine]));
 
-/** Declarations, marked as CommonJS as the construct is: a CommonJS app could not import the types of a module. */
+/** Declarations, marked as CommonJS like the construct: a CommonJS app could not import the types of an ES module. */
 function writeTypes(): void {
   const types = join(DIST, 'types');
   const tsc = join(ROOT, 'node_modules', '.bin', 'tsc');
@@ -73,7 +74,7 @@ function writeTypes(): void {
   writeFileSync(join(types, 'package.json'), `${JSON.stringify({ type: 'commonjs' })}\n`);
 }
 
-/** The licence texts of all packages of which something is in the bundles. */
+/** The licence texts of all packages in the bundles. */
 function licencesOf(metafiles: readonly Metafile[]): string {
   const folders = new Set(
     metafiles.flatMap(({ inputs }) =>
@@ -94,8 +95,7 @@ function licenceOf(folder: string): string {
     readonly version: string;
     readonly license?: string;
   };
-  if (license === undefined)
-    throw new Error(`${name} says nothing about its licence, and a part of it is in the package`);
+  if (license === undefined) throw new Error(`${name} declares no licence, but the bundles contain a part of it`);
   const file = readdirSync(path).find((each) => /^licen[cs]e/i.test(each));
   const text = file === undefined ? '' : `\n${readFileSync(join(path, file), 'utf8').trim()}\n`;
   return `${'='.repeat(80)}\n${name} ${version} (${license})\n${text}`;

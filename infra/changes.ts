@@ -6,9 +6,9 @@ import { findChanges } from '../functions/deployed/find-changes.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
 import type { Settings } from '../functions/guard/settings/schema.ts';
 
-/** Compares a guard with what is deployed already: what would be lost is an error at synthesis. */
+/** Compares a guard with the deployed one. A change that would lose something is an error at synthesis. */
 
-/** @throws SettingsError when it was read of another stack */
+/** @throws SettingsError if `deployed` was read from another stack, account or region */
 export function checkDeployedStack(scope: Construct, { stack, account, region }: DeployedGuard): void {
   const own = Stack.of(scope);
   const pairs = [
@@ -18,9 +18,7 @@ export function checkDeployedStack(scope: Construct, { stack, account, region }:
   ] as const;
   const faults = pairs
     .filter(([, expected, found]) => !Token.isUnresolved(expected) && expected !== found)
-    .map(
-      ([what, expected, found]) => `deployed: expected what is deployed in ${what} ${expected}, got that of ${found}`,
-    );
+    .map(([what, expected, found]) => `deployed: expected the ${what} ${expected}, got ${found}`);
   if (faults.length > 0) throw new SettingsError(faults, scope.node.path);
 }
 
@@ -29,11 +27,13 @@ export interface AnnounceProps {
   readonly settings: Settings;
   /** A reference, or a name. */
   readonly ledgerTableName: string;
-  /** Of what the construct creates. */
+  /** Of the resources that the construct creates. */
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** Writes what the deployment would lose, leave behind or take over to the construct, where the CDK CLI shows it. */
+/**
+ * Annotates the construct with everything that the deployment would lose, leave behind or adopt. The CDK CLI shows it.
+ */
 export function announceChanges(scope: Construct, props: AnnounceProps): void {
   const { deployed, settings, ledgerTableName, removalPolicy } = props;
   const stack = Stack.of(scope);
@@ -47,7 +47,7 @@ export function announceChanges(scope: Construct, props: AnnounceProps): void {
     else if (level === 'warning') annotations.addWarningV2('integration-guard:change', says);
     else annotations.addInfo(says);
   }
-  // Only at the end is it known what the stack has; the policy to destroy is the user's own word.
+  // The stack's resources are known only at the end. With the policy DESTROY, the user has agreed to deletions.
   if (removalPolicy === RemovalPolicy.DESTROY) return;
   Aspects.of(scope).add({
     visit: (node: IConstruct) => {
@@ -63,19 +63,19 @@ function announceDeletions(scope: Construct, stack: Stack, { resources, secrets 
       .filter((each): each is CfnResource => CfnResource.isCfnResource(each) && Stack.of(each) === stack)
       .map((each) => String(stack.resolve(each.logicalId))),
   );
-  // Of these the sentence names the project.
+  // The messages about secrets name the project, so these are left to them.
   const named = new Set(Object.values(secrets).flatMap(({ logicalId }) => logicalId ?? []));
   for (const { logicalId, type, isRetained } of resources) {
     if (isRetained || next.has(logicalId) || named.has(logicalId)) continue;
     Annotations.of(scope).addError(
-      `this deployment would delete ${logicalId} (${type}) with what it holds. Deploy once with it as it was and without removalPolicy DESTROY: from then on it stays`,
+      `this deployment would delete ${logicalId} (${type}) and its contents. First deploy it once unchanged, without removalPolicy DESTROY: after that it stays`,
     );
   }
 }
 
 /**
- * Gives subscriptions the ids that they have in the deployed stack. SNS knows a subscription by topic and endpoint: of one with a
- * new id it would give CloudFormation the old one, which CloudFormation then deletes as no longer needed.
+ * Gives subscriptions the same IDs as in the deployed stack. SNS identifies a subscription by topic and endpoint. For a
+ * subscription with a new ID, CloudFormation would get the existing one from SNS, and then delete it as the old one.
  */
 export function keepSubscriptionIds(scope: Construct, { subscriptions }: DeployedGuard): void {
   const stack = Stack.of(scope);

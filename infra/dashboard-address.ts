@@ -2,10 +2,12 @@ import { Aws, CfnMapping, Fn, Stack, Token } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { dashboardUrl } from '../functions/aws/console.ts';
 
-/** Where a dashboard is to be seen; the console's host depends on the partition, which may be known only at deployment. */
+/**
+ * The address of a dashboard. The host of the console depends on the partition, which may be known only at deployment.
+ */
 export function dashboardAddress(scope: Construct, dashboardName: string): string {
   const { region } = Stack.of(scope);
-  // The name may be a token, which must not be encoded; letters, digits and "-", of which it consists, need not be.
+  // The name may be a token, which must not be encoded. It consists of letters, digits and "-", which need no encoding.
   if (!Token.isUnresolved(region)) return `${dashboardUrl(region, '')}${dashboardName}`;
   const hosts = new CfnMapping(scope, 'Consoles', {
     mapping: {

@@ -54,7 +54,7 @@ const FULL = 24;
 const HALF = 12;
 const THIRD = 8;
 
-/** Whose metrics a widget shows. */
+/** The project or fleet whose metrics a widget shows. */
 interface Shown {
   readonly title: string;
   readonly dimension: string;
@@ -63,8 +63,8 @@ interface Shown {
 }
 
 /**
- * One look says whether all is well: alarms and numbers first, then the control panel of each project, then what one looks
- * into when something is not: passes, states, trips, the API, alerts, the functions, and what costs money.
+ * Alarms and numbers come first, then the control panel of each project, then the details: passes, states, trips, the API, alerts,
+ * the functions and their cost.
  */
 export class GuardDashboard extends Construct {
   readonly #period: Duration;
@@ -79,7 +79,7 @@ export class GuardDashboard extends Construct {
     }
   }
 
-  /** A dashboard of some of the projects; what they share stands on each, so that one look at any is enough. */
+  /** A dashboard of some of the projects. Each dashboard also has what the projects share. */
   private addDashboard(props: GuardDashboardProps, projects: readonly string[], isFirst: boolean): void {
     const { fleet } = props;
     const [project = ''] = projects;
@@ -91,7 +91,7 @@ export class GuardDashboard extends Construct {
     });
     dashboard.addWidgets(
       new AlarmStatusWidget({
-        title: 'Is the guard itself well? All green: it is',
+        title: 'Guard health',
         alarms: [...props.monitoring.shared, ...projects.flatMap((name) => props.monitoring.alarmsOf(name))],
         width: FULL,
         height: 3,
@@ -114,7 +114,7 @@ export class GuardDashboard extends Construct {
     }
     dashboard.addWidgets(
       new TextWidget({
-        markdown: `### The guard's own health and cost\nAn alarm is red? What it means and what to do: ${linkTo(props.runbook)}.`,
+        markdown: `### Guard health and cost\nIf an alarm is red, read what to do in ${linkTo(props.runbook)}.`,
         background: TextWidgetBackground.TRANSPARENT,
         width: FULL,
         height: 2,
@@ -135,7 +135,7 @@ export class GuardDashboard extends Construct {
     });
   }
 
-  /** A number that is there at every moment, such as how many are paused. */
+  /** A number that has a value at every moment, such as how many are paused. */
   private level(shown: Shown, metricName: string, label: string, color?: string): IMetric {
     const look = color === undefined ? { label } : { label, color };
     if (shown.runs === null) return this.metric(shown, metricName, label, 'Maximum').with(look);
@@ -170,7 +170,7 @@ export class GuardDashboard extends Construct {
       left: [
         this.metric(shown, METRIC.passesSucceeded, 'succeeded', 'Sum').with({ color: '#2ca02c' }),
         this.metric(shown, METRIC.passesFailed, 'failed', 'Sum').with({ color: '#d62728' }),
-        this.metric(shown, METRIC.notStarted, 'decisions left for the next pass', 'Sum').with({ color: '#9467bd' }),
+        this.metric(shown, METRIC.notStarted, 'left for the next pass', 'Sum').with({ color: '#9467bd' }),
       ],
       right: [this.metric(shown, METRIC.passDuration, 'duration (p95)', 'p95').with({ color: '#7f7f7f' })],
       rightLabel: 'ms',
@@ -194,8 +194,8 @@ export class GuardDashboard extends Construct {
     return this.graph('Fleet: runs', THIRD, {
       left: [
         stateMachine.metricSucceeded({ ...sum, label: 'completed', color: '#2ca02c' }),
-        stateMachine.metricFailed({ ...sum, label: 'broke off', color: '#d62728' }),
-        stateMachine.metricTimedOut({ ...sum, label: 'ran out of time', color: '#ff7f0e' }),
+        stateMachine.metricFailed({ ...sum, label: 'failed', color: '#d62728' }),
+        stateMachine.metricTimedOut({ ...sum, label: 'timed out', color: '#ff7f0e' }),
       ],
       right: [
         stateMachine.metricTime({ period: this.#period, statistic: 'Maximum', label: 'longest', color: '#7f7f7f' }),
@@ -254,7 +254,7 @@ export class GuardDashboard extends Construct {
         left: functions.map(([label, each]) => each.metricDuration({ period: this.#period, statistic: 'p95', label })),
         leftLabel: 'ms',
       }),
-      this.graph('What could not be delivered', THIRD, {
+      this.graph('Messages not delivered', THIRD, {
         left: [
           failed(alerts.topic, 'alerts'),
           failed(alerts.alarmsTopic, 'alarms'),
@@ -364,7 +364,7 @@ function panel(
     functionArn: panelFunction.functionArn,
     params,
     updateOnRefresh: true,
-    // Neither says anything that is not in the ledger and the list already.
+    // Neither changes what the ledger and the list say.
     updateOnResize: false,
     updateOnTimeRangeChange: false,
     width: FULL,
@@ -373,7 +373,5 @@ function panel(
 }
 
 function linkTo(runbook: string | null): string {
-  return runbook === null
-    ? "the alarm's description names its section of `docs/runbook.md`"
-    : `[the runbook](${runbook})`;
+  return runbook === null ? "the alarm's description" : `[the runbook](${runbook})`;
 }

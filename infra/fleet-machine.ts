@@ -2,27 +2,27 @@ import { PROJECT_TAG } from '../functions/guard/settings/fleet.ts';
 import type { FleetSettings } from '../functions/guard/settings/schema.ts';
 
 /**
- * The state machine of a run over the fleet, in Amazon States Language: reads the tagged secrets page by page, then runs a
- * pass for each. What it carries is names; keys and policies it never sees. States that compute are in JSONata; the map is in
- * JSONPath, as is the machine, since that is what can be run without an account.
+ * The state machine of a run over the fleet, in Amazon States Language. It reads the tagged secrets page by page, then
+ * runs a pass for each. It carries names only, never keys or policies. States that compute use JSONata. The map and the
+ * machine use JSONPath, because a machine in JSONPath can run without an account.
  */
 
-/** Step Functions takes 256 KiB in a state's result, and a secret's description and 50 tags may take 15 kB. */
+/** Step Functions allows 256 KiB in a state's result. A secret's description and 50 tags may take 15 kB. */
 const SECRETS_A_PAGE = 50;
 
 /**
- * Names are collected until they take so many characters, then passes run over those before more are read: a variable and a
- * map's items may take 256 KiB. That is some 5,000 projects with names of 25 characters.
+ * The machine collects names up to this many characters, runs their passes, and then reads more: a variable and a map's
+ * items may take 256 KiB. This is enough for about 5,000 projects with names of 25 characters.
  */
 const COLLECTED_CHARACTERS = 200_000;
 
 /** A run that takes longer is stuck. */
 const RUN_TIME_LIMIT_SECONDS = 3_600;
 
-/** In the ARNs of the passes' executions. */
+/** Part of the ARNs of the passes' executions. */
 const PASSES_LABEL = 'Passes';
 
-/** What Lambda may answer in place of the function, among it that the account has no concurrency left. */
+/** Faults of Lambda itself, such as no concurrency left in the account. */
 const LAMBDA_FAULTS = [
   'Lambda.ClientExecutionTimeoutException',
   'Lambda.ServiceException',
@@ -62,7 +62,7 @@ export function describeFleetMachine(
           'NextToken': $token != null ? $token
         }`),
         Assign: {
-          // The filter finds every tag that begins like ours.
+          // The filter matches by prefix, so it also finds longer tags.
           projects: jsonata(`[$append($projects, $states.result.SecretList[
             '${PROJECT_TAG}' in Tags.Key and $substring(Name, 0, ${secretNamePrefix.length}) = '${secretNamePrefix}'
           ].{'project': $substring(Name, ${secretNamePrefix.length})})]`),
@@ -89,18 +89,18 @@ export function describeFleetMachine(
         ],
         Default: 'No project',
       },
-      // A fleet that has lost all its tags is guarded by nobody: that must not look like a run that went well.
+      // A fleet without any tag is unguarded, so the run must not look successful.
       'No project': {
         Type: 'Fail',
         Error: 'NoProject',
-        Cause: `No secret has the tag ${PROJECT_TAG} and a name that begins with "${secretNamePrefix}", so nothing is guarded.`,
+        Cause: `No secret has the tag ${PROJECT_TAG} and a name that begins with "${secretNamePrefix}", so the guard guards nothing.`,
       },
       'Run the passes': {
         Type: 'Map',
         Label: PASSES_LABEL,
         ItemsPath: '$.projects',
         MaxConcurrency: concurrency,
-        // One project's failure is nobody else's business.
+        // The failure of one project does not affect the others.
         ToleratedFailurePercentage: 100,
         ItemProcessor: {
           ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'EXPRESS' },
@@ -123,14 +123,14 @@ export function describeFleetMachine(
               ],
               Default: 'Guarded',
             },
-            // So that the map run counts it.
+            // The map run counts it as failed.
             'Not guarded, and announced': {
               Type: 'Fail',
               ...JSONATA,
               Error: 'PassFailed',
               Cause: jsonata('$states.input.failure'),
             },
-            // All results together may take 256 KiB, so there are none.
+            // All results together may take 256 KiB, so each result is empty.
             Guarded: { Type: 'Succeed', ...JSONATA, Output: {} },
           },
         },

@@ -12,23 +12,23 @@ import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
 
 export interface FleetMachineProps {
   readonly settings: FleetSettings;
-  /** ARN of the customer-managed key of the secrets, which may be a token. */
+  /** ARN of the customer-managed key of the secrets. It may be a token. */
   readonly secretKeyArn: string | undefined;
   readonly intervalMinutes: number;
   /** Runs a pass over one project of the fleet. */
   readonly passFunction: LambdaFunction;
-  /** Takes what Scheduler could not start. */
+  /** Receives events that Scheduler could not deliver. */
   readonly deadLetters: IQueue;
 }
 
 /**
- * Passes over every project that a secret's tag makes one: a schedule starts a state machine, which reads the tagged secrets
- * and invokes the pass function for each. A new customer is a new secret, and no deployment.
+ * Passes over every project that a secret's tag defines. A schedule starts a state machine, which reads the tagged
+ * secrets and invokes the pass function for each. To add a customer, add a secret: no deployment is necessary.
  */
 export class Fleet extends Construct {
   /** The settings of the fleet, with their defaults. */
   readonly settings: FleetSettings;
-  /** ARN of the customer-managed key of the secrets; undefined when there is none. */
+  /** ARN of the customer-managed key of the secrets; undefined without one. */
   readonly secretKeyArn: string | undefined;
   /** Runs a pass over one project of the fleet. */
   readonly passFunction: LambdaFunction;
@@ -80,8 +80,8 @@ export class Fleet extends Construct {
   }
 
   /**
-   * A distributed map starts executions of its own machine ("IAM policies for using Distributed Map states"). The policy names
-   * the machine, so it is made after it.
+   * Lets the distributed map start executions of its own machine ("IAM policies for using Distributed Map states"). The
+   * policy names the machine, so it is created afterwards.
    */
   private letRunMaps(role: Role): Policy {
     const { partition, region, account } = Stack.of(this);
@@ -100,7 +100,7 @@ export class Fleet extends Construct {
   }
 }
 
-/** Lets functions look at and read secrets of the fleet: those with the tag, and of names that begin as the settings say. */
+/** Lets functions describe and read the secrets of the fleet: those with the tag and the settings' name prefix. */
 export function grantTaggedSecrets(
   scope: Construct,
   { secretNamePrefix }: Pick<FleetSettings, 'secretNamePrefix'>,
@@ -114,7 +114,7 @@ export function grantTaggedSecrets(
         effect: Effect.ALLOW,
         actions: ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'],
         resources: [`arn:${partition}:secretsmanager:${region}:${account}:secret:${secretNamePrefix}*`],
-        // The tag is there, whatever its value.
+        // The tag exists, with any value.
         conditions: { Null: { [`aws:ResourceTag/${PROJECT_TAG}`]: 'false' } },
       }),
     );

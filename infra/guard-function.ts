@@ -16,7 +16,7 @@ import type { FunctionName } from './bundle-functions.ts';
 export interface GuardFunctionProps {
   readonly description: string;
   readonly entry: FunctionName;
-  /** Beside the code, where no invocation can reach them. */
+  /** Stored beside the code, where no invocation can change them. */
   readonly settings: Settings;
   readonly environment: { readonly [name: string]: string };
   /** @default the time limit of a pass */
@@ -25,17 +25,17 @@ export interface GuardFunctionProps {
   readonly encryptionKey: IKey;
 }
 
-/** Of every function. */
+/** Memory of every function. */
 export const MEMORY_MB = 256;
 
-/** One factory for every function of the guard: runtime, code, logs. */
+/** Creates every function of the guard, with the same runtime, code and logs. */
 export function createGuardFunction(scope: Construct, id: string, props: GuardFunctionProps): LambdaFunction {
   const logGroup = new LogGroup(scope, `${id}Logs`, {
     retention: RetentionDays.THREE_MONTHS,
     encryptionKey: props.encryptionKey,
     removalPolicy: RemovalPolicy.DESTROY,
   });
-  // The usual managed policy lets a function write every log of the account.
+  // The usual managed policy would allow a function to write to every log of the account.
   const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
   logGroup.grantWrite(role);
   return new LambdaFunction(scope, id, {
@@ -47,20 +47,21 @@ export function createGuardFunction(scope: Construct, id: string, props: GuardFu
     code: codeWith(props.settings),
     memorySize: MEMORY_MB,
     timeout: props.timeout ?? Duration.seconds(PASS_TIME_LIMIT_SECONDS),
-    // Scheduler invokes asynchronously; a failed pass has told so, and the next pass is the better retry.
+    // Scheduler invokes asynchronously. A failed pass has already sent its alert, and the next pass is the better
+    // retry.
     retryAttempts: 0,
     environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
     logGroup,
   });
 }
 
-/** The code of all functions and the settings, as one asset. CDK makes it once, however many functions have it. */
+/** The code of all functions and the settings, as one asset. CDK builds it once for all functions. */
 function codeWith(settings: Settings): Code {
   return Code.fromAsset(fileURLToPath(new URL('.', import.meta.url)), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('not-used'),
-      // By this CDK tells assets apart; it does not look into `local`.
+      // CDK identifies the asset by this; it does not read `local`.
       command: [VERSION, settingsText(settings)],
       local: {
         tryBundle(folder: string): boolean {
@@ -72,15 +73,15 @@ function codeWith(settings: Settings): Code {
   });
 }
 
-/** Writes what a function's code consists of: the bundles, and `settings.json`. */
+/** Writes the code of the functions: the bundles, and `settings.json`. */
 export function writeCode(folder: string, settings: Settings): void {
   writeFunctions(folder);
   writeFileSync(join(folder, 'settings.json'), settingsText(settings));
 }
 
 /**
- * The settings that travel with the code. No function looks at the subscriptions, which are SNS's business and hold addresses of
- * people and of endpoints: a reader of a function's code need not read those.
+ * The settings that are stored beside the code. They exclude the subscriptions, because no function reads them and they
+ * hold addresses of people and endpoints.
  */
 function settingsText(settings: Settings): string {
   return `${JSON.stringify({ ...settings, alerts: { ...settings.alerts, subscriptions: [] } })}\n`;

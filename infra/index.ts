@@ -1,4 +1,4 @@
-/** What the package offers to a CDK app. */
+/** The public API of the package, for CDK apps. */
 
 export type {
   Change,

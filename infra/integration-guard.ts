@@ -1,4 +1,4 @@
-import { Annotations, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import type { PassEnvironment } from '../functions/aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metric-names.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
+import { findWithoutEffect } from '../functions/guard/policy/without-effect.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
@@ -33,7 +34,7 @@ export type GuardMetric = keyof typeof METRIC;
 /**
  * Everything the guard needs in one account: a schedule per listed project, the pass function, a secret per project, the
  * state machine of the fleet, the ledger, the alerts, the alarms about the guard itself, and a dashboard with the control
- * panel. A stack holds one guard, since `--stack` names it.
+ * panel. A stack has at most one guard, because `--stack` identifies it.
  *
  * @example
  * new IntegrationGuard(this, 'Guard', {
@@ -42,34 +43,34 @@ export type GuardMetric = keyof typeof METRIC;
  * });
  */
 export class IntegrationGuard extends Construct {
-  /** Runs passes over listed projects; null when there is only a fleet. */
+  /** Runs passes over listed projects; null if there is only a fleet. */
   readonly passFunction: LambdaFunction | null;
-  /** The state machine of the fleet and its pass function; null when projects are only listed. */
+  /** The state machine of the fleet and its pass function; null without a fleet. */
   readonly fleet: GuardFleet | null;
   /** Draws the control panel. */
   readonly panelFunction: LambdaFunction;
-  /** Does what the control panel's buttons say. */
+  /** Executes the buttons of the control panel. */
   readonly actFunction: LambdaFunction;
-  /** Name of the dashboard that has the control panel. */
+  /** Name of the dashboard with the control panel. */
   readonly dashboardName: string;
-  /** What the guard remembers between passes. */
+  /** The table with the state that the guard keeps between passes. */
   readonly ledger: ITable;
   /** Alerts go here. */
   readonly alertsTopic: ITopic;
   /** CloudWatch alarms about the guard itself go here. */
   readonly alarmsTopic: ITopic;
-  /** Takes what schedules and subscriptions could not deliver. */
+  /** Receives events and alerts that schedules and subscriptions could not deliver. */
   readonly deadLetters: IQueue;
   /** Encrypts topics, logs and the secrets that the construct creates. */
   readonly key: IKey;
-  /** What the command line reads, by name. */
+  /** The stack's outputs that the command line reads, by name. */
   readonly outputs: ReadonlyMap<string, CfnOutput>;
 
   readonly #chatTopicArns: readonly string[];
   readonly #secrets: ProjectSecrets;
   readonly #fleet: Fleet | null;
 
-  /** @throws SettingsError with one line per fault of the properties */
+  /** @throws SettingsError with one line per invalid property */
   constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
     super(scope, id);
     const stack = Stack.of(this);
@@ -119,12 +120,12 @@ export class IntegrationGuard extends Construct {
 
     this.dashboardName = `${stack.stackName}-${stack.region}`;
     const secretArns = this.#secrets.inStack;
-    const look = {
+    const readVariables = {
       LEDGER_TABLE: this.ledger.tableName,
       ...(secretArns === null ? {} : { SECRET_ARNS: secretArns }),
     };
     const environment: PassEnvironment & { readonly [name: string]: string } = {
-      ...look,
+      ...readVariables,
       ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
       CHAT_TOPICS: stack.toJsonString(alerts.chatTopics),
       DASHBOARD_NAME: this.dashboardName,
@@ -145,22 +146,22 @@ export class IntegrationGuard extends Construct {
           });
     this.actFunction = createGuardFunction(this, 'Act', {
       ...common,
-      description: 'What the buttons of the control panel do: whoever may invoke it may act',
+      description: 'Executes the buttons of the control panel. Its callers can pause and resume integrations',
       entry: 'panel-actions',
       environment,
     });
     this.panelFunction = createGuardFunction(this, 'Panel', {
       ...common,
-      description: 'Draws the control panel on the dashboard: whoever may invoke it may look, and not act',
+      description: 'Draws the control panel on the dashboard. Its callers can read, but change nothing',
       entry: 'panel',
-      // A person waits for it.
+      // A person waits for the answer.
       timeout: Duration.seconds(30),
-      environment: { ...look, ACT_FUNCTION_ARN: this.actFunction.functionArn },
+      environment: { ...readVariables, ACT_FUNCTION_ARN: this.actFunction.functionArn },
     });
-    // So the console knows that the function answers `describe`.
+    // With this tag, the console knows that the function answers `describe`.
     Tags.of(this.panelFunction).add('cw-custom-widget', 'describe');
     this.grantPass(this.actFunction);
-    this.grantLook(this.panelFunction);
+    this.grantPanel(this.panelFunction);
 
     if (this.passFunction !== null) {
       this.grantPass(this.passFunction);
@@ -198,7 +199,7 @@ export class IntegrationGuard extends Construct {
     acknowledge(this, this.#fleet);
 
     this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#secrets);
-    // The command line works with the settings that are deployed, not with those of the folder it runs in.
+    // The command line works with the deployed settings, not with a local file.
     stack.addMetadata(METADATA_KEY, {
       Version: VERSION,
       Settings: settings,
@@ -206,9 +207,11 @@ export class IntegrationGuard extends Construct {
     });
     if (settings.alerts.subscriptions.length === 0 && props.alerts?.topic === undefined) {
       const hint = 'add at least one, for instance { "email": "you@example.com" }, or subscribe to the topics yourself';
-      const says = `alerts.subscriptions is empty, so nobody gets an alert; ${hint}`;
+      const says = `alerts.subscriptions is empty, so no one receives an alert; ${hint}`;
       Annotations.of(this).addWarningV2('integration-guard:no-subscription', says);
     }
+    for (const { kind, path, message, action } of findWithoutEffect(settings))
+      Annotations.of(this).addWarningV2(`integration-guard:${kind}:${path}`, `${path} ${message} ${action}`);
     if (props.deployed !== undefined) {
       const { deployed } = props;
       keepSubscriptionIds(this, deployed);
@@ -216,7 +219,7 @@ export class IntegrationGuard extends Construct {
     }
   }
 
-  /** Lets a role or a user look at the control panel, and not act. The Secret Keys stay out of reach. */
+  /** Lets a role or a user view the control panel, without its buttons and without access to the Secret Keys. */
   grantView(grantee: IGrantable): void {
     this.panelFunction.grantInvoke(grantee);
     const { partition, account } = Stack.of(this);
@@ -228,20 +231,22 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets a role or a user look at the control panel and use its buttons. The Secret Keys stay out of reach. */
+  /** Lets a role or a user view the control panel and use its buttons, without access to the Secret Keys. */
   grantOperate(grantee: IGrantable): void {
     this.grantView(grantee);
     this.actFunction.grantInvoke(grantee);
   }
 
-  /** Lets a role or a user run every command with `--stack` but `doctor` and `changes`. They can read the Secret Keys then. */
+  /**
+   * Lets a role or a user run every command with `--stack` except `changes`. This includes access to the Secret Keys.
+   */
   grantCommandLine(grantee: IGrantable): void {
     const stack = Stack.of(this);
     this.grantPass(grantee);
     this.#secrets.grantRead(grantee);
     if (this.#fleet !== null) {
       grantTaggedSecrets(this, this.#fleet.settings, this.#fleet.secretKeyArn, [grantee]);
-      // `projects` lists the fleet. The action knows no resource to be limited to.
+      // `projects` lists the fleet. The action cannot be limited to resources.
       grantee.grantPrincipal.addToPrincipalPolicy(
         new PolicyStatement({ actions: ['secretsmanager:ListSecrets'], resources: ['*'] }),
       );
@@ -254,6 +259,35 @@ export class IntegrationGuard extends Construct {
         ],
       }),
     );
+    this.grantDoctor(grantee);
+  }
+
+  /** What `doctor` looks at beside what a pass uses. */
+  private grantDoctor(grantee: IGrantable): void {
+    const stack = Stack.of(this);
+    const allow = (actions: string[], ...resources: string[]) =>
+      grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
+    // These know no resource to be limited to.
+    allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'scheduler:ListSchedules'], '*');
+    allow(
+      ['scheduler:GetSchedule'],
+      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: 'default/*' }),
+    );
+    const topics = [this.alertsTopic.topicArn, this.alarmsTopic.topicArn, ...this.#chatTopicArns];
+    allow(['sns:ListSubscriptionsByTopic'], ...topics);
+    allow(['sqs:GetQueueAttributes'], this.deadLetters.queueArn);
+    if (this.#fleet === null) return;
+    const { stateMachineArn, stateMachineName } = this.#fleet.stateMachine;
+    const ofRuns = (resource: string, rest: string) =>
+      stack.formatArn({
+        service: 'states',
+        resource,
+        resourceName: `${stateMachineName}${rest}`,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      });
+    allow(['states:ListExecutions'], stateMachineArn);
+    allow(['states:ListMapRuns'], ofRuns('execution', ':*'));
+    allow(['states:DescribeMapRun'], ofRuns('mapRun', '/*'));
   }
 
   /** Lets a role or a user start passes by hand. */
@@ -264,7 +298,7 @@ export class IntegrationGuard extends Construct {
 
   /**
    * A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …).
-   * @param project its name in `projects`; projects of the fleet have metrics together, under the name `(fleet)`
+   * @param project its name in `projects`; projects of the fleet share their metrics under the name `(fleet)`
    */
   metric(name: GuardMetric, project: string, options: MetricOptions = {}): Metric {
     return new Metric({
@@ -291,19 +325,19 @@ export class IntegrationGuard extends Construct {
     return this.metric('passesSucceeded', project, { statistic: 'Sum', ...options });
   }
 
-  /** Exactly what a pass uses, on exactly the resources it uses. */
+  /** Exactly the permissions of a pass, on exactly its resources. */
   private grantPass(grantee: IGrantable): void {
     this.ledger.grant(grantee, 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
     const resources = [this.alertsTopic.topicArn, ...this.#chatTopicArns];
     grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
     this.key.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
-    // Of a table and a topic that were given and have keys of their own.
+    // A given table and topic may have their own keys.
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
     this.alertsTopic.masterKey?.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
   }
 
-  /** What it takes to look: nothing that could change or announce anything. */
-  private grantLook(grantee: IGrantable): void {
+  /** The permissions for drawing the panel: nothing that could change or publish anything. */
+  private grantPanel(grantee: IGrantable): void {
     this.ledger.grant(grantee, 'dynamodb:Query');
     this.key.grant(grantee, 'kms:Decrypt');
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
@@ -335,10 +369,13 @@ export class IntegrationGuard extends Construct {
   }
 }
 
-/** What DynamoDB asks of a caller whose table has a customer-managed key ("Amazon DynamoDB and KMS"). */
+/**
+ * The permissions that DynamoDB requires of a caller if the table has a customer-managed key ("Amazon DynamoDB and
+ * KMS").
+ */
 const TABLE_KEY_ACTIONS = ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey'];
 
-/** Where a stack says what its guard is; the command line reads it. */
+/** The key of the guard's entry in the stack's metadata, which the command line reads. */
 const METADATA_KEY = 'IntegrationGuard';
 
 function refuseSecond(guard: IntegrationGuard, stack: Stack): void {
@@ -346,11 +383,14 @@ function refuseSecond(guard: IntegrationGuard, stack: Stack): void {
     .findAll()
     .find((each) => each instanceof IntegrationGuard && each !== guard && Stack.of(each) === stack);
   if (other === undefined) return;
-  const says = `stack ${stack.node.path || stack.stackName} has an IntegrationGuard already (${other.node.path}). Put ${guard.node.path} into a stack of its own: "--stack" names a guard by its stack`;
+  const says = `stack ${stack.node.path || stack.stackName} already has an IntegrationGuard (${other.node.path}). Put ${guard.node.path} into another stack: "--stack" identifies a guard by its stack`;
   throw new SettingsError([says], guard.node.path);
 }
 
-/** A schedule for each listed project. Its input names the project and nothing else: what to do is in the bundled settings. */
+/**
+ * Creates a schedule for each listed project. Its input is the project's name only; everything else is in the bundled
+ * settings.
+ */
 function schedulePasses(
   scope: IntegrationGuard,
   projects: readonly string[],
@@ -378,14 +418,14 @@ function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {
     billingMode: BillingMode.PAY_PER_REQUEST,
     timeToLiveAttribute: 'expires_at',
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-    // What the guard has paused is known only here.
+    // The ledger is the only record of the integrations that the guard paused.
     removalPolicy,
   });
-  // CDK's own types differ in a property that may be undefined.
+  // CDK's own types disagree about a property that may be undefined.
   return ledger as ITable;
 }
 
-/** A key that is gone leaves everything it encrypted unreadable; deleting it is a person's decision. */
+/** The key is retained by default: without it, everything that it encrypted is unreadable. */
 function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
   return new Key(scope, 'Key', {
     description: 'Integration Guard: topics, logs and secrets',
@@ -394,7 +434,10 @@ function createKey(scope: Construct, removalPolicy: RemovalPolicy): Key {
   });
 }
 
-/** Without it no alarm is ever published, and log groups are refused. The policy of an imported key is its owner's business. */
+/**
+ * Without this, CloudWatch can publish no alarm and create no log group. The owner of an imported key maintains its
+ * policy.
+ */
 function letAlarmsAndLogsUse(key: IKey, { account, region, partition, urlSuffix }: Stack): void {
   key.addToResourcePolicy(
     new PolicyStatement({
@@ -408,7 +451,7 @@ function letAlarmsAndLogsUse(key: IKey, { account, region, partition, urlSuffix 
   key.addToResourcePolicy(
     new PolicyStatement({
       sid: 'LogsOfTheGuard',
-      // CloudWatch Logs presents itself to KMS by its regional name ("Encrypt log data in CloudWatch Logs using KMS").
+      // CloudWatch Logs uses its regional name with KMS ("Encrypt log data in CloudWatch Logs using KMS").
       principals: [new ServicePrincipal(`logs.${region}.${urlSuffix}`)],
       actions: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
       resources: ['*'],

@@ -28,9 +28,9 @@ export interface MonitoringProps {
   readonly panel: string;
 }
 
-/** Alarms about the guard itself: they speak when it cannot. */
+/** Alarms about the guard itself: they alert people when the guard cannot. */
 export class Monitoring extends Construct {
-  /** About what all projects share. */
+  /** Alarms about what all projects share. */
   readonly shared: readonly Alarm[];
   readonly #ofProjects = new Map<string, readonly Alarm[]>();
   readonly #action: SnsAction;
@@ -40,7 +40,8 @@ export class Monitoring extends Construct {
     super(scope, id);
     this.#action = new SnsAction(props.alarmsTopic);
     const { runbook, panel } = props;
-    this.#help = (section) => (runbook === null ? `${panel} (runbook: ${section})` : `${runbook}#${section}`);
+    this.#help = (section) =>
+      runbook === null ? `Runbook section ${section}. Dashboard: ${panel}` : `Help: ${runbook}#${section}`;
     const interval = Duration.minutes(props.intervalMinutes);
     const period = Duration.minutes(Math.max(5, props.intervalMinutes));
 
@@ -49,7 +50,7 @@ export class Monitoring extends Construct {
       this.alarmAtOne(
         'DeadLetters',
         'alarm-dead-letters',
-        'A schedule or an alert could not be delivered; the message is in the dead-letter queue.',
+        'A schedule could not start a pass, or an alert could not be delivered. Read the message in the dead-letter queue.',
         props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
       ),
       ...(props.fleet === null ? [] : this.alarmsOfFleet(props.fleet, interval, period)),
@@ -67,16 +68,16 @@ export class Monitoring extends Construct {
       const pausesFailed = this.alarmAtOne(
         `PausesFailed-${project}`,
         'alarm-pauses-failed',
-        `Project ${project}: Qonversion did not do what the guard asked for. See the alerts and the log.`,
+        `Project ${project}: Qonversion did not pause or resume an integration when the guard asked for it. Read the alert, then pause or resume it on the dashboard.`,
         metric(METRIC.actsFailed, { period }),
       );
       const noPass = this.add(`NoPass-${project}`, 'alarm-no-pass', {
-        alarmDescription: `Project ${project}: no successful pass for three intervals, so nothing is guarded.`,
+        alarmDescription: `Project ${project}: no pass has succeeded for three intervals, so nothing is guarded. Check that the schedule is enabled, and read the log of the pass function.`,
         metric: metric(METRIC.passesSucceeded, { period: interval }),
         threshold: 1,
         comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
         evaluationPeriods: 3,
-        // Silence is the worst state of all.
+        // A guard that does not run sends no data.
         treatMissingData: TreatMissingData.BREACHING,
       });
       this.#ofProjects.set(project, [pausesFailed, noPass]);
@@ -88,21 +89,21 @@ export class Monitoring extends Construct {
       this.alarmAtOne(
         'PassErrors',
         'alarm-pass-errors',
-        'A pass failed or crashed: its integrations may not be guarded. See the log of the pass function.',
+        'A pass failed, so its integrations may not be guarded. Read the log of the pass function.',
         passFunction.metricErrors({ period }),
       ),
       this.alarmAtOne(
         'PassThrottles',
         'alarm-pass-throttles',
-        'Lambda throttled a pass: the account runs out of concurrency.',
+        'Lambda did not start a pass, because the account has no concurrency left. Raise its limit.',
         passFunction.metricThrottles({ period }),
       ),
     ];
   }
 
   /**
-   * About the fleet as a whole. A project that cannot be guarded has an alert of its own, and of a thousand there is always
-   * one: no alarm stays on for it.
+   * Alarms about the fleet as a whole. A project that cannot be guarded has an alert of its own. In a large fleet there is always
+   * one, and an alarm about it would never end.
    */
   private alarmsOfFleet(fleet: Fleet, interval: Duration, period: Duration): readonly Alarm[] {
     const { passFunction, stateMachine } = fleet;
@@ -111,29 +112,30 @@ export class Monitoring extends Construct {
       this.alarmAtOne(
         'FleetPassErrors',
         'alarm-pass-errors',
-        'Fleet: a pass crashed, or could not tell what it did. See the log of the fleet’s pass function.',
+        'Fleet: a pass failed, or could not report what it did. Read the log of the fleet’s pass function.',
         passFunction.metricErrors({ period }),
       ),
       this.alarmAtOne(
         'FleetPassThrottles',
         'alarm-pass-throttles',
-        'Fleet: Lambda throttled a pass: the account runs out of concurrency.',
+        'Fleet: Lambda did not start a pass, because the account has no concurrency left. Raise its limit.',
         passFunction.metricThrottles({ period }),
       ),
       this.alarmAtOne(
         'FleetRunsFailed',
         'alarm-fleet-run-broken',
-        'Fleet: a run broke off or found no project, so some had no pass. See the executions of the state machine.',
+        'Fleet: a run failed or found no project, so some projects had no pass. Read the last execution of the state machine.',
         stateMachine.metricFailed(each),
       ),
       this.alarmAtOne(
         'FleetRunsTimedOut',
         'alarm-fleet-run-broken',
-        'Fleet: a run took an hour and was ended, so some projects had no pass. See the executions of the state machine.',
+        'Fleet: a run was stopped after an hour, so some projects had no pass. Read the last execution of the state machine.',
         stateMachine.metricTimedOut(each),
       ),
       this.add('FleetNoRun', 'alarm-fleet-no-run', {
-        alarmDescription: 'Fleet: no run was completed for three intervals, so nothing of it may be guarded.',
+        alarmDescription:
+          'Fleet: no run has completed for three intervals, so projects are not guarded. Check that the schedule is enabled, and read the last execution of the state machine.',
         metric: stateMachine.metricSucceeded({ period: interval, statistic: 'Sum' }),
         threshold: 1,
         comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -141,7 +143,8 @@ export class Monitoring extends Construct {
         treatMissingData: TreatMissingData.BREACHING,
       }),
       this.add('FleetRunLong', 'alarm-fleet-run-long', {
-        alarmDescription: 'Fleet: a run takes longer than the interval, so projects are looked at less often than set.',
+        alarmDescription:
+          'Fleet: a run takes longer than the interval, so projects are checked less often than the schedule says. Raise fleet.concurrency.',
         metric: stateMachine.metricTime({ period, statistic: 'Maximum' }),
         threshold: interval.toMilliseconds(),
         comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -149,7 +152,8 @@ export class Monitoring extends Construct {
         treatMissingData: TreatMissingData.NOT_BREACHING,
       }),
       this.add('FleetMostlyFailing', 'alarm-fleet-mostly-failing', {
-        alarmDescription: 'Fleet: half of the passes or more cannot run: what is wrong is common to many projects.',
+        alarmDescription:
+          'Fleet: half of the passes, or more, cannot run, so they have one cause in common. Compare the reasons in the alerts.',
         // Each pass gives 1 or 0.
         metric: new Metric({
           namespace: METRICS_NAMESPACE,
@@ -166,7 +170,7 @@ export class Monitoring extends Construct {
     ];
   }
 
-  /** Those about one project. */
+  /** Alarms about one project. */
   alarmsOf(project: string): readonly Alarm[] {
     return this.#ofProjects.get(project) ?? [];
   }
@@ -184,7 +188,7 @@ export class Monitoring extends Construct {
 
   /** Adds an alarm whose description ends with its section of the runbook. */
   private add(id: string, section: string, props: ConstructorParameters<typeof Alarm>[2]): Alarm {
-    const alarmDescription = `${props.alarmDescription} Help: ${this.#help(section)}`;
+    const alarmDescription = `${props.alarmDescription} ${this.#help(section)}`;
     const alarm = new Alarm(this, id, { ...props, alarmDescription });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);

@@ -15,8 +15,8 @@ interface Acknowledgement {
 }
 
 /**
- * Every finding of cdk-nag (AwsSolutions, NIST 800-53 R5, Serverless) that is left as it is, with the reason. One list, so
- * that a reviewer reads them in one place; the tests fail on any finding that is not here.
+ * Every accepted finding of cdk-nag (AwsSolutions, NIST 800-53 R5, Serverless), with the reason. It is one list, so
+ * that a reviewer finds all reasons in one place. The tests fail on any other finding.
  */
 const ACKNOWLEDGED: readonly Acknowledgement[] = [
   {
@@ -28,64 +28,64 @@ const ACKNOWLEDGED: readonly Acknowledgement[] = [
     on: (resource) => resource instanceof CfnSecret,
     ids: ['AwsSolutions-SMG4', 'NIST.800.53.R5-SecretsManagerRotationEnabled'],
     reason:
-      'Only Qonversion can make a new Secret Key, and a person starts that in its dashboard. The guard picks up a new value by itself, after a 401 and every 15 minutes.',
+      'Only Qonversion can create a new Secret Key, and a person starts that in its dashboard. The guard reads the new value automatically, after a 401 and every 15 minutes.',
   },
   {
     on: (resource) => resource instanceof CfnTable,
     ids: ['NIST.800.53.R5-DynamoDBInBackupPlan'],
     reason:
-      'Point-in-time recovery covers 35 days, longer than anything in this table matters; a backup plan is the account owner’s choice.',
+      'Point-in-time recovery covers 35 days, which is longer than this table’s data matters. A backup plan is the account owner’s choice.',
   },
   {
     on: (resource) => resource instanceof CfnPolicy || resource instanceof CfnRole,
     ids: ['NIST.800.53.R5-IAMNoInlinePolicy'],
     reason:
-      'Each role has one policy that nothing else may share: inline, it lives and dies with its role and cannot be attached elsewhere.',
+      'Each role has one policy that nothing else shares. An inline policy is deleted with its role and cannot be attached elsewhere.',
   },
   {
     on: (resource) => resource instanceof CfnFunction,
     ids: ['NIST.800.53.R5-LambdaConcurrency'],
     reason:
-      'Passes at the same time are harmless (ledger writes are conditional), and reserving concurrency fails in accounts with the small default limit. Throttling raises an alarm.',
+      'Concurrent passes are harmless, because ledger writes are conditional. Reserving concurrency fails in accounts with the small default limit. Throttling raises an alarm.',
   },
   {
     on: (resource) => resource instanceof CfnFunction || resource instanceof CfnEventInvokeConfig,
     ids: ['NIST.800.53.R5-LambdaDLQ', 'Serverless-LambdaDLQ', 'Serverless-LambdaAsyncFailureDestination'],
     reason:
-      'A failed pass is not replayed: its input is a project name, the next schedule evaluates the present state, attempts and outboxes in the ledger carry over what was begun, and an alarm fires. What Scheduler could not deliver goes to the dead-letter queue.',
+      'A failed pass is not replayed. Its input is a project name, the next pass reads the current state and continues from the ledger, and an alarm fires. Events that Scheduler could not deliver go to the dead-letter queue.',
   },
   {
     on: (resource) => resource instanceof CfnFunction,
     ids: ['NIST.800.53.R5-LambdaInsideVPC'],
     reason:
-      'The function talks to AWS APIs and the Qonversion API over TLS and to nothing inside a network; a VPC would add a NAT gateway and no protection.',
+      'The function calls AWS APIs and the Qonversion API over TLS, and nothing inside a network. A VPC would add a NAT gateway and no protection.',
   },
   {
     on: (resource) => resource instanceof CfnFunction,
     ids: ['Serverless-LambdaTracing'],
     reason:
-      'One function with structured logs and metrics per pass; X-Ray would add cost and permissions and answer nothing more.',
+      'One function with structured logs and metrics per pass; X-Ray would add cost and permissions, but no information.',
   },
   {
     on: (resource) => resource instanceof CfnStateMachine,
     ids: ['AwsSolutions-SF1'],
     reason:
-      'Step Functions keeps the history of a run and the outcome of each of its passes for 90 days without a log, and every pass logs itself. Logging ALL would write each project name several times per run.',
+      'Step Functions keeps the history of a run and the outcome of each of its passes for 90 days without a log, and every pass has its own log. Logging ALL would write each project name several times per run.',
   },
   {
     on: (resource) => resource instanceof CfnStateMachine,
     ids: ['AwsSolutions-SF2', 'Serverless-StepFunctionStateMachineXray'],
     reason:
-      'A run is a list and a map over one function; its history shows each step with its time, and X-Ray would add cost and permissions and answer nothing more.',
+      'A run is a list and a map over one function. Its history shows each step with its time. X-Ray would add cost and permissions, but no information.',
   },
 ];
 
-/** Wildcards of the fleet: which secrets, executions and lists there will be nobody knows at synthesis. */
+/** The fleet's wildcards: the secrets, executions and lists are not known at synthesis. */
 function ofFleet({ secretNamePrefix }: FleetSettings, stateMachine: StateMachine): readonly Acknowledgement[] {
   const stack = Stack.of(stateMachine);
   const machineId = stack.getLogicalId(stateMachine.node.defaultChild as CfnStateMachine);
   const wildcard = (resource: string) => [`AwsSolutions-IAM5[Resource::${resource}]`];
-  // As cdk-nag shows it: what only the deployment knows is in angle brackets.
+  // cdk-nag shows values that only the deployment knows in angle brackets.
   const known = (value: string, otherwise: string) => (Token.isUnresolved(value) ? `<AWS::${otherwise}>` : value);
   const scope = [known(stack.region, 'Region'), known(stack.account, 'AccountId')].join(':');
   const arn = (service: string, rest: string) =>
@@ -96,29 +96,29 @@ function ofFleet({ secretNamePrefix }: FleetSettings, stateMachine: StateMachine
       on,
       ids: wildcard(arn('secretsmanager', `secret:${secretNamePrefix}*`)),
       reason:
-        'Adding a customer is adding a secret, without a deployment. A condition lets functions read only those with the tag integration-guard:project.',
+        'Customers are added as secrets, without a deployment. A condition limits the functions to secrets with the tag integration-guard:project.',
     },
     {
       on: (resource) => on(resource) && resource.node.path.includes(`${stateMachine.node.scope?.node.path}/Role/`),
       ids: wildcard('*'),
-      reason: 'ListSecrets, which tells names and tags and no value, knows no resource to be limited to.',
+      reason: 'ListSecrets returns names and tags but no values. It cannot be limited to resources.',
     },
     {
       on,
       ids: wildcard(arn('states', `execution:<${machineId}.Name>:*`)),
-      reason: 'Executions get their names when they start; these are those of the one state machine.',
+      reason: 'Executions get their names when they start. The resource covers this state machine only.',
     },
   ];
 }
 
-/** Writes the reasons down where cdk-nag looks for them. */
+/** Writes the reasons where cdk-nag reads them. */
 export function acknowledge(
   scope: IConstruct,
   fleet: { readonly settings: FleetSettings; readonly stateMachine: StateMachine } | null,
 ): void {
   const acknowledged =
     fleet === null ? ACKNOWLEDGED : [...ACKNOWLEDGED, ...ofFleet(fleet.settings, fleet.stateMachine)];
-  // An older CDK has nothing to write them to.
+  // An older CDK has no place for them.
   if ((Validations as typeof Validations | undefined) === undefined) return;
   for (const construct of scope.node.findAll()) {
     if (!(construct instanceof CfnResource)) continue;

@@ -24,7 +24,7 @@ interface Guard extends Construct {
   readonly deadLetters: IQueue;
 }
 
-/** What a person and the command line need of a deployed guard, as outputs of its stack. */
+/** Writes the facts about a deployed guard that a person or the command line needs, as outputs of the stack. */
 export function addOutputs(
   guard: Guard,
   projects: Readonly<Record<string, ProjectSettings>>,
@@ -34,9 +34,9 @@ export function addOutputs(
   const outputs = new Map<string, CfnOutput>();
   const output = (name: string, value: string, description: string) =>
     outputs.set(name, new CfnOutput(guard, name, { value, description }));
-  output('AlertsTopicArn', guard.alertsTopic.topicArn, 'Topic of the alerts; subscribe more endpoints here');
+  output('AlertsTopicArn', guard.alertsTopic.topicArn, 'Topic of the alerts; subscribe further endpoints here');
   output('AlarmsTopicArn', guard.alarmsTopic.topicArn, 'Topic of the CloudWatch alarms about the guard itself');
-  output('LedgerTableName', guard.ledger.tableName, 'Table with what the guard remembers between passes');
+  output('LedgerTableName', guard.ledger.tableName, 'Table with the state that the guard keeps between passes');
   if (guard.passFunction !== null) {
     const says = 'Function that runs a pass over a listed project; its input is {"project": NAME}';
     output('PassFunctionName', guard.passFunction.functionName, says);
@@ -48,11 +48,15 @@ export function addOutputs(
     output('FleetStateMachineArn', stateMachine.stateMachineArn, 'State machine of the runs over the fleet');
   }
   output('DashboardName', guard.dashboardName, 'CloudWatch dashboard with the control panel');
-  output('PanelFunctionName', guard.panelFunction.functionName, 'Draws the control panel: invoke it to look');
-  output('ActFunctionName', guard.actFunction.functionName, 'Behind the panel’s buttons: invoke it to act');
-  output('DeadLetterQueueUrl', guard.deadLetters.queueUrl, 'Queue with what could not be delivered');
+  output('PanelFunctionName', guard.panelFunction.functionName, 'Draws the control panel; invoking it changes nothing');
+  output(
+    'ActFunctionName',
+    guard.actFunction.functionName,
+    'Executes the panel’s buttons; invoking it can pause and resume integrations',
+  );
+  output('DeadLetterQueueUrl', guard.deadLetters.queueUrl, 'Queue of events and alerts that could not be delivered');
   const toJson = Stack.of(guard).toJsonString(chatTopics);
-  output('ChatTopics', toJson, 'Topics of the chat channels, and what goes there');
+  output('ChatTopics', toJson, 'Topics of the chat channels, and their filters');
   const names = Object.keys(projects);
   for (const [name, arn] of secrets.arnsInStack) output(secretArnOutput(name), arn, `Secret of project ${name}`);
   for (const [name, { secretArn, secretName }] of Object.entries(projects)) {
@@ -64,7 +68,10 @@ export function addOutputs(
   return outputs;
 }
 
-/** An output's name takes letters and digits only; of projects that differ in nothing else, each gets a suffix of its own. */
+/**
+ * The project's name as a part of an output's name, which allows only letters and digits. Names that would collide get
+ * different suffixes.
+ */
 function outputWord(name: string, names: readonly string[]): string {
   const plain = (text: string) => text.replace(/[^A-Za-z0-9]/g, '');
   const isUnique = names.every((other) => other === name || plain(other) !== plain(name));

@@ -1,9 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { bundleFunctions } from './bundle-functions.ts';
 
-/** Our own files beside the construct, when it runs from the sources. In the package `own-files-of-package.ts` takes its place. */
+/**
+ * The files beside the construct when it runs from the sources. In the package, `own-files-of-package.ts` replaces
+ * this.
+ */
 
-/** Puts the code of the functions into a folder. */
+/** Writes the code of the functions into a folder. */
 export function writeFunctions(folder: string): void {
   bundleFunctions(folder);
 }

@@ -9,8 +9,9 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
 
 /**
- * What the construct takes. The plain values are those of a settings file (`functions/guard/settings/schema.ts` checks both, and a
- * test compares the types); beside them CDK objects can be given. `docs/api.md` is generated from this file.
+ * The properties of the construct. The plain values are those of a settings file (`functions/guard/settings/schema.ts`
+ * checks both, and a test compares the types). CDK objects are accepted besides. `docs/api.md` is generated from this
+ * file.
  */
 
 /** Properties of `IntegrationGuard`. */
@@ -37,13 +38,14 @@ export interface IntegrationGuardProps {
    */
   readonly fleet?: FleetProps;
   /**
-   * Who receives alerts.
+   * The receivers of alerts.
    * @default - topics without subscriptions
    */
   readonly alerts?: AlertsProps;
   /**
-   * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and CloudWatch Logs use
-   * it. The policy of an imported key has to do that itself (`cloudwatch.amazonaws.com` and `logs.REGION.amazonaws.com`).
+   * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and
+   * CloudWatch Logs use it. The policy of an imported key must already allow this (`cloudwatch.amazonaws.com` and
+   * `logs.REGION.amazonaws.com`).
    * @default - a new key, retained on deletion
    */
   readonly encryptionKey?: IKey;
@@ -64,21 +66,21 @@ export interface IntegrationGuardProps {
    */
   readonly ledgerTableName?: string;
   /**
-   * Takes what schedules and subscriptions could not deliver: a queue of the same stack, or an imported one, whose policy has to let
-   * `sns.amazonaws.com` send.
+   * The dead-letter queue of schedules and subscriptions: a queue of the same stack, or an imported one. The policy of
+   * an imported queue must let `sns.amazonaws.com` send.
    * @default - a new queue that keeps messages for 14 days
    */
   readonly deadLetterQueue?: IQueue;
   /**
-   * What CloudFormation does with the ledger, the key and the secrets of the construct when they leave the stack. By default they
-   * stay, unless their creation failed.
+   * CloudFormation's action on the ledger, the key and the secrets of the construct when they leave the stack. By
+   * default they stay, unless their creation failed.
    * @default RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
    */
   readonly removalPolicy?: RemovalPolicy;
   /**
-   * What is deployed already, as `readDeployedGuard` found it. With it, secrets that exist are adopted, and a change that would lose
-   * something is an error at synthesis.
-   * @default - not looked at
+   * The deployed state, as `readDeployedGuard` returns it. With it, the construct adopts existing secrets, and a change
+   * that would lose something is an error at synthesis.
+   * @default - the deployed state is not checked
    */
   readonly deployed?: DeployedGuard | undefined;
 }
@@ -111,7 +113,7 @@ export interface ProjectProps {
    */
   readonly apiUrl?: string;
   /**
-   * Whether the guard removes e-mail addresses, phone and card numbers, IBANs and IP addresses from error messages of providers.
+   * Whether the guard removes email addresses, phone and card numbers, IBANs and IP addresses from error messages of providers.
    * @default 'redact'
    */
   readonly personalData?: 'redact' | 'show';
@@ -137,7 +139,7 @@ export interface FleetProps {
    */
   readonly apiUrl?: string;
   /**
-   * Whether the guard removes e-mail addresses, phone and card numbers, IBANs and IP addresses from error messages of providers.
+   * Whether the guard removes email addresses, phone and card numbers, IBANs and IP addresses from error messages of providers.
    * @default 'redact'
    */
   readonly personalData?: 'redact' | 'show';
@@ -174,7 +176,7 @@ export interface FleetPolicyProps {
   readonly policy: PolicyProps;
 }
 
-/** Who receives alerts. */
+/** Receivers of alerts, and topics. */
 export interface AlertsProps {
   /**
    * The receivers: people, machines and chat channels.
@@ -248,26 +250,26 @@ export interface SubscriptionProps {
   readonly projects?: readonly string[];
   /**
    * Whether CloudWatch alarms about the guard itself are sent too.
-   * @default - true for people (email, sms, slack, teams), false for machines
+   * @default - true for people (`email`, `sms`, `slack`, `teams`), false for machines
    */
   readonly alarms?: boolean;
 }
 
-/** A channel of Slack. Authorise the workspace once in the console of Amazon Q Developer in chat applications. */
+/** A Slack channel. Authorise the workspace once in the console of Amazon Q Developer in chat applications. */
 export interface SlackChannelProps {
-  /** Id of the workspace, such as `T0ABCDEF1`. */
+  /** ID of the workspace, such as `T0ABCDEF1`. */
   readonly workspaceId: string;
-  /** Id of the channel, such as `C0ABCDEF1`. */
+  /** ID of the channel, such as `C0ABCDEF1`. */
   readonly channelId: string;
 }
 
-/** A channel of Microsoft Teams. Authorise the team once in the console of Amazon Q Developer in chat applications. */
+/** A Microsoft Teams channel. Authorise the team once in the console of Amazon Q Developer in chat applications. */
 export interface TeamsChannelProps {
-  /** Id of the tenant, a UUID. */
+  /** ID of the tenant, a UUID. */
   readonly tenantId: string;
-  /** Id of the team, a UUID. */
+  /** ID of the team, a UUID. */
   readonly teamId: string;
-  /** Id of the channel as its link has it (`19%3a…%40thread.tacv2`). */
+  /** ID of the channel, as in its link (`19%3a…%40thread.tacv2`). */
   readonly channelId: string;
 }
 
@@ -319,7 +321,7 @@ export interface PolicyProps {
    */
   readonly remindAt?: string;
   /**
-   * What the guard does about an integration whose deliveries fail and succeed by turns: alert, pause or nothing.
+   * The guard's response to an integration whose deliveries alternately fail and succeed: alert, pause or nothing.
    * @default 'tell'
    */
   readonly flapping?: 'tell' | 'pause' | 'off';
@@ -357,7 +359,7 @@ export interface BlastRadiusProps {
    */
   readonly percent?: number;
   /**
-   * A number of integrations.
+   * At least this many integrations.
    * @default 3
    */
   readonly floor?: number;
@@ -427,10 +429,10 @@ export interface ProbeRecoveryProps {
   readonly probeErrors?: number;
 }
 
-/** Which integrations an override is for: all criteria that are given must match, and at least one must be given. */
+/** Selects the integrations of an override: all given criteria must match, and at least one is required. */
 export interface MatchProps {
   /**
-   * The integration's id.
+   * The integration's ID.
    * @default - any
    */
   readonly id?: string;
@@ -492,7 +494,7 @@ export interface OverrideProps {
   readonly recovery?: RecoveryProps;
 }
 
-/** What a guard has for its fleet. */
+/** The fleet's part of a guard. */
 export interface GuardFleet {
   /** Runs a pass over one project of the fleet. */
   readonly passFunction: IFunction;

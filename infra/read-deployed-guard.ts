@@ -7,31 +7,31 @@ import type { ProjectProps } from './props.ts';
 
 const run = promisify(execFile);
 
-/** What to look for. */
+/** Options of `readDeployedGuard`. */
 export interface ReadDeployedGuardOptions {
   /** Name of the stack. */
   readonly stackName: string;
   /**
-   * The projects that are going to be listed: of each `secretName` it is looked whether the secret exists.
+   * The projects that the new deployment lists. For each `secretName`, AWS is asked whether the secret exists.
    * @default - none
    */
   readonly projects?: Readonly<Record<string, ProjectProps>>;
   /**
    * Account and region of the stack.
-   * @default - those that the CDK CLI has credentials for
+   * @default - those of the CDK CLI's credentials
    */
   readonly env?: { readonly account?: string; readonly region?: string };
 }
 
-/** AWS answers in a second or two; a synthesis must not wait for a network that is not there. */
+/** AWS answers within a second or two. A synthesis must not hang without a network. */
 const TIME_LIMIT_MS = 30_000;
 
 /**
- * Reads what is deployed already, for the property `deployed`. It takes the permissions `cloudformation:DescribeStacks`,
+ * Reads the deployed state, for the property `deployed`. It needs the permissions `cloudformation:DescribeStacks`,
  * `cloudformation:GetTemplate`, `secretsmanager:DescribeSecret` and `dynamodb:ListTables`.
- * @returns undefined when the CDK CLI has no credentials, so that nothing can be deployed either, and when the environment variable
+ * @returns undefined if the CDK CLI has no credentials and can deploy nothing, or if the environment variable
  * GUARD_UNCHECKED is set
- * @throws SettingsError when it cannot be read: a deployment that looks at nothing could delete what it does not know of
+ * @throws SettingsError if the state cannot be read: an unchecked deployment could delete secrets and tables
  * @example
  * const projects = { production: { secretName: 'qonversion/production' } };
  * const deployed = await readDeployedGuard({ stackName: 'Payments', projects });
@@ -42,18 +42,19 @@ export async function readDeployedGuard({
   projects = {},
   env = {},
 }: ReadDeployedGuardOptions): Promise<DeployedGuard | undefined> {
-  // The CDK CLI sets both when it has credentials.
+  // The CDK CLI sets both if it has credentials.
   const { CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region, GUARD_UNCHECKED: unchecked = '' } = process.env;
   if (account === undefined || region === undefined || unchecked !== '') return undefined;
   const refuse = (reason: string) =>
     new SettingsError(
       [
-        `what is deployed cannot be looked at (${reason}), and a deployment could delete what it does not know of. To deploy all the same, set GUARD_UNCHECKED=1`,
+        `the deployed stack cannot be checked (${reason}). An unchecked deployment could delete secrets and tables. To deploy anyway, set GUARD_UNCHECKED=1`,
       ],
       `stack ${stackName}`,
     );
   const target = env.account ?? account;
-  if (target !== account) throw refuse(`it is in account ${target}, and the CDK CLI has credentials for ${account}`);
+  if (target !== account)
+    throw refuse(`it is in account ${target}, but the CDK CLI has credentials for account ${account}`);
   const names = Object.values(projects).flatMap(({ secretName }) => secretName ?? []);
   const args = ['deployed', '--json', '--stack', stackName, '--account', account, '--', ...names];
   try {
@@ -68,7 +69,7 @@ export async function readDeployedGuard({
   }
 }
 
-/** The command line's own sentence, which it prints as JSON. */
+/** The error message of the command line, which it prints as JSON. */
 function reasonOf(error: unknown): string {
   const { stdout } = error as { readonly stdout?: unknown };
   try {

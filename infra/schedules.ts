@@ -4,9 +4,12 @@ import { type IScheduleTarget, type ScheduleTargetInput, TimeWindow } from 'aws-
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 
-/** What all schedules of the guard have in common. */
+/** Shared by all schedules of the guard. */
 
-/** May start one thing and leave what it could not deliver; CDK's own targets would allow every version of it besides. */
+/**
+ * A role that may start one target and write to the dead-letter queue. CDK's own targets would also allow every version
+ * of the target.
+ */
 export function createSchedulerRole(
   scope: Construct,
   id: string,
@@ -31,7 +34,7 @@ export function createSchedulerRole(
         statements: [
           allow([action], resource),
           allow(['sqs:SendMessage'], deadLetters.queueArn),
-          // A queue that was given may have a key of its own.
+          // A given queue may have its own key.
           ...(deadLetters.encryptionMasterKey === undefined
             ? []
             : [allow(['kms:Decrypt', 'kms:GenerateDataKey'], deadLetters.encryptionMasterKey.keyArn)]),
@@ -42,8 +45,8 @@ export function createSchedulerRole(
 }
 
 /**
- * Schedules need not all start in the same second: within a fifth of the interval Scheduler spreads them, so that they share
- * the account's concurrency, and the API its rate.
+ * Scheduler spreads the starts over a fifth of the interval. The passes then share the account's concurrency and the
+ * API's rate limit.
  */
 export function windowOf(intervalMinutes: number): TimeWindow {
   const fifth = Math.floor(intervalMinutes / 5);
@@ -65,7 +68,7 @@ export function targetOf({ arn, input, role, deadLetters, intervalMinutes }: Tar
       role,
       input,
       deadLetterConfig: { arn: deadLetters.queueArn },
-      // The next pass is the better retry; what could not even be delivered goes to the dead letters.
+      // The next pass is the better retry. Events that cannot be delivered at all go to the dead-letter queue.
       retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: Math.max(1, intervalMinutes) * 60 },
     }),
   };

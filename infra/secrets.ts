@@ -10,11 +10,11 @@ import type { GivenSecret } from './read-props.ts';
 
 export interface ProjectSecretsProps {
   readonly projects: Readonly<Record<string, ProjectSettings>>;
-  /** Secrets that are no plain ARN, by project. */
+  /** Secrets of the CDK app, by project. */
   readonly given: ReadonlyMap<string, GivenSecret>;
-  /** Encrypts those that are created. */
+  /** Encrypts the secrets that the construct creates. */
   readonly key: IKey;
-  /** Of those that are created. */
+  /** Of the secrets that the construct creates. */
   readonly removalPolicy: RemovalPolicy;
   readonly deployed: DeployedGuard | null;
 }
@@ -24,11 +24,11 @@ interface Access {
   readonly keyArns: readonly string[];
 }
 
-/** The secrets of listed projects: created empty, or taken as they exist. */
+/** The secrets of listed projects: created empty, or existing ones. */
 export class ProjectSecrets {
-  /** JSON: ARNs by project, of those that only the deployment knows; null when there are none. */
+  /** JSON: by project, the ARNs that are known only at deployment; null without any. */
   readonly inStack: string | null;
-  /** The same, one by one. */
+  /** The same ARNs, as pairs. */
   readonly arnsInStack: readonly (readonly [project: string, arn: string])[];
   readonly #access: readonly Access[];
 
@@ -53,8 +53,8 @@ export class ProjectSecrets {
 }
 
 /**
- * A CDK object is not asked to grant: it would write the functions' roles into the policy of its key, which is a cycle for a secret
- * of another stack, and nothing at all for an imported key.
+ * Does not use the grant methods of CDK: they would add the functions' roles to the policy of the secret's key. That is
+ * a cycle for a secret of another stack, and has no effect on an imported key.
  */
 function accessTo(
   scope: Construct,
@@ -80,14 +80,14 @@ function accessTo(
   }
   const secret = createSecret(scope, name, secretName, key);
   secret.applyRemovalPolicy(removalPolicy);
-  // As an earlier version named it: CloudFormation takes another id for another secret.
+  // The ID of an earlier version is kept: CloudFormation would treat another ID as another secret.
   if (found !== undefined && found.logicalId !== null) secret.overrideLogicalId(found.logicalId);
   return [{ arns: [secret.ref], keyArns: [] }];
 }
 
 /**
- * The L2 construct would put a random password into it, which nobody could tell from a key that does not work. Its id comes from
- * its name, so that a project that is renamed keeps it.
+ * The L2 construct would store a random password, which looks like a key that does not work. The ID is derived from the
+ * secret's name, so that it survives the renaming of a project.
  */
 function createSecret(scope: Construct, project: string, secretName: string, key: IKey): CfnSecret {
   const readable = secretName.replace(/[^A-Za-z0-9]/g, '').slice(-40);
@@ -100,11 +100,11 @@ function createSecret(scope: Construct, project: string, secretName: string, key
 }
 
 /**
- * Secrets Manager appends six characters to a secret's name; an ARN without them names the secret of any suffix. The end of a name
- * such as "prod-mobile" looks like one: then both are meant.
+ * The ARNs to grant. Secrets Manager appends six characters to a secret's name; an ARN without them matches any suffix.
+ * The end of a name such as "prod-mobile" looks like a suffix: then both are granted.
  */
 function withSuffix(secretArn: string): readonly string[] {
-  // A reference to a resource is its whole ARN; of a text that only has references in it the end is known.
+  // A reference to a resource is its complete ARN. A text that merely contains references ends in known text.
   if (Token.isUnresolved(secretArn) && secretArn.endsWith('}')) return [secretArn];
   const suffix = /-([A-Za-z0-9]{6})$/.exec(secretArn)?.[1];
   const anySuffix = `${secretArn}-??????`;

@@ -6,17 +6,17 @@ import type { IntegrationGuardProps } from './props.ts';
 /** Properties of `IntegrationGuardStack`: those of the construct and those of a stack. */
 export interface IntegrationGuardStackProps extends StackProps, IntegrationGuardProps {}
 
-/** The guard as a stack of its own, whose outputs have plain names. */
+/** The guard as a separate stack, with plain output names. */
 export class IntegrationGuardStack extends Stack {
   /** The construct. */
   readonly guard: IntegrationGuard;
 
-  /** @throws SettingsError with one line per fault of the properties */
+  /** @throws SettingsError with one line per invalid property */
   constructor(scope: Construct, id: string, props: IntegrationGuardStackProps) {
     const { stack, guard } = splitProps(props);
     super(scope, id, {
-      description: 'Pauses Qonversion integrations that keep failing, and tells people',
-      // With many projects every kilobyte of the megabyte that CloudFormation takes counts.
+      description: 'Pauses Qonversion integrations that keep failing, and sends alerts',
+      // CloudFormation limits a template to 1 MB, which many projects come close to.
       suppressTemplateIndentation: true,
       ...stack,
     });
@@ -27,7 +27,7 @@ export class IntegrationGuardStack extends Stack {
   }
 }
 
-/** Whatever is no property of a stack is left to the construct, which refuses what it does not know. */
+/** Separates the stack's properties. The construct gets all others and rejects those that it does not know. */
 function splitProps(props: IntegrationGuardStackProps): {
   readonly stack: StackProps;
   readonly guard: IntegrationGuardProps;

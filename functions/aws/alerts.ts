@@ -26,24 +26,24 @@ export interface SnsAlertSinkOptions {
   /** For the commands in messages. */
   readonly stack: MessageContext['stack'];
   readonly runbook: MessageContext['runbook'];
-  /** Where the panel of a project is; null when there is none. */
+  /** The address of a project's panel; null without a panel. */
   readonly panelOf: (project: string) => MessageContext['panel'];
   readonly chatTopics: readonly ChatTopic[];
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
 
-/** SNS takes ten messages and 262,144 bytes in one batch, attributes and subjects included. */
+/** SNS accepts 10 messages and 262,144 bytes in one batch, including attributes and subjects. */
 const BATCH_ENTRIES = 10;
 const BATCH_BYTES = 200 * 1_024;
-/** The body that a person gets who subscribed to single events. */
+/** Limit of the email about a single event. */
 const EVENT_MAIL_BYTES = 16 * 1_024;
 const BATCHES_AT_ONCE = 4;
 const TRIES = 3;
 
 /**
- * Alerts through SNS. On one topic machines get a CloudEvents message per event and people one digest per call; each chat
- * channel has a topic of its own. No audience waits for another.
+ * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one
+ * digest per call. Each chat channel has its own topic. No audience waits for another.
  */
 export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
   const chats = new Map(options.chatTopics.map((chat) => [chatAudience(chat), chat]));
@@ -57,7 +57,7 @@ export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
       const accepted =
         audience === PEOPLE
           ? await publishDigest(options, project, bounded)
-          : // A channel that the settings no longer have misses nothing.
+          : // The channel was removed from the settings: nothing is left to deliver.
             chat === undefined || (await publishChat(options, chat, project, bounded));
       return new Set(accepted ? events.map(({ id }) => id) : []);
     },
@@ -77,7 +77,7 @@ async function publishEvents(
   return new Set(accepted.flat());
 }
 
-/** Returns the ids that SNS accepted. An entry that SNS refused through no fault of ours is sent again. */
+/** Returns the IDs of the events that SNS accepted. It resends an entry unless SNS says that the sender is at fault. */
 async function publishBatch(
   options: SnsAlertSinkOptions,
   batch: readonly PublishBatchRequestEntry[],
@@ -92,7 +92,7 @@ async function publishBatch(
         accepted.push(...(answer.Successful ?? []).flatMap(({ Id }) => (Id === undefined ? [] : [Id])));
         const failed = answer.Failed ?? [];
         for (const { Id, Code, Message, SenderFault } of failed) {
-          options.log.warn('SNS refused an event', { id: Id, code: Code, message: Message, senderFault: SenderFault });
+          options.log.warn('SNS rejected an event', { id: Id, code: Code, message: Message, senderFault: SenderFault });
         }
         const again = new Set(failed.filter(({ SenderFault }) => SenderFault !== true).map(({ Id }) => Id));
         pending = pending.filter(({ Id }) => again.has(Id));
@@ -103,17 +103,17 @@ async function publishBatch(
         retries: TRIES - 1,
         minTimeout: options.firstWaitMs ?? 200,
         randomize: true,
-        // The SDK has retried the request itself by now.
+        // The SDK has already retried the request itself.
         shouldRetry: ({ error }) => error instanceof RefusedEntriesError,
       },
     );
   } catch (error) {
-    options.log.error('events not accepted by SNS', { problem: describeError(error), left: pending.length });
+    options.log.error('SNS did not accept all events', { problem: describeError(error), left: pending.length });
   }
   return accepted;
 }
 
-/** Mail is the default body, so that its text is in the message once. */
+/** The default body is the email's, so that the message holds the text once. */
 function publishDigest(options: SnsAlertSinkOptions, project: string, events: readonly GuardEvent[]): Promise<boolean> {
   const digest = toDigest(events, contextOf(options, project));
   return publish(options, 'digest', {
@@ -125,7 +125,7 @@ function publishDigest(options: SnsAlertSinkOptions, project: string, events: re
   });
 }
 
-/** A chat service drops what is not in its schema, so a channel has a topic of its own and gets nothing else there. */
+/** A chat service drops messages outside its schema. Each channel therefore has a topic that carries nothing else. */
 async function publishChat(
   options: SnsAlertSinkOptions,
   chat: ChatTopic,
@@ -151,7 +151,7 @@ async function publish(
     await client.send(new PublishCommand(input));
     return true;
   } catch (error) {
-    log.error(`${what} not accepted by SNS`, { topic: input.TopicArn, problem: describeError(error) });
+    log.error(`SNS did not accept the ${what}`, { topic: input.TopicArn, problem: describeError(error) });
     return false;
   }
 }
@@ -161,7 +161,7 @@ function contextOf({ stack, runbook, panelOf, topicArn }: SnsAlertSinkOptions, p
   return { project, place, stack, runbook, panel: panelOf(project) };
 }
 
-/** Each protocol gets its own body: machines (the default) CloudEvents JSON, people what a person reads. */
+/** Each protocol gets its own body: CloudEvents JSON for machines (the default), text for people. */
 function toEntry(event: GuardEvent, options: SnsAlertSinkOptions): PublishBatchRequestEntry {
   const digest = toDigest([event], contextOf(options, event.project), EVENT_MAIL_BYTES);
   return {
@@ -177,7 +177,7 @@ function toBatches(entries: readonly PublishBatchRequestEntry[]): readonly (read
   const batches: PublishBatchRequestEntry[][] = [];
   let size = 0;
   for (const entry of entries) {
-    // As JSON an entry takes more bytes than SNS counts, never fewer.
+    // The JSON of an entry is at least as long as the bytes that SNS counts.
     const bytes = Buffer.byteLength(JSON.stringify(entry));
     const current = batches.at(-1);
     if (current === undefined || current.length === BATCH_ENTRIES || size + bytes > BATCH_BYTES) {

@@ -8,8 +8,8 @@ export function audiencesOf(chatTopics: readonly ChatTopic[]): readonly Audience
 }
 
 /**
- * The audience behind a chat channel's topic. The name comes from the topic alone: were it a position in the settings, an alert
- * that waits for a channel would go to another one as soon as a channel is added or removed.
+ * The audience of a chat channel's topic. The name depends on the topic alone. If it depended on the position in the
+ * settings, a pending alert would go to the wrong channel after a channel is added or removed.
  */
 export function chatAudience({ topicArn }: ChatTopic): Audience {
   return `chat-${createHash('sha256').update(topicArn).digest('hex').slice(0, 12)}`;

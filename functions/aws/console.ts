@@ -1,4 +1,6 @@
-/** Where a dashboard is to be seen. The console's host depends on the partition, and its region on the region. */
+import type { PanelLink } from '../messages/wording.ts';
+
+/** The address of a CloudWatch dashboard. The host of the console depends on the partition and the region. */
 export function dashboardUrl(region: string, name: string): string {
   const host = region.startsWith('cn-')
     ? 'console.amazonaws.cn'
@@ -8,25 +10,30 @@ export function dashboardUrl(region: string, name: string): string {
   return `https://${host}/cloudwatch/home?region=${region}#dashboards/dashboard/${encodeURIComponent(name)}`;
 }
 
-/** The region an ARN names. */
+/** The region in an ARN. */
 export function regionOf(arn: string): string {
   return arn.split(':')[3] ?? '';
 }
 
-/** The account an ARN names. */
+/** The account in an ARN. */
 export function accountOf(arn: string): string {
   return arn.split(':')[4] ?? '';
 }
 
-/** Projects of one dashboard; CloudWatch takes 500 widgets and 2,500 metrics in each, and a person far less. */
+/** Projects on one dashboard. CloudWatch allows 500 widgets and 2,500 metrics; a reader needs far fewer. */
 export const PROJECTS_PER_DASHBOARD = 25;
 
 /**
- * The dashboard that has a project's control panel.
+ * The dashboard with a project's control panel.
  * @param first name of the first dashboard; the others are numbered
  * @param projects names in the order of the settings
  */
 export function dashboardOf(first: string, projects: readonly string[], project: string): string {
   const page = Math.floor(Math.max(0, projects.indexOf(project)) / PROJECTS_PER_DASHBOARD);
   return page === 0 ? first : `${first}-${page + 1}`;
+}
+
+/** Where a project's control panel is: on a dashboard of its own, or on the first one, which has the panel of the fleet. */
+export function panelLink(region: string, first: string, projects: readonly string[], project: string): PanelLink {
+  return { url: dashboardUrl(region, dashboardOf(first, projects, project)), ofFleet: !projects.includes(project) };
 }

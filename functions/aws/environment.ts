@@ -4,36 +4,39 @@ import type { Severity } from '../guard/model/event-catalogue.ts';
 
 /** The environment of each function. The constructs that deploy the functions set exactly these. */
 
-export interface LookEnvironment {
+export interface ReadEnvironment {
   /** Name of the ledger table. */
   readonly LEDGER_TABLE: string;
-  /** JSON: ARNs, by project, of the secrets that were known only at deployment. Left out: there are none. */
+  /** JSON: for each project, the ARN of its secret if it became known at deployment. Left out if there is none. */
   readonly SECRET_ARNS?: string | undefined;
 }
 
-/** Of the functions that act and tell: the pass, and the panel's buttons. */
-export interface PassEnvironment extends LookEnvironment {
-  /** ARN of the topic that alerts go to. */
+/** The environment of functions that execute decisions and publish alerts: the pass and the panel's buttons. */
+export interface PassEnvironment extends ReadEnvironment {
+  /** ARN of the alerts topic. */
   readonly ALERTS_TOPIC_ARN: string;
-  /** JSON: the topics of chat channels, as `ChatTopic`s. */
+  /** JSON: the topics of the chat channels, as `ChatTopic`s. */
   readonly CHAT_TOPICS: string;
   /** Name of the stack, for the commands in alerts. */
   readonly STACK_NAME: string;
-  /** Name of the dashboard that has the panel, for the link in mails. */
+  /** Name of the dashboard with the panel, for the links in alerts. */
   readonly DASHBOARD_NAME: string;
 }
 
-/** Of the function that draws the panel. */
-export interface PanelEnvironment extends LookEnvironment {
+/** The environment of the function that draws the panel. */
+export interface PanelEnvironment extends ReadEnvironment {
   /** ARN of the function behind the panel's buttons. */
   readonly ACT_FUNCTION_ARN: string;
 }
 
-/** A chat channel's own topic, and what is sent there. SNS cannot filter for it: the chat service makes the subscription. */
+/**
+ * The topic of one chat channel, and the events that it carries. SNS cannot filter them: the chat service creates the
+ * subscription.
+ */
 export interface ChatTopic {
   readonly topicArn: string;
   readonly minSeverity: Severity;
-  /** Null: of every project. */
+  /** Null: all projects. */
   readonly projects: readonly string[] | null;
 }
 
@@ -41,17 +44,20 @@ const NOT_SET = 'is not set';
 const text = z.string(NOT_SET).check(z.minLength(1, 'is empty'));
 const arn = z.string(NOT_SET).check(z.regex(/^arn:/, 'is not an ARN'));
 
-const look = { LEDGER_TABLE: text, SECRET_ARNS: z.optional(text) };
+const readVariables = { LEDGER_TABLE: text, SECRET_ARNS: z.optional(text) };
 
 const passEnvironment = z.object({
-  ...look,
+  ...readVariables,
   ALERTS_TOPIC_ARN: arn,
   CHAT_TOPICS: text,
   DASHBOARD_NAME: text,
   STACK_NAME: text,
 }) satisfies z.ZodMiniType<PassEnvironment>;
 
-const panelEnvironment = z.object({ ...look, ACT_FUNCTION_ARN: arn }) satisfies z.ZodMiniType<PanelEnvironment>;
+const panelEnvironment = z.object({
+  ...readVariables,
+  ACT_FUNCTION_ARN: arn,
+}) satisfies z.ZodMiniType<PanelEnvironment>;
 
 const secretArns = z.record(z.string(), arn);
 
@@ -76,30 +82,32 @@ export function readPanelEnvironment(variables: Variables): PanelEnvironment {
 }
 
 /**
- * The value of CHAT_TOPICS, or of the stack's output of that name.
- * @throws GuardError when it is not what the stack wrote
+ * Parses CHAT_TOPICS, or the stack's output of the same name.
+ * @throws GuardError if the stack did not write it
  */
 export function parseChatTopics(json: string): readonly ChatTopic[] {
   const parsed = chatTopics.safeParse(parseJson(json));
   if (parsed.success) return parsed.data;
-  throw new GuardError('CHAT_TOPICS is not as deployed; deploy the stack again');
+  throw new GuardError('CHAT_TOPICS is not the value that the stack set; deploy the stack again');
 }
 
 /**
- * The value of SECRET_ARNS, or of the stack's output of that name.
- * @throws GuardError when it is not what the stack wrote
+ * Parses SECRET_ARNS, or the stack's output of the same name.
+ * @throws GuardError if the stack did not write it
  */
 export function parseSecretArns(json: string | undefined): Readonly<Record<string, string>> {
   const parsed = secretArns.safeParse(json === undefined ? {} : parseJson(json));
   if (parsed.success) return parsed.data;
-  throw new GuardError('SECRET_ARNS is not as deployed; deploy the stack again');
+  throw new GuardError('SECRET_ARNS is not the value that the stack set; deploy the stack again');
 }
 
 function read<Environment>(schema: z.ZodMiniType<Environment>, variables: Variables): Environment {
   const result = schema.safeParse(variables);
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
-  throw new GuardError(`the function's environment is not as deployed: ${faults.join(', ')}; deploy the stack again`);
+  throw new GuardError(
+    `the function's environment is not the one that the stack set: ${faults.join(', ')}; deploy the stack again`,
+  );
 }
 
 function parseJson(text: string): unknown {

@@ -13,20 +13,22 @@ import { KEY_LIFETIME_MS } from './secret.ts';
 
 /** Finds projects of the fleet by the tags of their secrets. */
 
-/** There is no such project: nobody tagged a secret of that name, or somebody took the tag off. */
+/** The project does not exist: no secret of that name has the tag, or the tag was removed. */
 export class NoSuchProjectError extends GuardError {
   override readonly name = 'NoSuchProjectError';
 }
 
 export interface FleetProject extends ChosenPolicy {
-  /** Name of its secret. */
+  /** Name of the project's secret. */
   readonly secretName: string;
 }
 
 export interface FleetDirectory {
   /**
-   * Looks a project up by its secret's tags, once in KEY_LIFETIME_MS.
-   * @throws NoSuchProjectError; SecretUnusableError when the secret cannot be looked at; GuardError when its policy is unknown
+   * Reads the tags of a project's secret, once in KEY_LIFETIME_MS.
+   * @throws NoSuchProjectError
+   * @throws SecretUnusableError if the secret cannot be read
+   * @throws GuardError if the project's policy is unknown
    */
   find(project: string): Promise<FleetProject>;
 }
@@ -39,8 +41,8 @@ export function createFleetDirectory(
   const listed = new Set(Object.values(projects).map(secretIdOf));
   const found = new Map<string, { readonly tags: Tags; readonly at: number }>();
 
-  /** IAM lets the guard look at secrets with the tag only, and tells of all others no more than that it may not. */
-  const lookAt = async (secretName: string, missing: (detail?: string) => Error): Promise<Tags> => {
+  /** IAM lets the guard describe tagged secrets only. Of any other secret AWS reports nothing but "access denied". */
+  const readTags = async (secretName: string, missing: (detail?: string) => Error): Promise<Tags> => {
     try {
       const { ARN = '', Tags } = await client.send(new DescribeSecretCommand({ SecretId: secretName }));
       if (isListed(listed, secretName, ARN)) throw missing();
@@ -48,8 +50,8 @@ export function createFleetDirectory(
     } catch (error) {
       if (error instanceof GuardError) throw error;
       if (error instanceof ResourceNotFoundException) throw missing();
-      if (isDenied(error)) throw missing(' (Secrets Manager refuses to show it)');
-      throw new SecretUnusableError(`the secret "${secretName}" cannot be looked at (${describeError(error)})`, {
+      if (isDenied(error)) throw missing(' (Secrets Manager denies access to it)');
+      throw new SecretUnusableError(`the tags of the secret "${secretName}" cannot be read (${describeError(error)})`, {
         cause: error,
       });
     }
@@ -62,7 +64,7 @@ export function createFleetDirectory(
         new NoSuchProjectError(
           `no project "${project}": its secret would be ${
             secretName === null
-              ? 'of a name that Secrets Manager does not take'
+              ? 'of a name that Secrets Manager does not allow'
               : `"${secretName}", with the tag ${PROJECT_TAG}`
           }, and not the secret of a listed project${detail}`,
         );
@@ -70,7 +72,7 @@ export function createFleetDirectory(
       const now = clock.now().getTime();
       const known = found.get(project);
       const tags =
-        known !== undefined && now - known.at < KEY_LIFETIME_MS ? known.tags : await lookAt(secretName, missing);
+        known !== undefined && now - known.at < KEY_LIFETIME_MS ? known.tags : await readTags(secretName, missing);
       if (!tags.has(PROJECT_TAG)) throw missing();
       if (tags !== known?.tags) found.set(project, { tags, at: now });
       return { secretName, ...choosePolicy(fleet, project, tags) };
@@ -78,12 +80,15 @@ export function createFleetDirectory(
   };
 }
 
-/** Whether a listed project has the name, or had it: the ledger goes on under the first. */
+/** Whether a listed project has or had the name. After a rename, the ledger keeps the first name. */
 export function isTaken(projects: Settings['projects'], name: string): boolean {
   return Object.hasOwn(projects, name) || Object.values(projects).some(({ renamedFrom }) => renamedFrom === name);
 }
 
-/** A listed project's secret would be guarded twice, by two ledgers. It may be listed by its name, or its ARN with or without suffix. */
+/**
+ * Whether the secret belongs to a listed project, which would otherwise be guarded twice, by two ledgers. The settings
+ * list it by name, or by ARN with or without the suffix.
+ */
 export function isListed(listed: ReadonlySet<string>, secretName: string, arn: string): boolean {
   return [secretName, arn, arn.replace(/-[A-Za-z0-9]{6}$/, '')].some((id) => listed.has(id));
 }

@@ -1,10 +1,13 @@
 import type { AlertSink } from '../guard/ports.ts';
 import { audiencesOf } from './audiences.ts';
-import { dashboardOf, dashboardUrl, regionOf } from './console.ts';
+import { panelLink, regionOf } from './console.ts';
 import { type PassEnvironment, parseChatTopics } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
-/** The alert sink of a deployed function. A quiet pass publishes nothing, so the SDK and the messages are loaded at first use. */
+/**
+ * The alert sink of a deployed function. It loads the SDK and the messages at first use, because a quiet pass publishes
+ * nothing.
+ */
 export function createLazyAlertSink(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
   const region = regionOf(environment.ALERTS_TOPIC_ARN);
   const projects = Object.keys(settings.projects);
@@ -22,7 +25,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
       log,
       stack: environment.STACK_NAME,
       runbook: settings.alerts.runbookUrl ?? null,
-      panelOf: (project) => dashboardUrl(region, dashboardOf(environment.DASHBOARD_NAME, projects, project)),
+      panelOf: (project) => panelLink(region, environment.DASHBOARD_NAME, projects, project),
     });
   };
   return {

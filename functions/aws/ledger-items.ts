@@ -3,11 +3,11 @@ import type { GuardEvent } from '../guard/model/event.ts';
 import { HISTORY_DAYS, type LedgerItem, type Versioned } from '../guard/ports.ts';
 import { EVENT, LEDGER_SCHEMA, readStored, type Upcast } from '../ledger/upcast.ts';
 
-/** The items of the ledger's table, as the document client takes and gives them. */
+/** Converts between the ledger's entries and the items of its DynamoDB table. */
 
 type Item = Readonly<Record<string, unknown>>;
 
-/** One entry as one item. `expires_at`, in epoch seconds, is left out when the entry does not expire. */
+/** The item of one entry. An entry that does not expire has no `expires_at` (epoch seconds). */
 export function toLedgerItem(project: string, item: LedgerItem, version: number, expiresAt: string | null) {
   return {
     project,
@@ -19,7 +19,7 @@ export function toLedgerItem(project: string, item: LedgerItem, version: number,
   };
 }
 
-/** One event of the history as one item. */
+/** The item of one event in the history. */
 export function toHistoryItem(project: string, event: GuardEvent) {
   return {
     project: historyKeyOf(project),
@@ -30,7 +30,7 @@ export function toHistoryItem(project: string, event: GuardEvent) {
   };
 }
 
-/** @throws LedgerUnavailableError when a newer version of the guard wrote it */
+/** @throws LedgerUnavailableError if a newer version of the guard wrote the item */
 export function fromLedgerItem<E extends Entry | ProjectEntry>(item: Item, upcast: Upcast<E>): Versioned<E> {
   return {
     entry: readStored(item.entry, item.schema, upcast),
@@ -39,12 +39,12 @@ export function fromLedgerItem<E extends Entry | ProjectEntry>(item: Item, upcas
   };
 }
 
-/** @throws LedgerUnavailableError when a newer version of the guard wrote it */
+/** @throws LedgerUnavailableError if a newer version of the guard wrote the item */
 export function fromHistoryItem(item: Item): GuardEvent {
   return readStored(item.event, item.schema, EVENT);
 }
 
-/** The id of an item's integration; null for the project's own item. */
+/** The integration's ID in an item's sort key; null for the project's own item. */
 export function integrationIdOf(item: Item): string | null {
   return item.item === PROJECT_ITEM ? null : String(item.item).slice(INTEGRATION_PREFIX.length);
 }
@@ -53,7 +53,7 @@ export function sortKeyOf(item: LedgerItem): string {
   return item.kind === 'project' ? PROJECT_ITEM : `${INTEGRATION_PREFIX}${item.id}`;
 }
 
-/** A partition of its own: a pass does not read the history, which must not slow it. A project's name has no "#". */
+/** The history has its own partition, so that it does not slow the pass's query. A project's name has no "#". */
 export function historyKeyOf(project: string): string {
   return `${project}#history`;
 }

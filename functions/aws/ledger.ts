@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   BatchWriteCommand,
@@ -9,10 +10,19 @@ import {
 import pMap from 'p-map';
 import pRetry from 'p-retry';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import { BLANK_ENTRY, type Entry, type ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
-import type { Clock, Ledger, LedgerView, Versioned } from '../guard/ports.ts';
-import { ENTRY, PROJECT_ENTRY } from '../ledger/upcast.ts';
+import {
+  CHECK_MINUTES,
+  CHECK_PROJECT,
+  type CheckableLedger,
+  type Clock,
+  type LedgerItem,
+  type LedgerView,
+  type Versioned,
+} from '../guard/ports.ts';
+import { plusMinutes } from '../guard/text/time.ts';
+import { ENTRY, type LedgerPlace, PROJECT_ENTRY, readingFrom } from '../ledger/upcast.ts';
 import {
   fromHistoryItem,
   fromLedgerItem,
@@ -24,15 +34,22 @@ import {
 } from './ledger-items.ts';
 
 /**
- * The ledger as one DynamoDB table: partition key `project`, sort key `item` (`project` or `integration#ID`), numbers
- * `version` and `schema`, map `entry`, and `expires_at` in epoch seconds, the table's TTL attribute. The history lies in
- * partitions of its own, `PROJECT#history`, with sort key `TIME#EVENT`.
+ * The ledger as one DynamoDB table. Partition key: `project`. Sort key: `item`, which is `project` or `integration#ID`.
+ * Attributes: the numbers `version` and `schema`, the map `entry`, and the TTL attribute `expires_at` in epoch seconds.
+ * The history is in separate partitions: `PROJECT#history`, sort key `TIME#EVENT`.
  */
-export function createDynamoLedger(client: DynamoDBClient, tableName: string, clock: Clock): Ledger {
+export function createDynamoLedger(client: DynamoDBClient, tableName: string, clock: Clock): CheckableLedger {
   const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const place: LedgerPlace = {
+    name: `the ledger table ${tableName}`,
+    remedy:
+      'restore the table to a moment before, under another name, and set "ledgerTableName" in the settings to that name',
+  };
   const epochSeconds = () => Math.floor(clock.now().getTime() / 1_000);
 
   return {
+    place: tableName,
+
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
       const integrations = new Map<string, Versioned<Entry>>();
@@ -41,17 +58,19 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
         KeyConditionExpression: '#project = :project',
         ExpressionAttributeNames: { '#project': 'project' },
         ExpressionAttributeValues: { ':project': project },
-        // A pass that starts right after another must see what that one wrote.
+        // A pass that starts right after another must see the other's writes.
         ConsistentRead: true,
       };
       try {
         for await (const page of paginateQuery({ client: documents }, query)) {
           for (const item of page.Items ?? []) {
-            // TTL deletes within days, not at the second.
+            // TTL deletes items within days, not at the second.
             if (typeof item.expires_at === 'number' && item.expires_at <= epochSeconds()) continue;
             const id = integrationIdOf(item);
-            if (id === null) projectEntry = fromLedgerItem(item, PROJECT_ENTRY);
-            else integrations.set(id, fromLedgerItem(item, ENTRY));
+            readingFrom(place, () => {
+              if (id === null) projectEntry = fromLedgerItem(item, PROJECT_ENTRY);
+              else integrations.set(id, fromLedgerItem(item, ENTRY));
+            });
           }
         }
       } catch (error) {
@@ -60,46 +79,31 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       return { project: projectEntry, integrations };
     },
 
-    async write(project, item, expected, expiresAt): Promise<number> {
-      const version = (expected ?? 0) + 1;
-      const unseen = 'attribute_not_exists(#project) OR #expires_at <= :now';
-      const unchanged = '#version = :expected';
-      const command = new PutCommand({
-        TableName: tableName,
-        Item: toLedgerItem(project, item, version, expiresAt),
-        ...(expected === null
-          ? {
-              ConditionExpression: unseen,
-              ExpressionAttributeNames: { '#project': 'project', '#expires_at': 'expires_at' },
-              ExpressionAttributeValues: { ':now': epochSeconds() },
-            }
-          : {
-              ConditionExpression: unchanged,
-              ExpressionAttributeNames: { '#version': 'version' },
-              ExpressionAttributeValues: { ':expected': expected },
-            }),
-      });
+    write,
+
+    async checkWrite(): Promise<void> {
+      // An id of its own: several may be under way.
+      const item: LedgerItem = { kind: 'integration', id: randomUUID(), entry: BLANK_ENTRY };
+      await write(CHECK_PROJECT, item, null, plusMinutes(clock.now().toISOString(), CHECK_MINUTES));
+      const Key = { project: CHECK_PROJECT, item: sortKeyOf(item) };
       try {
-        await documents.send(command);
+        // As the history is written: a pass has this right, and needs none to delete a single item.
+        await writeAll(documents, tableName, [{ DeleteRequest: { Key } }]);
       } catch (error) {
-        if (error instanceof ConditionalCheckFailedException) {
-          throw new LostRaceError(`${sortKeyOf(item)} was written by another pass`, { cause: error });
-        }
         throw unavailable('written', error);
       }
-      return version;
     },
 
     async appendHistory(project, events): Promise<void> {
       const items = events.map((event) => toHistoryItem(project, event));
-      // One request must not name the same item twice.
+      // A request must not name the same item twice.
       const unique = [...new Map(items.map((item) => [item.item, item])).values()];
       const puts = unique.map((Item) => ({ PutRequest: { Item } }));
       const batches = Array.from({ length: Math.ceil(puts.length / BATCH_ITEMS) }, (_, index) =>
         puts.slice(index * BATCH_ITEMS, (index + 1) * BATCH_ITEMS),
       );
       try {
-        await pMap(batches, (batch) => putAll(documents, tableName, batch), { concurrency: BATCHES_AT_ONCE });
+        await pMap(batches, (batch) => writeAll(documents, tableName, batch), { concurrency: BATCHES_AT_ONCE });
       } catch (error) {
         throw unavailable('written', error);
       }
@@ -116,7 +120,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       try {
         for await (const page of paginateQuery({ client: documents }, query)) {
           for (const item of page.Items ?? []) {
-            if (Number(item.expires_at) > epochSeconds()) events.push(fromHistoryItem(item));
+            if (Number(item.expires_at) > epochSeconds()) events.push(readingFrom(place, () => fromHistoryItem(item)));
           }
         }
       } catch (error) {
@@ -126,22 +130,57 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
     },
   };
 
+  async function write(
+    project: string,
+    item: LedgerItem,
+    expected: number | null,
+    expiresAt: string | null,
+  ): Promise<number> {
+    const version = (expected ?? 0) + 1;
+    const unseen = 'attribute_not_exists(#project) OR #expires_at <= :now';
+    const unchanged = '#version = :expected';
+    const command = new PutCommand({
+      TableName: tableName,
+      Item: toLedgerItem(project, item, version, expiresAt),
+      ...(expected === null
+        ? {
+            ConditionExpression: unseen,
+            ExpressionAttributeNames: { '#project': 'project', '#expires_at': 'expires_at' },
+            ExpressionAttributeValues: { ':now': epochSeconds() },
+          }
+        : {
+            ConditionExpression: unchanged,
+            ExpressionAttributeNames: { '#version': 'version' },
+            ExpressionAttributeValues: { ':expected': expected },
+          }),
+    });
+    try {
+      await documents.send(command);
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) {
+        throw new LostRaceError(`${sortKeyOf(item)} was written by another pass`, { cause: error });
+      }
+      throw unavailable('written', error);
+    }
+    return version;
+  }
+
   function unavailable(participle: 'read' | 'written', cause: unknown): LedgerUnavailableError {
     if (cause instanceof LedgerUnavailableError) return cause;
-    const message = `the ledger table ${tableName} cannot be ${participle} (${describeError(cause)})`;
+    const message = `${place.name} cannot be ${participle} (${describeError(cause)})`;
     return new LedgerUnavailableError(message, { cause });
   }
 }
 
-/** DynamoDB takes 25 items in one BatchWriteItem. */
+/** DynamoDB accepts 25 items in one BatchWriteItem. */
 const BATCH_ITEMS = 25;
 const BATCHES_AT_ONCE = 4;
 const BATCH_TRIES = 5;
 
-type PutRequests = NonNullable<BatchWriteCommandInput['RequestItems']>[string];
+type WriteRequests = NonNullable<BatchWriteCommandInput['RequestItems']>[string];
 
-/** Puts a batch; what the table leaves unprocessed, being throttled, is put again. */
-async function putAll(documents: DynamoDBDocumentClient, tableName: string, batch: PutRequests): Promise<void> {
+/** Puts or deletes a batch. Items that DynamoDB throttled are sent again. */
+async function writeAll(documents: DynamoDBDocumentClient, tableName: string, batch: WriteRequests): Promise<void> {
   let left = batch;
   await pRetry(
     async () => {
@@ -153,7 +192,7 @@ async function putAll(documents: DynamoDBDocumentClient, tableName: string, batc
       retries: BATCH_TRIES - 1,
       minTimeout: 100,
       randomize: true,
-      // The SDK has retried the request itself by now.
+      // The SDK has already retried the request itself.
       shouldRetry: ({ error }) => error instanceof UnprocessedError,
     },
   );

@@ -1,7 +1,7 @@
-/** CloudWatch metrics of a pass, in the namespace and under the names that alarms and dashboard look for. */
+/** The CloudWatch metrics of a pass: namespace and names, for the alarms and the dashboard. */
 export const METRICS_NAMESPACE = 'IntegrationGuard';
 
-/** The dimension every metric carries besides Powertools' own `service`. */
+/** The dimension of every metric, besides Powertools' own `service`. */
 export const PROJECT_DIMENSION = 'project';
 export const METRICS_SERVICE = 'integration-guard';
 
@@ -28,7 +28,7 @@ export const METRIC = {
 } as const;
 
 /**
- * In place of a project's name for all projects of the fleet: CloudWatch bills each value of a dimension, and nobody looks at
- * the graphs of a thousand projects. No project can have this name.
+ * Replaces the project's name for all projects of the fleet. CloudWatch bills each value of a dimension, and no one
+ * reads the graphs of a thousand projects. No project can have this name.
  */
 export const FLEET_DIMENSION = '(fleet)';

@@ -14,8 +14,8 @@ export function publishPass(report: PassReport, { projects }: Settings): void {
 }
 
 /**
- * CloudWatch bills a metric for each hour in which it gets a value, and zeros are values: what happens rarely is written when it
- * happens. What alarms and graphs of every hour need is written always.
+ * CloudWatch bills a metric for each hour with a value, and zero is a value. Rare metrics are therefore written only
+ * when they are above zero. Metrics that an alarm or an hourly graph needs are always written.
  */
 function recordPass(metrics: Metrics, report: PassReport): void {
   const always = (name: string, value: number) => metrics.addMetric(name, MetricUnit.Count, value);
@@ -28,7 +28,7 @@ function recordPass(metrics: Metrics, report: PassReport): void {
   const { requests, retries, waitedMs } = report.traffic;
   always(METRIC.apiRequests, requests);
   rarely(METRIC.apiRetries, retries);
-  // The mean of one pass; without a request there is none, and a 0 would pull the average down.
+  // A mean needs a request: a 0 would pull the average down.
   if (requests > 0) metrics.addMetric(METRIC.apiLatency, MetricUnit.Milliseconds, waitedMs / requests);
   rarely(METRIC.alertsDelivered, report.delivered.length);
   rarely(METRIC.alertsUndelivered, report.undelivered.length);

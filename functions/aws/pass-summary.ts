@@ -1,6 +1,6 @@
 import type { PassReport } from '../guard/pass/run-pass.ts';
 
-/** What the caller of a pass function gets back; the details are in the log, the metrics and the alerts. */
+/** The answer of a pass function. The log, the metrics and the alerts have the details. */
 export interface PassSummary {
   readonly project: string;
   readonly decisions: number;
@@ -26,5 +26,5 @@ export function summarize(report: PassReport): PassSummary {
 export function describeFailure(report: PassReport): string {
   if (report.failure !== null) return report.failure;
   const problem = report.results.find(({ outcome }) => outcome === 'unsettled' || outcome === 'ledger-failed')?.problem;
-  return problem ?? 'not every alert was accepted; the next pass publishes them again';
+  return problem ?? 'not every alert was accepted; the next pass publishes the rest';
 }

@@ -9,24 +9,24 @@ import { type GuardedProject, ledgerNameOf, secretIdOf, withSecretArns } from '.
 import { VERSION } from '../guard/version.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
-import { type LookEnvironment, parseSecretArns } from './environment.ts';
+import { parseSecretArns, type ReadEnvironment } from './environment.ts';
 import { createFleetDirectory, NoSuchProjectError } from './fleet.ts';
 import { createDynamoLedger } from './ledger.ts';
 import { METRICS_SERVICE } from './metric-names.ts';
 import { createSecretKeySource } from './secret.ts';
 
-/** What Lambda tells a handler, as far as the guard looks at it. */
+/** The part of Lambda's context that the guard reads. */
 export type Invocation = Pick<Context, 'getRemainingTimeInMillis' | 'awsRequestId'>;
 
-/** What all functions of a deployment share: clients made once per warm environment, the keys they have read, a log. */
+/** Shared by all functions of a deployment: clients and keys, created once per warm environment, and a log. */
 export interface Runtime {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Log;
   /**
-   * A project for one invocation: one that the bundled settings list, else one of the fleet. What is wrong with a project of
-   * the fleet itself, such as a tag that names no policy, shows when its API is asked, as a key that is refused does.
-   * @param keepBackMs how much of the invocation's time must be left after the last request to the API
+   * Opens a project for one invocation: a listed project, or one of the fleet. A fault of a fleet project, such as a
+   * tag with an unknown policy, appears at the first API call, as a refused key does.
+   * @param keepBackMs how much of the invocation's time must remain after the last request to the API
    * @throws NoSuchProjectError
    */
   open(name: string, invocation: Invocation, keepBackMs: number): Promise<OpenProject>;
@@ -40,20 +40,20 @@ export interface OpenProject {
   readonly remainingMs: () => number;
 }
 
-/** Kept back from the function's own timeout for the last log lines. */
+/** Reserved at the end of the function's timeout for the last log lines. */
 const MARGIN_MS = 1_000;
 
-/** A call that hangs must not eat the time that is kept for telling and settling. */
+/** A call that hangs must not use up the time for alerts and for the last writes to the ledger. */
 export const CLIENT_OPTIONS = {
   requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true },
 } as const;
 
-/** What it takes to watch a project, or why that cannot be had. */
+/** Everything that a pass over a project needs, or the problem that prevents it. */
 type Access =
   | ({ readonly secretId: string } & Pick<ProjectSettings, 'policy' | 'apiUrl' | 'personalData'>)
   | { readonly policy: Policy; readonly problem: unknown };
 
-export function createRuntime(environment: LookEnvironment, bundled: Settings): Runtime {
+export function createRuntime(environment: ReadEnvironment, bundled: Settings): Runtime {
   const settings = withSecretArns(bundled, parseSecretArns(environment.SECRET_ARNS));
   const clock: Clock = { now: () => new Date() };
   const logger = new Logger({ serviceName: METRICS_SERVICE, persistentKeys: { version: VERSION } });
@@ -128,15 +128,15 @@ function createFleetAccess(
   };
 }
 
-/** The API of a project that cannot be asked: a pass tells of that as of every reason why it cannot run. */
+/** An API that rejects every call, so that the pass reports the problem like any other reason why it cannot run. */
 function refuseWith(problem: unknown): IntegrationsApi {
   const refuse = () => Promise.reject(problem);
   return { list: refuse, setStatus: refuse, traffic: { requests: 0, retries: 0, waitedMs: 0 } };
 }
 
 /**
- * The settings a bundle was synthesized with, which lie beside its code. They were checked then, by the schema of the same
- * version, and nobody can change the one without the other; making that schema again would be a good part of a cold start.
+ * The settings that a bundle was synthesized with. The file is beside the code. Synthesis checked it with the schema of
+ * the same version, so it is not parsed again: building the schema would take a large part of a cold start.
  */
 export function readBundledSettings(bundle: string): Settings {
   return JSON.parse(readFileSync(new URL('./settings.json', bundle), 'utf8')) as Settings;

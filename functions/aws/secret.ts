@@ -9,12 +9,12 @@ import type { Clock } from '../guard/ports.ts';
 import { MINUTE_MS } from '../guard/text/time.ts';
 import { type KeySource, parseSecretKey, type SecretKey } from '../qonversion/secret-key.ts';
 
-/** A rotated key is picked up after this long even when the old one is still accepted. */
+/** A rotated key is read after this time at the latest, even while Qonversion still accepts the old one. */
 export const KEY_LIFETIME_MS = 15 * MINUTE_MS;
 
 /**
- * The Secret Key of one project from Secrets Manager: read once per warm environment, again after a 401, and again
- * after KEY_LIFETIME_MS (law 4).
+ * The Secret Key of one project, from Secrets Manager. It is read once per warm environment, again after a 401, and
+ * again after KEY_LIFETIME_MS (law 4).
  * @param secretId name or ARN of the secret
  */
 export function createSecretKeySource(client: SecretsManagerClient, secretId: string, clock: Clock): KeySource {
@@ -35,12 +35,12 @@ export function createSecretKeySource(client: SecretsManagerClient, secretId: st
   };
 }
 
-/** What to do about an empty secret. */
+/** The remedy for an empty secret. */
 export function fillSecret(secretId: string): string {
   return `fill it with: ${fillSecretCommand(secretId)}`;
 }
 
-/** The command that fills a secret without leaving the key in the shell's history. */
+/** The command that fills a secret and keeps the key out of the shell's history. */
 export function fillSecretCommand(secretId: string): string {
   return `(read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id ${quoteForShell(secretId)} --secret-string file:///dev/stdin)`;
 }
@@ -49,7 +49,7 @@ async function readSecret(client: SecretsManagerClient, secretId: string): Promi
   try {
     return (await client.send(new GetSecretValueCommand({ SecretId: secretId }))).SecretString;
   } catch (error) {
-    // Also what AWS says of a secret that exists and has no value yet.
+    // AWS also answers this for a secret that exists but has no value yet.
     if (error instanceof ResourceNotFoundException) return undefined;
     throw new SecretUnusableError(
       `the secret "${secretId}" cannot be read (${describeError(error)}); check that it exists and that this role may read it`,

@@ -5,18 +5,20 @@ import type { FleetSettings, Policy, Settings } from '../guard/settings/schema.t
 import { secretIdOf } from '../guard/settings/types.ts';
 import { isListed, isTaken, tagsOf } from './fleet.ts';
 
-/** A secret with the tag, and what the guard makes of it. */
+/** A tagged secret, and the project that it defines. */
 export interface TaggedSecret {
   readonly secretName: string;
-  /** The project it is; null when it is none all the same. */
+  /** Null if the secret defines no project despite its tag. */
   readonly project: string | null;
-  /** What applies to the project; null when it cannot be told. */
+  /** The project's policy; null if it cannot be determined. */
   readonly policy: Policy | null;
-  /** Why that policy, or why no project or no policy. */
+  /** Why the project has this policy, or why there is no project or no policy. */
   readonly because: string;
 }
 
-/** All secrets with the tag, by name. Takes the right to list secrets, which shows names and tags and no value. */
+/**
+ * Lists all tagged secrets, by name. Needs the permission to list secrets, which shows names and tags but no values.
+ */
 export async function listTaggedSecrets(
   client: SecretsManagerClient,
   { fleet, projects }: Settings & { readonly fleet: FleetSettings },
@@ -27,7 +29,7 @@ export async function listTaggedSecrets(
   for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, query)) {
     for (const { Name: secretName = '', ARN = '', Tags } of SecretList) {
       const tags = tagsOf(Tags);
-      // The filter finds every tag that begins like ours.
+      // The filter matches by prefix, so it also finds longer tags.
       if (!tags.has(PROJECT_TAG)) continue;
       const none = (because: string) => ({ secretName, project: null, policy: null, because });
       const project = projectOf(fleet, secretName);

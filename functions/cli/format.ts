@@ -10,6 +10,7 @@ import type { PassReport } from '../guard/pass/run-pass.ts';
 import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
 import { describeOutage } from '../guard/policy/provider-outage.ts';
 import type { DecisionKind } from '../guard/policy/situation.ts';
+import type { WithoutEffect } from '../guard/policy/without-effect.ts';
 import type { Policy } from '../guard/settings/schema.ts';
 import { normalise } from '../guard/text/normalise.ts';
 import { plural, safeText, shorten } from '../guard/text/sanitize.ts';
@@ -19,6 +20,7 @@ import type { Gap } from './gaps.ts';
 import type { HistoryFacts } from './history-facts.ts';
 import type { ProjectList } from './projects.ts';
 import type { Simulation } from './simulate.ts';
+import { wrap } from './wrap.ts';
 
 /** What the command line shows: plain text that reads well without colour. */
 
@@ -68,8 +70,8 @@ export function formatList(plan: Plan, width: number): string {
   return [...remarksOn(plan), table(head, rows, width, 2)].join('\n');
 }
 
-/** What a pass would do now, the calm majority as one line. */
-export function formatPlan(plan: Plan, width: number): string {
+/** What a pass would do now, the calm majority as one line, and below it the settings that can have no effect. */
+export function formatPlan(plan: Plan, width: number, withoutEffect: readonly WithoutEffect[] = []): string {
   const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
   const lines = [
     ...remarksOn(plan),
@@ -83,6 +85,9 @@ export function formatPlan(plan: Plan, width: number): string {
       ? 'Nothing to do.'
       : table(['ID', 'INTEGRATION', 'WOULD', 'WHY'], due.map(decisionCells), width, 3),
     summarizePlan(plan),
+    ...withoutEffect.map(({ path, message, action }) =>
+      paint('yellow', wrap(safeText(`Without effect: ${path} ${message} ${action}`, MAX_LINE_LENGTH), width)),
+    ),
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
@@ -203,12 +208,12 @@ const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: '
  * services and faults of the settings were made safe when the findings were made, and the name of an alarm has the form of a
  * credential.
  */
-export function toSafeFinding({ check, level, says, todo }: Finding): Finding {
+export function toSafeFinding({ check, level, message, action }: Finding): Finding {
   return {
     level,
     check: plainLine(check),
-    says: says.split('\n').map(plainLine).join('\n'),
-    todo: todo === null ? null : plainLine(todo),
+    message: message.split('\n').map(plainLine).join('\n'),
+    action: action === null ? null : plainLine(action),
   };
 }
 
@@ -220,10 +225,10 @@ const MAX_LINE_LENGTH = 1_000;
 
 /** What the doctor found, each with what to do, and the verdict. */
 export function formatFindings(findings: readonly Finding[], width: number): string {
-  const rows = findings.map(({ check, level, says, todo }) => [
+  const rows = findings.map(({ check, level, message, action }) => [
     paint(LEVEL_STYLE[level], level),
     check,
-    todo === null ? says : `${says}. To do: ${todo}`,
+    action === null ? message : `${message}\nTo do: ${action}`,
   ]);
   const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
   const verdict =
@@ -232,7 +237,24 @@ export function formatFindings(findings: readonly Finding[], width: number): str
       : count('warning') + count('unknown') > 0
         ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
         : paint('green', 'All is well.');
-  return `${table(['', 'CHECK', 'FOUND'], rows, width, 2)}\n${verdict}`;
+  const [checks, found] = [Math.max(...findings.map(({ check }) => check.length)), width - NARROW];
+  // What was checked has to be readable, and what was found needs some room.
+  const text =
+    checks <= found
+      ? table(['', 'CHECK', 'FOUND'], rows, width, 2)
+      : rows.map(([level, check, rest = '']) => `${level} ${check}\n${indent(rest, width)}`).join('\n');
+  return `${text}\n${verdict}`;
+}
+
+/** Columns for the level of a finding and for what was found. */
+const NARROW = 40;
+
+function indent(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => wrap(line, width - 2).split('\n'))
+    .map((line) => `  ${line}`)
+    .join('\n');
 }
 
 /** What a deployment would change, errors first. */

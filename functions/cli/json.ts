@@ -4,6 +4,7 @@ import type { Result } from '../guard/pass/execute.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
 import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
+import type { WithoutEffect } from '../guard/policy/without-effect.ts';
 import { safeText } from '../guard/text/sanitize.ts';
 import { toCloudEvent } from '../messages/cloud-event.ts';
 
@@ -40,7 +41,8 @@ export function recordToJson(record: IntegrationRecord) {
   };
 }
 
-export function planToJson(plan: Plan) {
+/** @param withoutEffect settings that can have no effect */
+export function planToJson(plan: Plan, withoutEffect: readonly WithoutEffect[] = []) {
   return {
     project: plan.project,
     plannedAt: plan.now,
@@ -52,6 +54,8 @@ export function planToJson(plan: Plan) {
     blastRadius: plan.blastRadius,
     outages: plan.outages,
     invalid: plan.invalid,
+    /** Each with its kind, its path in the project's settings, what is wrong and what to do. */
+    withoutEffect,
   };
 }
 

@@ -3,7 +3,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod';
 import { createSnsAlertSink } from '../aws/alerts.ts';
-import { dashboardOf, dashboardUrl, regionOf } from '../aws/console.ts';
+import { panelLink, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
@@ -12,7 +12,15 @@ import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-chec
 import { GuardError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
-import { type AlertSink, type Clock, type Ledger, type Log, type Ports, underName } from '../guard/ports.ts';
+import {
+  type AlertSink,
+  type CheckableLedger,
+  type Clock,
+  type Ledger,
+  type Log,
+  type Ports,
+  underName,
+} from '../guard/ports.ts';
 import { scheduleMinutes } from '../guard/settings/formats.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import { type GuardedProject, ledgerNameOf } from '../guard/settings/types.ts';
@@ -120,10 +128,7 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
     stack: stackName,
     runbook: settings.alerts.runbookUrl ?? null,
     panelOf: (each) =>
-      dashboardUrl(
-        regionOf(output('AlertsTopicArn')),
-        dashboardOf(output('DashboardName'), Object.keys(settings.projects), each),
-      ),
+      panelLink(regionOf(output('AlertsTopicArn')), output('DashboardName'), Object.keys(settings.projects), each),
     chatTopics: parseChatTopics(output('ChatTopics')),
   });
   const remainingMs = createTimeLimit();
@@ -184,9 +189,12 @@ function fileLedgerOf(settings: Settings, project: string, file: string): Ledger
   return underName(createFileLedger(file, systemClock), ledgerNameOf(settings, project));
 }
 
-function stackLedgerOf({ settings, output }: DeployedStack, project: string): Ledger {
-  const ledger = createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock);
-  return underName(ledger, ledgerNameOf(settings, project));
+function stackLedgerOf(stack: DeployedStack, project: string): Ledger {
+  return underName(stackLedger(stack), ledgerNameOf(stack.settings, project));
+}
+
+function stackLedger({ output }: DeployedStack): CheckableLedger {
+  return createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock);
 }
 
 /** The number is a convenience, so it is not worth a longer wait or a complaint. */
@@ -229,9 +237,10 @@ function localDoctorInput(environment: CliEnvironment, wanted: string | undefine
     settings,
     source,
     projects: [{ ...toProjectCheck(project, environmentKey(environment)), ofFleet: false }],
+    ledger: createFileLedger(ledgerFile, systemClock),
     ledgerOf: (name) => fileLedgerOf(settings, name, ledgerFile),
     clock: systemClock,
-    place: { ledgerFile },
+    stack: null,
   };
 }
 
@@ -244,14 +253,15 @@ async function stackDoctorInput(stackName: string, wanted: string | undefined): 
   const { inspectStack } = await import('../doctor/inspect-stack.ts');
   return {
     settings,
-    source: `stack ${stackName} (${stack.status})`,
+    source: `stack ${stackName}`,
     projects: projects.map((project) => ({
       ...toProjectCheck(project, createSecretKeySource(secrets, project.secretId, systemClock)),
       ofFleet: project.ofFleet,
     })),
+    ledger: stackLedger(stack),
     ledgerOf: (name) => stackLedgerOf(stack, name),
     clock: systemClock,
-    place: { stack: stackName, facts: inspectStack(stack, systemClock) },
+    stack: inspectStack(stack, systemClock),
   };
 }
 

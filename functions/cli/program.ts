@@ -3,9 +3,10 @@ import ms from 'ms';
 import { type CommandWords, commandLine } from '../guard/model/command-line.ts';
 import { actorOf } from '../guard/model/event.ts';
 import { runOperatorCommand } from '../guard/pass/operator-command.ts';
-import type { Plan } from '../guard/pass/plan.ts';
+import { recordsOf } from '../guard/pass/plan.ts';
 import { planPass, runPass } from '../guard/pass/run-pass.ts';
 import type { OperatorCommand } from '../guard/policy/operator.ts';
+import { findWithoutEffectOn } from '../guard/policy/without-effect.ts';
 import { HISTORY_DAYS, type Log } from '../guard/ports.ts';
 import { plusMs } from '../guard/text/time.ts';
 import { VERSION } from '../guard/version.ts';
@@ -202,17 +203,18 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       .option('--json', 'print one JSON document')
       .option('--verbose', 'print the log to standard error');
 
-  const looking = (name: string, description: string, show: (plan: Plan, columns: number) => string) =>
+  const looking = (name: string, description: string, show: typeof formatPlan) =>
     command(name, description, `${name} --stack IntegrationGuard`).action(async (options: SharedOptions) => {
-      const plan = await working(options, 'asking Qonversion and the ledger', async () => {
+      const { plan, withoutEffect } = await working(options, 'asking Qonversion and the ledger', async () => {
         const { ports, project } = await open(options);
-        return planPass(ports, project);
+        const plan = await planPass(ports, project);
+        return { plan, withoutEffect: findWithoutEffectOn(project.policy, 'policy', recordsOf(plan)) };
       });
       print(
         terminal,
         options,
-        () => planToJson(plan),
-        () => show(plan, terminal.columns),
+        () => planToJson(plan, withoutEffect),
+        () => show(plan, terminal.columns, withoutEffect),
       );
     });
   looking('plan', 'what a pass would do now; touches nothing', formatPlan);
@@ -388,7 +390,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     'check everything the guard needs, and say what to do about it',
     'doctor --stack IntegrationGuard',
   ).action(async (options: SharedOptions) => {
-    const found = await working(options, 'looking at everything', () =>
+    const found = await working(options, 'checking everything', () =>
       runDoctor(readCliEnvironment(terminal.variables), { ...options, log: logOf(terminal, options) }),
     );
     const findings = found.map(toSafeFinding);

@@ -14,6 +14,10 @@ import { secretArnOutput, withSecretArns } from '../guard/settings/types.ts';
 export interface DeployedStack {
   readonly name: string;
   readonly status: string;
+  /** When it was last created or updated; null: CloudFormation does not say. */
+  readonly deployedAt: string | null;
+  /** How far AWS's clock is ahead of ours, in milliseconds; 0 when that is less than the five minutes that AWS allows. */
+  readonly clockAheadMs: number;
   readonly settings: Settings;
   /** Of the package that it was deployed with; null: before 0.2, which did not say. */
   readonly version: string | null;
@@ -48,6 +52,8 @@ export async function findStack(name: string): Promise<DeployedStack> {
     return {
       name,
       status: stack.StackStatus ?? 'status unknown',
+      deployedAt: (stack.LastUpdatedTime ?? stack.CreationTime)?.toISOString() ?? null,
+      clockAheadMs: client.config.systemClockOffset,
       settings: withOutputs(parseStackSettings(Settings, name), Outputs, output),
       version: Version,
       output,

@@ -1,16 +1,16 @@
 import * as z from 'zod';
 
-/** What is deployed already, as far as a new deployment could lose it. Plain data: it also comes as JSON from the command line. */
+/** The deployed parts that a new deployment could lose. Plain data: the command line also prints it as JSON. */
 export interface DeployedGuard {
   /** Name of the stack. */
   readonly stack: string;
-  /** Where it was looked for. */
+  /** Account of the stack. */
   readonly account: string;
-  /** Where it was looked for. */
+  /** Region of the stack. */
   readonly region: string;
   /** Null: no stack of that name has a guard. */
   readonly guard: DeployedSettings | null;
-  /** Secrets that the stack holds, and those that listed projects name and that exist outside of it; by name. */
+  /** Secrets of the stack, and existing secrets elsewhere that listed projects name; by name. */
   readonly secrets: Readonly<Record<string, DeployedSecret>>;
   /** Tables, keys and secrets that the guard's construct created in the stack. */
   readonly resources: readonly DeployedResource[];
@@ -18,36 +18,36 @@ export interface DeployedGuard {
   readonly subscriptions: readonly DeployedSubscription[];
   /** Chat channels of the stack. */
   readonly chats: readonly DeployedChat[];
-  /** Ledger tables that earlier deployments of that name left; looked for only when there is no stack. */
+  /** Ledger tables that earlier deployments of that name left behind; only searched for if there is no stack. */
   readonly leftLedgers: readonly string[];
 }
 
-/** Of the settings that a stack carries, what a new deployment could lose. Any version has these. */
+/** The part of a stack's settings that a new deployment could lose. All versions have it. */
 export interface DeployedSettings {
   /** The listed projects, by name. */
   readonly projects: Readonly<Record<string, DeployedProject>>;
-  /** How the names of the fleet's secrets begin; null: there is no fleet. */
+  /** Prefix of the names of the fleet's secrets; null: there is no fleet. */
   readonly secretNamePrefix: string | null;
-  /** Name of the table. */
+  /** Name of the ledger table. */
   readonly ledger: string;
-  /** How the template names it, as JSON: by a reference to a resource, or by its name. */
+  /** The template's reference to the ledger, as JSON: a reference to a resource, or its name. */
   readonly ledgerReference: string;
 }
 
-/** A listed project as its stack carries it. */
+/** A listed project in the stack's settings. */
 export interface DeployedProject {
   /**
-   * Name of its secret.
+   * Name of the project's secret.
    * @default - the secret was given by ARN, or as an object of CDK
    */
   readonly secretName?: string | undefined;
   /**
-   * ARN of its secret.
+   * ARN of the project's secret.
    * @default - the secret was given by name, or as an object of CDK
    */
   readonly secretArn?: string | undefined;
   /**
-   * Its first name.
+   * The project's first name.
    * @default - it has its first name
    */
   readonly renamedFrom?: string | undefined;
@@ -55,45 +55,45 @@ export interface DeployedProject {
 
 /** A resource that holds data. */
 export interface DeployedResource {
-  /** Its id in the template. */
+  /** The resource's ID in the template. */
   readonly logicalId: string;
-  /** As CloudFormation calls it. */
+  /** The resource type, as CloudFormation names it. */
   readonly type: string;
-  /** Whether it stays when it leaves the stack. */
+  /** Whether CloudFormation keeps it when it leaves the stack. */
   readonly isRetained: boolean;
 }
 
-/** A subscription, as its template describes it. SNS knows a subscription by its topic and its endpoint. */
+/** A subscription in the template. SNS identifies a subscription by its topic and endpoint. */
 export interface DeployedSubscription {
-  /** Its id in the template. */
+  /** The subscription's ID in the template. */
   readonly logicalId: string;
   /** Topic, protocol and endpoint, as JSON. */
   readonly identity: string;
 }
 
-/** A chat channel, which the chat service takes once. */
+/** A chat channel. The chat service accepts each channel once. */
 export interface DeployedChat {
-  /** Its ids, as JSON. */
+  /** The channel's IDs, as JSON. */
   readonly identity: string;
-  /** Name of its configuration without the stack's, from which the ids of its resources come. */
+  /** Name of the channel's configuration without the stack's name. The IDs of its resources are derived from it. */
   readonly name: string;
 }
 
-/** A secret of the stack, or one outside of it that a listed project names. */
+/** A secret of the stack, or an existing secret elsewhere that a listed project names. */
 export interface DeployedSecret {
-  /** In the stack; null: it is outside of the stack. */
+  /** The secret's ID in the stack's template; null: the secret is not part of the stack. */
   readonly logicalId: string | null;
-  /** Whether it stays when it leaves the stack. */
+  /** Whether CloudFormation keeps it when it leaves the stack. */
   readonly isRetained: boolean;
-  /** Another stack that created it, and may delete it; null: none. */
+  /** Name of another stack that created the secret and may delete it; null: none. */
   readonly otherStack: string | null;
-  /** Null: the stack's own, whose ARN the stack knows. */
+  /** Null: the secret is the stack's own, so that the stack knows the ARN. */
   readonly arn: string | null;
-  /** Whether it was deleted: its name stays taken for some days. */
+  /** Whether the secret was deleted. Its name stays unavailable for some days. */
   readonly isDeleted: boolean;
-  /** ARN of the customer-managed key that encrypts it; null: none, or the stack's own. */
+  /** ARN of the customer-managed key that encrypts the secret; null: none, or the stack's own. */
   readonly keyArn: string | null;
-  /** Alias by which that key was named, which no policy can name it by; null: it was not. */
+  /** Alias of that key, if the secret names the key by alias. No IAM policy can use an alias. Null: no alias. */
   readonly keyAlias: string | null;
 }
 
@@ -134,14 +134,14 @@ const deployedGuard = z.object({
   leftLedgers: z.array(z.string()),
 }) satisfies z.ZodType<DeployedGuard>;
 
-/** It may have been written by hand, or by another version of the command line. */
+/** Whether the value is a `DeployedGuard`: a person or another version may have written it. */
 export function isDeployedGuard(value: unknown): value is DeployedGuard {
   return deployedGuard.safeParse(value).success;
 }
 
-/** What a deployment changes that a person should know of beforehand. An error would lose something. */
+/** One effect of a deployment that a person should know in advance. An error would lose something. */
 export interface Change {
-  /** Of an error the deployment is refused at synthesis. */
+  /** An error fails the synthesis. */
   readonly level: 'error' | 'warning' | 'info';
   /** A sentence, with the remedy. */
   readonly says: string;

@@ -2,17 +2,17 @@ import { shellWord } from '../guard/model/command-line.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import type { Change, DeployedGuard, DeployedProject, DeployedSettings } from './deployed-guard.ts';
 
-/** What the settings do not say. */
+/** Facts that the settings do not contain. */
 export interface ConstructFacts {
-  /** How the new template names the ledger, as JSON. Left out: as the settings say. */
+  /** The new template's reference to the ledger, as JSON. Left out: as in the settings. */
   readonly ledgerReference?: string;
-  /** Whether it was told to delete what leaves the stack. */
+  /** Whether the deployment deletes resources that leave the stack. */
   readonly destroys?: boolean;
 }
 
 /**
- * What a deployment of `next` would lose or leave behind, and what it takes over.
- * @param construct what a construct knows besides its settings
+ * Finds everything that a deployment of `next` would lose, leave behind or adopt.
+ * @param construct facts that a construct knows besides its settings
  */
 export function findChanges(
   deployed: DeployedGuard,
@@ -37,14 +37,14 @@ function ledgerChanges(
     const names = leftLedgers.map((name) => `"${name}"`).join(' or ');
     return [
       warning(
-        `an earlier deployment of ${stack} left its ledger. Set "ledgerTableName" to ${names} to go on with it. Otherwise the guard takes what it paused for an operator's pause and never resumes it`,
+        `an earlier deployment of ${stack} left its ledger. Set "ledgerTableName" to ${names} to continue with it. Otherwise the guard treats its own pauses as an operator's and never resumes them`,
       ),
     ];
   }
   if (isSameLedger(guard, ledgerTableName, ledgerReference)) return [];
   return [
     error(
-      `stack ${stack} uses the ledger table ${guard.ledger}, and this deployment another one. Set "ledgerTableName" to ${guard.ledger} (or give the table as "ledgerTable"), or every open circuit and the history are left behind`,
+      `stack ${stack} uses the ledger table ${guard.ledger}, but this deployment uses another one. Set "ledgerTableName" to ${guard.ledger} (or give the table as "ledgerTable"), or every open circuit and the history will be left behind`,
     ),
   ];
 }
@@ -59,7 +59,7 @@ function isSameLedger(
   return ledgerTableName === undefined ? isResource(guard.ledgerReference) : ledgerTableName === guard.ledger;
 }
 
-/** Whether it is a reference to a resource of the template, and no name. */
+/** Whether it is a reference to a resource of the template, not a name. */
 function isResource(reference: string): boolean {
   return reference.startsWith('{"Ref"');
 }
@@ -75,7 +75,7 @@ function projectChanges(stack: string, before: DeployedSettings, next: Settings)
     if (Object.hasOwn(next.projects, name) && successor !== undefined) {
       changes.push(
         error(
-          `projects.${name}: its ledger goes on under the name "${ledgerName}". ${ledgerName === name ? 'Take "renamedFrom" out' : `Set "renamedFrom" to "${ledgerName}"`}, or its circuits and history are left behind`,
+          `projects.${name}: its ledger uses the name "${ledgerName}". ${ledgerName === name ? 'Remove "renamedFrom"' : `Set "renamedFrom" to "${ledgerName}"`}, or its circuits and history will be left behind`,
         ),
       );
       continue;
@@ -84,10 +84,10 @@ function projectChanges(stack: string, before: DeployedSettings, next: Settings)
     changes.push(
       renamed === undefined
         ? warning(
-            `project ${name} is no longer guarded: what the guard paused in it stays paused (integration-guard list --project ${name} --stack ${stack} shows it). ${describeSecret(project)} stays, and so does its history. If you renamed it, set "renamedFrom" of its new name to "${ledgerName}"`,
+            `project ${name} will no longer be guarded: integrations that the guard paused stay paused (integration-guard list --project ${name} --stack ${stack} shows them). ${describeSecret(project)} stays, and so does its history. If you renamed the project, set "renamedFrom" of its new name to "${ledgerName}"`,
           )
         : error(
-            `project ${name} looks renamed to ${renamed[0]}: they have the same secret. Set "renamedFrom" of projects.${renamed[0]} to "${ledgerName}", or its circuits and history are left behind. If it is to begin anew, deploy once without it`,
+            `project ${name} seems to have been renamed to ${renamed[0]}: both have the same secret. Set "renamedFrom" of projects.${renamed[0]} to "${ledgerName}", or its circuits and history will be left behind. For a fresh start, deploy once without the project`,
           ),
     );
   }
@@ -97,21 +97,25 @@ function projectChanges(stack: string, before: DeployedSettings, next: Settings)
       ([other, each]) => (each.renamedFrom ?? other) !== ledgerName && isSameSecret(each, project),
     );
     const own = Object.entries(before.projects).find(([other, each]) => (each.renamedFrom ?? other) === ledgerName);
-    // A ledger that goes on under another project's key would take one project's integrations for another's.
+    // With another project's ledger, the guard would treat one project's integrations as another's.
     if (former === undefined || own === undefined) continue;
     changes.push(
       error(
-        `projects.${name} has the secret that project ${former[0]} has in stack ${stack}, and the ledger of ${own[0]}. Rename projects one deployment after the other, with "renamedFrom"`,
+        `projects.${name} has the secret of project ${former[0]} in stack ${stack}, but the ledger of ${own[0]}. Rename one project per deployment, with "renamedFrom"`,
       ),
     );
   }
   const { secretNamePrefix } = before;
   if (secretNamePrefix !== null && next.fleet === undefined)
-    changes.push(warning('the fleet is no longer guarded: its secrets stay, and what the guard paused stays paused'));
+    changes.push(
+      warning(
+        'the fleet will no longer be guarded: its secrets stay, and integrations that the guard paused stay paused',
+      ),
+    );
   if (secretNamePrefix !== null && next.fleet !== undefined && next.fleet.secretNamePrefix !== secretNamePrefix)
     changes.push(
       warning(
-        `fleet.secretNamePrefix was "${secretNamePrefix}": projects get other names, and circuits and history stay under the old ones. What the guard paused stays paused`,
+        `fleet.secretNamePrefix was "${secretNamePrefix}": the projects' names change, and circuits and history remain under the old names. Integrations that the guard paused stay paused`,
       ),
     );
   return changes;
@@ -123,29 +127,31 @@ function secretChanges({ stack, secrets }: DeployedGuard, next: Settings, destro
     if (isDeleted && wanted.has(name))
       return [
         error(
-          `the secret "${name}" was deleted and its name is still taken. Restore it: aws secretsmanager restore-secret --secret-id ${shellWord(name)}`,
+          `the secret "${name}" was deleted, but its name is still taken. Restore it: aws secretsmanager restore-secret --secret-id ${shellWord(name)}`,
         ),
       ];
     if (logicalId === null && wanted.has(name) && keyAlias !== null)
       return [
         error(
-          `the secret "${name}" is encrypted with ${keyAlias}, and no policy can name a key by its alias. Give its "secretArn" (${arn}) and "secretKeyArn" in place of "secretName"`,
+          `the secret "${name}" is encrypted with ${keyAlias}, but an IAM policy cannot use an alias. Set "secretArn" (${arn}) and "secretKeyArn" instead of "secretName"`,
         ),
       ];
     if (logicalId === null && wanted.has(name) && otherStack !== null)
       return [
         warning(
-          `the secret "${name}" belongs to stack ${otherStack} and is used as it is. If ${otherStack} is this guard under another name, deploy it once with this version, so that the secret stays when it is destroyed, and set "ledgerTableName" to go on with its ledger`,
+          `the secret "${name}" belongs to stack ${otherStack} and will be adopted. If ${otherStack} is this guard under another name, first deploy ${otherStack} with this version, so that the secret survives its destruction. Then set "ledgerTableName" to continue with its ledger`,
         ),
       ];
     if (logicalId === null)
-      return wanted.has(name) ? [info(`the secret "${name}" exists (${arn}) and is used as it is`)] : [];
+      return wanted.has(name) ? [info(`the secret "${name}" exists (${arn}) and will be adopted`)] : [];
     if (wanted.has(name) || isRetained) return [];
     if (destroys)
-      return [warning(`this deployment deletes the secret "${name}" with its Secret Key, as removalPolicy says`)];
+      return [
+        warning(`this deployment deletes the secret "${name}" and its Secret Key, because of removalPolicy DESTROY`),
+      ];
     return [
       error(
-        `this deployment would delete the secret "${name}" with its Secret Key. Deploy once with its project as it was in stack ${stack}: from then on the secret stays`,
+        `this deployment would delete the secret "${name}" and its Secret Key. First deploy its project once as it was in stack ${stack}: after that the secret stays`,
       ),
     ];
   });

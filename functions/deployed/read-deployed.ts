@@ -17,15 +17,16 @@ import { accountOf, regionOf } from '../aws/console.ts';
 import { describeError, GuardError } from '../guard/errors.ts';
 import type { DeployedGuard, DeployedSecret, DeployedSettings } from './deployed-guard.ts';
 
-/** Reads what is deployed already from AWS; changes nothing. */
+/** Reads the deployed state from AWS; changes nothing. */
 
-/** Requests for secrets at once; Secrets Manager takes 50 a second. */
+/** Concurrent requests for secrets. Secrets Manager allows 50 per second. */
 const SECRETS_AT_ONCE = 5;
 
 /**
- * @param secretNames names that listed projects are going to have
- * @param account where the deployment goes; null: wherever the credentials lead to
- * @throws GuardError when AWS refuses, or the credentials are another account's
+ * Reads everything that is already deployed under a stack's name.
+ * @param secretNames names of the secrets of listed projects
+ * @param account the deployment's account; null: the account of the credentials
+ * @throws GuardError if AWS refuses, or the credentials belong to another account
  */
 export async function readDeployed(
   stack: string,
@@ -37,7 +38,7 @@ export async function readDeployed(
     const { Account = '' } = await sts.send(new GetCallerIdentityCommand());
     if (account !== null && Account !== account)
       throw new GuardError(
-        `the AWS credentials are those of account ${Account}, and the deployment goes to ${account}; set AWS_PROFILE (the app does not see --profile)`,
+        `the AWS credentials are for account ${Account}, but the deployment goes to account ${account}; set AWS_PROFILE (the app does not see --profile)`,
       );
     const found = await readStack(stack, secretNames);
     const client = new SecretsManagerClient();
@@ -61,13 +62,13 @@ export async function readDeployed(
   } catch (error) {
     if (error instanceof GuardError) throw error;
     throw new GuardError(
-      `what is deployed of "${stack}" cannot be read (${describeError(error)}); check AWS_PROFILE and AWS_REGION`,
+      `stack "${stack}" cannot be read (${describeError(error)}); check AWS_PROFILE and AWS_REGION`,
       { cause: error },
     );
   }
 }
 
-/** Of any version and of any stack: what later versions renamed does not matter here. */
+/** The template of any version and any stack. Names that later versions changed do not matter here. */
 const template = z.object({
   Metadata: z.object({ IntegrationGuard: z.unknown().optional() }).optional(),
   Outputs: z.record(z.string(), z.object({ Value: z.unknown().optional() })).default({}),
@@ -104,15 +105,15 @@ type Resources = z.output<typeof template>['Resources'];
 interface FoundStack extends Pick<DeployedGuard, 'resources' | 'subscriptions' | 'chats'> {
   /** Null: the stack has no guard. */
   readonly guard: DeployedSettings | null;
-  /** Those of the names that matter, as far as the template has the names. */
+  /** The wanted secrets that the template contains by name. */
   readonly secrets: Readonly<Record<string, Pick<DeployedSecret, 'isRetained'> & { readonly logicalId: string }>>;
-  /** All of the template. */
+  /** The whole template. */
   readonly all: Resources;
 }
 
 /**
- * Null when there is no stack of that name.
- * @throws GuardError when it is there and cannot be understood: what it holds would look as if it were outside of it
+ * Returns null if the stack does not exist.
+ * @throws GuardError if it cannot be parsed: the guard must not treat the stack's resources as absent
  */
 async function readStack(name: string, wanted: readonly string[]): Promise<FoundStack | null> {
   const client = new CloudFormationClient();
@@ -121,7 +122,7 @@ async function readStack(name: string, wanted: readonly string[]): Promise<Found
     throw error;
   });
   const stack = described?.Stacks?.[0];
-  // A stack that was deleted can be found by its ARN, and one whose first deployment failed holds nothing.
+  // A deleted stack can still be found by its ARN. A stack whose first deployment failed has no resources.
   if (stack === undefined || /^(?:DELETE_COMPLETE|REVIEW_IN_PROGRESS|ROLLBACK_COMPLETE)$/.test(stack.StackStatus ?? ''))
     return null;
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName: name }));
@@ -129,8 +130,8 @@ async function readStack(name: string, wanted: readonly string[]): Promise<Found
 }
 
 /**
- * @param wanted names of secrets that matter, besides those of the guard that the template has
- * @throws GuardError when the template cannot be understood
+ * @param wanted names of further secrets to find, besides the guard's
+ * @throws GuardError if the template cannot be parsed
  */
 export function readTemplate(
   name: string,
@@ -140,7 +141,7 @@ export function readTemplate(
 ): FoundStack {
   const parsed = template.safeParse(parseJson(body));
   if (!parsed.success)
-    throw new GuardError(`the template of stack "${name}" cannot be understood; is it one of CDK's?`);
+    throw new GuardError(`the template of stack "${name}" cannot be parsed; was it deployed with CDK?`);
   const { Metadata, Resources, Outputs } = parsed.data;
   const guard =
     Metadata?.IntegrationGuard === undefined ? null : readGuard(name, Metadata.IntegrationGuard, outputs, Outputs);
@@ -183,7 +184,7 @@ function readChat({ Type, Properties }: Resources[string]): DeployedGuard['chats
 
 const isRetaining = (policy: string) => policy.startsWith('Retain');
 
-/** Tables, keys and secrets below the guard's construct, which is where the function behind the buttons is. */
+/** The guard's own tables, keys and secrets. Their paths begin like that of the function behind the panel's buttons. */
 function ownResources(resources: Resources): DeployedGuard['resources'] {
   const pathOf = ({ Metadata }: Resources[string]) => String(Metadata['aws:cdk:path'] ?? '');
   const place = Object.values(resources)
@@ -210,7 +211,9 @@ function readGuard(
   const outputId = parsed.data?.Outputs.LedgerTableName ?? 'LedgerTableName';
   const ledger = values.find(({ OutputKey }) => OutputKey === outputId)?.OutputValue;
   if (!parsed.success || ledger === undefined)
-    throw new GuardError(`stack "${name}" has a guard whose settings and outputs cannot be understood`);
+    throw new GuardError(
+      `stack "${name}" has a guard, but its settings and outputs cannot be parsed; deploy it once with its own version`,
+    );
   const { projects, fleet } = parsed.data.Settings;
   return {
     projects,
@@ -220,7 +223,7 @@ function readGuard(
   };
 }
 
-/** Null when there is no secret of that name. */
+/** Null if no secret has the name. */
 async function readSecret(
   client: SecretsManagerClient,
   name: string,
@@ -239,7 +242,7 @@ async function readSecret(
     const { logicalId, isRetained } = known;
     return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn: null, keyAlias: null };
   }
-  // CloudFormation tags what it creates, so that a secret is recognised whose name the template has only by reference.
+  // The template may name the secret by reference only. CloudFormation's tags identify it.
   const tag = (key: string) => Tags.find(({ Key }) => Key === `aws:cloudformation:${key}`)?.Value ?? null;
   const logicalId = tag('stack-name') === stack ? tag('logical-id') : null;
   const inStack = logicalId === null ? undefined : found?.all[logicalId];
@@ -260,7 +263,7 @@ async function readSecret(
   };
 }
 
-/** Secrets Manager gives a key as it was named: by ARN, or by its id alone. */
+/** The ARN of a key. Secrets Manager returns the key's ARN or its ID, as it was set. */
 function toKeyArn(key: string, secretArn: string): string | null {
   if (key.startsWith('arn:')) return key.includes(':key/') ? key : null;
   const [, partition = 'aws'] = secretArn.split(':');
@@ -269,11 +272,12 @@ function toKeyArn(key: string, secretArn: string): string | null {
     : `arn:${partition}:kms:${regionOf(secretArn)}:${accountOf(secretArn)}:key/${key}`;
 }
 
-/** Tables of the name that CloudFormation gives a ledger of this stack. */
+/** Tables with the name that CloudFormation gives to a ledger of this stack. */
 async function listLedgers(stack: string): Promise<readonly string[]> {
   const names: string[] = [];
   for await (const { TableNames = [] } of paginateListTables({ client: new DynamoDBClient() }, {})) {
-    // What follows the stack's name is a logical id, which has no hyphen: the table of "Guard-Prod" is not one of "Guard".
+    // The rest of the name begins with a logical ID, which has no hyphen, so that "Guard" does not match a table of
+    // "Guard-Prod".
     names.push(
       ...TableNames.filter(
         (name) =>

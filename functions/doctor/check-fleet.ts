@@ -1,98 +1,122 @@
+import { findWithoutEffectOnFleet } from '../guard/policy/without-effect.ts';
 import type { Clock } from '../guard/ports.ts';
 import { PROJECT_TAG } from '../guard/settings/fleet.ts';
+import type { Settings } from '../guard/settings/schema.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
-import { checkSchedule } from './check-schedule.ts';
+import { checkSchedule, MAX_INTERVALS, notYetDue } from './check-schedule.ts';
 import { checkManySafely, checkSafely, type Finding, ok, problem, warning } from './finding.ts';
 import type { FleetFacts } from './inspect-stack.ts';
 
 /** Checks of a deployed stack's fleet: its secrets, its schedule, its runs. */
 
-/** `intervalMinutes`: minutes between two runs, by the settings. */
+/**
+ * @param deployedAt when the stack was; null: not known
+ * @param intervalMinutes minutes between two runs, by the settings
+ */
 export async function checkFleet(
   facts: FleetFacts,
+  deployedAt: string | null,
+  settings: Settings,
   intervalMinutes: number,
   clock: Clock,
 ): Promise<readonly Finding[]> {
-  const schedule = 'schedule of the fleet';
+  const now = clock.now().toISOString();
   return [
-    ...(await checkManySafely('fleet', () => checkSecrets(facts))),
-    await checkSafely(schedule, async () => checkSchedule(await facts.schedules(), schedule)),
-    ...(await checkManySafely(RUNS, () => checkRuns(facts, intervalMinutes, clock))),
+    ...(await checkManySafely('fleet', () => checkSecrets(facts, settings))),
+    await checkSafely(SCHEDULE, async () => checkSchedule(await facts.schedules(), SCHEDULE)),
+    ...(await checkManySafely(RUNS, () => checkRuns(facts, deployedAt, intervalMinutes, now))),
   ];
 }
 
+const SCHEDULE = 'schedule of the fleet';
 const RUNS = 'runs over the fleet';
 
-async function checkSecrets(facts: FleetFacts): Promise<readonly Finding[]> {
+async function checkSecrets(facts: FleetFacts, settings: Settings): Promise<readonly Finding[]> {
   const secrets = await facts.secrets();
   const projects = secrets.filter(({ project }) => project !== null);
   const odd = secrets.filter(({ project, policy }) => project === null || policy === null);
+  const { fleet } = settings;
+  const idle =
+    fleet === undefined || projects.length === 0
+      ? []
+      : findWithoutEffectOnFleet(
+          { ...settings, fleet },
+          new Set(secrets.map(({ policy }) => policy)),
+          new Set(projects.flatMap(({ project }) => project ?? [])),
+        );
   return [
     projects.length === 0
-      ? problem('fleet', `no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet`, 'tag one')
-      : ok('fleet', `${plural(projects.length, 'project')}; \`integration-guard projects\` shows them`),
+      ? problem(
+          'fleet',
+          `It has no project: no secret has the tag ${PROJECT_TAG} and a name of the fleet.`,
+          'Give a secret the tag.',
+        )
+      : ok('fleet', `It has ${plural(projects.length, 'project')}. \`integration-guard projects\` shows them.`),
     ...odd
       .slice(0, MAX_ODD)
       .map(({ secretName, project, because }) =>
         project === null
           ? warning(
               'fleet',
-              `secret "${secretName}" has the tag and is not a project of the fleet: ${because}`,
-              FIX_SECRET,
+              `Secret "${secretName}" has the tag and is not a project of the fleet: ${because}.`,
+              'Remove the tag, or fix what the message names.',
             )
           : problem(
               'fleet',
-              `project "${project}" is not guarded: ${because}`,
-              'mend it; that is seen within 15 minutes',
+              `Project "${project}" is not guarded: ${because}.`,
+              'Fix it. The guard sees that within 15 minutes.',
             ),
       ),
     ...(odd.length <= MAX_ODD
       ? []
       : [
-          warning(
-            'fleet',
-            `${odd.length - MAX_ODD} more such`,
-            'ask `npx integration-guard projects`, which shows all',
-          ),
+          warning('fleet', `${odd.length - MAX_ODD} more such secrets.`, '`npx integration-guard projects` shows all.'),
         ]),
+    ...idle.map(({ path, message, action }) => warning('fleet', `${path} ${message}`, action)),
   ];
 }
 
 /** Of so many secrets that are not as they should be, each is named. */
 const MAX_ODD = 5;
 
-const FIX_SECRET = 'take the tag off, or mend what it says';
-
-async function checkRuns(facts: FleetFacts, intervalMinutes: number, clock: Clock): Promise<readonly Finding[]> {
+async function checkRuns(
+  facts: FleetFacts,
+  deployedAt: string | null,
+  intervalMinutes: number,
+  now: string,
+): Promise<readonly Finding[]> {
   const runs = await facts.runs();
   const [latest] = runs.filter(({ endedAt }) => endedAt !== null);
   const completed = runs.find(({ status }) => status === 'SUCCEEDED');
   if (completed === undefined || completed.endedAt === null) {
-    const says =
-      latest === undefined ? 'none has ended yet' : `none was completed; the last one ended as ${latest.status}`;
-    return [problem(RUNS, says, LOOK_AT_RUN)];
+    if (latest !== undefined)
+      return [problem(RUNS, `None was completed. The last one ended as ${latest.status}.`, LOOK_AT_RUN)];
+    return [notYetDue(RUNS, deployedAt, intervalMinutes, now) ?? problem(RUNS, 'None has ended yet.', LOOK_AT_RUN)];
   }
-  const now = clock.now().toISOString();
   const ago = minutesBetween(completed.endedAt, now);
-  const when = `completed at ${describeMoment(completed.endedAt, now)}, ${describeMinutes(ago)} ago`;
-  if (ago > 3 * intervalMinutes) return [problem(RUNS, `the last one was ${when}`, LOOK_AT_RUN)];
+  const when = `at ${describeMoment(completed.endedAt, now)}, ${describeMinutes(ago)} ago`;
+  if (ago > MAX_INTERVALS * intervalMinutes)
+    return [
+      notYetDue(RUNS, deployedAt, intervalMinutes, now) ??
+        problem(RUNS, `The last one was completed ${when}.`, LOOK_AT_RUN),
+    ];
   const { total, failed } = await facts.passesOf(completed);
   return [
-    ok(RUNS, `the last one was ${when}, with ${plural(total, 'pass', 'passes')}`),
+    ok(RUNS, `The last one was completed ${when}, with ${plural(total, 'pass', 'passes')}.`),
     ...(latest === undefined || latest === completed
       ? []
-      : [problem(RUNS, `the one after it ended as ${latest.status}`, LOOK_AT_RUN)]),
+      : [problem(RUNS, `The one after it ended as ${latest.status}.`, LOOK_AT_RUN)]),
     ...(failed === 0
       ? []
       : [
           warning(
             RUNS,
-            `${failed} of ${plural(total, 'pass', 'passes')} could not run`,
-            'the guard-failing alerts say of which project, and why; or ask `npx integration-guard doctor --project NAME`',
+            `${failed} of ${plural(total, 'pass', 'passes')} could not run.`,
+            'The guard-failing alerts name the projects and the reasons. `npx integration-guard doctor --project NAME` checks one.',
           ),
         ]),
   ];
 }
 
-const LOOK_AT_RUN = 'look at the execution in Step Functions: which state failed, and why';
+const LOOK_AT_RUN = 'Look at the execution in Step Functions: which state failed, and why.';

@@ -1,10 +1,16 @@
 import { describeError } from '../guard/errors.ts';
+import type { IntegrationRecord } from '../guard/model/integration.ts';
+import { findWithoutEffectOn } from '../guard/policy/without-effect.ts';
 import type { IntegrationsApi, Ledger } from '../guard/ports.ts';
 import type { Policy } from '../guard/settings/schema.ts';
 import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes } from '../guard/text/time.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
-import { checkSafely, type Finding, ok, problem, warning } from './finding.ts';
+import { adviceOnQonversion } from './advice.ts';
+import { checkClock } from './check-clock.ts';
+import { checkLedger, type LedgerPlace } from './check-ledger.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
+import { toSentence } from './to-sentence.ts';
 
 /** Checks of one project, wherever the guard runs: its key, its API, its ledger, its policy. */
 
@@ -19,89 +25,103 @@ export interface ProjectCheck {
   readonly ofFleet: boolean;
 }
 
-/** `several`: whether findings have to name the project. */
-export async function checkProject(
-  project: ProjectCheck,
-  ledger: Ledger,
-  several: boolean,
-): Promise<readonly Finding[]> {
-  const { name, policy, apiUrl, key, api } = project;
-  const of = (check: string) => (several ? `${check} of ${name}` : check);
-  const findings: Finding[] = [];
+/** What was found of one project. */
+export interface CheckedProject {
+  readonly findings: readonly Finding[];
+  /** Whether there is a key. Without one every pass fails, which needs no second finding. */
+  readonly hasKey: boolean;
+}
+
+/** Where and when a project is checked. */
+export interface ProjectContext {
+  readonly ledger: Pick<Ledger, 'read' | 'history'>;
+  readonly place: LedgerPlace;
+  readonly now: string;
+  /** The name of a check, with the project where there are several. */
+  readonly of: (check: string) => string;
+}
+
+export async function checkProject(project: ProjectCheck, context: ProjectContext): Promise<CheckedProject> {
+  const { name, policy } = project;
+  const { ledger, place, now, of } = context;
+  const key = await checkKey(project, context);
+  const hasKey = key.level === 'ok';
+  const api = hasKey ? await checkApi(project, context) : { findings: [], records: [] };
+  const known = await checkLedger({ ledger, name, place, now, of });
+  // The cause comes first, and once: passes fail for what was found already.
+  const isBlocked =
+    !hasKey || api.findings.some(({ check, level }) => check === of('Qonversion API') && level === 'problem');
+  const fromLedger = isBlocked ? known.filter(({ check }) => check !== of('passes')) : known;
+  return { hasKey, findings: [key, ...api.findings, ...fromLedger, ...checkPolicy(policy, api.records, of)] };
+}
+
+async function checkKey({ key }: ProjectCheck, { of, place }: ProjectContext): Promise<Finding> {
+  const check = of('secret key');
   try {
     await key.get();
-    findings.push(ok(of('secret key'), 'is there, and looks like one'));
+    return ok(check, 'It is there, and has the form of one.');
   } catch (error) {
     // The message has the command that fills it.
-    findings.push(problem(of('secret key'), describeError(error), 'fill it, then run the doctor again'));
-    return findings;
+    return problem(
+      check,
+      toSentence(describeError(error)),
+      `${place === 'file' ? 'Set' : 'Fill'} it, then run the doctor again. No pass can run until then.`,
+    );
   }
-  findings.push(...(await checkApi(api, of, apiUrl)));
-  findings.push(await checkSafely(of('ledger'), () => checkLedger(ledger, name, of('ledger'))));
-  findings.push(
-    policy.mode === 'observe'
-      ? warning(
-          of('policy'),
-          'observe mode: the guard reports what it would do, and touches nothing',
-          'set "mode": "enforce" when you agree with its would-pause mails',
-        )
-      : ok(
-          of('policy'),
-          `pauses at ${plural(policy.errorThreshold, 'failure')} over ${describeMinutes(policy.failingForMinutes)} without a delivery`,
-        ),
-  );
-  return findings;
 }
 
 async function checkApi(
-  api: IntegrationsApi,
-  of: (check: string) => string,
-  apiUrl: string,
-): Promise<readonly Finding[]> {
+  { api, apiUrl }: ProjectCheck,
+  { place, now, of }: ProjectContext,
+): Promise<{ readonly findings: readonly Finding[]; readonly records: readonly IntegrationRecord[] }> {
   try {
     const { records, invalid, clockAheadMs } = await api.list();
     const count = (state: 0 | 1 | 2) => records.filter(({ active }) => active === state).length;
     const states = `${count(1)} active, ${count(0)} paused, ${count(2)} suspended`;
-    const findings = [
-      ok(of('Qonversion API'), `${apiUrl} answers: ${plural(records.length, 'integration')} (${states})`),
-    ];
+    const answers = ok(
+      of('Qonversion API'),
+      `${apiUrl} answers: ${plural(records.length, 'integration')} (${states}).`,
+    );
     const [first] = invalid;
-    if (first !== undefined) {
-      const which = safeText(`${first.id ?? 'one without a readable id'}: ${first.problem}`, 200);
-      findings.push(
-        warning(
-          of('records'),
-          `${plural(invalid.length, 'record')} cannot be read and so not guarded (${which})`,
-          'update the guard; if that does not help, report it',
-        ),
-      );
-    }
-    if (Math.abs(clockAheadMs) >= CLOCKS_APART_MS) {
-      findings.push(
-        warning(
-          of('clock'),
-          `this machine and Qonversion are ${describeMinutes(Math.round(Math.abs(clockAheadMs) / 60_000))} apart; the guard counts by Qonversion's clock, or by the one that makes less time pass when they are further apart than half an hour`,
-          "set this machine's clock",
-        ),
-      );
-    }
-    return findings;
+    const unreadable =
+      first === undefined
+        ? []
+        : [
+            warning(
+              of('records'),
+              `The guard cannot read ${plural(invalid.length, 'record')}, so it does not guard them (${safeText(`${first.id ?? 'one without a readable id'}: ${first.problem}`, 200)}).`,
+              'Update the guard. If that does not help, report it.',
+            ),
+          ];
+    return {
+      findings: [answers, ...unreadable, checkClock(of('clock'), clockAheadMs, records, now)],
+      // What cannot be read may be what a setting matches.
+      records: first === undefined ? records : [],
+    };
   } catch (error) {
-    return [
-      problem(of('Qonversion API'), describeError(error), 'check the key, "apiUrl" in the settings, and the network'),
-    ];
+    return {
+      findings: [problem(of('Qonversion API'), toSentence(describeError(error)), adviceOnQonversion(error, place))],
+      records: [],
+    };
   }
 }
 
-/** Clocks that differ by less do so everywhere. */
-const CLOCKS_APART_MS = 2 * 60_000;
-
-async function checkLedger(ledger: Ledger, project: string, check: string): Promise<Finding> {
-  const { integrations } = await ledger.read(project);
-  const stopped = [...integrations.values()].filter(
-    ({ entry }) => entry.state.name === 'open' || entry.state.name === 'half-open',
-  ).length;
-  const remembers =
-    integrations.size === 0 ? 'nothing to remember yet' : `remembers ${plural(integrations.size, 'integration')}`;
-  return ok(check, `can be read: ${remembers}${stopped === 0 ? '' : `, ${plural(stopped, 'circuit')} not closed`}`);
+function checkPolicy(
+  policy: Policy,
+  records: readonly IntegrationRecord[],
+  of: (check: string) => string,
+): readonly Finding[] {
+  const limits = `${plural(policy.errorThreshold, 'failure')} over ${describeMinutes(policy.failingForMinutes)} without a delivery`;
+  const mode =
+    policy.mode === 'observe'
+      ? warning(
+          of('policy'),
+          'Observe mode: the guard reports what it would do, and changes nothing.',
+          'Set "mode" to "enforce" when you agree with its would-pause alerts.',
+        )
+      : ok(of('policy'), `The guard pauses at ${limits}.`);
+  const idle = findWithoutEffectOn(policy, 'policy', records).map(({ path, message, action }) =>
+    warning(of('policy'), `${path} ${message}`, action),
+  );
+  return [mode, ...idle];
 }

@@ -2,13 +2,14 @@ import type { Clock } from '../guard/ports.ts';
 import { scheduleMinutes } from '../guard/settings/formats.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import { plural } from '../guard/text/sanitize.ts';
-import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/time.ts';
+import { describeMinutes, describeMoment, latest, minutesBetween } from '../guard/text/time.ts';
 import { VERSION } from '../guard/version.ts';
+import { checkAwsClock } from './check-clock.ts';
 import { checkFleet } from './check-fleet.ts';
 import type { ProjectCheck } from './check-project.ts';
-import { checkSchedule } from './check-schedule.ts';
+import { checkSchedule, isFresh, MAX_INTERVALS, METRIC_DELAY_MINUTES, notYetDue } from './check-schedule.ts';
 import { checkManySafely, checkSafely, type Finding, ok, problem, warning } from './finding.ts';
-import type { StackFacts } from './inspect-stack.ts';
+import type { StackFacts, StackSchedule } from './inspect-stack.ts';
 
 /** Checks of a deployed stack: schedules, last passes, subscriptions, dead letters, alarms. */
 
@@ -17,100 +18,163 @@ interface StackInput {
   readonly settings: Settings;
   readonly projects: readonly ProjectCheck[];
   readonly clock: Clock;
+  /** Projects whose key cannot be used: that no pass succeeds there is said already. */
+  readonly withoutKey: ReadonlySet<string>;
 }
 
 /** Permissions that are missing become findings. */
 export async function checkStack(facts: StackFacts, input: StackInput): Promise<readonly Finding[]> {
-  const { settings, projects, clock } = input;
+  const { settings, projects, clock, withoutKey } = input;
   const minutes = scheduleMinutes(settings.schedule) ?? 5;
+  const now = clock.now().toISOString();
   const several = projects.length > 1;
-  const findings: Finding[] = [checkVersion(facts.version)];
+  const findings: Finding[] = [
+    ...checkDeployment(facts, now),
+    checkVersion(facts.version),
+    ...checkAwsClock('clock', facts.clockAheadMs),
+  ];
   for (const { name, ofFleet } of projects) {
     if (ofFleet) continue;
     const of = (check: string) => (several ? `${check} of ${name}` : check);
+    let schedules: readonly StackSchedule[] = [];
     findings.push(
-      await checkSafely(of('schedule'), async () => checkSchedule(await facts.schedules(name), of('schedule'))),
+      await checkSafely(of('schedule'), async () => {
+        schedules = await facts.schedules(name);
+        return checkSchedule(schedules, of('schedule'));
+      }),
     );
+    if (withoutKey.has(name)) continue;
+    const begun = beginningOf(facts, schedules);
     findings.push(
-      await checkSafely(of('last pass'), () => checkLastPass(facts, name, of('last pass'), minutes, clock)),
+      await checkSafely(of('last pass'), () => checkLastPass(facts, name, of('last pass'), begun, minutes, now)),
     );
   }
-  if (facts.fleet !== null) findings.push(...(await checkFleet(facts.fleet, minutes, clock)));
+  if (facts.fleet !== null)
+    findings.push(...(await checkFleet(facts.fleet, facts.deployedAt, settings, minutes, clock)));
   findings.push(...(await checkManySafely('subscriptions', () => checkSubscriptions(facts))));
+  findings.push(await checkSafely('deliveries', () => checkDeliveries(facts)));
   findings.push(await checkSafely('dead letters', () => checkDeadLetters(facts)));
-  findings.push(await checkSafely('alarms', () => checkAlarms(facts)));
+  findings.push(await checkSafely('alarms', () => checkAlarms(facts, minutes, now)));
   return findings;
+}
+
+/** A project that was added later has a schedule that is younger than the stack's last deployment says. */
+function beginningOf({ deployedAt }: StackFacts, schedules: readonly StackSchedule[]): string | null {
+  return deployedAt === null ? null : latest(deployedAt, ...schedules.map(({ createdAt }) => createdAt));
+}
+
+function checkDeployment({ status, deployedAt }: StackFacts, now: string): readonly Finding[] {
+  const check = 'deployment';
+  const when = deployedAt === null ? '' : `, ${describeMinutes(minutesBetween(deployedAt, now))} ago`;
+  if (/ROLLBACK|FAILED/.test(status))
+    return [
+      problem(
+        check,
+        `CloudFormation says ${status}${when}: the last deployment failed, and what runs is older than your settings.`,
+        'Look at the events of the stack in CloudFormation, fix what they name, and deploy again.',
+      ),
+    ];
+  if (/IN_PROGRESS/.test(status))
+    return [
+      warning(check, `CloudFormation says ${status}${when}.`, 'Wait until it has ended, then run the doctor again.'),
+    ];
+  return [ok(check, `CloudFormation says ${status}${when}.`)];
 }
 
 function checkVersion(deployed: string | null): Finding {
   const check = 'version';
-  if (deployed === VERSION) return ok(check, `stack and command line are of version ${VERSION}`);
-  const says = `the stack is of ${deployed === null ? 'a version before 0.2.0' : `version ${deployed}`}, and this command line of ${VERSION}`;
+  if (deployed === VERSION) return ok(check, `Stack and command line are of version ${VERSION}.`);
+  const message = `The stack is of ${deployed === null ? 'a version before 0.2.0' : `version ${deployed}`}, and this command line of ${VERSION}.`;
   const other = deployed === null ? '' : `, or use \`npx integration-guard@${deployed}\``;
-  return warning(check, says, `deploy the stack with this version${other}`);
+  return warning(check, message, `Deploy the stack with this version${other}.`);
 }
 
 async function checkLastPass(
   facts: StackFacts,
   project: string,
   check: string,
+  begun: string | null,
   intervalMinutes: number,
-  clock: Clock,
+  now: string,
 ): Promise<Finding> {
-  const now = clock.now().toISOString();
   const last = await facts.lastPass(project);
-  const todo = 'look at the log of the pass function; `npx integration-guard run` runs one by hand';
-  if (last === null) return problem(check, 'no pass has succeeded for a day', todo);
-  const ago = minutesBetween(last, now);
-  const says = `succeeded at ${describeMoment(last, now)}, ${describeMinutes(ago)} ago`;
-  // Metrics take a few minutes to show.
-  return ago > 3 * intervalMinutes + METRIC_DELAY_MINUTES ? problem(check, says, todo) : ok(check, says);
+  const ago = last === null ? null : minutesBetween(last, now);
+  const when = last === null ? '' : `at ${describeMoment(last, now)}, ${describeMinutes(ago ?? 0)} ago`;
+  if (ago !== null && ago <= MAX_INTERVALS * intervalMinutes + METRIC_DELAY_MINUTES)
+    return ok(check, `It succeeded ${when}: the function reaches Qonversion and the ledger.`);
+  const message = last === null ? 'No pass has succeeded for a day.' : `The last one that succeeded was ${when}.`;
+  return (
+    notYetDue(check, begun, intervalMinutes, now) ??
+    problem(
+      check,
+      message,
+      'Look at the log of the pass function. `npx integration-guard run` runs a pass by hand and says why it fails.',
+    )
+  );
 }
-
-const METRIC_DELAY_MINUTES = 5;
 
 async function checkSubscriptions(facts: StackFacts): Promise<readonly Finding[]> {
   const subscriptions = await facts.subscriptions();
   const subscribers = (topic: 'alerts' | 'alarms') =>
     subscriptions.filter((subscription) => subscription.topic === topic && subscription.confirmed).length;
   const pending = subscriptions.filter(({ confirmed }) => !confirmed);
-  const nobody = (['alerts', 'alarms'] as const).filter((topic) => subscribers(topic) === 0);
+  const silent = (['alerts', 'alarms'] as const).filter((topic) => subscribers(topic) === 0);
   return [
     ...pending.map(({ topic, protocol, endpoint }) =>
-      problem(
-        'subscription',
-        `${protocol} ${endpoint} gets no ${topic}: it is not confirmed`,
-        'confirm it by the link in the mail that SNS sent; deploying anew sends another',
-      ),
+      protocol === 'chat'
+        ? problem(
+            'subscription',
+            `The chat channel of topic ${endpoint} receives no ${topic}: the chat service is not subscribed.`,
+            'Authorise the workspace or team in the console of Amazon Q Developer in chat applications, then deploy again.',
+          )
+        : problem(
+            'subscription',
+            `${protocol} ${endpoint} receives no ${topic}: it is not confirmed.`,
+            'Confirm it by the link in the mail that SNS sent. To get another mail, deploy again after the subscription has expired (two days).',
+          ),
     ),
-    ...nobody.map((topic) =>
-      warning('subscriptions', `nobody gets ${topic}`, 'add a subscription to alerts.subscriptions, and deploy'),
+    ...silent.map((topic) =>
+      warning('subscriptions', `No one receives ${topic}.`, 'Add a subscription to alerts.subscriptions, and deploy.'),
     ),
-    ...(pending.length === 0 && nobody.length === 0
+    ...(pending.length === 0 && silent.length === 0
       ? [
           ok(
             'subscriptions',
-            `${plural(subscribers('alerts'), 'subscriber')} of alerts, ${plural(subscribers('alarms'), 'subscriber')} of alarms, all confirmed`,
+            `${plural(subscribers('alerts'), 'subscriber')} of alerts, ${plural(subscribers('alarms'), 'subscriber')} of alarms, all confirmed.`,
           ),
         ]
       : []),
   ];
 }
 
+async function checkDeliveries(facts: StackFacts): Promise<Finding> {
+  const failed = await facts.failedNotifications();
+  if (failed.length === 0) return ok('deliveries', 'SNS reports no failed delivery within the last day.');
+  const topics = failed.map(({ topic, count }) => `${count.toLocaleString('en-US')} of topic ${topic}`).join(', ');
+  return warning(
+    'deliveries',
+    `SNS failed to deliver within the last day: ${topics}.`,
+    'Check the endpoints that are subscribed. What SNS gave up is in the dead-letter queue.',
+  );
+}
+
 async function checkDeadLetters(facts: StackFacts): Promise<Finding> {
   const count = await facts.deadLetters();
   return count === 0
-    ? ok('dead letters', 'none')
+    ? ok('dead letters', 'There are none.')
     : warning(
         'dead letters',
-        `${plural(count, 'message')} could not be delivered`,
-        'look at them in the queue, mend the endpoint, then delete them',
+        `${plural(count, 'message')} could not be delivered.`,
+        'Look at them in the queue, fix the endpoint, then delete them.',
       );
 }
 
-async function checkAlarms(facts: StackFacts): Promise<Finding> {
+async function checkAlarms(facts: StackFacts, intervalMinutes: number, now: string): Promise<Finding> {
   const alarms = await facts.alarms();
-  return alarms.length === 0
-    ? ok('alarms', 'none is on')
-    : problem('alarms', `on: ${alarms.join(', ')}`, 'the description of each says what it means and where to look');
+  if (alarms.length === 0) return ok('alarms', 'None is on.');
+  const message = `On: ${alarms.join(', ')}.`;
+  // The alarm on missing passes is on until the first one.
+  return isFresh(facts.deployedAt, intervalMinutes, now)
+    ? warning('alarms', message, 'The stack was deployed lately. Run the doctor again after a few passes.')
+    : problem('alarms', message, 'The description of each says what it means and where to look.');
 }

@@ -1,63 +1,61 @@
 import { describeError } from '../guard/errors.ts';
 import { safeText } from '../guard/text/sanitize.ts';
-
-/** What the doctor says of one thing it has checked. */
+import { adviceOnAws } from './advice.ts';
+import { toSentence } from './to-sentence.ts';
 
 /** The result of one check. */
 export interface Finding {
   /** What was checked, in a word or two. */
   readonly check: string;
-  /** `unknown`: it could not be checked. */
+  /** `unknown`: it could not be checked, or not yet. */
   readonly level: 'ok' | 'warning' | 'problem' | 'unknown';
-  readonly says: string;
+  /** What was found. */
+  readonly message: string;
   /** What to do about it; null when there is nothing to do. */
-  readonly todo: string | null;
+  readonly action: string | null;
 }
 
-/** All is well: there is nothing to do. */
-export function ok(check: string, says: string): Finding {
-  return { check, level: 'ok', says, todo: null };
+/** It is as it should be. */
+export function ok(check: string, message: string): Finding {
+  return { check, level: 'ok', message, action: null };
 }
 
-/** It works, and somebody should know of it. */
-export function warning(check: string, says: string, todo: string): Finding {
-  return { check, level: 'warning', says, todo };
+/** It works, and a person should know of it. */
+export function warning(check: string, message: string, action: string): Finding {
+  return { check, level: 'warning', message, action };
 }
 
 /** It does not work. */
-export function problem(check: string, says: string, todo: string): Finding {
-  return { check, level: 'problem', says, todo };
+export function problem(check: string, message: string, action: string): Finding {
+  return { check, level: 'problem', message, action };
 }
 
-/** Runs one check. If a permission is missing or AWS does not answer, the finding is `unknown` and the other checks go on. */
-export async function checkSafely(check: string, look: () => Promise<Finding>): Promise<Finding> {
-  const [finding = unknown(check, new Error('nothing found'))] = await checkManySafely(check, async () => [
-    await look(),
-  ]);
-  return finding;
+/** It could not be checked, or not yet. */
+export function unknown(check: string, message: string, action: string): Finding {
+  return { check, level: 'unknown', message, action };
+}
+
+/** Runs a check that asks AWS. If a permission is missing or AWS does not answer, the finding is `unknown` and the other checks go on. */
+export async function checkSafely(check: string, run: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await run();
+  } catch (error) {
+    return notChecked(check, error);
+  }
 }
 
 /** The same for a check with several findings. */
 export async function checkManySafely(
   check: string,
-  look: () => Promise<readonly Finding[]>,
+  run: () => Promise<readonly Finding[]>,
 ): Promise<readonly Finding[]> {
   try {
-    return await look();
+    return await run();
   } catch (error) {
-    return [unknown(check, error)];
+    return [notChecked(check, error)];
   }
 }
 
-function unknown(check: string, error: unknown): Finding {
-  const says = safeText(describeError(error), 300);
-  const denied = /AccessDenied|NotAuthorized|not authorized/i.test(says);
-  return {
-    check,
-    level: 'unknown',
-    says,
-    todo: denied
-      ? 'ask for the right it names, or let somebody look who has it'
-      : 'try again; check AWS_PROFILE and AWS_REGION',
-  };
+function notChecked(check: string, error: unknown): Finding {
+  return unknown(check, toSentence(safeText(describeError(error), 300)), adviceOnAws(error));
 }

@@ -2,8 +2,9 @@ import { CloudWatchClient, paginateDescribeAlarms, paginateGetMetricData } from 
 import { GetScheduleCommand, paginateListSchedules, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DescribeMapRunCommand, ListExecutionsCommand, paginateListMapRuns, SFNClient } from '@aws-sdk/client-sfn';
-import { paginateListSubscriptionsByTopic, SNSClient } from '@aws-sdk/client-sns';
+import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { parseChatTopics } from '../aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metric-names.ts';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Clock } from '../guard/ports.ts';
@@ -14,11 +15,19 @@ import { plusMs } from '../guard/text/time.ts';
 export interface StackFacts {
   /** Of the package that the stack was deployed with; null: before 0.2.0, which did not say. */
   readonly version: string | null;
+  /** When it was last created or updated; null: CloudFormation does not say. */
+  readonly deployedAt: string | null;
+  /** In the words of CloudFormation. */
+  readonly status: string;
+  /** How far AWS's clock is ahead of ours, in milliseconds; 0 when that is less than five minutes. */
+  readonly clockAheadMs: number;
   /** The schedules that start passes of a listed project. */
   schedules(project: string): Promise<readonly StackSchedule[]>;
   /** When a pass last succeeded within the last day; null when none did. */
   lastPass(project: string): Promise<string | null>;
   subscriptions(): Promise<readonly StackSubscription[]>;
+  /** What SNS could not deliver within the last day, by topic; every try counts for HTTPS. Topics without such failures are left out. */
+  failedNotifications(): Promise<readonly FailedNotifications[]>;
   /** Messages in the dead-letter queue. */
   deadLetters(): Promise<number>;
   /** Names of the stack's alarms that are in alarm. */
@@ -30,6 +39,14 @@ export interface StackFacts {
 export interface StackSchedule {
   readonly enabled: boolean;
   readonly expression: string;
+  /** Null: it does not say. */
+  readonly createdAt: string | null;
+}
+
+export interface FailedNotifications {
+  /** Its name. */
+  readonly topic: string;
+  readonly count: number;
 }
 
 export interface FleetFacts {
@@ -53,6 +70,7 @@ export interface FleetRun {
 
 export interface StackSubscription {
   readonly topic: 'alerts' | 'alarms';
+  /** "chat" for a channel of Slack or Microsoft Teams. */
   readonly protocol: string;
   readonly endpoint: string;
   /** SNS delivers nothing before the endpoint's owner has confirmed. */
@@ -60,20 +78,24 @@ export interface StackSubscription {
 }
 
 /** What is known of a stack before it is asked. */
-interface InspectedStack {
+interface InspectedStack extends Pick<StackFacts, 'version' | 'status' | 'deployedAt' | 'clockAheadMs'> {
   readonly settings: Settings;
-  readonly version: string | null;
   /** The value of one of its outputs. */
   readonly output: (name: string) => string;
 }
 
 /**
- * @param stack its settings, its version, and the values of its outputs
+ * @param stack its settings, the values of its outputs, and what CloudFormation says of it
  */
-export function inspectStack({ settings, version, output }: InspectedStack, clock: Clock): StackFacts {
+export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
+  const { settings, output } = stack;
   const { fleet } = settings;
+  const chatTopics = () => parseChatTopics(output('ChatTopics')).map(({ topicArn }) => topicArn);
   return {
-    version,
+    version: stack.version,
+    status: stack.status,
+    deployedAt: stack.deployedAt,
+    clockAheadMs: stack.clockAheadMs,
     fleet: fleet === undefined ? null : inspectFleet({ ...settings, fleet }, output),
 
     schedules: (project) => findSchedules(`:function:${output('PassFunctionName')}`, { project }),
@@ -108,24 +130,61 @@ export function inspectStack({ settings, version, output }: InspectedStack, cloc
 
     async subscriptions() {
       const client = new SNSClient();
+      const list = async (topicArn: string) => {
+        const found: Subscription[] = [];
+        for await (const { Subscriptions = [] } of paginateListSubscriptionsByTopic({ client }, { TopicArn: topicArn }))
+          found.push(...Subscriptions);
+        return found;
+      };
+      const isConfirmed = ({ SubscriptionArn = '' }: Subscription) => SubscriptionArn.startsWith('arn:');
       const found: StackSubscription[] = [];
       for (const [topic, name] of [
         ['alerts', 'AlertsTopicArn'],
         ['alarms', 'AlarmsTopicArn'],
       ] as const) {
-        const pages = paginateListSubscriptionsByTopic({ client }, { TopicArn: output(name) });
-        for await (const { Subscriptions = [] } of pages) {
-          for (const { Protocol = '', Endpoint = '', SubscriptionArn = '' } of Subscriptions) {
-            found.push({
-              topic,
-              protocol: Protocol,
-              endpoint: Endpoint,
-              confirmed: SubscriptionArn.startsWith('arn:'),
-            });
-          }
+        for (const each of await list(output(name))) {
+          const { Protocol: protocol = '', Endpoint: endpoint = '' } = each;
+          found.push({ topic, protocol, endpoint, confirmed: isConfirmed(each) });
         }
       }
+      // The chat service subscribes itself.
+      for (const topicArn of chatTopics()) {
+        const confirmed = (await list(topicArn)).some(isConfirmed);
+        found.push({ topic: 'alerts', protocol: 'chat', endpoint: nameOfTopic(topicArn), confirmed });
+      }
       return found;
+    },
+
+    async failedNotifications() {
+      const topics = [output('AlertsTopicArn'), output('AlarmsTopicArn'), ...chatTopics()].map(nameOfTopic);
+      const now = clock.now();
+      const query = {
+        StartTime: new Date(plusMs(now, -DAY_MS)),
+        EndTime: now,
+        MetricDataQueries: topics.map((topic, index) => ({
+          Id: `topic${index}`,
+          MetricStat: {
+            Metric: {
+              Namespace: 'AWS/SNS',
+              MetricName: 'NumberOfNotificationsFailed',
+              Dimensions: [{ Name: 'TopicName', Value: topic }],
+            },
+            Period: DAY_MS / 1_000,
+            Stat: 'Sum',
+          },
+        })),
+      };
+      const counts = new Map<string, number>();
+      for await (const { MetricDataResults = [] } of paginateGetMetricData({ client: new CloudWatchClient() }, query)) {
+        for (const { Id = '', Values = [] } of MetricDataResults)
+          counts.set(
+            Id,
+            Values.reduce((sum, each) => sum + each, counts.get(Id) ?? 0),
+          );
+      }
+      return topics
+        .map((topic, index) => ({ topic, count: counts.get(`topic${index}`) ?? 0 }))
+        .filter(({ count }) => count > 0);
     },
 
     async deadLetters() {
@@ -202,10 +261,18 @@ async function findSchedules(target: string, input: object): Promise<readonly St
       // Only the schedule itself tells its input.
       const schedule = await client.send(new GetScheduleCommand({ Name, GroupName }));
       if (schedule.Target?.Input !== JSON.stringify(input)) continue;
-      found.push({ enabled: State === 'ENABLED', expression: schedule.ScheduleExpression ?? '' });
+      found.push({
+        enabled: State === 'ENABLED',
+        expression: schedule.ScheduleExpression ?? '',
+        createdAt: schedule.CreationDate?.toISOString() ?? null,
+      });
     }
   }
   return found;
+}
+
+function nameOfTopic(topicArn: string): string {
+  return topicArn.slice(topicArn.lastIndexOf(':') + 1);
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

@@ -1,11 +1,12 @@
 import { describeError, SettingsError } from '../guard/errors.ts';
-import type { Clock, Ledger } from '../guard/ports.ts';
+import { findWithoutEffect } from '../guard/policy/without-effect.ts';
+import type { CheckableLedger, Clock, Ledger } from '../guard/ports.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import { plural } from '../guard/text/sanitize.ts';
-import { checkLedgerFile } from './check-ledger-file.ts';
+import { checkLedgerWrite } from './check-ledger.ts';
 import { checkProject, type ProjectCheck } from './check-project.ts';
 import { checkStack } from './check-stack.ts';
-import { type Finding, ok, problem } from './finding.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
 import type { StackFacts } from './inspect-stack.ts';
 
 /** Checks everything that the guard needs, changes nothing, and says how to fix what is wrong. */
@@ -16,38 +17,59 @@ export interface DoctorInput {
   /** Where the settings come from. */
   readonly source: string;
   readonly projects: readonly ProjectCheck[];
-  /** The ledger of one of them. */
-  readonly ledgerOf: (project: string) => Ledger;
+  /** The ledger of all of them. */
+  readonly ledger: Pick<CheckableLedger, 'place' | 'checkWrite'>;
+  /** The same for one of them, under the name that it has there. */
+  readonly ledgerOf: (project: string) => Pick<Ledger, 'read' | 'history'>;
   readonly clock: Clock;
-  /** The ledger's file on this machine, or what the deployed stack tells of itself. */
-  readonly place: { readonly ledgerFile: string } | { readonly stack: string; readonly facts: StackFacts };
+  /** What the deployed stack says of itself; null: the guard runs on this machine. */
+  readonly stack: StackFacts | null;
 }
 
 /** Runs every check that applies to this machine, or to the stack. */
 export async function runChecks(input: DoctorInput): Promise<readonly Finding[]> {
-  const { settings, source, projects, place } = input;
+  const { settings, projects, stack } = input;
+  const place = stack === null ? 'file' : 'stack';
+  const now = input.clock.now().toISOString();
+  const several = projects.length > 1;
+  const written = await checkLedgerWrite(input.ledger, place);
+  const findings = [...describeSettings(input), written];
+  const withoutKey = new Set<string>();
+  for (const project of projects) {
+    const { name } = project;
+    const of = (check: string) => (several ? `${check} of ${name}` : check);
+    const checked = await checkProject(project, { ledger: input.ledgerOf(name), place, now, of });
+    if (!checked.hasKey) withoutKey.add(name);
+    // A ledger that cannot be written and cannot be read has one fault.
+    const isSaid = ({ check, level }: Finding) =>
+      written.level === 'problem' && check === of('ledger') && level === 'problem';
+    findings.push(...checked.findings.filter((finding) => !isSaid(finding)));
+  }
+  if (stack !== null)
+    findings.push(...(await checkStack(stack, { settings, projects, clock: input.clock, withoutKey })));
+  return findings;
+}
+
+function describeSettings({ settings, source }: DoctorInput): readonly Finding[] {
   const names = Object.keys(settings.projects);
   const watched = [
     ...(names.length === 0 ? [] : [`${plural(names.length, 'project')} (${names.join(', ')})`]),
     ...(settings.fleet === undefined ? [] : ['a fleet']),
     settings.schedule,
   ];
-  const findings: Finding[] = [ok('settings', `${source} is sound: ${watched.join(', ')}`)];
-  for (const project of projects)
-    findings.push(...(await checkProject(project, input.ledgerOf(project.name), projects.length > 1)));
-  if ('ledgerFile' in place) findings.push(await checkLedgerFile(place.ledgerFile));
-  else findings.push(...(await checkStack(place.facts, input)));
-  return findings;
+  return [
+    ok('settings', `${source} has no fault: ${watched.join(', ')}.`),
+    // Those of a project are in the findings on its policy.
+    ...findWithoutEffect(settings)
+      .filter(({ path }) => path.startsWith('fleet.'))
+      .map(({ path, message, action }) => warning('settings', `${path} ${message}`, action)),
+  ];
 }
 
 /** The findings when the settings or the stack could not be read, so that nothing could be checked. */
 export function describeFailure(error: unknown): readonly Finding[] {
-  const faults = error instanceof SettingsError ? error.message : describeError(error);
-  return [
-    problem(
-      error instanceof SettingsError ? 'settings' : 'connection',
-      faults,
-      'mend what it says, then run the doctor again',
-    ),
-  ];
+  const action = 'Fix what the message names, then run the doctor again.';
+  return error instanceof SettingsError
+    ? [problem('settings', error.message, action)]
+    : [problem('connection', describeError(error), action)];
 }

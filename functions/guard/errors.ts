@@ -2,18 +2,17 @@ import { safePath, safeSentence } from './safe-sentence.ts';
 
 /** Errors of the core. Each message is one sentence: what, where, what to do next; never a secret. */
 
-/** Base of everything the guard throws on purpose: its message may be shown to a person as it stands. */
+/** The base class of errors that the guard throws on purpose. Their messages are safe to show. */
 export class GuardError extends Error {
   override readonly name: string = 'GuardError';
 }
 
-/** Faults that are worth reading at once. */
+/** How many faults one message lists. */
 const MAX_FAULTS = 100;
 
-/** The settings do not say what they must; `faults` has one line per fault, each beginning with its path. */
+/** The settings are invalid. Each line of `faults` begins with the path of the fault. */
 export class SettingsError extends GuardError {
   override readonly name = 'SettingsError';
-  /** One line each. */
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], source = 'settings') {
@@ -25,17 +24,34 @@ export class SettingsError extends GuardError {
   }
 }
 
-/** Another pass wrote the ledger entry since we read it: leave that record to them (law 2). */
+/** Another pass wrote the ledger entry after this one read it, so this pass leaves the record to it (law 2). */
 export class LostRaceError extends GuardError {
   override readonly name = 'LostRaceError';
 }
 
-/** The ledger could not be read or written. Never to be taken for "nothing is remembered". */
+/** The ledger could not be read or written. Never treat this as an empty ledger. */
 export class LedgerUnavailableError extends GuardError {
-  override readonly name = 'LedgerUnavailableError';
+  override readonly name: string = 'LedgerUnavailableError';
 }
 
-/** The Secret Key is missing, empty, a placeholder or not of the form of a key. */
+/** What the ledger holds cannot be read: it is damaged, or a newer version of the guard wrote it. */
+export class LedgerFormatError extends LedgerUnavailableError {
+  override readonly name = 'LedgerFormatError';
+  readonly fault: 'damaged' | 'newer';
+  /** What is wrong, without what to do about it. */
+  readonly what: string;
+  /** What to do about it. */
+  readonly remedy: string;
+
+  constructor(fault: 'damaged' | 'newer', what: string, remedy: string, options?: ErrorOptions) {
+    super(`${what}; ${remedy}`, options);
+    this.fault = fault;
+    this.what = what;
+    this.remedy = remedy;
+  }
+}
+
+/** The Secret Key is missing, empty, a placeholder, or does not have the form of a key. */
 export class SecretUnusableError extends GuardError {
   override readonly name = 'SecretUnusableError';
 }
@@ -45,7 +61,7 @@ export class UnknownIntegrationError extends GuardError {
   override readonly name = 'UnknownIntegrationError';
 }
 
-/** What to print of anything thrown: our own messages as they stand, others' by name and first line, made safe and cut short. */
+/** A printable message for anything thrown: the message of a `GuardError`; the name and the first line of others, made safe. */
 export function describeError(error: unknown): string {
   if (error instanceof GuardError) return error.message;
   if (error instanceof Error) return safeSentence(`${error.name}: ${error.message.split('\n')[0] ?? ''}`, 320);

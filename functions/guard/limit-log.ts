@@ -1,11 +1,11 @@
 import type { Log } from './ports.ts';
 
-/** Lines of one message that are worth reading. */
+/** How many lines with the same message are logged. */
 const MAX_LINES = 100;
 
 /**
- * A log that says the same at most a hundred times, and in the end how often it was silent: 20,000 integrations that fail alike
- * must not cost a gigabyte a day.
+ * Limits a log to a hundred lines per message. `end` logs how many lines were left out. Otherwise 20,000 integrations with one error
+ * would log a gigabyte a day.
  */
 export function limitLog(log: Log): { readonly log: Log; readonly end: () => void } {
   const lines = new Map<string, number>();
@@ -25,7 +25,7 @@ export function limitLog(log: Log): { readonly log: Log; readonly end: () => voi
     end: () => {
       for (const [message, count] of lines) {
         if (count > MAX_LINES)
-          log.warn('more lines like it were left out', { line: message, leftOut: count - MAX_LINES });
+          log.warn('more lines with this message were left out', { line: message, leftOut: count - MAX_LINES });
       }
       lines.clear();
     },

@@ -3,8 +3,8 @@ import { normalise } from './text/normalise.ts';
 import { safeText, shorten } from './text/sanitize.ts';
 
 /**
- * A sentence about something on this machine, made safe like any text of others. Paths are looked at name by name: a message that
- * hides which file it is about helps nobody.
+ * Makes a sentence about this machine safe, like untrusted text. Paths stay readable and are checked name by name, because a
+ * message without the file's name does not help.
  */
 export function safeSentence(text: string, maxLength: number): string {
   const paths: string[] = [];
@@ -16,7 +16,7 @@ export function safeSentence(text: string, maxLength: number): string {
   return safe.length > maxLength ? `${safe.slice(0, maxLength - 1)}…` : safe;
 }
 
-/** Each name of the path as it is, unless it is a secret by its vendor's form: "guard-cli-7w5NL3" only looks random. */
+/** The path, without names that have a vendor's form of a secret. "guard-cli-7w5NL3" stays, although it looks random. */
 export function safePath(path: string): string {
   const names = path.slice(0, MAX_PATH_CHARACTERS).split('/');
   return names
@@ -27,5 +27,5 @@ export function safePath(path: string): string {
 const MAX_PATH_CHARACTERS = 300;
 const MAX_NAME_CHARACTERS = 100;
 
-/** From a root or a dot on; no address, which has two slashes. */
+/** A path that begins with a root, a dot or a tilde. An address has two slashes, so it does not match. */
 const PATH = /(?<![^\s'"(:])(?:\.{1,2}|~)?\/(?!\/)[^\s'"():;,]+/g;

@@ -12,19 +12,19 @@ import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 
 /**
- * The Lambda door of the fleet: one pass over one project that a secret's tag makes one. Its input is the project's name and
- * nothing else: where the key goes and which policies there are the bundled settings say.
+ * The Lambda entry point of the fleet: one pass over one project that a secret's tag defines. The input is the
+ * project's name and nothing else. The API's address and the policies come from the bundled settings.
  */
 
 export interface FleetPassSummary extends PassSummary {
   /**
-   * Why the pass could not run, or null. People have been told of it by then: of a thousand customers one has always just
-   * revoked a key, so that is no failure of the guard, and no error of the function.
+   * Why the pass could not run, or null. The alert has been delivered, so this is not an error of the function: among a
+   * thousand customers, one has always just revoked a key.
    */
   readonly failure: string | null;
 }
 
-/** Nobody may know of it: the invocation fails, and an alarm tells. */
+/** The pass could not alert anyone. The invocation fails, so that an alarm fires. */
 export class PassUndeliveredError extends GuardError {
   override readonly name = 'PassUndeliveredError';
 }
@@ -47,7 +47,7 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
   return async (event, invocation) => {
     const name = parseInput(event);
     if (Object.hasOwn(settings.projects, name))
-      throw new NoSuchProjectError(`project "${name}" is listed in the settings, and not one of the fleet`);
+      throw new NoSuchProjectError(`project "${name}" is listed in the settings; it is not one of the fleet`);
     const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
     const { clock } = runtime;
     const report = await runPass({ ...opened, clock, alerts }, project);
@@ -56,7 +56,7 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
     if (!report.settled)
       throw new PassUndeliveredError(`the pass over "${name}" failed, and not every alert was delivered: ${failure}`);
     const summary = { ...summarize(report), failure };
-    opened.log.info(failure === null ? 'pass done' : 'pass failed, and people know', { ...summary });
+    opened.log.info(failure === null ? 'pass done' : 'pass failed, alerts delivered', { ...summary });
     return summary;
   };
 }

@@ -8,8 +8,8 @@ import type { Settings } from '../guard/settings/schema.ts';
 import { answerAct } from '../panel/panel.ts';
 
 /**
- * The Lambda door behind the panel's buttons. A function of its own, so that IAM can let somebody look (panel.ts)
- * without letting them act.
+ * The Lambda function behind the panel's buttons. It is a separate function, so that IAM can allow a user to look (panel.ts)
+ * and not to act.
  */
 
 type Act = (event: unknown, invocation: Invocation & Pick<Context, 'invokedFunctionArn'>) => Promise<string>;

@@ -4,7 +4,7 @@ import { createRuntime, type Invocation, readBundledSettings } from '../aws/runt
 import type { Settings } from '../guard/settings/schema.ts';
 import { answerLook } from '../panel/panel.ts';
 
-/** The Lambda door of whoever looks: draws the control panel. It has no way to change anything, and no right to. */
+/** The Lambda function that draws the control panel. It cannot change anything: it has neither the code nor the permissions. */
 
 type Panel = (event: unknown, invocation: Invocation & Pick<Context, 'invokedFunctionArn'>) => Promise<string>;
 

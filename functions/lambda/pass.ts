@@ -10,9 +10,12 @@ import { runPass } from '../guard/pass/run-pass.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 
-/** The Lambda door: one scheduled pass over one project that the settings list. Its input is the project's name and nothing else. */
+/** The Lambda entry point of a listed project: one scheduled pass. The input is the project's name and nothing else. */
 
-/** A pass that could not run, or could not tell or settle what it did: the invocation fails, and the alarms see it. */
+/**
+ * The pass could not run, could not deliver every alert, or could not record its results. The invocation fails, so that
+ * the alarms fire.
+ */
 export class PassFailedError extends GuardError {
   override readonly name = 'PassFailedError';
 }
@@ -46,7 +49,7 @@ export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pa
 
 const input = z.strictObject({ project: z.string() });
 
-/** Whoever may invoke the function chooses a deployed project and nothing more: no host, no policy, no secret. */
+/** A caller can only choose a deployed project: no host, no policy, no secret. */
 function parseInput(event: unknown, settings: Settings): string {
   const known = Object.keys(settings.projects);
   const parsed = input.safeParse(event);

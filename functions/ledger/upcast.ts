@@ -1,4 +1,4 @@
-import { LedgerUnavailableError } from '../guard/errors.ts';
+import { LedgerFormatError } from '../guard/errors.ts';
 import {
   type Attempt,
   BLANK_PROJECT_ENTRY,
@@ -21,34 +21,76 @@ import { fingerprint } from '../guard/text/fingerprint.ts';
 import { plusMs } from '../guard/text/time.ts';
 
 /**
- * Ledgers of earlier versions, read as what they mean now. Items of version 0.1 have no `schema`. There an interrupted pass left
- * an intent: the entry as it was, the entry as it was going to be, and the alerts of both. Now the first is the entry, the second
- * its attempt, and the alerts are in the outbox. Schema 2 had the first form of the rules: no failure span, flapping counted by
- * passes, a probe that the first delivery ended.
+ * Converts ledger items of earlier versions. Items of version 0.1 have no `schema`. There an interrupted pass left an intent: the
+ * entry before and after it, and its alerts. Now the entry before is the entry, the entry after is its attempt, and the alerts are
+ * in the outbox. Schema 2 had the first version of the rules: no failure span, flapping counted in passes, and a probe that ended
+ * with the first delivery.
  */
 
-/** The shape of what is stored now. */
+/** The schema of items that this version writes. */
 export const LEDGER_SCHEMA = 3;
 
-/** What can be stored: each is read by a function of its own, once for each schema it has had. */
+/** For one type of item, the functions that convert each earlier schema. */
 export interface Upcast<T> {
   readonly 1: (stored: unknown) => T;
   readonly 2: (stored: unknown) => T;
+  /** Whether an item has the outlines of today's shape. Only the guard writes a ledger, so the rest is as the guard put it there. */
+  readonly isWhole: (item: unknown) => boolean;
 }
 
 /**
- * A stored item in today's shape.
+ * A stored item in the current schema.
  * @param schema the number stored with it; undefined when there was none
- * @throws LedgerUnavailableError when a newer version has stored it: this one would misread it
+ * @throws LedgerFormatError when the item is damaged, or a newer version wrote it, because this one would misread it
  */
 export function readStored<T>(stored: unknown, schema: unknown, upcast: Upcast<T>): T {
-  if (schema === undefined || schema === 1) return upcast[1](stored);
-  if (schema === 2) return upcast[2](stored);
-  // Only the guard writes a ledger, so an item is what the guard put there.
-  if (schema === LEDGER_SCHEMA) return stored as T;
-  throw new LedgerUnavailableError(
-    `the ledger was written by a newer version of the guard (schema ${String(schema)}; this version reads up to ${LEDGER_SCHEMA}); use that version or a later one`,
-  );
+  if (typeof schema === 'number' && schema > LEDGER_SCHEMA)
+    throw new LedgerFormatError(
+      'newer',
+      `it was written by a newer version of the guard (schema ${schema}; this version reads up to ${LEDGER_SCHEMA})`,
+      USE_NEWER,
+    );
+  const item = inTodaysShape(stored, schema, upcast);
+  if (!upcast.isWhole(item)) throw damagedEntry();
+  return item as T;
+}
+
+function inTodaysShape<T>(stored: unknown, schema: unknown, upcast: Upcast<T>): unknown {
+  try {
+    if (schema === undefined || schema === 1) return upcast[1](stored);
+    return schema === 2 ? upcast[2](stored) : schema === LEDGER_SCHEMA ? stored : null;
+  } catch (error) {
+    throw damagedEntry(error);
+  }
+}
+
+function damagedEntry(cause?: unknown): LedgerFormatError {
+  return new LedgerFormatError('damaged', 'one of its entries is damaged', USE_BACKUP, { cause });
+}
+
+/** What to do about what a newer version wrote. */
+export const USE_NEWER = 'use that version of the guard, or a later one';
+
+/** What to do about what is damaged, wherever it is. */
+export const USE_BACKUP = 'restore it from a backup';
+
+/** A ledger as sentences name it. */
+export interface LedgerPlace {
+  /** "the ledger file x". */
+  readonly name: string;
+  /** What to do when it is damaged. */
+  readonly remedy: string;
+}
+
+/** Runs what reads a ledger, and names the ledger in what is wrong with its contents. */
+export function readingFrom<T>(place: LedgerPlace, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LedgerFormatError)) throw error;
+    const remedy = error.fault === 'newer' ? error.remedy : place.remedy;
+    throw new LedgerFormatError(error.fault, `${place.name} cannot be read: ${error.what}`, remedy, { cause: error });
+  }
 }
 
 interface V1Mark {
@@ -85,7 +127,7 @@ interface V1Settled {
   readonly flaps?: (V1Flapping & { readonly told: { readonly at: string; readonly times: number } | null }) | null;
 }
 
-/** Of the flapping watch only when it began has a meaning now. */
+/** Of the earlier flapping data, only the beginning still has a meaning. */
 interface V1Flapping {
   readonly since: string;
 }
@@ -101,17 +143,17 @@ interface V1Entry extends V1Settled {
   } | null;
 }
 
-interface V1Trouble {
+interface V1Incident {
   readonly since: string;
   readonly alertedAt: string;
   readonly reminders: number;
 }
 
 interface V1SettledProject {
-  readonly failing: V1Trouble | null;
-  readonly held: V1Trouble | null;
+  readonly failing: V1Incident | null;
+  readonly held: V1Incident | null;
   readonly heldIds: readonly string[];
-  readonly unreadable: V1Trouble | null;
+  readonly unreadable: V1Incident | null;
 }
 
 interface V1ProjectEntry extends V1SettledProject {
@@ -122,24 +164,45 @@ interface V1ProjectEntry extends V1SettledProject {
   } | null;
 }
 
-/** An earlier version has looked at the project, and did not note what it had. */
-const LOOKED: Listed = { count: 0, sample: [] };
+/** An earlier version has read the list of the project, and did not remember its integrations. */
+const LISTED_BEFORE: Listed = { count: 0, sample: [] };
 
 /** Entries of integrations. */
-export const ENTRY: Upcast<Entry> = { 1: upcastEntry, 2: upcastEntry2 };
+export const ENTRY: Upcast<Entry> = {
+  1: upcastEntry,
+  2: upcastEntry2,
+  isWhole: (item) =>
+    isObject(item) &&
+    isObject(item.state) &&
+    CIRCUITS.has(item.state.name) &&
+    isObject(item.state.mark) &&
+    isObject(item.notices) &&
+    Array.isArray(item.outbox),
+};
 /** The project's own entry. */
 export const PROJECT_ENTRY: Upcast<ProjectEntry> = {
   1: upcastProjectEntry,
   2: upcastProjectEntry2,
+  isWhole: (item) => isObject(item) && isObject(item.notices) && Array.isArray(item.outbox),
 };
 /** Events of the history. */
-export const EVENT: Upcast<GuardEvent> = { 1: upcastEvent, 2: upcastEvent };
+export const EVENT: Upcast<GuardEvent> = {
+  1: upcastEvent,
+  2: upcastEvent,
+  isWhole: (item) => isObject(item) && [item.id, item.type, item.time].every((field) => typeof field === 'string'),
+};
+
+const CIRCUITS: ReadonlySet<unknown> = new Set<State['name']>(['closed', 'isolated', 'open', 'half-open']);
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** @param stored a project's entry of schema 2 */
 function upcastProjectEntry2(stored: unknown): ProjectEntry {
   const entry = stored as ProjectEntry;
   const outbox = entry.outbox.map((item) => ({ ...item, event: upcastEvent(item.event) }));
-  return { ...BLANK_PROJECT_ENTRY, ...entry, listed: LOOKED, outbox };
+  return { ...BLANK_PROJECT_ENTRY, ...entry, listed: LISTED_BEFORE, outbox };
 }
 
 /** @param stored an integration's entry of schema 2 */
@@ -195,11 +258,11 @@ function upcastProjectEntry(stored: unknown): ProjectEntry {
   const { failing, held, heldIds, unreadable } = intent?.settled ?? entry;
   return {
     ...BLANK_PROJECT_ENTRY,
-    listed: LOOKED,
+    listed: LISTED_BEFORE,
     notices: {
-      ...upcastTrouble('failing', failing),
-      ...upcastTrouble('held', held),
-      ...upcastTrouble('unreadable', unreadable),
+      ...upcastIncident('failing', failing),
+      ...upcastIncident('held', held),
+      ...upcastIncident('unreadable', unreadable),
     },
     held: (heldIds ?? []).map(fingerprint).sort(),
     outbox: intent === null ? [] : owed(intent.events),
@@ -218,7 +281,7 @@ function owed(...alerts: readonly (readonly GuardEvent[])[]): readonly OutboxIte
   return alerts.flat().map((event) => ({ event: upcastEvent(event), undelivered: null, merged: null }));
 }
 
-/** A pass of version 0.1 may still be at work while the new one is deployed. */
+/** A pass of version 0.1 may still be running while this version is deployed. */
 function leaseOf({ decidedAt }: { readonly decidedAt: string }): string {
   return plusMs(new Date(decidedAt), PASS_TIME_LIMIT_SECONDS * 1_000);
 }
@@ -268,10 +331,10 @@ function stretchNotices({ since, errors, alerts }: NonNullable<V1Settled['told']
   );
 }
 
-function upcastTrouble(topic: string, trouble: V1Trouble | null | undefined): { readonly [topic: string]: Notice } {
-  return trouble === null || trouble === undefined
+function upcastIncident(topic: string, incident: V1Incident | null | undefined): { readonly [topic: string]: Notice } {
+  return incident === null || incident === undefined
     ? {}
-    : { [topic]: notice(trouble.since, trouble.alertedAt, trouble.reminders + 1) };
+    : { [topic]: notice(incident.since, incident.alertedAt, incident.reminders + 1) };
 }
 
 function notice(since: string, lastAt: string, times: number, errors = 0): Notice {

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { LedgerFormatError } from '../guard/errors.ts';
+import { USE_BACKUP, USE_NEWER } from '../ledger/upcast.ts';
 
 /**
  * The text of a ledger file. In format 2, ids and names of projects are values and never keys of an object: an integration
@@ -10,11 +12,32 @@ export type LedgerFile = z.output<typeof format2>;
 /** An integration's entry, or the project's own when `integration` is null. */
 export type StoredItem = LedgerFile['items'][number];
 
-/** @throws when the text is not a ledger */
+/** @throws LedgerFormatError when the text is not a ledger that this version reads */
 export function parseLedgerFile(text: string): LedgerFile {
-  const file = z.discriminatedUnion('format', [format1, format2]).parse(JSON.parse(text));
-  return file.format === 2 ? file : fromFormat1(file);
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw new LedgerFormatError('damaged', 'it is not a ledger of this guard, or a part of it is missing', USE_BACKUP, {
+      cause: error,
+    });
+  }
+  const newer = newerFormat.safeParse(document);
+  if (newer.success) {
+    const { format } = newer.data;
+    throw new LedgerFormatError(
+      'newer',
+      `it was written by a newer version of the guard (format ${format}; this version reads up to 2)`,
+      USE_NEWER,
+    );
+  }
+  const parsed = z.discriminatedUnion('format', [format1, format2]).safeParse(document);
+  if (!parsed.success)
+    throw new LedgerFormatError('damaged', 'it is not a ledger of this guard', USE_BACKUP, { cause: parsed.error });
+  return parsed.data.format === 2 ? parsed.data : fromFormat1(parsed.data);
 }
+
+const newerFormat = z.object({ format: z.int().min(3) });
 
 /** Enough to tell our own file from another: only the guard writes what is inside. Zod hands it on as it is. */
 const anObject = z.custom<object>((value) => typeof value === 'object' && value !== null);

@@ -1,37 +1,56 @@
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
-import { mkdir, readFile, realpath } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
-import type { Entry, ProjectEntry } from '../guard/model/entry.ts';
+import { BLANK_ENTRY, type Entry, type ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
 import {
+  CHECK_MINUTES,
+  CHECK_PROJECT,
+  type CheckableLedger,
   type Clock,
   HISTORY_DAYS,
-  type Ledger,
   type LedgerItem,
   type LedgerView,
   type Versioned,
 } from '../guard/ports.ts';
 import { isLater, plusMinutes } from '../guard/text/time.ts';
-import { ENTRY, EVENT, LEDGER_SCHEMA, PROJECT_ENTRY, readStored, type Upcast } from '../ledger/upcast.ts';
+import {
+  ENTRY,
+  EVENT,
+  LEDGER_SCHEMA,
+  type LedgerPlace,
+  PROJECT_ENTRY,
+  readingFrom,
+  readStored,
+  type Upcast,
+} from '../ledger/upcast.ts';
 import { type LedgerFile, parseLedgerFile, type StoredItem } from './ledger-file.ts';
 
-/** The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes. */
-export function createFileLedger(path: string, clock: Clock): Ledger {
+/**
+ * The ledger as one JSON file: written atomically under a lock, so that two guards on one machine do not lose writes.
+ * @param writeText fills a new file of this name; replaced in tests
+ */
+export function createFileLedger(path: string, clock: Clock, writeText: WriteText = writeWhole): CheckableLedger {
   // One waits for the lock at a time. Two that wait for a lock which a dead process has left can both find it stale, and
   // the slower then removes what the faster has just taken.
   const oneAtATime = pLimit(1);
   return {
+    place: path,
+
     async read(project): Promise<LedgerView> {
       let projectEntry: Versioned<ProjectEntry> | null = null;
       const integrations = new Map<string, Versioned<Entry>>();
       for (const item of (await readLedgerFile(path)).items) {
         if (item.project !== project || isExpired(item, clock.now())) continue;
-        if (item.integration === null) projectEntry = toVersioned(item, PROJECT_ENTRY);
-        else integrations.set(item.integration, toVersioned(item, ENTRY));
+        readingFrom(placeOf(path), () => {
+          if (item.integration === null) projectEntry = toVersioned(item, PROJECT_ENTRY);
+          else integrations.set(item.integration, toVersioned(item, ENTRY));
+        });
       }
       return { project: projectEntry, integrations };
     },
@@ -64,9 +83,40 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
       const { history } = await readLedgerFile(path);
       return history
         .filter((item) => item.project === project && isStillKept(item.event) && !isLater(since, item.event.time))
-        .map(({ schema, event }) => readStored(event, schema, EVENT));
+        .map(({ schema, event }) => readingFrom(placeOf(path), () => readStored(event, schema, EVENT)));
     },
+
+    checkWrite: () => oneAtATime(checkWrite),
   };
+
+  /** Under the lock the whole file is replaced, read again, and put back byte for byte, so that no pass sees the entry. */
+  async function checkWrite(): Promise<void> {
+    const target = await targetOf(path);
+    await withLock(target, async () => {
+      const before = await readIfThere(target);
+      const { items, ...rest } = await readLedgerFile(target);
+      const integration = randomUUID();
+      const entry = {
+        project: CHECK_PROJECT,
+        integration,
+        version: 1,
+        expiresAt: plusMinutes(clock.now().toISOString(), CHECK_MINUTES),
+        schema: LEDGER_SCHEMA,
+        entry: BLANK_ENTRY,
+      };
+      await save(target, toText({ ...rest, items: [...items, entry] }), OWN_FILE);
+      const written = await readLedgerFile(target);
+      if (before === null) await rm(target);
+      else await save(target, before.text, before.mode);
+      if (!written.items.some((item) => item.integration === integration))
+        throw new LedgerUnavailableError(`the ledger file ${path} does not keep what is written to it`);
+    });
+  }
+
+  function save(target: string, text: string, mode: number): Promise<void> {
+    // The library itself writes once, and on a full disk that leaves a part of the text and no error.
+    return writeFileAtomic(target, '', { mode, tmpfileCreated: (temporary) => writeText(temporary, text) });
+  }
 
   function isStillKept(event: Pick<GuardEvent, 'time'>): boolean {
     return isLater(event.time, plusMinutes(clock.now().toISOString(), -HISTORY_DAYS * 24 * 60));
@@ -75,11 +125,10 @@ export function createFileLedger(path: string, clock: Clock): Ledger {
   /** Reads, changes and writes the file under the lock. */
   function change<T>(work: (file: LedgerFile) => { readonly file: LedgerFile; readonly result: T }): Promise<T> {
     const locked = async () => {
-      // The lock is that of the file, whatever link leads to it.
-      const target = await realpath(path).catch(() => path);
+      const target = await targetOf(path);
       return withLock(target, async () => {
         const { file, result } = work(await readLedgerFile(target));
-        await writeFileAtomic(target, `${JSON.stringify(file, null, 2)}\n`, { mode: OWN_FILE });
+        await save(target, toText(file), OWN_FILE);
         return result;
       });
     };
@@ -97,29 +146,54 @@ function byTime(left: { readonly event: { readonly time: string } }, right: type
 }
 
 async function readLedgerFile(path: string): Promise<LedgerFile> {
-  let text: string;
+  const stored = await readIfThere(path);
+  if (stored === null) return { format: 2, items: [], history: [] };
+  return readingFrom(placeOf(path), () => parseLedgerFile(stored.text));
+}
+
+interface StoredText {
+  readonly text: string;
+  /** Its permissions. */
+  readonly mode: number;
+}
+
+/** @returns null when there is no such file */
+async function readIfThere(path: string): Promise<StoredText | null> {
   try {
-    text = await readFile(path, 'utf8');
+    return { text: await readFile(path, 'utf8'), mode: (await stat(path)).mode & PERMISSIONS };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      return { format: 2, items: [], history: [] };
-    throw new LedgerUnavailableError(`the ledger file ${path} cannot be read (${describeError(error)})`, {
-      cause: error,
-    });
-  }
-  try {
-    return parseLedgerFile(text);
-  } catch (error) {
-    const advice = 'move it away to begin a new one, or name another with GUARD_LEDGER';
-    throw new LedgerUnavailableError(`the ledger file ${path} is not a ledger of this guard; ${advice}`, {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw new LedgerUnavailableError(`${placeOf(path).name} cannot be read (${describeError(error)})`, {
       cause: error,
     });
   }
 }
 
+function placeOf(path: string): LedgerPlace {
+  return {
+    name: `the ledger file ${path}`,
+    remedy:
+      'restore it from a backup, name another with GUARD_LEDGER, or move it away to begin a new one (the guard then takes what it has paused for paused by an operator)',
+  };
+}
+
+/** The file itself: the lock is that of the file, whatever link leads to it. */
+function targetOf(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
+}
+
+type WriteText = (file: string, text: string) => Promise<void>;
+
+const writeWhole: WriteText = (file, text) => writeFile(file, text, { flag: 'r+' });
+
+function toText(file: LedgerFile): string {
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
 /** Titles and error messages of integrations are nobody else's business on a machine that several people use. */
 const OWN_FILE = 0o600;
 const OWN_FOLDER = 0o700;
+const PERMISSIONS = 0o777;
 
 /** The lock is a folder, which the library makes with this function. */
 interface LockFolders {
@@ -153,7 +227,7 @@ async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
     }
   } catch (error) {
     if (error instanceof GuardError) throw error;
-    throw new LedgerUnavailableError(`the ledger file ${path} cannot be written (${describeError(error)})`, {
+    throw new LedgerUnavailableError(`${placeOf(path).name} cannot be written (${describeError(error)})`, {
       cause: error,
     });
   }

@@ -13,9 +13,12 @@ import {
   type MessageContext,
   namesOf,
   renderWithin,
+  type StepText,
   shortName,
+  stepsOf,
   subjectOf,
   summarize,
+  timeOf,
 } from './wording.ts';
 
 /**
@@ -45,7 +48,7 @@ export interface ChatNotification {
 const MAX_EVENTS = 8;
 const TITLE_LENGTH = 200;
 
-/** The most that a notification takes as JSON. SNS would take 262,144 bytes, a channel's readers would not. */
+/** The most bytes of a notification as JSON. SNS accepts 262,144, but no one reads that much in a channel. */
 export const MAX_CHAT_BYTES = 24 * 1_024;
 
 const EMOJI = {
@@ -62,8 +65,10 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   const sorted = [...events].sort(bySeverity);
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a notification needs at least one event');
-  const summary = plain(summarize(sorted));
   const project = unlinked(context.project);
+  const title = (line: string) => `${EMOJI[worst.severity]} ${project}: ${plain(line)}`;
+  const summary = summarize(sorted, (line) => title(line).length <= TITLE_LENGTH);
+  const now = timeOf(sorted);
   const render = (shown: number): ChatNotification => {
     const groups = groupEvents(sorted.slice(0, shown));
     return {
@@ -72,21 +77,19 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
       id: worst.id,
       content: {
         textType: 'client-markdown',
-        title: shorten(`${EMOJI[worst.severity]} ${project}: ${summary}`, TITLE_LENGTH),
+        title: shorten(title(summary), TITLE_LENGTH),
         description: [
-          ...groups.map((group) => describeGroup(group, context)),
+          ...headingOf(context),
+          ...groups.map((group) => describeGroup(group, context, now)),
           ...restOf(sorted.length - shown, context),
         ].join('\n\n'),
-        nextSteps: [
-          ...(context.panel === null ? [] : [`See and undo on the panel: ${context.panel}`]),
-          ...groups.flatMap((group) => stepOf(group, context)),
-        ],
+        nextSteps: groups.flatMap((group) => nextStepsOf(group, context)),
         keywords: [project, worst.severity],
       },
       metadata: {
-        // Readers do not see it; it may hold the name of a provider.
+        // Readers do not see the thread's id. It may hold the name of a provider.
         threadId: (sorted.length === 1 ? incidentKey(worst) : worst.id).replace(/[^\w/:.-]/g, '_'),
-        summary: shorten(summary, TITLE_LENGTH),
+        summary: shorten(plain(summary), TITLE_LENGTH),
         eventType: worst.type,
         enableCustomActions: false,
       },
@@ -99,14 +102,22 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   );
 }
 
-function restOf(rest: number, context: MessageContext): readonly string[] {
-  return rest === 0 ? [] : [`… and ${plural(rest, 'more event')}. To see them all: \`${command('history', context)}\``];
+/** The link comes first: on a phone it is the one thing a reader can use at once. */
+function headingOf({ panel, place }: MessageContext): readonly string[] {
+  const lines = [...(panel === null ? [] : [panel.url]), ...(place === null ? [] : [`In ${place}`])];
+  return lines.length === 0 ? [] : [lines.join('\n')];
 }
 
-function describeGroup(group: EventGroup, context: MessageContext): string {
+function restOf(rest: number, context: MessageContext): readonly string[] {
+  return rest === 0
+    ? []
+    : [`… and ${plural(rest, 'more event')}. To see them all: ${code(command('history', context))}`];
+}
+
+function describeGroup(group: EventGroup, context: MessageContext, now: string): string {
   const { first, events } = group;
   const { label, meaning, check } = describeType(first.type);
-  const subject = chatSubject(group, context);
+  const subject = chatSubject(group);
   const several = events.length > 1;
   const heading = `*${label.toUpperCase()}*`;
   const help = helpLink(first.type, context);
@@ -114,7 +125,7 @@ function describeGroup(group: EventGroup, context: MessageContext): string {
     several
       ? `${heading}: ${plain(namesOf(events))}`
       : `${heading}${first.record === null && first.provider === null ? '' : `: ${nameOf(first)}`}`,
-    ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event)] : reasonsOf(event))),
+    ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event, now)] : reasonsOf(event, now))),
     `Means: ${meaning(subject)}`,
     ...(check === null ? [] : [`Check: ${check(subject)}`]),
     ...(help === null ? [] : [`Help: ${help}`]),
@@ -127,42 +138,49 @@ function nameOf({ record, provider }: GuardEvent): string {
     : `${plain(shortName(record))} ${quoted(record.title)} (${idOf(record)})`;
 }
 
-function reasonsOf(event: GuardEvent): readonly string[] {
+function reasonsOf(event: GuardEvent, now: string): readonly string[] {
   const error = explainingError(event);
   const at = event.record?.last_error_at ?? null;
   return [
+    // An alert that could not be delivered for some time.
+    ...(event.time === now ? [] : [`When: ${describeMoment(event.time, now)}`]),
     `Why: ${plain(event.reason)}`,
-    ...(error === null ? [] : [`Error: ${quoted(error)}${at === null ? '' : ` (${describeMoment(at, event.time)})`}`]),
+    ...(error === null ? [] : [`Error: ${quoted(error)}${at === null ? '' : ` (${describeMoment(at, now)})`}`]),
   ];
 }
 
-/** What to do, unless it is nothing. */
-function stepOf(group: EventGroup, context: MessageContext): readonly string[] {
+/** What to do about a group, and how. */
+function nextStepsOf(group: EventGroup, context: MessageContext): readonly string[] {
   const { advice } = describeType(group.first.type);
-  if (advice === null) return [];
   const name = plain(namesOf(group.events));
-  return [`${name === '' ? '' : `${name}: `}${advice(chatSubject(group, context))}`];
+  const steps = stepsOf(group, context, plain);
+  return [
+    `${name === '' ? '' : `${name}: `}${advice(chatSubject(group))}`,
+    ...steps.map((step) => describeStep(step, context)),
+  ];
 }
 
 /** Commands are shown as code, so that they are copied whole. */
-function chatSubject(group: EventGroup, context: MessageContext): EventSubject {
-  const subject = subjectOf(group, context);
-  return {
-    ...subject,
-    destination: plain(subject.destination),
-    provider: plain(subject.provider),
-    command: (words) => code(subject.command(words)),
-  };
+function describeStep({ aim, panel, commands, left }: StepText, context: MessageContext): string {
+  return [
+    `${aim}${panel === null ? '' : `, ${panel}. In a terminal`}: ${commands.map(code).join(' ')}`,
+    ...(left === 0 ? [] : [`The same for ${left} more. Their ids: ${code(command('list', context))}`]),
+  ].join(' ');
 }
 
-/** As it stands, since readers copy it; as code if a chat would make something of it. */
+function chatSubject(group: EventGroup): EventSubject {
+  const subject = subjectOf(group);
+  return { ...subject, destination: plain(subject.destination), provider: plain(subject.provider) };
+}
+
+/** Unchanged, because readers copy it. As code if a chat would turn it into a link or markup. */
 function idOf({ id }: IntegrationRecord): string {
   return plain(id) === id ? id : code(id);
 }
 
 /**
- * No markup, no mention, no link and no emoji of chats: neither Slack's (`<!here>`, `<url|text>`, `:name:`) nor Teams'
- * (`@name`, `[text](url)`, a heading or a list at the start), nor what either makes a link by itself (`www.example.com`).
+ * Text without markup, mentions, links and emoji: Slack's (`<!here>`, `<url|text>`, `:name:`), Teams' (`@name`, `[text](url)`, a
+ * heading or a list at the start), and those that both make of plain text (`www.example.com`).
  */
 function plain(text: string): string {
   return unlinked(text)
@@ -181,7 +199,7 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
   ')': '❩',
 };
 
-/** The signs that make a link, a mention or an emoji become others that look alike. Times and versions stay. */
+/** Replaces the characters that make a link, a mention or an emoji by similar ones. Times and versions stay. */
 function unlinked(text: string): string {
   return untagged(text)
     .replace(/&(?=#?\w{1,31};)/g, '＆')
@@ -195,7 +213,7 @@ function quoted(text: string): string {
   return code(plain(text));
 }
 
-/** As it stands, but for what a chat reads even in code. */
+/** As code, without the characters that a chat interprets even in code. */
 function code(text: string): string {
   return `\`${untagged(text).replace(/\s+/g, ' ').replace(/`/g, "'")}\``;
 }

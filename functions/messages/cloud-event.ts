@@ -2,14 +2,14 @@ import type { Figures, GuardEvent } from '../guard/model/event.ts';
 import { describeType, type EventType, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 
-/** A CloudEvents 1.0 event in the JSON format: what a machine gets, one message per event. */
+/** A CloudEvents 1.0 event in JSON: machines get one message per event. */
 export interface CloudEvent {
   readonly specversion: '1.0';
-  /** Identifies the event together with `source`. A second copy has the same pair. */
+  /** Identifies the event together with `source`. A second copy has the same two. */
   readonly id: string;
   readonly source: string;
   readonly type: EventType;
-  /** The integration's id; left out for events about the guard itself. */
+  /** The integration's id; missing for events about the guard itself. */
   readonly subject?: string;
   readonly time: string;
   readonly datacontenttype: 'application/json';
@@ -18,7 +18,7 @@ export interface CloudEvent {
     readonly project: string;
     /** The same for all events of one problem. */
     readonly episode: string;
-    /** What an incident tool opens or closes; null when the event does neither. */
+    /** The incident that a tool opens or closes; null when the event does neither. */
     readonly incident: Incident | null;
     readonly reason: string;
     readonly integration: IntegrationRecord | null;
@@ -60,13 +60,13 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
   };
 }
 
-/** Names the incident that an event belongs to: one integration, provider, or the guard, in one episode. */
+/** The key of the incident that an event belongs to: one integration, one provider, or the guard, in one episode. */
 export function incidentKey({ project, record, provider, episode }: GuardEvent): string {
   const about = record?.id ?? (provider === null ? 'guard' : `provider:${provider}`);
   return `${project}/${about}/${episode}`;
 }
 
-/** Message attributes of one event, for filter policies. SNS refuses values that are empty. */
+/** Message attributes of one event, for filter policies. SNS refuses empty values. */
 export function eventAttributes(event: GuardEvent): Readonly<Record<string, string>> {
   const { record } = event;
   return {

@@ -1,9 +1,10 @@
 import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
 import { describeType, type Severity } from '../guard/model/event-catalogue.ts';
-import { plural, shorten, toAscii } from '../guard/text/sanitize.ts';
+import { plural, toAscii } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 import {
   command,
+  commonError,
   type EventGroup,
   explainingError,
   groupEvents,
@@ -12,9 +13,12 @@ import {
   type MessageContext,
   namesOf,
   renderWithin,
+  type StepText,
   shortName,
+  stepsOf,
   subjectOf,
   summarize,
+  timeOf,
 } from './wording.ts';
 
 /** One message for people about all events of one pass. */
@@ -30,7 +34,7 @@ export interface Digest {
 
 const SUBJECT_LENGTH = 100;
 const SMS_LENGTH = 140;
-/** Nobody scrolls further in a mail. */
+/** No one scrolls further in a mail. */
 const MAX_EVENTS = 40;
 
 /**
@@ -41,6 +45,9 @@ export const MAX_DIGEST_BYTES = 100 * 1_024;
 
 /**
  * The worst events first. Events that do not fit are counted.
+ *
+ * A phone shows this in a proportional font and wraps lines after about 45 characters, so nothing is aligned with spaces, a blank
+ * line stands between paragraphs, and links and commands have a line of their own: they can be tapped or copied whole.
  * @param maxBytes of the text as a JSON string
  * @throws when there are no events
  */
@@ -52,21 +59,27 @@ export function toDigest(
   const sorted = [...events].sort(bySeverity);
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a digest needs at least one event');
-  const summary = toAscii(summarize(sorted));
+  const now = timeOf(sorted);
   const render = (shown: number) =>
-    [
-      headingOf(worst, context),
-      ...groupEvents(sorted.slice(0, shown)).map((group) => describeGroup(group, context)),
+    `${headingOf(context, now)}\n\n${[
+      ...groupEvents(sorted.slice(0, shown)).map((group) => describeGroup(group, context, now)),
       ...restOf(sorted.length - shown, context),
-    ].join('\n\n');
+    ].join(`\n\n${RULE}\n\n`)}`;
   const text = renderWithin(Math.min(sorted.length, MAX_EVENTS), render, (each) => jsonBytes(each) < maxBytes);
+  const line = (begin: string, length: number) => {
+    const compose = (summary: string) => toAscii(`${begin}${summary}`);
+    return cut(compose(summarize(sorted, (summary) => compose(summary).length <= length)), length);
+  };
   return {
-    subject: cut(`[${context.project}] ${summary}`, SUBJECT_LENGTH),
+    subject: line(`[${context.project}] `, SUBJECT_LENGTH),
     text: `${text}\n`,
-    sms: cut(`Integration Guard, ${context.project}: ${summary}`, SMS_LENGTH),
+    sms: withPlace(line(`Integration Guard, ${context.project}: `, SMS_LENGTH), context),
     severity: worst.severity,
   };
 }
+
+/** Between groups. Short enough for a phone, and no signature's "--". */
+const RULE = '-----';
 
 /** Message attributes of a digest, for filter policies. */
 export function digestAttributes(digest: Digest, project: string): Readonly<Record<string, string>> {
@@ -74,50 +87,98 @@ export function digestAttributes(digest: Digest, project: string): Readonly<Reco
 }
 
 /** The link comes first: on a phone it is the one thing a reader can use at once. */
-function headingOf({ time }: GuardEvent, { project, place, panel }: MessageContext): string {
-  const where = place === null ? '' : `, ${place}`;
+function headingOf({ project, place, panel }: MessageContext, now: string): string {
+  const where = place === null ? '' : `${place.charAt(0).toUpperCase()}${place.slice(1)}, project ${project}`;
+  const time = `${now.slice(0, 16).replace('T', ' ')} UTC`;
   return [
-    `Integration Guard: project "${project}"${where}, ${time.slice(0, 16).replace('T', ' ')} UTC`,
-    ...(panel === null ? [] : [`See and undo: ${panel}`]),
+    ...(panel === null ? [] : [panel.url, '']),
+    where === '' ? `Project ${project}` : where,
+    `Integration Guard, ${time}`,
   ].join('\n');
+}
+
+/** An SMS that has room for it says where the guard runs. */
+function withPlace(sms: string, { place }: MessageContext): string {
+  const longer = place === null ? sms : `${sms} (${toAscii(place)})`;
+  return longer.length <= SMS_LENGTH ? longer : sms;
 }
 
 function restOf(rest: number, context: MessageContext): readonly string[] {
-  return rest === 0 ? [] : [`… and ${plural(rest, 'more event')}. To see them all: ${command('history', context)}`];
+  return rest === 0 ? [] : [`… and ${plural(rest, 'more event')}. To see them all:\n${command('history', context)}`];
 }
 
-function describeGroup(group: EventGroup, context: MessageContext): string {
+function describeGroup(group: EventGroup, context: MessageContext, now: string): string {
   const { first, events } = group;
   const { label, meaning, check, advice } = describeType(first.type);
-  const subject = subjectOf(group, context);
+  const subject = subjectOf(group);
   const several = events.length > 1;
-  const todo = advice === null ? 'Nothing.' : advice(subject);
+  const names = namesOf(events);
   const help = helpLink(first.type, context);
+  const heading = names === '' ? label.toUpperCase() : `${label.toUpperCase()}: ${names}`;
   return [
     several
-      ? `${label.toUpperCase()}: ${namesOf(events)}`
-      : `${label.toUpperCase()}${first.record === null && first.provider === null ? '' : `: ${nameOf(first)}`}`,
-    ...events.flatMap((event) => (several ? [`- ${nameOf(event)}`, ...reasonsOf(event)] : reasonsOf(event))),
-    `  Means:  ${meaning(subject)}`,
-    ...(check === null ? [] : [`  Check:  ${check(subject)}`]),
-    `  Do:     ${todo}${several && todo.includes(' ID ') ? ' (ID: in parentheses above)' : ''}`,
-    ...(help === null ? [] : [`  Help:   ${help}`]),
-  ].join('\n');
+      ? [heading, ...sinceOf(events, now), ...errorOf(events, now)].join('\n')
+      : [heading, ...titleOf(first)].join('\n'),
+    ...(several ? [] : [detailsOf(first, now)]),
+    `Means: ${meaning(subject)}`,
+    ...(check === null ? [] : [`Check: ${check(subject)}`]),
+    `Do: ${advice(subject)}`,
+    ...stepsOf(group, context).map((step) => describeStep(step, context)),
+    ...(help === null ? [] : [`Help: ${help}`]),
+    // What to do stands before the details: of many integrations they would fill the first screens.
+    ...(several ? events.map((event) => [...nameOf(event), detailsOf(event, now)].join('\n')) : []),
+  ].join('\n\n');
 }
 
-function nameOf({ record, provider }: GuardEvent): string {
-  return record === null ? (provider ?? 'the project') : `${shortName(record)} "${record.title}" (${record.id})`;
+/** `"Amplitude — Production iOS" (amp-ios)`: which of a provider's integrations it is. */
+function titleOf({ record }: GuardEvent): readonly string[] {
+  return record === null ? [] : [`"${record.title}" (${record.id})`];
 }
 
-function reasonsOf(event: GuardEvent): readonly string[] {
+function nameOf(event: GuardEvent): readonly string[] {
+  return event.record === null ? [] : [`• ${shortName(event.record)} ${titleOf(event).join('')}`];
+}
+
+/** Since when the first of several integrations has failed. */
+function sinceOf(events: readonly GuardEvent[], now: string): readonly string[] {
+  const [first] = events
+    .flatMap(({ type, figures }) =>
+      figures === null || !describeType(type).quotesLastError ? [] : [new Date(figures.failingSince).toISOString()],
+    )
+    .sort();
+  return first === undefined ? [] : [`Since: ${describeMoment(first, now)}`];
+}
+
+/** The error that several integrations have in common. */
+function errorOf(events: readonly GuardEvent[], now: string): readonly string[] {
+  const error = commonError(events);
+  const last = events
+    .flatMap(({ record }) => record?.last_error_at ?? [])
+    .sort()
+    .at(-1);
+  return error === null ? [] : [`Error: ${error}${last === undefined ? '' : ` (${describeMoment(last, now)})`}`];
+}
+
+function detailsOf(event: GuardEvent, now: string): string {
   const error = explainingError(event);
   const at = event.record?.last_error_at ?? null;
   return [
-    `  Why:    ${event.reason}`,
-    ...(error === null ? [] : [`  Error:  ${error}${at === null ? '' : ` (${describeMoment(at, event.time)})`}`]),
-  ];
+    // An alert that could not be delivered for some time.
+    ...(event.time === now ? [] : [`When: ${describeMoment(event.time, now)}`]),
+    `Why: ${event.reason}`,
+    ...(error === null ? [] : [`Error: ${error}${at === null ? '' : ` (${describeMoment(at, now)})`}`]),
+  ].join('\n');
+}
+
+function describeStep({ aim, panel, commands, left }: StepText, context: MessageContext): string {
+  return [
+    `${aim}:`,
+    ...(panel === null ? [] : [`On your phone, ${panel}.`, 'In a terminal:']),
+    ...commands,
+    ...(left === 0 ? [] : [`The same for ${left} more. Their ids:`, command('list', context)]),
+  ].join('\n');
 }
 
 function cut(text: string, length: number): string {
-  return toAscii(shorten(text, length - 2));
+  return text.length <= length ? text : `${text.slice(0, length - 3).trimEnd()}...`;
 }

@@ -16,8 +16,15 @@ export interface MessageContext {
   readonly stack: string | null;
   /** Address of the runbook; null when it has none. */
   readonly runbook: string | null;
-  /** Where the control panel is; null when there is none. */
-  readonly panel: string | null;
+  /** The control panel; null when there is none. */
+  readonly panel: PanelLink | null;
+}
+
+/** Where a project's control panel is. */
+export interface PanelLink {
+  readonly url: string;
+  /** Whether it is the panel of a fleet, on which the reader names the project first. */
+  readonly ofFleet: boolean;
 }
 
 /** Events that one paragraph can describe: the same thing happened to integrations of one provider. */
@@ -26,12 +33,15 @@ export interface EventGroup {
   readonly events: readonly GuardEvent[];
 }
 
-/** @param sorted the events in the order of the groups */
+/**
+ * By provider and type. Integrations that the guard probes and those that it does not probe need different advice, so they are two groups.
+ * @param sorted the events in the order of the groups
+ */
 export function groupEvents(sorted: readonly GuardEvent[]): readonly EventGroup[] {
   const groups = new Map<string, { first: GuardEvent; events: GuardEvent[] }>();
   for (const event of sorted) {
     const { type, record, nextProbeAt } = event;
-    const key = JSON.stringify([type, record === null ? event.id : record.integration, nextProbeAt]);
+    const key = JSON.stringify([type, record === null ? event.id : record.integration, nextProbeAt === null]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { first: event, events: [event] });
     else group.events.push(event);
@@ -39,17 +49,92 @@ export function groupEvents(sorted: readonly GuardEvent[]): readonly EventGroup[
   return [...groups.values()];
 }
 
-/** What the catalogue's sentences need to know about a group. Commands about several integrations say ID instead of an id. */
-export function subjectOf({ first, events }: EventGroup, context: MessageContext): EventSubject {
-  const records = events.flatMap(({ record }) => (record === null ? [] : [record]));
+/** What the catalogue's sentences need to know about a group. */
+export function subjectOf({ first, events }: EventGroup): EventSubject {
+  const records = recordsOf(events);
   const platforms = [...new Set(records.map(({ target_platform }) => target_platform))];
   return {
     provider: first.record?.integration ?? first.provider ?? '',
     destination: first.record === null ? '' : `${first.record.integration} (${platforms.join(', ')})`,
-    id: events.length === 1 ? (first.record?.id ?? '') : 'ID',
-    nextProbe: first.nextProbeAt === null ? null : describeMoment(first.nextProbeAt, first.time),
-    command: (words) => command(words, context),
+    several: events.length > 1,
+    nextProbe: probePhrase(events),
+    error: commonError(events),
   };
+}
+
+/** "At 13:00 UTC", or the first and the last moment of several. */
+function probePhrase(events: readonly GuardEvent[]): string | null {
+  const due = events.flatMap(({ nextProbeAt }) => nextProbeAt ?? []).sort();
+  const [first, last] = [due[0], due.at(-1)];
+  const now = events[0]?.time;
+  if (first === undefined || last === undefined || now === undefined) return null;
+  return first === last
+    ? `At ${describeMoment(first, now)}`
+    : `Between ${describeMoment(first, now)} and ${describeMoment(last, now)}`;
+}
+
+/** The last error of all of the events, if it is the same and their type needs one. */
+export function commonError(events: readonly GuardEvent[]): string | null {
+  const errors = new Set(events.map(explainingError));
+  const [error] = errors;
+  return errors.size === 1 ? (error ?? null) : null;
+}
+
+/** The error that explains the event, if its type needs one. */
+export function explainingError({ type, record }: GuardEvent): string | null {
+  return describeType(type).quotesLastError ? (record?.last_error_message ?? null) : null;
+}
+
+/** A step of the catalogue as a message shows it. */
+export interface StepText {
+  /** "To resume it". */
+  readonly aim: string;
+  /** What to do on the panel, as words after "On your phone,"; null: the panel cannot do it, or there is none. */
+  readonly panel: string | null;
+  readonly commands: readonly string[];
+  /** Integrations that the commands leave out. */
+  readonly left: number;
+}
+
+/** More commands than this, a person would rather not copy one by one. */
+const MAX_COMMANDS = 10;
+
+/**
+ * How to do what the catalogue advises about a group: on the panel, and by commands that can be copied.
+ * @param quote makes text of others safe for the place that shows it
+ */
+export function stepsOf(
+  group: EventGroup,
+  context: MessageContext,
+  quote: (text: string) => string = (text) => text,
+): readonly StepText[] {
+  const { first, events } = group;
+  const subject = subjectOf(group);
+  const records = recordsOf(events);
+  const [only] = records;
+  return describeType(first.type).steps.map(({ aim, panel, run, ofIntegration }) => {
+    const of = ofIntegration ? records.slice(0, MAX_COMMANDS) : [];
+    const at = !ofIntegration
+      ? ''
+      : records.length === 1 && only !== undefined
+        ? ` at ${quote(shortName(only))} (${quote(only.id)})`
+        : ' at each of them';
+    return {
+      aim: `To ${aim(subject)}`,
+      panel:
+        panel === null || context.panel === null
+          ? null
+          : `${openPanel(context.panel, quote(context.project))}${panel}${at}`,
+      commands: ofIntegration ? of.map(({ id }) => command({ run, id }, context)) : [command(run, context)],
+      left: ofIntegration ? records.length - of.length : 0,
+    };
+  });
+}
+
+function openPanel({ ofFleet }: PanelLink, project: string): string {
+  return ofFleet
+    ? `open the link at the top, enter ${project} as the project of the fleet, press Show and `
+    : 'open the link at the top and ';
 }
 
 /** A command line that can be copied. */
@@ -62,35 +147,36 @@ export function helpLink(type: EventType, { runbook }: MessageContext): string |
   return runbook === null ? null : `${runbook}#${runbookSection(type)}`;
 }
 
-/** The error that explains the event, if its type needs one. */
-export function explainingError({ type, record }: GuardEvent): string | null {
-  return describeType(type).quotesLastError ? (record?.last_error_message ?? null) : null;
+/**
+ * Everything that happened in one line, in the order of the events. What does not fit is counted.
+ * @param fits whether a line is short enough
+ */
+export function summarize(sorted: readonly GuardEvent[], fits: (line: string) => boolean): string {
+  const byType = [...Map.groupBy(sorted, ({ type }) => type)];
+  const parts = byType.map(([type, events]) => `${namesOf(events)} ${describeType(type).label}`.trim());
+  const render = (shown: number) => {
+    const left = byType.slice(shown).reduce((sum, [, events]) => sum + events.length, 0);
+    return [...parts.slice(0, shown), ...(left === 0 ? [] : [plural(left, 'more event')])].join(', ');
+  };
+  const [only] = sorted;
+  if (sorted.length === 1 && only !== undefined) return `${parts.join('')}${failuresOf(only)}`;
+  // One at least: the place cuts it, if need be.
+  const shown = parts.findLastIndex((_, index) => fits(render(index + 1)));
+  return render(Math.max(1, shown + 1));
 }
 
-/** Everything that happened in one line, in the order of the events. */
-export function summarize(sorted: readonly GuardEvent[]): string {
-  const byType = new Map<EventType, GuardEvent[]>();
-  for (const event of sorted) {
-    const events = byType.get(event.type);
-    if (events === undefined) byType.set(event.type, [event]);
-    else events.push(event);
-  }
-  const parts = [...byType].map(([type, events]) => `${namesOf(events)} ${describeType(type).label}`.trim());
-  return `${parts.join(', ')}${sorted.length === 1 ? failuresOf(sorted[0]) : ''}`;
-}
-
-function failuresOf(event: GuardEvent | undefined): string {
-  // A count of failures beside "recovered" would only confuse.
-  if (event === undefined || !describeType(event.type).quotesLastError) return '';
-  const failures = event.figures?.freshErrors ?? 0;
+/** A count of failures beside "recovered" would only confuse. */
+function failuresOf({ type, figures }: GuardEvent): string {
+  const failures = describeType(type).quotesLastError ? (figures?.freshErrors ?? 0) : 0;
   return failures === 0 ? '' : `, ${plural(failures, 'failure')}`;
 }
 
 /** "Amplitude iOS and Amplitude Android", or how many when those are too many names; nothing for events about the project. */
 export function namesOf(events: readonly GuardEvent[]): string {
-  const providers = events.flatMap(({ record, provider }) => (record === null && provider !== null ? [provider] : []));
-  if (providers.length > 0) return providers.join(' and ');
-  const records = events.flatMap(({ record }) => (record === null ? [] : [record]));
+  const about = events.flatMap(({ record, provider }) => (record === null && provider !== null ? [provider] : []));
+  const providers = [...new Set(about)];
+  if (providers.length > 0) return providers.length <= 2 ? providers.join(' and ') : `${providers.length} providers`;
+  const records = recordsOf(events);
   if (records.length <= 2) return records.map(shortName).join(' and ');
   const [provider, ...others] = new Set(records.map(({ integration }) => integration));
   return others.length === 0 ? `${records.length} ${provider} integrations` : `${records.length} integrations`;
@@ -99,6 +185,15 @@ export function namesOf(events: readonly GuardEvent[]): string {
 /** "Amplitude iOS". */
 export function shortName(record: IntegrationRecord): string {
   return `${record.integration} ${record.target_platform}`;
+}
+
+function recordsOf(events: readonly GuardEvent[]): readonly IntegrationRecord[] {
+  return events.flatMap(({ record }) => record ?? []);
+}
+
+/** The events' latest moment: the time of the message, which tells late ones apart. */
+export function timeOf(events: readonly GuardEvent[]): string {
+  return events.reduce((last, { time }) => (time > last ? time : last), '');
 }
 
 /** Bytes of `text` as a string in a JSON document. */

@@ -1,14 +1,13 @@
-/** What the CloudWatch console shows when the widget is added to another dashboard: Markdown, as its guide asks. */
+/** Markdown that the CloudWatch console shows to a person who adds the widget to another dashboard. */
 export const DESCRIPTION = `## Integration Guard: control panel
-Every integration of one Qonversion project: state, failures against the threshold, the week, what the guard does next, and
-buttons to pause, resume, ignore for a day and run a pass. The buttons call another function than this one: who may invoke
-this one only may look and not act.
+Every integration of one Qonversion project: its state, what the guard does next, its failures and its week. Buttons pause it, resume
+it, ignore it for a day, or run a pass. The buttons call another function: a user who may invoke only this one can look, but not act.
 
 ### Widget parameters
 Param | Description
 ---|---
-**project** | Name of the project in the guard's settings. May be left out when there is one.
-**fleet** | \`true\` for a panel on which any project of the fleet can be named.
+**project** | Name of the project in the guard's settings. Not needed if there is only one.
+**fleet** | \`true\` for a panel on which the reader enters a project of the fleet.
 
 ### Example parameters
 \`\`\` yaml

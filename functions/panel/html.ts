@@ -1,6 +1,6 @@
 import { htmlEscape } from 'escape-goat';
 
-/** Markup that is safe as it stands, since only the template below makes it. */
+/** Markup that is safe, because only the template below makes it. */
 export class Html {
   readonly #markup: string;
 
@@ -16,10 +16,10 @@ export class Html {
 type Insert = Html | string | number | null | readonly (Html | null)[];
 
 /**
- * A template whose inserts are escaped for text and quoted attributes, unless they are markup of such a template themselves
- * (law 5). Null inserts nothing.
+ * A template that escapes its inserts for text and quoted attributes, unless an insert is markup of such a template (law 5). Null
+ * inserts nothing.
  *
- * @example Somebody else's text stays text
+ * @example Untrusted text stays text
  * html`<p title="${title}">${message}</p>`
  */
 export function html(strings: TemplateStringsArray, ...inserts: readonly Insert[]): Html {

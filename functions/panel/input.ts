@@ -4,15 +4,15 @@ import { SECRET_NAME } from '../guard/settings/formats.ts';
 import { INTEGRATION_ID } from '../qonversion/schema.ts';
 import { type PanelChoice, SHOWN, SORTED, USUAL_CHOICE } from './view.ts';
 
-/** What CloudWatch sends a custom widget's function, read with suspicion: every caller that may invoke it may send anything. */
+/** Parses what CloudWatch sends to a custom widget's function. Untrusted: every caller that may invoke the function can send anything. */
 
 export type Action = 'pause' | 'resume' | 'ignore' | 'unignore' | 'run';
 
 export type PanelInput =
-  /** The console asks what the widget takes. */
+  /** The console asks which parameters the widget takes. */
   | { readonly wants: 'description' }
   | { readonly wants: 'panel'; readonly project: string; readonly reader: Reader }
-  /** The panel of the fleet, before a project is named. */
+  /** The panel of the fleet, before the reader has entered a project. */
   | { readonly wants: 'choice'; readonly reader: Reader }
   | ActionInput;
 
@@ -21,23 +21,23 @@ export type ActionInput = { readonly wants: 'action'; readonly project: string; 
   | { readonly action: 'run' }
 );
 
-/** How and what the reader wants to see. */
+/** What the reader wants to see, and in which theme. */
 export interface Reader {
   readonly theme: 'light' | 'dark';
   readonly choice: PanelChoice;
-  /** Whether the panel is that of the fleet, on which any of its projects can be named. */
+  /** Whether it is the panel of the fleet, on which the reader enters any of its projects. */
   readonly fleet: boolean;
 }
 
-/** What can be asked about. */
+/** The projects that a caller may name. */
 export interface Askable {
   /** Names of the listed projects. */
   readonly projects: readonly string[];
-  /** Whether there is a fleet; who is in it the secrets' tags say. */
+  /** Whether there is a fleet. The tags of the secrets say which projects it has. */
   readonly fleet: boolean;
 }
 
-/** What an operator orders by an action on one integration. A day is what a button can say without asking. */
+/** The operator's command behind each button. A button has no field for a duration, so it ignores for a day. */
 export const ORDER_OF = {
   pause: 'pause',
   resume: 'resume',
@@ -45,12 +45,12 @@ export const ORDER_OF = {
   unignore: 'unignore',
 } as const satisfies Record<Exclude<Action, 'run'>, OperatorCommand>;
 
-/** Fields of other widgets on the dashboard may come along; what is not ours or not sensible is as if it were not there. */
+/** Fields of other widgets on the dashboard may be sent too. An unknown field or an invalid value is ignored. */
 const fields = z.object({
   find: z.catch(z.string().check(z.maxLength(100)), USUAL_CHOICE.find),
   show: z.catch(z.enum(SHOWN), USUAL_CHOICE.show),
   sort: z.catch(z.enum(SORTED), USUAL_CHOICE.sort),
-  /** Where the panel of the fleet has its reader name a project. */
+  /** Where the reader of the fleet's panel enters a project. */
   fleetProject: z.catch(z.string().check(z.trim(), z.maxLength(512)), ''),
 });
 
@@ -97,7 +97,7 @@ function toLook({ project: named, widgetContext: context, fleet }: z.output<type
   const reader = toReader(context, fleet);
   if (reader.fleet) {
     if (!askable.fleet) return null;
-    // What is typed goes before what was shown so far.
+    // A name that the reader has just entered wins over the project shown so far.
     const wanted = context?.forms.all.fleetProject || named;
     if (wanted === undefined) return { wants: 'choice', reader } as const;
     return isKnown(wanted, askable) ? ({ wants: 'panel', project: wanted, reader } as const) : null;

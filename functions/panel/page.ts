@@ -1,4 +1,4 @@
-import type { Phase } from '../guard/model/event-catalogue.ts';
+import { BUTTON, HISTORY_HEADING, type Phase } from '../guard/model/event-catalogue.ts';
 import { NOTHING_TO_DO } from '../guard/policy/next-action.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
@@ -19,7 +19,7 @@ export interface Endpoints {
   readonly act: string;
 }
 
-/** What became of what the reader has just asked for. */
+/** The outcome of the button that the reader has just pressed. */
 export interface Notice {
   readonly level: 'good' | 'bad';
   readonly text: string;
@@ -31,10 +31,10 @@ interface PageOptions {
   readonly notice: Notice | null;
 }
 
-/** What every part of a page needs to make calls of its own. */
+/** What every part of a page needs for its calls. */
 interface Calls {
   readonly endpoints: Endpoints;
-  /** What every call names. */
+  /** Parameters of every call. */
   readonly about: Readonly<Record<string, string | boolean>>;
 }
 
@@ -46,16 +46,16 @@ export function renderPanel(view: PanelView, { endpoints, reader, notice }: Page
     html`${reader.fleet ? chooser(project, endpoints) : null}<div class="ig-head">
 <div><h2 class="ig-${headline.level}">${symbol(headline.level)} ${headline.text}</h2>
 <p class="ig-muted">Project ${project}, as of ${describeMoment(now, now)} · Integration Guard ${VERSION}</p></div>
-<div>${button('Run now', `Run now: a pass over project ${project}`, {
+<div>${button(BUTTON.run, `${BUTTON.run}: a pass over project ${project}`, {
       endpoint: endpoints.act,
-      confirmation: `Run a pass over project ${project} now? It does what the policy says, as on schedule.`,
+      confirmation: `Run a pass over project ${project} now? The guard checks every integration and acts by its policy, as it does on schedule.`,
       parameters: { ...calls.about, action: 'run' },
     })}</div></div>
 ${noticeOf(notice)}${troublesOf(view)}${filterOf(view, calls)}${listOf(view, calls)}${historyOf(view)}`,
   );
 }
 
-/** The panel of the fleet before a project is named, or when the one that was named cannot be shown. */
+/** The panel of the fleet before the reader has entered a project, or when that project cannot be shown. */
 export function renderChoice(
   endpoints: Endpoints,
   { theme }: Reader,
@@ -63,7 +63,7 @@ export function renderChoice(
 ): string {
   const says =
     failed === null
-      ? html`<p class="ig-muted">Name a project: what is in its secret’s name after the prefix that the settings give.</p>`
+      ? html`<p class="ig-muted">Enter the name of a project: the part of its secret’s name after the prefix in the settings.</p>`
       : html`${noticeOf(failed.notice)}${alertOf(failed.problem)}`;
   return page(theme, html`${chooser(failed?.project ?? '', endpoints)}${says}`);
 }
@@ -75,7 +75,7 @@ ${button('Show', 'Show the project', { endpoint: endpoints.look, confirmation: n
 </form>`;
 }
 
-/** When there is nothing to draw: one clear sentence, and what was done before it. */
+/** One clear sentence when there is nothing to draw, after the notice of what was done. */
 export function renderProblem(problem: string, theme: 'light' | 'dark', notice: Notice | null = null): string {
   return page(theme, html`${noticeOf(notice)}${alertOf(problem)}`);
 }
@@ -122,54 +122,57 @@ function filterOf({ choice }: PanelView, { endpoints, about }: Calls): Html {
         ? html`<option value="${value}" selected>${word}</option>`
         : html`<option value="${value}">${word}</option>`,
     );
-  return html`<form class="ig-filter" role="search" aria-label="Filter integrations">
+  const open = choice.find !== '' || choice.show !== 'all' || choice.sort !== 'trouble' ? html` open` : null;
+  // Closed, so that on a phone the integrations come first.
+  return html`<details${open}><summary>Find, filter and sort</summary><form class="ig-filter" role="search" aria-label="Filter integrations">
 <label>Find <input name="find" value="${choice.find}" maxlength="100" placeholder="name, id, provider"></label>
 <label>Show <select name="show">${options(SHOW_WORDS, choice.show)}</select></label>
 <label>Order <select name="sort">${options(SORT_WORDS, choice.sort)}</select></label>
 ${button('Apply', 'Apply the filter', { endpoint: endpoints.look, confirmation: null, parameters: about })}
-</form>`;
+</form></details>`;
 }
 
 function listOf(view: PanelView, calls: Calls): Html {
   const { rows, hidden } = view;
-  const rest = hidden === 0 ? null : html`<p class="ig-muted">${hidden} not shown; the filter finds them.</p>`;
+  const rest = hidden === 0 ? null : html`<p class="ig-muted">${hidden} not shown. The filter finds them.</p>`;
   if (rows.length === 0) return html`<p>No integration to show.</p>${rest}`;
-  // The roles are said again, since the narrow form lays the table out as blocks, which takes them away.
-  return html`<table class="ig-list" role="table" aria-label="Integrations of project ${view.project}">
+  // The narrow form lays the table out as blocks, which would take the roles away.
+  return html`<table class="ig-cards" role="table" aria-label="Integrations of project ${view.project}">
 <thead role="rowgroup"><tr role="row">${COLUMNS.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
 <tbody role="rowgroup">${rows.map((row) => rowOf(row, view, calls))}</tbody></table>
 ${legend()}${rest}`;
 }
 
-const COLUMNS = ['Integration', 'State', 'Fresh failures', 'Last delivery', 'Last error', 'This week', 'Next', 'Do'];
+/** The first four are what a reader in a hurry needs, and come first in each card of the narrow form. */
+const COLUMNS = ['Integration', 'State', 'Next', 'Do', 'Last error', 'Fresh failures', 'Last delivery', 'This week'];
 
 function rowOf(row: PanelRow, view: PanelView, calls: Calls): Html {
   const { lastError, nextAction } = row;
   return html`<tr role="row"><th role="rowheader" scope="row" class="ig-name">${row.provider} ${row.platform}<small>${row.title}</small><small>${row.id}</small></th>
 ${cell('State', stateOf(row))}
+${cell('Next', nextAction === NOTHING_TO_DO ? null : html`The guard ${nextAction.text}.`)}
+${cell('Do', html`<span class="ig-acts">${actionsOf(row, calls)}</span>`)}
+${cell('Last error', lastError === null ? null : html`${lastError.at}<small>${lastError.message}</small>`)}
 ${cell('Fresh failures', errorsOf(row))}
 ${cell('Last delivery', html`${row.lastDelivery}`)}
-${cell('Last error', lastError === null ? null : html`${lastError.at}<small>${lastError.message}</small>`)}
-${cell('This week', timeline(row, view.now))}
-${cell('Next', nextAction === NOTHING_TO_DO ? null : html`The guard ${nextAction.text}.`)}
-${cell('Do', html`<span class="ig-acts">${actionsOf(row, calls)}</span>`)}</tr>`;
+${cell('This week', timeline(row, view.now))}</tr>`;
 }
 
-/** The narrow form says the column's name beside each cell, and leaves out cells without content. */
+/** The narrow form shows the column's name beside each cell, and hides cells without content. */
 function cell(label: string, content: Html | null): Html {
   return content === null
     ? html`<td role="cell" data-label="${label}" class="ig-nothing">–</td>`
     : html`<td role="cell" data-label="${label}"><div>${content}</div></td>`;
 }
 
-function stateOf({ state, circuit, ignored }: PanelRow): Html {
+function stateOf({ state, since, ignored }: PanelRow): Html {
   return html`<span class="ig-state ig-${state.level}">${symbol(state.level)} ${state.word}</span>${
-    circuit === null ? null : html`<small>circuit ${circuit}</small>`
+    since === null ? null : html`<small>${since}</small>`
   }${ignored ? html`<small>ignored for now</small>` : null}`;
 }
 
-/** Fresh failures against the threshold; of what is stopped, how many there were says how it came. */
-function errorsOf({ errors, failures, active, failingSince }: PanelRow): Html | null {
+/** Fresh failures against the threshold; of a stopped integration, how many there were before. */
+function errorsOf({ errors, failures, active }: PanelRow): Html | null {
   if (errors === null) {
     return failures === 0
       ? null
@@ -179,13 +182,11 @@ function errorsOf({ errors, failures, active, failingSince }: PanelRow): Html | 
   if (fresh === 0) return null;
   const percent = Math.min(100, Math.round((100 * fresh) / threshold));
   const words = `${fresh.toLocaleString('en-US')} of ${threshold.toLocaleString('en-US')}`;
-  return html`${words}<div class="${percent === 100 ? 'ig-bar ig-bar-full' : 'ig-bar'}" role="meter" aria-label="Fresh failures" aria-valuemin="0" aria-valuemax="${threshold}" aria-valuenow="${Math.min(fresh, threshold)}" aria-valuetext="${words}"><span style="width:${percent}%"></span></div>${
-    failingSince === null ? null : html`<small>since ${failingSince}</small>`
-  }`;
+  return html`${words}<div class="${percent === 100 ? 'ig-bar ig-bar-full' : 'ig-bar'}" role="meter" aria-label="Fresh failures" aria-valuemin="0" aria-valuemax="${threshold}" aria-valuenow="${Math.min(fresh, threshold)}" aria-valuetext="${words}"><span style="width:${percent}%"></span></div>`;
 }
 
 function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] {
-  // A page's cleaner may drop an attribute that has a tag in it, and with it the question before the act.
+  // CloudWatch's sanitiser may drop an attribute that contains a tag, and with it the question before the act.
   const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`.replace(/</g, '‹').replace(/>/g, '›');
   const action = (word: string, does: Action, confirmation: string) =>
     button(word, `${word}: ${name}`, {
@@ -196,15 +197,19 @@ function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] 
   return [
     row.active
       ? action(
-          'Pause',
+          BUTTON.pause,
           'pause',
-          'Pause NAME? No events are sent there until a person resumes it. Events from the pause are not delivered later.',
+          'Pause NAME? No events are sent there until a person resumes it. Events from that time are not delivered later.',
         )
-      : action('Resume', 'resume', 'Resume NAME? Events are sent there again. The guard counts failures from now on.'),
-    row.ignored
-      ? action('Guard again', 'unignore', 'Guard NAME again?')
       : action(
-          'Ignore for a day',
+          BUTTON.resume,
+          'resume',
+          'Resume NAME? Events are sent there again. The guard counts failures from now on.',
+        ),
+    row.ignored
+      ? action(BUTTON.unignore, 'unignore', 'Guard NAME again?')
+      : action(
+          BUTTON.ignore,
           'ignore',
           'Ignore NAME for a day? The guard neither pauses it nor sends alerts about it.',
         ),
@@ -213,18 +218,18 @@ function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] 
 
 interface CallOptions {
   readonly endpoint: string;
-  /** What has to be confirmed before the call; null when it changes nothing. */
+  /** The question that the reader confirms before the call; null when it changes nothing. */
   readonly confirmation: string | null;
   readonly parameters: Readonly<Record<string, string | boolean>>;
 }
 
-/** A button and, right behind it as CloudWatch wants it, what it calls. The answer takes the widget's place. */
+/** A button, followed by its call as CloudWatch requires. The answer replaces the widget. */
 function button(word: string, label: string, { endpoint, confirmation, parameters }: CallOptions): Html {
   const asks = confirmation === null ? null : html` confirmation="${confirmation}"`;
   return html`<button type="button" class="btn" aria-label="${label}">${word}</button><cwdb-action action="call" display="widget" endpoint="${endpoint}"${asks}>${JSON.stringify(parameters)}</cwdb-action>`;
 }
 
-/** Where a phase's bar begins and how high it is, of 12: what stops deliveries stands tallest. */
+/** Where a phase's bar begins and how high it is, of 12. A stop has the tallest bar. */
 const SHAPE = {
   delivering: { y: 9, height: 3 },
   failing: { y: 5, height: 7 },
@@ -253,17 +258,17 @@ ${days.map((x) => html`<line class="ig-day" x1="${x}" x2="${x}" y1="0" y2="12"><
 ${segments.map((segment) => bar(segment, now))}</svg>`;
 }
 
-/** The narrowest bar that can be seen, of 100. */
+/** The narrowest visible bar, of 100. */
 const MIN_WIDTH = 2;
 
 function bar({ phase, start, width, from }: Segment, now: string): Html {
   const { y, height } = SHAPE[phase];
-  // A few minutes of a week would not be seen.
+  // A few minutes of a week would be invisible.
   const wide = Math.max(MIN_WIDTH, 100 * width);
   return html`<rect class="ig-${phase}" x="${round(Math.min(100 - wide, 100 * start))}" y="${y}" width="${round(wide)}" height="${height}"><title>${PHASE_WORDS[phase]} from ${describeMoment(from, now)}</title></rect>`;
 }
 
-/** Both kinds of stop look alike; the bar's own words say which it was. */
+/** Both kinds of stop look alike. The bar's title says which it was. */
 const LEGEND: readonly (readonly [Phase, string])[] = [
   ['delivering', 'delivering'],
   ['failing', 'failing'],
@@ -285,11 +290,11 @@ function historyOf({ history }: PanelView): Html {
   if (history.length === 0)
     return html`<p class="ig-muted">Nothing has happened in the last ${TIMELINE_DAYS} days.</p>`;
   const line = ({ at, who, name, id, what, severity, why }: HistoryLine) =>
-    html`<tr><td>${at}</td><td>${who}</td><td>${name}${id === '' ? null : html`<small>${id}</small>`}</td><td class="ig-${LEVEL_OF[severity]}">${what}</td><td>${why}</td></tr>`;
-  return html`<details><summary>What was done in the last ${TIMELINE_DAYS} days</summary>
-<div class="ig-scroll" tabindex="0" role="region" aria-label="History"><table>
-<thead><tr><th scope="col">Time</th><th scope="col">Who</th><th scope="col">Integration</th><th scope="col">What</th><th scope="col">Why</th></tr></thead>
-<tbody>${history.map(line)}</tbody></table></div></details>`;
+    html`<tr role="row">${cell('Time', html`${at}`)}${cell('Who', html`${who}`)}${cell('Integration', html`${name}${id === '' ? null : html`<small>${id}</small>`}`)}${cell('What', html`<span class="ig-${LEVEL_OF[severity]}">${what}</span>`)}${cell('Why', html`${why}`)}</tr>`;
+  return html`<details><summary>${HISTORY_HEADING}</summary>
+<table class="ig-cards" role="table" aria-label="History">
+<thead role="rowgroup"><tr role="row">${['Time', 'Who', 'Integration', 'What', 'Why'].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
+<tbody role="rowgroup">${history.map(line)}</tbody></table></details>`;
 }
 
 function round(value: number): number {

@@ -1,4 +1,5 @@
 import { describeError } from '../guard/errors.ts';
+import { BUTTON } from '../guard/model/event-catalogue.ts';
 import { runOperatorCommand } from '../guard/pass/operator-command.ts';
 import { type PassReport, planPass, runPass } from '../guard/pass/run-pass.ts';
 import { statusAsked } from '../guard/policy/decide.ts';
@@ -12,7 +13,7 @@ import { type Endpoints, type Notice, renderChoice, renderPanel, renderProblem }
 import { TIMELINE_DAYS } from './timeline.ts';
 import { createView } from './view.ts';
 
-/** The control panel behind its two doors: one that only looks, and one that acts. */
+/** Answers the calls of the control panel's two functions: one only looks, the other acts. */
 
 /** What the viewing function provides: no way to change anything or to publish. */
 export interface LookDoor extends Askable {
@@ -24,11 +25,11 @@ export interface LookDoor extends Askable {
 /** What the acting function provides. */
 export interface ActDoor extends LookDoor {
   open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: Ports }>;
-  /** Hears of a pass that was run, for the metrics. */
+  /** Called after a pass, for the metrics. */
   onPass(report: PassReport): void;
 }
 
-/** Answers one call of the function that draws: a page, or one sentence on what it takes. */
+/** Answers one call of the function that draws: with a page, or with a sentence about its parameters. */
 export async function answerLook(event: unknown, door: LookDoor): Promise<string> {
   const input = parsePanelInput(event, door);
   switch (input?.wants) {
@@ -44,7 +45,7 @@ export async function answerLook(event: unknown, door: LookDoor): Promise<string
   }
 }
 
-/** Answers one call of the function behind the buttons: does it, and draws the panel as it is afterwards. */
+/** Answers one call of the function behind the buttons: acts, and draws the panel afterwards. */
 export async function answerAct(event: unknown, door: ActDoor): Promise<string> {
   const input = parsePanelInput(event, door);
   if (input === null) {
@@ -59,7 +60,7 @@ export async function answerAct(event: unknown, door: ActDoor): Promise<string> 
     case 'choice':
       return renderChoice(door.endpoints, input.reader);
     case 'panel':
-      // Until the dashboard refreshes, filters of a page that was drawn after an act come here.
+      // After an act, the filter of the page calls this function until the dashboard refreshes.
       return drawPanel(door, input, null);
     case 'action':
       return drawPanel(door, input, await act(door, input));
@@ -76,7 +77,7 @@ interface Drawn {
   readonly reader: Reader;
 }
 
-/** Reads everything, touches nothing, and draws it. What goes wrong is shown, with what was done before. */
+/** Reads everything, changes nothing, and draws it. An error is shown together with the notice of an earlier act. */
 async function drawPanel(door: LookDoor, { project: name, reader }: Drawn, notice: Notice | null): Promise<string> {
   const { endpoints } = door;
   try {
@@ -117,25 +118,25 @@ async function act(door: ActDoor, input: ActionInput): Promise<Notice> {
 function describePass(report: PassReport): Notice {
   const failure =
     report.failure ??
-    (report.ok ? null : 'some alerts or results could not be delivered or recorded; the next pass continues');
+    (report.ok ? null : 'some alerts or results could not be delivered or recorded. The next pass tries again');
   if (failure !== null) return { level: 'bad', text: `The pass failed: ${safeText(failure, 300)}` };
   const done = report.results.filter(
     ({ decision, outcome }) => outcome === 'done' && statusAsked(decision) !== null,
   ).length;
-  const changed = done === 0 ? 'nothing was changed' : `${plural(done, 'integration')} changed`;
+  const changed = done === 0 ? 'nothing changed' : `${plural(done, 'integration')} changed`;
   return { level: 'good', text: `The pass is done: ${changed}, ${plural(report.delivered.length, 'alert')} sent.` };
 }
 
 const DONE = {
-  pause: 'is paused, and the guard will not re-activate it. "Resume" undoes it.',
-  resume: 'is active again, and its failures count from now on. "Pause" undoes it.',
-  ignore: 'is ignored for a day: the guard neither pauses it nor sends alerts about it. "Guard again" undoes it.',
+  pause: `is paused. The guard will not resume it. To undo this, press ${BUTTON.resume}.`,
+  resume: `is active again. Its failures count from now on. To undo this, press ${BUTTON.pause}.`,
+  ignore: `is ignored for a day: the guard neither pauses it nor sends alerts about it. To undo this, press ${BUTTON.unignore}.`,
   unignore: 'is guarded again.',
 } as const;
 
 const FAILED = {
   pause: 'was not paused',
   resume: 'was not resumed',
-  ignore: 'is guarded still',
-  unignore: 'is ignored still',
+  ignore: 'is still guarded',
+  unignore: 'is still ignored',
 } as const;

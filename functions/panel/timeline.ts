@@ -2,7 +2,7 @@ import type { GuardEvent } from '../guard/model/event.ts';
 import { describeType, type Phase } from '../guard/model/event-catalogue.ts';
 import { minutesBetween, plusMinutes } from '../guard/text/time.ts';
 
-/** An integration's week, drawn from its history in the ledger. */
+/** An integration's week, from its history in the ledger. */
 
 export interface Segment {
   readonly phase: Phase;
@@ -33,17 +33,17 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
     if (phases === null || time < begin || time > now) continue;
     if (turns.length === 0) turns.push({ at: begin, phase: phases.before });
     const last = turns.at(-1);
-    // It began to fail before the alert.
+    // The failures began before the alert.
     const since = figures === null ? time : toUtc(figures.failingSince);
     if (last?.phase === 'delivering' && since < time) {
       turns.push({ at: since < last.at ? last.at : since, phase: 'failing' });
     }
-    // What a worker suspended stays its verdict when the guard gives up on it.
+    // A suspension stays a suspension when the guard stops probing it.
     const gaveUp = type === 'integration.recovery-abandoned' && last?.phase === 'suspended';
     turns.push({ at: time, phase: gaveUp ? 'suspended' : phases.after });
   }
   const current = present.since === null ? present : { ...present, since: toUtc(present.since) };
-  return toSegments([...turns, ...untold(turns.at(-1), current, begin, now)], begin, now);
+  return toSegments([...turns, ...unreported(turns.at(-1), current, begin, now)], begin, now);
 }
 
 /** The API may write times with another offset; here they are compared as text. */
@@ -56,8 +56,8 @@ interface Turn {
   readonly phase: Phase;
 }
 
-/** What no event has reported yet: how it is now. */
-function untold(last: Turn | undefined, { phase, since }: Present, begin: string, now: string): readonly Turn[] {
+/** The present phase, if no event has reported it yet. */
+function unreported(last: Turn | undefined, { phase, since }: Present, begin: string, now: string): readonly Turn[] {
   if (last?.phase === phase) return [];
   if (last === undefined) {
     const within = since !== null && since > begin && since < now;
@@ -72,7 +72,7 @@ function untold(last: Turn | undefined, { phase, since }: Present, begin: string
   return [{ at: from > last.at ? from : last.at, phase }];
 }
 
-/** Less than this at the week's beginning is not worth a bar. */
+/** A shorter first phase of the week gets no bar. */
 const SHORTEST_MINUTES = 30;
 
 function toSegments(turns: readonly Turn[], begin: string, now: string): readonly Segment[] {

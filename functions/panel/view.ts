@@ -1,5 +1,5 @@
 import { actorOf, type GuardEvent } from '../guard/model/event.ts';
-import { describeType, type Phase, type Severity } from '../guard/model/event-catalogue.ts';
+import { BUTTON, describeType, type Phase, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Plan } from '../guard/pass/plan.ts';
 import type { Decision } from '../guard/policy/decide.ts';
@@ -13,15 +13,15 @@ import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
 import { type Segment, timelineOf } from './timeline.ts';
 
-/** What the panel shows, as data: all text is safe to show once it is escaped. */
+/** What the panel shows, as data. All text is safe once it is escaped. */
 export interface PanelView {
   readonly project: string;
   readonly now: string;
   readonly headline: { readonly level: Level; readonly text: string };
-  /** What concerns the project as a whole, the worst first. */
+  /** What is wrong with the project as a whole, the worst first. */
   readonly troubles: readonly string[];
   readonly rows: readonly PanelRow[];
-  /** Integrations that the filter or the page's length leaves out. */
+  /** Integrations that the filter hides, or that the page has no room for. */
   readonly hidden: number;
   readonly choice: PanelChoice;
   readonly history: readonly HistoryLine[];
@@ -40,17 +40,16 @@ export interface PanelRow {
   readonly failures: number;
   /** Fresh errors, against the threshold; null when nothing counts them now. */
   readonly errors: { readonly fresh: number; readonly threshold: number } | null;
-  readonly failingSince: string | null;
+  /** Since when it is as `state` says, and how its probes went; null: not known. */
+  readonly since: string | null;
   readonly lastDelivery: string;
   /** Minutes without a delivery; null when there never was one. */
   readonly silentMinutes: number | null;
   readonly lastError: { readonly at: string; readonly message: string } | null;
-  /** Our circuit when it is not closed. */
-  readonly circuit: string | null;
   readonly timeline: readonly Segment[];
   readonly nextAction: NextAction;
   readonly ignored: boolean;
-  /** Whether it is on, so that a pause makes sense rather than a resumption. */
+  /** Whether it is on: it gets a button to pause it, otherwise one to resume it. */
   readonly active: boolean;
 }
 
@@ -67,7 +66,7 @@ export interface HistoryLine {
 export const SHOWN = ['all', 'trouble', 'stopped'] as const;
 export const SORTED = ['trouble', 'name', 'errors', 'delivery'] as const;
 
-/** What the reader wants to see: filter and order. */
+/** The reader's filter and order. */
 export interface PanelChoice {
   readonly find: string;
   readonly show: (typeof SHOWN)[number];
@@ -76,10 +75,10 @@ export interface PanelChoice {
 
 export const USUAL_CHOICE: PanelChoice = { find: '', show: 'all', sort: 'trouble' };
 
-/** More than a page of these nobody reads; the filter finds the rest. */
+/** No one reads a longer page; the filter finds the rest. */
 const MAX_ROWS = 200;
 const MAX_HISTORY = 40;
-/** Of a title, when integrations are filtered and put in order: as much as a row may show. */
+/** The part of a title that filter and order look at: as much as a row may show. */
 const MAX_COMPARED = 120;
 
 export function createView(
@@ -112,7 +111,7 @@ export function createView(
   };
 }
 
-/** What filter and order look at. Its text is only shortened: making it safe is for the rows that are shown. */
+/** What filter and order look at. Its text is only shortened. It is made safe for the rows that are shown. */
 interface Candidate {
   readonly decision: Decision;
   readonly record: IntegrationRecord;
@@ -146,7 +145,6 @@ function toRow(
   { decision, record, state, errors, silentMinutes }: Candidate,
   events: readonly GuardEvent[],
 ): PanelRow {
-  const { figures } = decision;
   const { last_error_at: errorAt, last_error_message: message } = record;
   return {
     id: record.id,
@@ -156,15 +154,13 @@ function toRow(
     state,
     failures: record.delivery_error_count,
     errors,
-    failingSince:
-      errors !== null && figures !== null && errors.fresh > 0 ? describeMoment(figures.failingSince, now) : null,
+    since: describeSince(decision, errors, now),
     lastDelivery: describeMoment(record.last_delivery_at, now),
     silentMinutes,
     lastError:
       errorAt === null && message === null
         ? null
         : { at: describeMoment(errorAt, now), message: safeText(message ?? '', 300) },
-    circuit: describeCircuit(decision, now),
     timeline: timelineOf(events, { phase: state.phase, since: presentSince(decision, record, state.phase) }, now),
     nextAction: nextAction(decision, effectivePolicy(project.policy, record), now),
     ignored: isLater(decision.current.ignoredUntil, now),
@@ -178,7 +174,7 @@ interface StateNow {
   readonly phase: Phase;
 }
 
-/** How it is now, whatever the next pass will do about it. */
+/** How it is now, before the next pass acts. */
 function stateOf({ kind, current: { state }, figures, next }: Decision, record: IntegrationRecord): StateNow {
   switch (record.active) {
     case 0:
@@ -188,19 +184,19 @@ function stateOf({ kind, current: { state }, figures, next }: Decision, record: 
     case 2:
       return { level: 'bad', word: 'suspended by Qonversion', phase: 'suspended' };
     case 1:
-      if (kind === 'under-way') return { level: 'info', word: 'a pass is at work on it', phase: 'delivering' };
+      if (kind === 'under-way') return { level: 'info', word: 'a pass is changing it', phase: 'delivering' };
       if (kind === 'ignored' && record.delivery_error_count > 0)
-        return { level: 'off', word: 'failing, and ignored', phase: 'failing' };
+        return { level: 'off', word: 'failing', phase: 'failing' };
       if (kind === 'probing') return { level: 'info', word: 'probing', phase: 'probing' };
       if (isFlapping(next.flapping)) return { level: 'warning', word: 'flapping', phase: 'failing' };
-      if (kind === 'shared-outage') return { level: 'warning', word: 'failing together with others', phase: 'failing' };
+      if (kind === 'shared-outage') return { level: 'warning', word: 'failing like many others', phase: 'failing' };
       if (figures !== null && figures.freshErrors > 0 && kind !== 'recovered')
         return { level: 'warning', word: 'failing', phase: 'failing' };
       return { level: 'good', word: 'delivering', phase: 'delivering' };
   }
 }
 
-/** Since when it is as it is, as far as record and ledger say. */
+/** Since when it is so, if record or ledger say it. */
 function presentSince({ current: { state } }: Decision, record: IntegrationRecord, phase: Phase): string | null {
   switch (phase) {
     case 'failing':
@@ -216,23 +212,33 @@ function presentSince({ current: { state } }: Decision, record: IntegrationRecor
   }
 }
 
-/** Nothing was ever sent there, so nobody has stopped anything. */
+/** Nothing was ever sent there, so no one has stopped anything. */
 function isDraft(record: IntegrationRecord): boolean {
   return record.last_delivery_at === null && record.last_error_at === null;
 }
 
-function describeCircuit({ current: { state } }: Decision, now: string): string | null {
+/** "since 08:50 UTC, for 50 min; 1 probe failed". */
+function describeSince(
+  { current: { state }, next, figures }: Decision,
+  errors: Candidate['errors'],
+  now: string,
+): string | null {
   switch (state.name) {
-    case 'closed':
-    case 'isolated':
-      return null;
     case 'open': {
-      const probes = state.failedProbes === 0 ? '' : `, ${plural(state.failedProbes, 'probe')} failed`;
-      return `open for ${describeMinutes(minutesBetween(state.openedAt, now))}${probes}`;
+      const probes = state.failedProbes === 0 ? '' : `; ${plural(state.failedProbes, 'probe')} failed`;
+      return `${sinceWhen(state.openedAt, now)}${probes}`;
     }
     case 'half-open':
-      return `half-open since ${describeMoment(state.probedAt, now)}`;
+      return sinceWhen(state.probedAt, now);
+    case 'closed':
+    case 'isolated':
+      if (isFlapping(next.flapping)) return sinceWhen(next.flapping.since, now);
+      return figures !== null && errors !== null && errors.fresh > 0 ? sinceWhen(figures.failingSince, now) : null;
   }
+}
+
+function sinceWhen(moment: string, now: string): string {
+  return `since ${describeMoment(moment, now)}, for ${describeMinutes(minutesBetween(moment, now))}`;
 }
 
 function toHeadline(all: readonly Candidate[], plan: Plan): PanelView['headline'] {
@@ -269,20 +275,20 @@ function troublesOf({ policy }: GuardedProject, plan: Plan): readonly string[] {
     ...(suspicious === undefined
       ? []
       : [
-          `The list of integrations is suspicious since ${describeMoment(suspicious.since, plan.now)}: nothing is concluded from it. Does the secret hold the key of another project?`,
+          `The list of integrations has looked wrong since ${describeMoment(suspicious.since, plan.now)}, so the guard changes nothing. Does the secret hold the Secret Key of another project?`,
         ]),
     ...(held
       ? [
-          `${plural(wanted, 'integration')} over the limits at once, and at most ${allowed} may be paused in one pass: none is paused. Look for what they share. If pausing them all is right, run the guard with --force.`,
+          `${plural(wanted, 'integration')} reached the limits at once. The guard may pause at most ${allowed} in one pass, so it paused none. Look for what they share. To pause some of them, press ${BUTTON.pause} at each one.`,
         ]
       : []),
-    ...(failing === undefined ? [] : [`Passes could not run since ${describeMoment(failing.since, plan.now)}.`]),
+    ...(failing === undefined ? [] : [`Passes have failed since ${describeMoment(failing.since, plan.now)}.`]),
     ...(unreadable === undefined
       ? []
       : [
-          `${plural(plan.invalid.length, 'record')} cannot be read and so not guarded (${safeText(`${unreadable.id ?? 'one without a readable id'}: ${unreadable.problem}`, 200)}).`,
+          `The guard cannot read ${plural(plan.invalid.length, 'record')}, so it does not guard ${plan.invalid.length === 1 ? 'that integration' : 'those integrations'} (${safeText(`${unreadable.id ?? 'one without a readable id'}: ${unreadable.problem}`, 200)}).`,
         ]),
-    ...(policy.mode === 'observe' ? ['Observe mode: the guard reports what it would do, and touches nothing.'] : []),
+    ...(policy.mode === 'observe' ? ['Observe mode: the guard reports what it would do, and changes nothing.'] : []),
   ];
 }
 

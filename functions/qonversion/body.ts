@@ -1,19 +1,19 @@
-/** The bodies of the API's answers, bounded before they are parsed. */
+/** Parses the bodies of the API's answers, within limits. */
 
 /** How much was read, over all pages of a list. */
 export interface Size {
   readonly bytes: number;
-  /** Values of JSON: each takes memory of its own, however few bytes it has. */
+  /** JSON values. Each takes memory of its own, however few bytes it has. */
   readonly values: number;
 }
 
-/** Integrations, readable or not. The project with the most that is known has some hundreds. */
+/** Integrations, valid or not. The largest known project has a few hundred. */
 export const MAX_RECORDS = 20_000;
 
-/** Twice what that many documented records have. */
+/** Twice as many values as MAX_RECORDS documented records have. */
 const MAX_VALUES = 2 * MAX_RECORDS * 14;
 
-/** A documented answer is four deep. */
+/** A documented answer has a depth of four. */
 const MAX_DEPTH = 32;
 
 export type Json =
@@ -22,15 +22,15 @@ export type Json =
   | { readonly ok: false; readonly problem: string };
 
 /**
- * The document in a body.
- * @param before what was read of the same list already
+ * Parses the JSON document in a body.
+ * @param before size of the list's earlier pages
  */
 export function readJson(body: Buffer, before: Size): Json {
   const text = body.toString('utf8').replace(/^\ufeff/, '');
   const structure = measure(text);
   const values = before.values + structure.values;
   if (values > MAX_VALUES || structure.depth > MAX_DEPTH)
-    return { ok: false, problem: 'has more values, or deeper ones, than any list has, and was not read' };
+    return { ok: false, problem: 'has more values or levels than any list has, and was not read' };
   const read = { bytes: before.bytes + body.length, values };
   try {
     return { ok: true, value: JSON.parse(text) as unknown, read };
@@ -39,7 +39,7 @@ export function readJson(body: Buffer, before: Size): Json {
   }
 }
 
-/** How many values a JSON text has, and how deep they lie. Wrong for what is not JSON, but never too low. */
+/** The number of values in a JSON text, and their depth. Wrong for text that is not JSON, but never too low. */
 function measure(text: string): { readonly values: number; readonly depth: number } {
   let values = 1;
   let depth = 0;
@@ -71,7 +71,7 @@ function measure(text: string): { readonly values: number; readonly depth: numbe
   return { values, depth: deepest };
 }
 
-/** Where the quote is that ends the string which begins at `start`. */
+/** The index of the quote that ends the string which begins at `start`. */
 function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end >= 0) {

@@ -24,46 +24,49 @@ import { createKeyRemover, type KeyRemover } from './key-remover.ts';
 import { type ErrorEnvelope, INTEGRATION_ID, parseErrorEnvelope, parseList, parseRecord } from './schema.ts';
 import type { KeySource, SecretKey } from './secret-key.ts';
 import { shownText, type TextRules } from './shown-text.ts';
-import { createPace, type Pace } from './throttle.ts';
+import { createThrottle, type Throttle } from './throttle.ts';
 
 /**
- * The Qonversion REST API v4, as far as integrations go. One instance serves one pass.
- * Source: the v4 reference; see the README's section on the API.
+ * A client for the integrations of the Qonversion REST API v4. One instance serves one pass. Source: the v4 reference;
+ * see the README's section on the API.
  */
 export interface QonversionClientOptions {
-  /** From the deployed settings; the key is sent to this origin and nowhere else. */
+  /** From the deployed settings. The key is sent to this origin only. */
   readonly apiUrl: string;
   readonly key: KeySource;
-  /** Ours, to be compared with the API's own. */
+  /** The guard's clock, which is compared with the API's. */
   readonly clock: Clock;
-  /** Milliseconds until the pass must be done; tries and waits stay within it. */
+  /** Milliseconds until the pass must end. All tries and waits stay within them. */
   readonly remainingMs: () => number;
-  /** One try, body included. */
+  /** Limit of one try, including the body. */
   readonly timeoutMs?: number;
   /** Tries after the first. */
   readonly retries?: number;
-  /** The wait before the first retry; doubled each time and stretched by up to as much again at random. */
+  /** The wait before the first retry. It doubles with each retry, and a random factor of up to 2 is applied. */
   readonly firstWaitMs?: number;
-  /** Waits out a `Retry-After`; replaced in tests. */
+  /** Waits for a `Retry-After`; replaced in tests. */
   readonly sleep?: (ms: number) => Promise<unknown>;
-  /** Whether error messages keep what identifies a person. @default 'redact' */
+  /**
+   * Whether error messages keep personal data.
+   * @default 'redact'
+   */
   readonly personalData?: PersonalData;
-  /** All pages of a list together may be as large as this, after decompression. What is larger is not read to its end. */
+  /** Limit of all pages of a list together, after decompression. Reading stops at the limit. */
   readonly maxBodyBytes?: number;
 }
 
 const MAX_WAIT_MS = 8_000;
 const MAX_RETRY_AFTER_MS = 30_000;
-/** As much as a function of 256 MB can bear, whatever is in it: some 20,000 integrations. */
+/** The most that a function with 256 MB can process, even for a hostile body: about 20,000 integrations. */
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
-/** One record, of several requests at once. */
+/** Limit of one record. Several requests run at once. */
 const MAX_RECORD_BYTES = 1024 * 1024;
-/** A list of this many pages is not a list any more. */
+/** A list with more pages than this is an error. */
 const MAX_PAGES = 1_000;
 
 export function createQonversionClient(options: QonversionClientOptions): IntegrationsApi {
   const traffic = { requests: 0, retries: 0, waitedMs: 0 };
-  const pace = createPace({
+  const throttle = createThrottle({
     wait: options.sleep ?? sleep,
     now: () => options.clock.now().getTime(),
     canWait: (ms) => ms <= Math.min(MAX_RETRY_AFTER_MS, options.remainingMs()),
@@ -79,7 +82,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
   };
   const connection: Connection = { options, http: createHttp(), keyRemovers, rules };
   const call = (request: ApiRequest, sent: Sent = { mayHaveTakenEffect: false }) =>
-    send(connection, traffic, pace, request, sent);
+    send(connection, traffic, throttle, request, sent);
 
   return {
     traffic,
@@ -88,32 +91,32 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
       const records = new Map<string, IntegrationRecord>();
       const invalid: InvalidRecord[] = [];
       let after: string | null = null;
-      let clockAheadMs = 0;
+      let clockAheadMs: number | null = null;
       let read: Size = { bytes: 0, values: 0 };
       for (let page = 0; page < MAX_PAGES; page += 1) {
         const query: string = after === null ? '' : `?starting_after=${encodeURIComponent(after)}`;
         const what = 'the list of integrations';
         const answer = await call({ what, method: 'GET', path: `/integrations${query}`, read });
         read = answer.read;
-        if (page === 0) clockAheadMs = answer.clockAheadMs ?? 0;
+        if (page === 0) clockAheadMs = answer.clockAheadMs;
         const parsed = parseList(answer.body);
         if (!parsed.ok) throw new UnexpectedAnswerError(`Qonversion's answer is not ${what}: ${parsed.problem}`);
         const known = records.size + invalid.length;
         if (known + parsed.value.data.length > MAX_RECORDS)
           throw new UnexpectedAnswerError(
-            `Qonversion's list has more than ${MAX_RECORDS.toLocaleString('en-US')} integrations, which is more than the guard can read`,
+            `Qonversion's list has more than ${MAX_RECORDS.toLocaleString('en-US')} integrations, more than the guard can read`,
           );
         let last: string | null = null;
         for (const [index, element] of parsed.value.data.entries()) {
-          // Text that is made to be slow must not take the time that it takes to alert people.
+          // Text that is crafted to be slow must not use up the time for alerts.
           if (index % 64 === 0 && options.remainingMs() <= 0)
-            throw new OutOfTimeError(`there was no time left to read ${what}`);
+            throw new OutOfTimeError(`no time was left to read ${what}`);
           const result = parseRecord(element, rules);
           if ('invalid' in result) {
             invalid.push(result.invalid);
             last = result.invalid.id ?? last;
           } else {
-            // A record that shifted to the next page while we were paging comes twice.
+            // A record that moves to the next page between two requests comes twice.
             records.set(result.record.id, result.record);
             last = result.record.id;
           }
@@ -121,7 +124,7 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
         if (!parsed.value.has_more) return { records: [...records.values()], invalid, clockAheadMs };
         if (last === null || last === after || records.size + invalid.length === known) {
           throw new UnexpectedAnswerError(
-            `Qonversion says ${what} goes on after page ${page + 1}, but sends nothing new`,
+            `Qonversion says that ${what} continues after page ${page + 1}, but sends nothing new`,
           );
         }
         after = last;
@@ -143,13 +146,13 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
 
   async function askForStatus(id: string, status: Status, sent: Sent): Promise<StatusAnswer> {
     if (!INTEGRATION_ID.test(id))
-      throw new RequestRefusedError('an integration id is 1 to 256 letters, digits, ".", "_" or "-"');
+      throw new RequestRefusedError('an integration ID is 1 to 256 letters, digits, ".", "_" or "-"');
     const what = `integration ${id}`;
     const path = `/integrations/${encodeURIComponent(id)}/status`;
     const took = stopwatch(options.clock);
     const answer = await call({ what, method: 'POST', path, body: { status } }, sent);
     const tookMs = took();
-    // From here on the API has accepted the request, whatever it shows.
+    // The API has accepted the request, even if its answer is unusable.
     sent.mayHaveTakenEffect = true;
     const parsed = parseRecord(answer.body, rules);
     if ('invalid' in parsed) {
@@ -167,53 +170,56 @@ export function createQonversionClient(options: QonversionClientOptions): Integr
   }
 }
 
-/** What is known of a request whose tries are under way. */
+/** The state of a request across its tries. */
 interface Sent {
-  /** A try ended without an answer that rules out an effect. */
+  /** Whether a try may have had an effect. */
   mayHaveTakenEffect: boolean;
 }
 
-/** Milliseconds from now on: by the clock port, since they are held against its times, and no fewer should it be set back meanwhile. */
+/**
+ * Measures elapsed milliseconds by the clock port, because they are compared with its times. If that clock is set back,
+ * the system's monotonic clock sets the minimum.
+ */
 function stopwatch(clock: Clock): () => number {
   const [ours, steady] = [clock.now().getTime(), performance.now()];
   return () => Math.max(clock.now().getTime() - ours, performance.now() - steady);
 }
 
-/** What the requests of one client share. */
+/** Shared by the requests of one client. */
 interface Connection {
   readonly options: QonversionClientOptions;
   readonly http: Http;
-  /** One for each key that was sent: an answer to the second may still show the first. */
+  /** One for each key that was sent: an answer to the second key may still contain the first. */
   readonly keyRemovers: Map<string, KeyRemover>;
   readonly rules: TextRules;
 }
 
-/** A body of a 2xx answer, and what the API's own clock said. */
+/** The body of a 2xx answer, and the API's time. */
 interface ApiAnswer {
   readonly body: unknown;
-  /** All that was read for the request so far, earlier pages included. */
+  /** Everything that was read for the request so far, including earlier pages. */
   readonly read: Size;
-  /** The `Date` of the answer, in epoch milliseconds; null without one. */
+  /** The `Date` header in epoch milliseconds; null without one. */
   readonly answeredAt: number | null;
-  /** That clock less ours; 0 when it is seconds, null when unknown or past belief. */
+  /** The API's clock minus the guard's; 0 for a few seconds, null without a `Date` header. */
   readonly clockAheadMs: number | null;
 }
 
 interface ApiRequest {
-  /** What the request is about, for messages. */
+  /** The subject of the request, for messages. */
   readonly what: string;
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly body?: unknown;
-  /** What earlier pages of the same list took of the limits. */
+  /** Size of the list's earlier pages, which counts towards the limits. */
   readonly read?: Size;
 }
 
-/** One request with its retries (law 6), and a second reading of the key after a 401 (law 4). */
+/** Sends a request with retries (law 6). After a 401 it reads the key again (law 4). */
 async function send(
   connection: Connection,
   traffic: { -readonly [name in keyof Traffic]: Traffic[name] },
-  pace: Pace,
+  throttle: Throttle,
   request: ApiRequest,
   sent: Sent,
 ): Promise<ApiAnswer> {
@@ -231,11 +237,13 @@ async function send(
   async function sendWith(secret: SecretKey): Promise<ApiAnswer> {
     return pRetry(
       (attempt) =>
-        pace.run(async () => {
-          // A request that had to wait for its turn may find that there is no time left.
-          if (options.remainingMs() <= 0) throw new OutOfTimeError(`there was no time left to ask for ${request.what}`);
-          if (pace.closed)
-            throw new OutOfTimeError(`Qonversion has asked to be left alone, so it was not asked for ${request.what}`);
+        throttle.run(async () => {
+          // Time may have run out while the request waited for its turn.
+          if (options.remainingMs() <= 0) throw new OutOfTimeError(`no time was left to request ${request.what}`);
+          if (throttle.closed)
+            throw new OutOfTimeError(
+              `Qonversion asked for a pause (Retry-After), so ${request.what} was not requested`,
+            );
           traffic.requests += 1;
           if (attempt > 1) traffic.retries += 1;
           const sentAt = performance.now();
@@ -253,16 +261,16 @@ async function send(
         randomize: true,
         shouldRetry: ({ error }) => error instanceof QonversionError && error.retryable && options.remainingMs() > 0,
         onFailedAttempt: ({ error }) => {
-          // A try without an answer may have taken effect, whatever a later try is told.
+          // A try without an answer may have had an effect, even if a later try is refused.
           sent.mayHaveTakenEffect ||= !isRefusal(error) && !(error instanceof OutOfTimeError);
-          if (pace.closed) throw error;
+          if (throttle.closed) throw error;
         },
       },
     );
   }
 }
 
-/** The API said no before doing anything: every 4xx but a time-out. */
+/** Whether the API refused the request without any effect: every 4xx except 408. */
 function isRefusal(error: Error): boolean {
   return (
     error instanceof QonversionError &&
@@ -279,7 +287,7 @@ async function attemptOnce(connection: Connection, request: ApiRequest, key: Sec
   const read = request.read ?? { bytes: 0, values: 0 };
   const maxBytes = request.method === 'GET' ? (options.maxBodyBytes ?? MAX_BODY_BYTES) : MAX_RECORD_BYTES;
   const timeoutMs = Math.max(1, Math.min(options.timeoutMs ?? 10_000, options.remainingMs()));
-  // One signal for the whole try.
+  // One signal covers the whole try.
   const signal = AbortSignal.timeout(timeoutMs);
   let answer: HttpAnswer;
   try {
@@ -303,7 +311,7 @@ async function attemptOnce(connection: Connection, request: ApiRequest, key: Sec
       );
     }
     const cause = signal.aborted ? `no answer within ${timeoutMs} ms` : shownText(networkFault(error), 300, rules);
-    // Without the error itself as the cause: some hold the bytes that were received.
+    // The error is not attached as the cause: some errors hold the bytes that were received.
     throw new UnavailableError(`Qonversion could not be reached for ${request.what}: ${cause}`);
   }
   const answeredAt = readDate(answer);
@@ -313,17 +321,17 @@ async function attemptOnce(connection: Connection, request: ApiRequest, key: Sec
 }
 
 function describeSkew(aheadMs: number): number {
-  // Whole seconds and the way explain that much.
+  // Rounding to seconds and latency explain a difference of this size.
   return Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS ? 0 : aheadMs;
 }
 
-/** The moment the API answered, by its own clock. */
+/** The time of the answer, by the API's clock. */
 function readDate(answer: HttpAnswer): number | null {
   const date = Date.parse(answer.header('date') ?? '');
   return Number.isNaN(date) ? null : date;
 }
 
-/** @throws the error that the status stands for */
+/** @throws QonversionError if the status is not 2xx, or the body is not JSON */
 function interpret(
   answer: HttpAnswer,
   what: string,
@@ -351,7 +359,7 @@ function interpret(
   throw toError(status, parseErrorEnvelope(json.ok ? json.value : null, rules), retryAfterMs, what);
 }
 
-/** One class per kind of refusal; the message ends with what the API itself said, made safe. */
+/** One error class per kind of refusal. The message ends with the API's own message, sanitized. */
 function toError(
   status: number,
   envelope: ErrorEnvelope | null,
@@ -381,7 +389,7 @@ function toError(
     case 408:
       return new UnavailableError(`Qonversion timed out on ${what} (408)${said}`, details, retryAfterMs);
     case 429: {
-      const wait = retryAfterMs === null ? '' : `, and asks to wait ${Math.ceil(retryAfterMs / 1_000)} s`;
+      const wait = retryAfterMs === null ? '' : `, and asks for a wait of ${Math.ceil(retryAfterMs / 1_000)} s`;
       return new RateLimitedError(
         `Qonversion limits the rate of requests (429) on ${what}${wait}${said}`,
         details,
@@ -395,10 +403,13 @@ function toError(
   }
 }
 
-/** No wait is longer, whatever the API asks for. */
+/** Longer waits are cut to this. */
 const MAX_RETRY_AFTER_SECONDS = 1_000_000_000;
 
-/** Seconds, or an HTTP date by the clock of whoever sent it, in milliseconds from when it was answered; null for nonsense. */
+/**
+ * Parses `Retry-After`: seconds, or an HTTP date by the server's clock. Returns milliseconds after the answer; null if
+ * it is invalid.
+ */
 function parseRetryAfter(header: string | null, answeredAt: number): number | null {
   if (header === null) return null;
   const text = header.trim();
@@ -407,7 +418,7 @@ function parseRetryAfter(header: string | null, answeredAt: number): number | nu
   return Number.isNaN(date) || !/[a-z]/i.test(text) ? null : Math.max(0, date - answeredAt);
 }
 
-/** The system's code where there is one: the message of a connection that failed says less. */
+/** The system's error code if there is one: it says more than the message of a failed connection. */
 function networkFault(error: unknown): string {
   return error instanceof Error && 'code' in error && error.code !== undefined
     ? String(error.code)

@@ -1,13 +1,13 @@
 import { GuardError } from '../guard/errors.ts';
 
 /**
- * What can go wrong between us and the Qonversion API. Messages are sentences for people and never hold the key.
- * Source: the error table of the API reference (v4).
+ * The details of an error of the Qonversion API. Messages are sentences for people and never contain the key. Source:
+ * the error table of the API reference (v4).
  */
 export interface ApiErrorDetails {
-  /** HTTP status; null when there was no answer. */
+  /** HTTP status; null without an answer. */
   readonly status: number | null;
-  /** `request`, `resource`, `logical` or `internal`, as the API's envelope says it. */
+  /** `request`, `resource`, `logical` or `internal`, from the API's error envelope. */
   readonly type: string | null;
   readonly code: string | null;
   readonly details: readonly { readonly field: string; readonly message: string }[];
@@ -15,7 +15,7 @@ export interface ApiErrorDetails {
 
 const NO_DETAILS: ApiErrorDetails = { status: null, type: null, code: null, details: [] };
 
-/** Base of all errors of this client. */
+/** The base class of this client's errors. */
 export class QonversionError extends GuardError implements ApiErrorDetails {
   override readonly name: string = 'QonversionError';
   readonly status: number | null;
@@ -39,17 +39,17 @@ export class KeyRefusedError extends QonversionError {
   override readonly name = 'KeyRefusedError';
 }
 
-/** 403: the key is right and may not do this. */
+/** 403: the key is valid but lacks the permission. */
 export class NotPermittedError extends QonversionError {
   override readonly name = 'NotPermittedError';
 }
 
-/** 404: no such integration, or a deleted one. */
+/** 404: the integration does not exist, or was deleted. */
 export class NotFoundError extends QonversionError {
   override readonly name = 'NotFoundError';
 }
 
-/** 400, 409, 422 and other 4xx: the API understood and said no. */
+/** 400, 409, 422 and other 4xx: the API rejected the request. */
 export class RequestRefusedError extends QonversionError {
   override readonly name = 'RequestRefusedError';
 }
@@ -58,7 +58,7 @@ export class RequestRefusedError extends QonversionError {
 export class RateLimitedError extends QonversionError {
   override readonly name = 'RateLimitedError';
   override readonly retryable = true;
-  /** What `Retry-After` asked for, in milliseconds; null when it said nothing usable. */
+  /** The wait that `Retry-After` asks for, in milliseconds; null without a valid one. */
   readonly retryAfterMs: number | null;
 
   constructor(message: string, details: ApiErrorDetails, retryAfterMs: number | null) {
@@ -67,7 +67,7 @@ export class RateLimitedError extends QonversionError {
   }
 }
 
-/** No answer (network fault, timeout), 408 or 5xx, after all tries. A status that was asked for may have been set. */
+/** No answer (network fault, timeout), 408 or 5xx, after all tries. The requested status may have been set. */
 export class UnavailableError extends QonversionError {
   override readonly name = 'UnavailableError';
   override readonly retryable = true;
@@ -84,12 +84,12 @@ export class UnavailableError extends QonversionError {
   }
 }
 
-/** The pass's time was over before the request was sent: what it saw is too old to be acted on. */
+/** The pass ran out of time before the request was sent: its data is too old to act on. */
 export class OutOfTimeError extends QonversionError {
   override readonly name = 'OutOfTimeError';
 }
 
-/** An answer, but not the API's: HTML, another shape, a redirect, too large, or a record without the asked-for state. */
+/** Not an answer of the API: HTML, another shape, a redirect, too large, or a record without the requested state. */
 export class UnexpectedAnswerError extends QonversionError {
   override readonly name = 'UnexpectedAnswerError';
 }

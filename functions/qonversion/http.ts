@@ -4,8 +4,8 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
 /**
- * HTTP as the client needs it, on Node's own modules. `fetch` would take a proxy from the environment (`NODE_USE_ENV_PROXY`), and
- * with it send the key to that proxy, for loopback even in plain text (law 4). Redirects are answers like any other here.
+ * HTTP on Node's own modules. `fetch` would read a proxy from the environment (`NODE_USE_ENV_PROXY`) and send the key
+ * to that proxy, for loopback even in plain text (law 4). Redirects are not followed.
  */
 export interface Http {
   /**
@@ -20,15 +20,21 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
-  /** Ends the exchange, body included: a body that drips in forever ends like a connection that never answers. */
+  /**
+   * Ends the exchange, including the body: a body that arrives too slowly is aborted like a connection without an
+   * answer.
+   */
   readonly signal: AbortSignal;
-  /** Bytes of a body, after decompression. What is longer is not read to its end. */
+  /** Limit of the body in bytes, after decompression. Reading stops at the limit. */
   readonly maxBytes: number;
 }
 
 export interface HttpAnswer {
   readonly status: number;
-  /** @param name in lower case; null when the answer does not have it */
+  /**
+   * @param name in lower case
+   * @returns null if the answer does not have the header
+   */
   header(name: string): string | null;
   readonly body: Buffer;
 }
@@ -37,12 +43,12 @@ export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError';
 }
 
-/** Idle connections are closed before servers usually do it: a request on one that is being closed has no answer. */
+/** Closes idle connections before servers usually do: a request on a connection that is closing gets no answer. */
 const KEPT = { keepAlive: true, timeout: 4_000 };
 
-/** Connections are kept for the next request of the same client, and for no other's. */
+/** Connections are reused only by the same client. */
 export function createHttp(): Http {
-  // Agents of our own: only Node's global ones take a proxy from the environment.
+  // Own agents: only Node's global agents read a proxy from the environment.
   const plain = new HttpAgent(KEPT);
   const encrypted = new HttpsAgent(KEPT);
   return {
@@ -71,7 +77,7 @@ function isGood(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-/** Nothing of Node's is trusted to end in time: an answer that it does not understand can end in no event at all. */
+/** Ends with the signal even if Node emits no event, which happens for some malformed answers. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
@@ -83,13 +89,13 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 function answerTo(request: ClientRequest, body: string | null): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
-    // For good: a connection can also break after the answer has begun, and nobody else listens then.
+    // The listener stays: a connection can also break after the answer has begun, when nothing else listens.
     request.on('error', reject);
     request.end(body ?? undefined);
   });
 }
 
-/** What an answer says that is none: its status and its headers count, whatever becomes of its body. */
+/** The body of an answer outside 2xx. Status and headers matter even if the body cannot be read. */
 async function readExplanation(answer: IncomingMessage): Promise<Buffer> {
   try {
     return await readBody(decompressed(answer), MAX_EXPLANATION_BYTES);
@@ -101,7 +107,7 @@ async function readExplanation(answer: IncomingMessage): Promise<Buffer> {
 const MAX_EXPLANATION_BYTES = 64 * 1024;
 
 function decompressed(answer: IncomingMessage): Readable {
-  // An error of either ends the other, and the reader.
+  // An error on either stream ends both, and the reader.
   return /^(?:x-)?gzip$/i.test(answer.headers['content-encoding'] ?? '')
     ? pipeline(answer, createGunzip(), () => undefined)
     : answer;
@@ -110,7 +116,7 @@ function decompressed(answer: IncomingMessage): Readable {
 async function readBody(stream: Readable, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Leaving the loop, by an error too, destroys the stream and its connection.
+  // Leaving the loop, also by an error, destroys the stream and its connection.
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
     if (size > maxBytes) throw new BodyTooLargeError(`the body is longer than ${maxBytes} bytes`);

@@ -1,44 +1,44 @@
 import { normalise, TERMINAL_ESCAPE } from '../guard/text/normalise.ts';
 
 /**
- * Removes a Secret Key from text of others, in whatever form it comes back (law 4): as it is, in capitals, backwards, spaced or
- * split by anything but letters and digits, in escapes of JSON, C, URLs, HTML or mail within one another, in compatibility
- * characters of Unicode, in base64, in hexadecimal, octal or decimal codes. Patterns that know what keys look like (`guard/text`)
- * are the second net.
+ * Removes a Secret Key from external text, in any form in which it may come back (law 4): as it is, in capitals,
+ * reversed, or split by anything but letters and digits. It also finds the key in nested escapes (JSON, C, URL, HTML,
+ * mail), in Unicode compatibility characters, in base64, and in hexadecimal, octal or decimal codes. The key patterns
+ * in `guard/text` are a second safeguard.
  *
- * Texts are compared by their letters and digits alone, in lower case. Twelve of a key in a row are not chance, nor are two times
- * eight in one text. Texts are meant to be short, as all text for readers is: the work grows with their length, but it is no little work.
+ * Only letters and digits are compared, in lower case. A run of 12 characters of the key is no coincidence, nor are two
+ * runs of 8 in one text. The cost grows with the length of the text and is considerable, so texts must be short.
  */
 export interface KeyRemover {
-  /** Whether the text holds the key, a run of twelve characters of it, or two of eight. */
+  /** Whether the text contains the key, a run of 12 of its characters, or two runs of 8. */
   appearsIn(text: string): boolean;
-  /** The text with `[redacted]` in its place. A text without the key stays as it is. */
+  /** The text with `[redacted]` in place of the key. A text without the key is returned unchanged. */
   removeFrom(text: string): string;
 }
 
 const REMOVED = '[redacted]';
 
-/** Characters of a key in a row that are not chance. A shorter key has to be there whole. */
+/** A run of this many characters of the key is no coincidence. A shorter key must appear whole. */
 const MIN_RUN = 12;
-/** Of several runs in one text. */
+/** Minimum length if there are several runs in one text. */
 const MIN_PIECE = 8;
 
-/** Letters and digits that are looked up at once; more would fit into no whole number. */
+/** Letters and digits per lookup. A longer gram would exceed the safe integers. */
 const GRAM = 6;
 
-/** Layers of escapes, in one another and beside one another. Honest text has a handful. */
+/** Limit of decoded layers. Ordinary text has a handful. */
 const MAX_LAYERS = 64;
 
-/** A form of the key as letters and digits. */
+/** One form of the key, as letters and digits. */
 interface Needle {
   readonly codes: Uint8Array;
-  /** How many of them in a row show the key. */
+  /** Minimum length of a single run. */
   readonly minRun: number;
-  /** How many of them, twice in a text, do. */
+  /** Minimum length of each of two runs. */
   readonly minPiece: number;
 }
 
-/** @param key the key's text, with its prefix */
+/** @param key the key's text, including its prefix */
 export function createKeyRemover(key: string): KeyRemover {
   const needles = needlesOf(key.replace(/^(?:test_)?sk_/, ''));
   const shortest = Math.min(key.length, ...needles.map(({ minRun }) => minRun));
@@ -49,10 +49,10 @@ export function createKeyRemover(key: string): KeyRemover {
       grams.set(gram, [...(grams.get(gram) ?? []), [needle, at]]);
     }
   }
-  // Every piece that counts holds a whole gram at one of the places that are this far apart.
+  // At this distance, every piece of the minimum length contains a whole gram at one of the positions.
   const stride = Math.max(1, Math.min(...needles.map(({ minPiece }) => minPiece)) - GRAM + 1);
 
-  /** Calls back with each run of key characters, until it is told that one is enough. */
+  /** Calls back with each run of key characters, until the callback returns 'enough'. */
   function findRuns(
     codes: Uint8Array,
     least: 'a piece' | 'a gram',
@@ -85,7 +85,7 @@ export function createKeyRemover(key: string): KeyRemover {
 
   function appearsIn(text: string): boolean {
     if (text.length < shortest) return false;
-    // A key of dashes has hardly any letters and digits.
+    // A key made of dashes has almost no letters and digits.
     if (text.includes(key)) return true;
     if (!MAY_BE_ENCODED.test(text)) return hasRun(text);
     let appears = false;
@@ -93,7 +93,7 @@ export function createKeyRemover(key: string): KeyRemover {
       appears ||= hasRun(layer);
       return !appears;
     });
-    // What is still encoded after so many layers is made to hide something.
+    // Text that is still encoded after so many layers is meant to hide something.
     return appears || !complete;
   }
 
@@ -105,7 +105,7 @@ export function createKeyRemover(key: string): KeyRemover {
     const ranges: Range[] = [];
     eachLayer(unmapped(text), decodeMapped, ({ text: layer, origins }) => {
       const { codes, places } = codesAndPlaces(layer);
-      // Here is the key, so shorter pieces of it are no chance either.
+      // The text contains the key, so shorter pieces are no coincidence either.
       findRuns(codes, 'a gram', (start, end) => {
         ranges.push([origins[places[start] ?? 0]?.[0] ?? 0, origins[places[end - 1] ?? 0]?.[1] ?? text.length]);
         return 'next';
@@ -121,7 +121,7 @@ export function createKeyRemover(key: string): KeyRemover {
 
 function needlesOf(core: string): readonly Needle[] {
   const forms: Needle[] = [];
-  /** @param perCharacter how many letters and digits one character of the key takes */
+  /** @param perCharacter letters and digits per character of the key */
   const add = (form: string, perCharacter = 1) => {
     const codes = codesOf(form).slice();
     const atMost = (characters: number) => Math.min(codes.length, Math.ceil(characters * perCharacter));
@@ -129,7 +129,7 @@ function needlesOf(core: string): readonly Needle[] {
   };
   add(core);
   add([...core].reverse().join(''));
-  // In these forms it is also found where letters stand beside it, or where it is not at the beginning.
+  // These forms also match if letters stand beside the key, or if it is not at the beginning.
   add(Buffer.from(core).toString('hex'), 2);
   add(Buffer.from(core, 'utf16le').toString('hex'), 4);
   add([...Buffer.from(core)].join(''), 3.5);
@@ -143,7 +143,7 @@ function needlesOf(core: string): readonly Needle[] {
   return forms;
 }
 
-/** The part of a base64 text that depends on these bytes alone, for each of the three ways they may lie in it. */
+/** The part of a base64 text that depends on these bytes alone, for each of the three possible alignments. */
 function base64Forms(bytes: Buffer): readonly string[] {
   return [0, 1, 2].map((before) => {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
@@ -151,7 +151,7 @@ function base64Forms(bytes: Buffer): readonly string[] {
   });
 }
 
-/** 0 to 35 for the code of a digit or of a letter in any case; -1 for all others below 128. */
+/** The code of a digit or letter, ignoring case: 0 to 35; -1 for all other characters below 128. */
 const CODES = Int8Array.from({ length: 128 }, (_, unit) => {
   const value = Number.parseInt(String.fromCharCode(unit), 36);
   return Number.isNaN(value) ? -1 : value;
@@ -163,7 +163,7 @@ function codeOf(unit: number): number {
 
 let scratch = new Uint8Array(1_024);
 
-/** Valid until the next call: most texts are short, and there are ten thousands of them. */
+/** Valid until the next call. The buffer is reused because there are tens of thousands of short texts. */
 function codesOf(text: string): Uint8Array {
   if (scratch.length < text.length) scratch = new Uint8Array(text.length * 2);
   const codes = scratch;
@@ -190,17 +190,19 @@ function gramAt(codes: Uint8Array, at: number): number {
   return gram;
 }
 
-/** One way to write text as other text. */
+/** One encoding of text as other text. */
 interface Encoding {
   readonly pattern: RegExp;
-  /** What a match of the pattern stands for. */
+  /** Decodes a match of the pattern. */
   readonly meaning: (matched: string) => string;
 }
 
-/** Cheaper than to look for all of them. */
+/** A quick check that skips the decoding of most texts. */
 const MAY_BE_ENCODED = /[\\%&<=\u001b]|[^\x00-\x7f]|0x|u\+|[\w+/]{22}|(?:[0-9a-f]{2,8}[\s:,;.-]{1,4}){11}/i;
 
-/** Repetitions of the same escape (`\\\\n`, `%2525`, `&amp;amp;`) are one. Bytes in a row may be one character of UTF-8. */
+/**
+ * Repetitions of one escape (`\\\\n`, `%2525`, `&amp;amp;`) count as one. Consecutive bytes may be one UTF-8 character.
+ */
 const NUMERIC = [
   String.raw`(?<!\\)\\+(?:u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|U[0-9a-f]{8}|x\{[0-9a-f]{1,6}\}|[0-7]{2,3}|x[0-9a-f]{2}(?:\\+x[0-9a-f]{2})*)`,
   '%u[0-9a-f]{4}|(?:%(?:25)*[0-9a-f]{2})+',
@@ -209,7 +211,7 @@ const NUMERIC = [
   String.raw`u\+[0-9a-f]{4,6}\s{0,4}`,
 ];
 
-/** What only stands between the letters, or is another form of one. */
+/** Separators between letters, and other forms of a letter. */
 const ORNAMENTS = [
   String.raw`(?<!\\)\\+[abefnrtv0"'/]`,
   '&(?:amp;)*(?:[a-z]{2,31};|(?:nbsp|shy|quot|amp|lt|gt)(?![a-z]))',
@@ -234,7 +236,7 @@ function meaningOfEscape(matched: string): string {
   return matched.charCodeAt(0) < 0x80 ? '' : fold(matched);
 }
 
-/** Those that other escapes are made of. */
+/** The entities that other escapes are made of. */
 const ENTITIES: Readonly<Record<string, string>> = {
   amp: '&',
   percnt: '%',
@@ -245,7 +247,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   semi: ';',
 };
 
-/** "ｓ", "ⓢ" and "ś" are "s". Anything else is neither a letter nor a digit of a key. */
+/** Maps "ｓ", "ⓢ" and "ś" to "s". All other characters are removed. */
 function fold(text: string): string {
   const letters = text.replace(
     /[\u{1f130}-\u{1f149}\u{1f150}-\u{1f169}\u{1f170}-\u{1f189}\u{1f1e6}-\u{1f1ff}]/gu,
@@ -266,7 +268,7 @@ function bytesAsText(bytes: readonly number[]): string {
   return Buffer.from(bytes).toString('utf8');
 }
 
-/** The text in the bytes; what it was, if they are none: most words look like base64. */
+/** The decoded text, or `otherwise` if the bytes are no text: most words look like base64. */
 function readable(bytes: Buffer, otherwise: string): string {
   const text = bytes.toString('utf8');
   const strange = text.match(/[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/g)?.length ?? 0;
@@ -277,7 +279,7 @@ function escapes(patterns: readonly string[]): Encoding {
   return { pattern: new RegExp(patterns.join('|'), 'gi'), meaning: meaningOfEscape };
 }
 
-/** From the letter at `offset`: what stands before the encoded text may look like a part of it. */
+/** Decodes from the letter at `offset`: text before the encoded part may look like a part of it. */
 const base64From = (offset: number): Encoding => ({
   pattern: /(?<![\w+/-])[\w+/-](?:[\r\n]{0,2}[\w+/-]){21,}/g,
   meaning: (matched) => readable(Buffer.from(matched.replace(/[\r\n]/g, '').slice(offset), 'base64'), matched),
@@ -297,7 +299,7 @@ const codesIn = (radix: 2 | 8 | 10, pattern: RegExp): Encoding => ({
 const ENCODINGS: readonly Encoding[] = [
   escapes([...NUMERIC, ...ORNAMENTS]),
   { pattern: TERMINAL_ESCAPE, meaning: () => '' },
-  // An ornament may have eaten a letter of the key.
+  // The patterns for ornaments may have consumed a letter of the key.
   escapes(NUMERIC),
   // "=41" is an escape in mail and an assignment elsewhere.
   { pattern: /(?:=[0-9a-f]{2})+|=\r?\n/gi, meaning: meaningOfEscape },
@@ -313,9 +315,9 @@ const ENCODINGS: readonly Encoding[] = [
 ];
 
 /**
- * The text as it is, then with each encoding that it may have undone, and so on.
- * @param use returns whether to go on
- * @returns false when there were more layers than anybody needs
+ * Visits the text, then every layer that results from undoing an encoding.
+ * @param use returns whether to continue
+ * @returns false if there were too many layers
  */
 function eachLayer<Layer extends string | Mapped>(
   text: Layer,
@@ -343,13 +345,13 @@ function decode(text: string, { pattern, meaning }: Encoding): string | null {
   return pattern.test(text) ? text.replace(pattern, (matched) => meaning(matched)) : null;
 }
 
-/** From where to where in the text. */
+/** Start and end in the text. */
 type Range = readonly [number, number];
 
-/** A layer that knows where in the text each of its characters comes from. */
+/** A layer that knows the origin of each character in the text. */
 interface Mapped {
   readonly text: string;
-  /** For each UTF-16 unit. */
+  /** One for each UTF-16 unit. */
   readonly origins: readonly Range[];
 }
 

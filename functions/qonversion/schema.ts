@@ -3,10 +3,10 @@ import { $ZodObjectJIT } from 'zod/v4/core';
 import type { IntegrationRecord, InvalidRecord } from '../guard/model/integration.ts';
 import { errorMessage, shownName, shownText, type TextRules } from './shown-text.ts';
 
-/** `integration_id` as the reference documents it, but for "." and "..": in a URL those lead to another endpoint. */
+/** `integration_id` as documented, except "." and "..": in a URL they lead to another endpoint. */
 export const INTEGRATION_ID = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/;
 
-/** What the API sends; any other form of ISO 8601 becomes this one. */
+/** The format that the API sends. Any other ISO 8601 time is converted to it. */
 const USUAL_MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/;
 
 const A_MOMENT = 'an ISO 8601 time';
@@ -15,10 +15,10 @@ const moment = z.iso
   .datetime({ offset: true, error: A_MOMENT })
   .check(z.refine((text) => USUAL_MOMENT.test(text) || /^\d{4}-/.test(asUsual(text) ?? ''), A_MOMENT));
 
-/** The record as documented. Unknown fields pass (and are dropped); wrong ones refuse the record. */
+/** The record as documented. Unknown fields are dropped. A record with an invalid field is rejected. */
 const record = z.object({
   object: z.literal('integration', '"integration"'),
-  id: z.string('an id').check(z.regex(INTEGRATION_ID, 'an id of letters, digits, ".", "_" and "-"')),
+  id: z.string('an ID').check(z.regex(INTEGRATION_ID, 'an ID of letters, digits, ".", "_" and "-"')),
   url: z.string('text'),
   title: z.string('text'),
   integration: z.string('text'),
@@ -33,12 +33,12 @@ const record = z.object({
 });
 
 /**
- * The same, compiled at its first use: a third of the time for thousands of records. zod (mini) has it for whoever asks, under a
- * type without the shape.
+ * The same schema, compiled at first use, which takes a third of the time for thousands of records. The exported type
+ * of zod (mini) lacks the shape.
  */
 const compiledRecord = new $ZodObjectJIT(record._zod.def) as unknown as typeof record;
 
-/** The list envelope. The records are looked at one by one, so that a bad one spoils nothing but itself. */
+/** The list envelope. Records are parsed one by one, so that an invalid one affects no other. */
 const list = z.object({
   object: z.literal('list', '"list"'),
   data: z.array(z.unknown(), 'a list'),
@@ -54,10 +54,10 @@ const envelope = z.object({
   }),
 });
 
-/** What is wrong with more fields of a request than this helps nobody. */
+/** More field errors of one request help no one. */
 const MAX_DETAILS = 10;
 
-/** What the API says about an error; its text made safe. */
+/** The API's error, with sanitized text. */
 export interface ErrorEnvelope {
   readonly type: string | null;
   readonly code: string | null;
@@ -74,8 +74,8 @@ export function parseList(body: unknown): Parsed<z.output<typeof list>> {
 const identified = z.object({ id: z.string().check(z.regex(INTEGRATION_ID)) });
 
 /**
- * One record, or what is wrong with it and the id if at least that is readable. A record whose id holds the key is not readable: what
- * is shown of an integration is its id, everywhere.
+ * Parses one record. If it is invalid, returns the problem, and the ID if that is valid. A record whose ID contains the
+ * key is invalid, because the guard shows IDs everywhere.
  */
 export function parseRecord(
   body: unknown,
@@ -85,7 +85,7 @@ export function parseRecord(
   if (parsed.success) {
     const { object: _object, url: _url, ...value } = parsed.data;
     if (rules.withoutKey(value.id) !== value.id)
-      return { invalid: { id: null, problem: 'id has the form of the Secret Key' } };
+      return { invalid: { id: null, problem: 'the ID contains the Secret Key' } };
     return { record: bounded(value, rules) };
   }
   const id = identified.safeParse(body);
@@ -96,7 +96,7 @@ export function parseRecord(
 const MAX_TITLE_LENGTH = 255;
 const MAX_PROVIDER_LENGTH = 120;
 
-/** The same with every field bounded: from here on no text of others is longer than what a person reads. */
+/** The record with every text sanitized and cut to a readable length. */
 function bounded(value: IntegrationRecord, rules: TextRules): IntegrationRecord {
   const {
     title,
@@ -117,18 +117,18 @@ function bounded(value: IntegrationRecord, rules: TextRules): IntegrationRecord 
   };
 }
 
-/** ISO 8601 allows any number of digits after the second, and moments go into the ledger: milliseconds are enough. */
+/** ISO 8601 allows any number of fractional digits. The ledger stores times in milliseconds. */
 function toMoment(text: string): string {
   return USUAL_MOMENT.test(text) ? text : (asUsual(text) ?? text);
 }
 
-/** Null for what is no time, or one before or after what four digits of a year can say. */
+/** Null if the text is no time, or its year does not have four digits. */
 function asUsual(text: string): string | null {
   const time = Date.parse(text.replace(/\.(\d{3})\d+/, '.$1'));
   return Number.isNaN(time) ? null : new Date(time).toISOString();
 }
 
-/** The API's error envelope, or null when the body is something else. */
+/** The API's error envelope; null if the body is something else. */
 export function parseErrorEnvelope(body: unknown, rules: TextRules): ErrorEnvelope | null {
   const parsed = envelope.safeParse(body);
   if (!parsed.success) return null;
@@ -148,7 +148,7 @@ function outcome<T>(result: z.core.util.SafeParseResult<T>): Parsed<T> {
   return result.success ? { ok: true, value: result.data } : { ok: false, problem: describe(result.error) };
 }
 
-/** Names the field and what was expected of it; never the value, which is somebody else's text. */
+/** Names the field and its expected value, never the actual value, which is external text. */
 function describe(error: z.core.$ZodError): string {
   const [issue] = error.issues;
   if (issue === undefined) return 'not as documented';

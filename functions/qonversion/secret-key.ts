@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { SecretUnusableError } from '../guard/errors.ts';
 
-/** A project's Secret Key. Prints as a placeholder wherever it may end up; only the request header asks for its text (law 4). */
+/** A project's Secret Key. It prints as a placeholder everywhere; only the request header reads its text (law 4). */
 export class SecretKey {
   readonly #text: string;
 
@@ -9,7 +9,7 @@ export class SecretKey {
     this.#text = text;
   }
 
-  /** For the Authorization header and for nothing else. */
+  /** For the Authorization header only. */
   reveal(): string {
     return this.#text;
   }
@@ -31,18 +31,18 @@ export class SecretKey {
   }
 }
 
-/** Where the client gets the key from, and where it asks again after a 401. */
+/** The source of a project's key. The client reads it again after a 401. */
 export interface KeySource {
   get(): Promise<SecretKey>;
-  /** Reads the key anew: it may have been regenerated a moment ago. */
+  /** Reads the key again: it may have just been regenerated. */
   renew(): Promise<SecretKey>;
 }
 
 /**
- * Reads a key out of a secret's text: the key itself, or JSON with the key in one of its fields.
+ * Parses the text of a secret: the key itself, or JSON with the key in one of its fields.
  * @param place names the secret, for the message
  * @param remedy completes "…; fill it with …"
- * @throws SecretUnusableError that says what is wrong without showing any of it
+ * @throws SecretUnusableError with the problem, without any part of the text
  */
 export function parseSecretKey(text: string | undefined, place: string, remedy: string): SecretKey {
   const content = text?.trim() ?? '';
@@ -53,7 +53,7 @@ export function parseSecretKey(text: string | undefined, place: string, remedy: 
   if (!content.startsWith('{')) return isKey(content) ? new SecretKey(content) : fail(notAKey(content));
 
   const fields = jsonFields(content);
-  if (fields === null) return fail('looks like JSON and is not');
+  if (fields === null) return fail('looks like JSON but is not valid JSON');
   const [key, ...others] = fields.filter(isKey);
   if (key === undefined)
     return fail(
@@ -61,20 +61,20 @@ export function parseSecretKey(text: string | undefined, place: string, remedy: 
         ? STRIPE
         : 'is JSON without a field that holds a Secret Key (sk_… or test_sk_…)',
     );
-  if (others.length > 0) return fail('is JSON with more than one Secret Key, so it is not clear which to use');
+  if (others.length > 0) return fail('is JSON with more than one Secret Key; leave only one');
   return new SecretKey(key);
 }
 
 const KEY = /^(?:test_)?sk_[A-Za-z0-9_-]{8,256}$/;
 
-/** What people leave in a secret when they mean to fill it later. */
+/** Placeholders for keys that are filled in later. */
 const PLACEHOLDER = /^(?:test_)?sk_(?:[xX_-]+|0+|your.*|.*(?:placeholder|changeme|change_me|replace|todo).*)$/i;
 
-/** Stripe's keys have the form of Qonversion's, and must not be sent to anybody but Stripe. */
+/** Stripe's keys resemble Qonversion's, and must be sent to Stripe only. */
 const OF_STRIPE = /^(?:test_)?(?:sk|rk|pk)_(?:live|test|org)_/i;
 
 const STRIPE =
-  'holds a key of Stripe, which is not sent to Qonversion; it needs the Secret Key of the Qonversion project (sk_… or test_sk_…)';
+  'holds a Stripe key, which the guard does not send to Qonversion; it must hold the Secret Key of the Qonversion project (sk_… or test_sk_…)';
 
 function isKey(text: string): boolean {
   return KEY.test(text) && !PLACEHOLDER.test(text) && !OF_STRIPE.test(text);
@@ -84,7 +84,7 @@ function notAKey(content: string): string {
   if (OF_STRIPE.test(content)) return STRIPE;
   return PLACEHOLDER.test(content) || !/sk_/.test(content)
     ? 'holds a placeholder or something else that is not a Secret Key (sk_… or test_sk_…)'
-    : 'holds something that is not of the form of a Secret Key (sk_… or test_sk_…)';
+    : 'holds something that does not look like a Secret Key (sk_… or test_sk_…)';
 }
 
 function jsonFields(content: string): readonly string[] | null {

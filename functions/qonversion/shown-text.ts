@@ -3,30 +3,30 @@ import { normalise } from '../guard/text/normalise.ts';
 import { redactPersonalData } from '../guard/text/personal-data.ts';
 import { safeText, shorten } from '../guard/text/sanitize.ts';
 
-/** Makes text of the API fit to be kept and shown. Each function ends with the removal of the key (decision 11). */
+/** Prepares text of the API for storage and display. Each function finally removes the key (decision 11). */
 
-/** What is done to text of the API before it is kept or shown. */
+/** How the API's text is processed before it is stored or shown. */
 export interface TextRules {
-  /** Whether error messages keep what identifies a person. */
+  /** Whether error messages keep personal data. */
   readonly personalData: PersonalData;
-  /** Takes the Secret Key out of a text. */
+  /** Removes the Secret Key from a text. */
   readonly withoutKey: (text: string) => string;
 }
 
 const MAX_MESSAGE_LENGTH = 1_000;
-/** What is looked at of a message, escapes and all. */
+/** Characters of a message that are read, including escapes. */
 const MAX_RAW_MESSAGE_LENGTH = 4_096;
-/** Some megabytes. */
+/** A few megabytes. */
 const MAX_KNOWN_TEXTS = 2_048;
 
-/** Names are matched with the settings, so nothing but the key is taken out of them here. */
+/** Names are matched with the settings, so only the key is removed from them. */
 export function shownName(text: string, maxLength: number, { withoutKey }: TextRules): string {
   return shorten(withoutKey(normalise(text.slice(0, 4 * maxLength))), maxLength);
 }
 
 /**
- * What is kept from here on is what is shown: credentials and, unless it is wanted, personal data are gone. The cut comes last, or it
- * would leave a half of what is blanked.
+ * The text without credentials and, unless `personalData` is "show", without personal data. It is shortened last,
+ * because a cut could leave half of a redacted part.
  */
 function errorText(text: string, maxLength: number, personalData: PersonalData): string {
   const safe = safeText(text, 2 * maxLength);
@@ -38,14 +38,17 @@ export function shownText(text: string, maxLength: number, { withoutKey }: TextR
   return withoutKey(errorText(text, maxLength, 'redact'));
 }
 
-/** `last_error_message`, the provider's prose about the customer's users. */
+/** `last_error_message`: text of the provider about the customer's users. */
 export function errorMessage(text: string, rules: TextRules): string {
   return rules.withoutKey(knownErrorText(text, rules.personalData));
 }
 
 const errorTexts = new Map<string, string>();
 
-/** Most messages are those of the pass before, and to make one safe takes longer than to read its record. */
+/**
+ * Caches sanitized messages: most are the same as in the previous pass, and sanitizing takes longer than parsing a
+ * record.
+ */
 function knownErrorText(text: string, personalData: PersonalData): string {
   const begin = text.slice(0, MAX_RAW_MESSAGE_LENGTH);
   const key = `${personalData} ${begin}`;

@@ -2,53 +2,53 @@ import pLimit from 'p-limit';
 import { RateLimitedError, UnavailableError } from './errors.ts';
 
 /**
- * How many requests are on their way at once, and how fast they follow one another. All workers of a pass share it, so that the
- * guard is not the reason why a customer's other use of the same key is throttled. A 429 halves both, each answer adds a little
- * (AIMD), and when the API asks to wait, everybody waits. Until the first 429 nothing is held back but by `most`.
+ * Limits concurrent requests and requests per second. All workers of a pass share it, so that the guard does not cause
+ * throttling of the customer's other requests with the same key. A 429 halves both limits and each answer raises them a
+ * little (AIMD). When the API asks for a wait, every request waits. Before the first 429, only `max` limits requests.
  */
-export interface Pace {
-  /** Sends once there is room, and nobody has to wait. What the answer was sets the pace of the next. */
+export interface Throttle {
+  /** Sends as soon as both limits allow it and no wait is pending. The outcome adjusts the limits. */
   run<Answer>(send: () => Promise<Answer>): Promise<Answer>;
-  /** Requests that may be on their way now. */
+  /** Requests that may run at once. */
   readonly concurrency: number;
-  /** Requests that may be sent in a second; infinite until there was a 429. */
+  /** Requests that may be sent per second; infinite before the first 429. */
   readonly perSecond: number;
-  /** The API has asked to wait for longer than anybody here can: nothing more is to be sent. */
+  /** The API asked for a longer wait than there is time for: nothing more must be sent. */
   readonly closed: boolean;
 }
 
-/** A 429 that does not say for how long: limits are mostly counted by the second, and others want to use it too. */
-const UNASKED_WAIT_MS = 1_000;
+/** The wait after a 429 without `Retry-After`. Most limits count by the second, and other clients need a share. */
+const DEFAULT_WAIT_MS = 1_000;
 
-/** As many as `carryOut` begins at once: more never wait. */
-const MOST = 8;
+/** As many as `execute` starts at once, so more would never wait. */
+const MAX_CONCURRENCY = 8;
 
-export interface PaceOptions {
+export interface ThrottleOptions {
   /** Waits, in milliseconds. */
   readonly wait: (ms: number) => Promise<unknown>;
-  /** Whether there is time to wait for so long. */
+  /** Whether there is time for a wait of this length. */
   readonly canWait: (ms: number) => boolean;
-  readonly most?: number;
+  readonly max?: number;
   /** In milliseconds. */
   readonly now: () => number;
 }
 
-export function createPace(options: PaceOptions): Pace {
-  const { wait, canWait, now, most = MOST } = options;
-  const limit = pLimit(most);
-  // Grows by fractions: one more place for a whole round of answers.
-  let allowed = most;
+export function createThrottle(options: ThrottleOptions): Throttle {
+  const { wait, canWait, now, max = MAX_CONCURRENCY } = options;
+  const limit = pLimit(max);
+  // Grows by fractions: by one for each full round of answers.
+  let allowed = max;
   let perSecond = Number.POSITIVE_INFINITY;
   let nextAt = 0;
   let answeredAt: number[] = [];
   let held: Promise<unknown> | null = null;
   let closed = false;
   let sent = 0;
-  /** Requests that were on their way when we slowed down last: their 429s tell nothing new. */
+  /** Requests that were sent before the last slowdown: their 429s are not news. */
   let sentBeforeSlowing = 0;
 
   const allow = (next: number) => {
-    allowed = Math.min(most, Math.max(1, next));
+    allowed = Math.min(max, Math.max(1, next));
     limit.concurrency = Math.floor(allowed);
   };
   const hold = (ms: number) => {
@@ -58,12 +58,12 @@ export function createPace(options: PaceOptions): Pace {
     held = until;
   };
   const inTheLastSecond = () => answeredAt.filter((at) => now() - at < 1_000);
-  /** The next place in a row of requests that keeps to the rate. */
+  /** Waits for the next slot at the current rate. */
   const takeTurn = async () => {
     if (!Number.isFinite(perSecond)) return;
     const gap = 1_000 / perSecond;
-    // Nobody has more than a full row before them, even if the clock was set back.
-    const turn = Math.min(Math.max(now(), nextAt), now() + most * gap);
+    // No request waits for more than a full row of slots, even if the clock was set back.
+    const turn = Math.min(Math.max(now(), nextAt), now() + max * gap);
     nextAt = turn + gap;
     if (turn > now()) await wait(turn - now());
   };
@@ -105,7 +105,7 @@ export function createPace(options: PaceOptions): Pace {
           const asked = limited || error instanceof UnavailableError ? error.retryAfterMs : null;
           if (limited && ticket > sentBeforeSlowing) {
             slowDown();
-            if (asked === null) hold(UNASKED_WAIT_MS);
+            if (asked === null) hold(DEFAULT_WAIT_MS);
           }
           if (asked !== null && !canWait(asked)) closed = true;
           else if (asked !== null && asked > 0) hold(asked);

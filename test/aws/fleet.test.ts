@@ -16,7 +16,7 @@ const clock = createTestClock();
 
 beforeAll(async () => {
   emulator = await startSecretsManager();
-  // What is refused for good is not retried; what may pass is, and here it does not.
+  // The client retries faults that may pass, but not refusals. Here no fault passes.
   client = new SecretsManagerClient({ ...CREDENTIALS, endpoint: emulator.endpoint, maxAttempts: 1 });
 });
 
@@ -49,7 +49,7 @@ function createSettings() {
     },
     fleet: { secretNamePrefix: 'q/', policies: [{ tag: 'gentle', policy: { errorThreshold: 500 } }] },
   });
-  if (settings.fleet === undefined) throw new Error('there is a fleet');
+  if (settings.fleet === undefined) throw new Error('the settings have no fleet');
   return { ...settings, fleet: settings.fleet };
 }
 
@@ -66,7 +66,7 @@ describe('a project of the fleet', () => {
     });
   });
 
-  it('is looked up once in a while, so that a tag that was changed is heeded', async () => {
+  it('is read again after a while, so that a changed tag takes effect', async () => {
     const directory = createDirectory();
     const before = emulator.looks();
     await directory.find('acme');
@@ -81,26 +81,26 @@ describe('a project of the fleet', () => {
   it.each([
     ['has no secret', 'nobody'],
     ['has a secret without the tag', 'untagged'],
-    ['has a name that no secret can have', 'a b'],
+    ['has a name that is not allowed for a secret', 'a b'],
     ['has a listed project’s name', 'listed'],
-    ['has the name that a listed project had: the ledger goes on under it', 'former'],
-    ['has the secret of a project that is listed by its secret’s name', 'by-name'],
-    ['has the secret of a project that is listed by its secret’s ARN', 'by-arn'],
-    ['has the secret of a project that is listed by the ARN with its suffix', 'by-whole-arn'],
-  ])('is none when it %s', async (_why, name) => {
+    ['has the former name of a listed project, which the ledger keeps', 'former'],
+    ['has the secret of a listed project, given by name', 'by-name'],
+    ['has the secret of a listed project, given by ARN', 'by-arn'],
+    ['has the secret of a listed project, given by ARN with its suffix', 'by-whole-arn'],
+  ])('does not exist if it %s', async (_why, name) => {
     await expect(createDirectory().find(name)).rejects.toBeInstanceOf(NoSuchProjectError);
   });
 
-  it('is none when IAM does not let the guard look, which is how it keeps secrets without the tag apart', async () => {
+  it('does not exist if IAM denies access, as it does for secrets without the tag', async () => {
     emulator.fail('q/payroll', 'AccessDeniedException');
     await expect(createDirectory().find('payroll')).rejects.toMatchObject({
       name: 'NoSuchProjectError',
       message: expect.stringContaining('its secret would be "q/payroll", with the tag integration-guard:project'),
     });
-    await expect(createDirectory().find('payroll')).rejects.toThrow('Secrets Manager refuses to show it');
+    await expect(createDirectory().find('payroll')).rejects.toThrow('Secrets Manager denies access to it');
   });
 
-  it('is one still when Secrets Manager has trouble, or when its tag names no policy', async () => {
+  it('still exists if Secrets Manager fails, or if its tag names an unknown policy', async () => {
     emulator.fail('q/acme', 'InternalServiceError');
     await expect(createDirectory().find('acme')).rejects.toBeInstanceOf(SecretUnusableError);
     emulator.fail('q/acme', null);
@@ -112,7 +112,7 @@ describe('a project of the fleet', () => {
 });
 
 describe('the tagged secrets', () => {
-  it('are all found, page by page, with what each is or why it is none', async () => {
+  it('are all found, page by page, each with its project or the reason why it has none', async () => {
     emulator.set('payroll', 'x', { [PROJECT_TAG]: '' });
     const secrets = await listTaggedSecrets(client, createSettings());
     const LISTED = 'it is the secret of a project that is listed';
@@ -131,7 +131,7 @@ describe('the tagged secrets', () => {
     ]);
   });
 
-  it('are those that passes find, and no others', async () => {
+  it('are the same that passes find', async () => {
     const directory = createDirectory();
     for (const { secretName, project, policy } of await listTaggedSecrets(client, createSettings())) {
       const found = await directory.find(secretName.replace(/^q\//, '')).catch((error: Error) => error.name);

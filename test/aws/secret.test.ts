@@ -41,7 +41,7 @@ describe('law 4: the Secret Key from Secrets Manager', () => {
     expect((await source.get()).reveal()).toBe('sk_fake_rotated_key');
   });
 
-  it('is read again when asked to, as after a 401', async () => {
+  it('is read again on request, as after a 401', async () => {
     emulator.set('c', 'sk_fake_0123456789');
     const source = createSecretKeySource(client, 'c', clock);
     await source.get();
@@ -52,8 +52,8 @@ describe('law 4: the Secret Key from Secrets Manager', () => {
 
   it.each([
     ['not there', undefined],
-    ['there without a value', 'empty'],
-  ])('says how to fill a secret that is %s', async (_name, kind) => {
+    ['without a value', 'empty'],
+  ])('explains how to fill a secret that is %s', async (_name, kind) => {
     const name = kind === undefined ? 'qonversion/nowhere' : 'qonversion/empty';
     if (kind !== undefined) emulator.set(name, undefined);
     const source = createSecretKeySource(client, name, clock);
@@ -62,7 +62,7 @@ describe('law 4: the Secret Key from Secrets Manager', () => {
     );
   });
 
-  it('is read anew after a failure: an empty secret that gets filled works in the next pass', async () => {
+  it('is read again after a failure: once an empty secret is filled, the next pass works', async () => {
     emulator.set('d', undefined);
     const source = createSecretKeySource(client, 'd', clock);
     await expect(source.get()).rejects.toThrow();

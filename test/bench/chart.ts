@@ -1,7 +1,10 @@
 import { html } from '../../functions/panel/html.ts';
 import { type Figure, meets } from './measure.ts';
 
-/** A small chart for docs/: the figures that have an aim as parts of it, and the time by integrations on logarithmic scales. */
+/**
+ * A small chart for docs/: figures relative to their aims, and the time by number of integrations on logarithmic
+ * scales.
+ */
 export function drawChart(
   figures: readonly Figure[],
   points: readonly { readonly integrations: number; readonly ms: number }[],
@@ -19,15 +22,15 @@ export function drawChart(
   const least = Math.min(...points.map(({ ms }) => ms));
   const y = (ms: number) =>
     growthTop + 150 - (140 * (Math.log10(ms) - Math.log10(least))) / (Math.log10(most) - Math.log10(least));
-  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 ${growthTop + 200}" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="12" role="img" aria-label="Each figure as a part of its aim, and the time of a quiet pass by integrations">
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 ${growthTop + 200}" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="12" role="img" aria-label="Each figure relative to its aim, and the time of a quiet pass by number of integrations">
 <rect width="960" height="${growthTop + 200}" fill="#ffffff"></rect>
-<text x="20" y="26" font-size="15" font-weight="600">Figures as parts of their aims (less is better)</text>
+<text x="20" y="26" font-size="15" font-weight="600">Figures relative to their aims (less is better)</text>
 ${aimed.map(
   ({ label, part, met }, index) =>
     html`<text x="470" y="${56 + index * 22}" text-anchor="end">${label}</text><rect x="480" y="${45 + index * 22}" width="${Math.round(Math.min(part, 1.55) * 280)}" height="14" fill="${met ? '#16a34a' : '#d97706'}"></rect><text x="${486 + Math.round(Math.min(part, 1.55) * 280)}" y="${56 + index * 22}">${part.toFixed(2)}</text>`,
 )}
 <line x1="760" x2="760" y1="38" y2="${height - 8}" stroke="#64748b" stroke-dasharray="4 3"></line><text x="760" y="34" text-anchor="middle" fill="#475569">aim</text>
-<text x="20" y="${growthTop}" font-size="15" font-weight="600">Time of a quiet pass by integrations (both logarithmic)</text>
+<text x="20" y="${growthTop}" font-size="15" font-weight="600">Time of a quiet pass by number of integrations (both logarithmic)</text>
 <polyline fill="none" stroke="#4f46e5" stroke-width="2" points="${points.map(({ integrations, ms }) => `${x(integrations)},${y(ms).toFixed(1)}`).join(' ')}"></polyline>
 ${points.map(
   ({ integrations, ms }) =>

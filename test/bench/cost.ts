@@ -3,9 +3,9 @@ import { MAX_PROJECTS } from '../../functions/guard/settings/schema.ts';
 import { MEMORY_MB } from '../../infra/guard-function.ts';
 import type { FleetRunFigures } from './fleet-run.ts';
 
-/** What the guard costs in a month, from what a pass was measured to take and AWS's published prices. */
+/** The monthly cost of the guard, from a measured pass and AWS's published prices. */
 
-/** US dollars in us-east-1, by AWS's price pages as of November 2026, free tiers left out. */
+/** US dollars in us-east-1, from AWS's price pages as of November 2026, without free tiers. */
 const PRICE = {
   lambdaGbSecond: 0.0000133334,
   lambdaRequest: 0.2 / 1_000_000,
@@ -25,27 +25,27 @@ const PRICE = {
 } as const;
 
 const MONTH_MINUTES = 30 * 24 * 60;
-/** Read again after this long in a warm environment (law 4). */
+/** The interval after which a warm environment reads the key again (law 4). */
 const KEY_MINUTES = 15;
-/** Metrics that a quiet pass writes; the others are billed for the hours in which something happens. */
+/** Metrics that a quiet pass writes. The others are billed only for hours in which their events occur. */
 const QUIET_METRICS = 7;
 const ALARMS_PER_PROJECT = 2;
 const ALARMS_PER_STACK = 3;
 const ALARMS_PER_FLEET = 8;
-/** Express workflows are billed by pieces of so much memory, and of a tenth of a second. */
+/** The billing unit of an express workflow's memory. Its unit of time is a tenth of a second. */
 const EXPRESS_MB = 64;
-/** DescribeSecret and GetSecretValue, as if no environment of the function had seen the project in the last 15 minutes. */
+/** DescribeSecret and GetSecretValue, assuming that no environment has read the project in the last 15 minutes. */
 const SECRET_CALLS_PER_FLEET_PASS = 2;
 
-/** What one quiet pass was measured to take. */
+/** The measurements of one quiet pass. */
 export interface PassCost {
   /** Milliseconds of a pass beyond waiting for the slower of list and query. */
   readonly ownMs: number;
-  /** Bytes of log and metrics of one invocation, Lambda's own lines included. */
+  /** Bytes of log and metrics of one invocation, including Lambda's own lines. */
   readonly logBytes: number;
 }
 
-/** A list takes this long at Qonversion; not published, and not ours to measure. */
+/** Assumed duration of a list at Qonversion, which is not published. */
 export const API_MS = 250;
 
 export interface Cost {
@@ -57,7 +57,7 @@ export interface Cost {
   readonly perProject: number;
 }
 
-/** Of one listed project, at one pass every so many minutes. */
+/** The cost of one listed project. */
 export function costOf(pass: PassCost, everyMinutes: number): Cost {
   const passes = MONTH_MINUTES / everyMinutes;
   const lambda = passes * costOfInvocation(pass);
@@ -95,8 +95,8 @@ export interface FleetCost {
 }
 
 /**
- * Of one project of a fleet, at one run every so many minutes.
- * @param transitions of the run itself, for each project
+ * The cost of one project of a fleet.
+ * @param transitions of the run itself, per project
  */
 export function costOfFleetProject(pass: PassCost, transitions: number, everyMinutes: number): FleetCost {
   const passes = MONTH_MINUTES / everyMinutes;
@@ -104,19 +104,21 @@ export function costOfFleetProject(pass: PassCost, transitions: number, everyMin
   const secret = PRICE.secretMonth + passes * SECRET_CALLS_PER_FLEET_PASS * PRICE.secretCall;
   const expressSeconds = Math.ceil(10 * billedSeconds(pass)) / 10;
   const express = PRICE.expressRequest + (expressSeconds * EXPRESS_MB * PRICE.expressGbSecond) / 1_024;
-  // AWS does not say whether the start of a pass is a transition of the run; here it is.
+  // AWS does not say whether the start of a pass is a transition of the run; here it counts as one.
   const runs = passes * (express + (1 + transitions) * PRICE.stateTransition);
   const other = passes * (PRICE.dynamoRead + pass.logBytes * PRICE.logByte);
   return { function: lambda, secret, runs, other, perProject: lambda + secret + runs + other };
 }
 
-/** What a stack with a fleet alone costs beside its projects: a key, a dashboard, the metrics and alarms of the whole. */
+/**
+ * The cost of a stack with a fleet only, without its projects: a key, a dashboard, and the fleet's metrics and alarms.
+ */
 function costOfFleetStack(): number {
   const { keyMonth, dashboardMonth, metricMonth, alarmMonth } = PRICE;
   return keyMonth + dashboardMonth + QUIET_METRICS * metricMonth + ALARMS_PER_FLEET * alarmMonth;
 }
 
-/** What the stacks of so many listed projects cost beside the projects: keys, dashboards, and the alarms that projects share. */
+/** The cost of the stacks for listed projects, without the projects: keys, dashboards, and shared alarms. */
 function costOfStacks(projects: number): number {
   const stacks = Math.ceil(projects / MAX_PROJECTS);
   const dashboards = Math.ceil(Math.min(projects, MAX_PROJECTS) / PROJECTS_PER_DASHBOARD);
@@ -127,11 +129,11 @@ const SCHEDULES = [1, 5, 15];
 const PROJECTS = [1, 10, 1_000];
 const FLEETS = [10, 100, 1_000, 10_000];
 
-/** @param fleet of a run over ten thousand projects */
+/** @param fleet figures of a run over ten thousand projects */
 export function describeCost(pass: PassCost, fleet: FleetRunFigures): string {
   const transitions = fleet.transitions / fleet.passes.length;
   const dollars = (value: number) =>
-    `${value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })} $`;
+    `$${value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
   const parts = SCHEDULES.map((minutes) => {
     const cost = costOf(pass, minutes);
     const cells = [cost.function, cost.secret, cost.metrics, cost.alarms, cost.other, cost.perProject].map(dollars);
@@ -156,54 +158,54 @@ export function describeCost(pass: PassCost, fleet: FleetRunFigures): string {
   });
   return `# What it costs
 
-\`npm run bench -- --write\` made this from what it measured of a quiet pass over 100 integrations (${pass.ownMs.toFixed(0)} ms beyond waiting
-for the slower of list and ledger, ${pass.logBytes.toLocaleString('en-US')} bytes of log and metrics; one list, one query, no write), from ${MEMORY_MB} MB of memory,
-from ${API_MS} ms for Qonversion's list (an assumption: it is not published), and from AWS's published prices in us-east-1, US dollars,
-November 2026, without any free tier. Arithmetic, not a bill.
+\`npm run bench -- --write\` generates this page. It measures a quiet pass over 100 integrations: ${pass.ownMs.toFixed(0)} ms beyond waiting for the slower of
+list and ledger, ${pass.logBytes.toLocaleString('en-US')} bytes of log and metrics, one list, one query, no write. It assumes ${MEMORY_MB} MB of memory and ${API_MS} ms for
+Qonversion's list (the real time is not published). Prices are AWS's published ones in us-east-1, in US dollars, as of November 2026, without
+any free tier. This is an estimate, not a bill.
 
-## A listed project and month
+## A listed project, per month
 
-| one pass per | function | secret | ${QUIET_METRICS} metrics | ${ALARMS_PER_PROJECT} alarms | schedule, ledger, logs | together |
+| one pass per | function | secret | ${QUIET_METRICS} metrics | ${ALARMS_PER_PROJECT} alarms | schedule, ledger, logs | total |
 | --- | --- | --- | --- | --- | --- | --- |
 ${parts.join('\n')}
 
-## All of it, with listed projects
+## Total with listed projects, per month
 
-With what stacks cost beside their projects: a KMS key, a dashboard for each ${PROJECTS_PER_DASHBOARD} projects (the account's first three with up to 50
-metrics each are free) and ${ALARMS_PER_STACK} alarms. A stack holds up to ${MAX_PROJECTS} projects, so a thousand are ${Math.ceil(1_000 / MAX_PROJECTS)} stacks.
+This includes the cost of the stacks: a KMS key, a dashboard for each ${PROJECTS_PER_DASHBOARD} projects (an account's first three with up to 50
+metrics each are free) and ${ALARMS_PER_STACK} alarms. A stack holds up to ${MAX_PROJECTS} projects, so a thousand need ${Math.ceil(1_000 / MAX_PROJECTS)} stacks.
 
 | projects | one pass per 1 min | 5 min | 15 min |
 | --- | --- | --- | --- |
 ${totals.join('\n')}
 
-## A project of a fleet and month
+## A project of a fleet, per month
 
-The metrics and alarms of a fleet are about the whole of it, so a project costs its secret and its passes: the function, calls to
-Secrets Manager (as if no environment of the function had looked at the project within 15 minutes, which is nearly so where there
-are many), and Step Functions (a request of an express workflow, and a transition of the run for each pass, which AWS's price page
-leaves open; ${transitions.toFixed(2)} more for reading the secrets).
+The metrics and alarms of a fleet cover the whole fleet, so a project costs its secret and its passes: the function, calls to Secrets
+Manager, and Step Functions. For Secrets Manager, no environment of the function is assumed to have read the project within 15 minutes, which
+is almost true for large fleets. For Step Functions, a pass costs a request of an express workflow and one state transition of the run. AWS's
+price page does not say whether the transition is billed. Reading the secrets costs ${transitions.toFixed(2)} more transitions.
 
-| one run per | function | secret | Step Functions | ledger, logs | together |
+| one run per | function | secret | Step Functions | ledger, logs | total |
 | --- | --- | --- | --- | --- | --- |
 ${fleetParts.join('\n')}
 
-## All of it, with a fleet
+## Total with a fleet, per month
 
-With a KMS key, a dashboard, ${QUIET_METRICS} metrics and ${ALARMS_PER_FLEET} alarms for the whole. One stack, however many.
+This includes a KMS key, a dashboard, ${QUIET_METRICS} metrics and ${ALARMS_PER_FLEET} alarms for the whole fleet. A fleet of any size needs one stack.
 
 | projects | one run per 1 min | 5 min | 15 min |
 | --- | --- | --- | --- |
 ${fleetTotals.join('\n')}
 
-## What drives it
+## Main cost factors
 
-- **Of listed projects metrics and the secret**, which are billed by the month, not the passes: a schedule of a minute costs little
-  more than one of a quarter of an hour. That is why metrics of what happens rarely are written only when it happens:
-  CloudWatch bills a metric for each hour in which it gets a value, and zeros are values.
-- **Of a fleet the secret, and with a run a minute Step Functions.** From two projects on a fleet is the cheaper way; what it lacks is
-  metrics, alarms and a panel on the dashboard for each of them.
-- **Busy passes** add writes (about two and a twenty-fifth for each integration acted on, 0.625 $ a million), messages (0.50 $ a million) and
-  the hours of the metrics they write; a bad day is some cents.
-- **The panel** is paid when somebody looks: one invocation, one list, two queries.
+- **Listed projects: metrics and the secret.** AWS bills them by the month, not by the pass, so one pass per minute costs little more than one
+  per 15 minutes. CloudWatch bills a metric for each hour with a value, and zero is a value. The guard therefore writes metrics of rare
+  events only when they occur.
+- **Fleets: the secret, and Step Functions at one run per minute.** A fleet is cheaper from two projects upwards. It has no separate
+  metrics, alarms and panels for each project.
+- **Busy passes** add about two writes for each integration that the guard pauses or probes, and one history write for every 25 events ($0.625 per
+  million writes). They also add messages ($0.50 per million) and the hours of the metrics that they write. A bad day costs a few cents.
+- **The panel** costs one invocation, one list and two queries each time a person views it.
 `;
 }

@@ -9,7 +9,7 @@ import { createSubject, type Subject } from './guard.ts';
 import type { Scene } from './server.ts';
 import { type Services, startServices } from './services.ts';
 
-/** The short form of the bench: what it counts, which does not wobble as times do. */
+/** The short form of the bench: the counts, which do not vary as times do. */
 
 let services: Services;
 let subject: Subject;
@@ -32,8 +32,8 @@ async function countPass(scene: Partial<Scene>) {
   return services.set(whole);
 }
 
-describe('what a pass asks for', () => {
-  it.each([0, 100, 10_000])('is one list and one query when all of %i integrations are well', async (integrations) => {
+describe('the requests of a pass', () => {
+  it.each([0, 100, 10_000])('are one list and one query if all %i integrations deliver', async (integrations) => {
     await countPass({ integrations });
     expect(await countPass({ integrations })).toMatchObject({
       lists: 1,
@@ -44,31 +44,31 @@ describe('what a pass asks for', () => {
     });
   });
 
-  it('grows with what there is to do, and not with what there is', async () => {
+  it('grow with the work, not with the number of integrations', async () => {
     const few = await countPass({ integrations: 200, failing: 100 });
     const many = await countPass({ integrations: 2_000, failing: 100 });
     expect(many).toEqual(few);
     expect(few).toMatchObject({
-      // A pass that has something to write lists again.
+      // A pass lists again before it writes.
       lists: 2,
       statuses: 100,
       queries: 1,
-      // An attempt and its outcome each, the history 25 at a time, and that the project has been looked at.
+      // An attempt and an outcome each, the history 25 at a time, and the record of the project's pass.
       writes: 205,
-      // Events in tens, and one digest.
+      // Events ten at a time, and one digest.
       publishes: 11,
     });
   });
 
-  it('is refused rarely where the rate is limited, and done all the same', async () => {
+  it('are rarely refused under a rate limit, and all succeed', async () => {
     const counts = await countPass({ failing: 30, perSecond: 15 });
     expect(counts.statuses).toBe(30);
-    // Those that were on their way at the first 429, and a few that try whether there is more room.
+    // Requests that were sent before the first 429, and a few that test the limit again.
     expect(counts.refused).toBeLessThanOrEqual(16);
   });
 });
 
-describe('what a function loads at its start', () => {
+describe('the code that a function loads at its start', () => {
   const EXPECTED_KILOBYTES: Readonly<Record<FunctionName, number>> = {
     pass: 464,
     panel: 476,
@@ -76,9 +76,9 @@ describe('what a function loads at its start', () => {
     'fleet-pass': 465,
   };
 
-  it('is within the budget, and what it was', async () => {
+  it('is within the budget and has not changed', async () => {
     const { loadedBytes: loaded } = bundleFunctions(await mkdtemp(join(tmpdir(), 'counts-')));
-    // A change of a tenth is worth a thought, and a new number here.
+    // A change of a tenth deserves a review, and a new number here.
     for (const [name, bytes] of Object.entries(loaded)) {
       expect.soft(Math.abs(bytes / 1_000 / EXPECTED_KILOBYTES[name as FunctionName] - 1), name).toBeLessThan(0.1);
     }
@@ -86,7 +86,7 @@ describe('what a function loads at its start', () => {
 });
 
 describe('a run over the fleet, in virtual time', () => {
-  it('passes each project once, in pages of fifty, and stays within what Step Functions takes', async () => {
+  it('passes each project once, in pages of fifty, within the quotas of Step Functions', async () => {
     const run = await simulateFleet(10_000, 100);
     expect(new Set(run.passes).size).toBe(10_000);
     expect(run.passes).toHaveLength(10_000);
@@ -98,11 +98,11 @@ describe('a run over the fleet, in virtual time', () => {
       failed: 200,
       mostAtOnce: 100,
     });
-    expect(run.mostBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
+    expect(run.maxBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
     expect(run.historyEvents).toBeLessThanOrEqual(HISTORY_QUOTA);
   });
 
-  it('takes names as long as Secrets Manager takes them, in more rounds', async () => {
+  it('accepts the longest names of Secrets Manager, in more rounds', async () => {
     const run = await simulateRun(createFleetSettings('https://api.qonversion.io/v4', 100), {
       secrets: Array.from({ length: 2_000 }, (_, index) => `qonversion/${String(index).padStart(500, 'x')}`),
       pageSeconds: 1,
@@ -110,11 +110,11 @@ describe('a run over the fleet, in virtual time', () => {
       failure: () => null,
     });
     expect(new Set(run.passes).size).toBe(2_000);
-    expect(run.mostBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
+    expect(run.maxBytes).toBeLessThanOrEqual(PAYLOAD_QUOTA_BYTES);
     expect(run.mapRuns).toBeGreaterThan(2);
   });
 
-  it('fails when nobody is in the fleet, and does well when the last of many pages are of others', async () => {
+  it('fails if the fleet is empty, and succeeds if the last pages contain only other secrets', async () => {
     const runOver = (secrets: readonly string[]) =>
       simulateRun(createFleetSettings('https://api.qonversion.io/v4', 100), {
         secrets,
@@ -126,14 +126,14 @@ describe('a run over the fleet, in virtual time', () => {
     expect(await runOver([])).toMatchObject({ succeeded: false, pages: 1, mapRuns: 0 });
     expect(await runOver(others)).toMatchObject({ succeeded: false, pages: 3, mapRuns: 0 });
     expect(await runOver(['qonversion/acme', ...others])).toMatchObject({ succeeded: true, passes: ['acme'] });
-    // Enough long names for a round, and then a page of others.
+    // Enough long names for a round, then a page of other secrets.
     const many = Array.from({ length: 450 }, (_, index) => `qonversion/${String(index).padStart(500, 'x')}`);
     const run = await runOver([...many, ...others]);
     expect(run).toMatchObject({ succeeded: true, mapRuns: 2 });
     expect(run.passes).toHaveLength(450);
   });
 
-  it('grows with the projects: so many more pages, and so much longer', async () => {
+  it('grows linearly with the projects, in pages and time', async () => {
     const [few, many] = [await simulateFleet(1_000, 20), await simulateFleet(4_000, 20)];
     expect(many.pages).toBe(4 * few.pages);
     expect(many.seconds / few.seconds).toBeCloseTo(4, 1);
@@ -141,10 +141,10 @@ describe('a run over the fleet, in virtual time', () => {
 });
 
 describe('one environment of the fleet’s pass function', () => {
-  it('looks a project up and reads its key once, and asks for a list and the ledger each time', async () => {
+  it('reads a project’s tags and key once, and the list and the ledger each time', async () => {
     const figures = await measureEnvironment(services, 25);
     const of = (what: string) => figures.find((figure) => figure.what.endsWith(what))?.value;
     expect(of('requests of a first pass')).toBe(4);
-    expect(of('requests of one within 15 minutes')).toBe(2);
+    expect(of('requests of a second pass within 15 minutes')).toBe(2);
   }, 30_000);
 });

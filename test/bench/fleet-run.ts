@@ -4,35 +4,35 @@ import type { FleetSettings } from '../../functions/guard/settings/schema.ts';
 import { describeFleetMachine } from '../../infra/fleet-machine.ts';
 
 /**
- * A run over the fleet in virtual time: the deployed state machine's own definition and expressions, over secrets that are not
- * there and passes that only take their time. What is counted is what AWS's quotas are about.
+ * A run over the fleet in virtual time. It evaluates the definition and expressions of the deployed state machine, over
+ * simulated secrets and passes that only take time. It counts the units of AWS's quotas.
  */
 
 export interface FleetWorld {
-  /** Names of all secrets with the tag, in the order in which they are listed. */
+  /** Names of all tagged secrets, in the order of the list. */
   readonly secrets: readonly string[];
   readonly pageSeconds: number;
-  /** What a pass takes, start of the function included. */
+  /** Duration of a pass, including the start of the function. */
   passSeconds(project: string): number;
-  /** Why the pass cannot run; null when it can. */
+  /** Why the pass cannot run; null if it can. */
   failure(project: string): string | null;
 }
 
 export interface FleetRunFigures {
-  /** Whether the run ended well. */
+  /** Whether the run succeeded. */
   readonly succeeded: boolean;
   readonly seconds: number;
-  /** Projects in the order in which their passes began. */
+  /** Projects in the order in which their passes started. */
   readonly passes: readonly string[];
   readonly failed: number;
   readonly pages: number;
   readonly mapRuns: number;
-  /** State transitions of the run itself, which is a standard workflow; those of the passes are not billed. */
+  /** State transitions of the run, which is a standard workflow. Transitions of the passes are not billed. */
   readonly transitions: number;
   /** Entries of the run's history. */
   readonly historyEvents: number;
-  /** The most that a variable, a result or the items of a map took. */
-  readonly mostBytes: number;
+  /** Size of the largest variable, result or map input. */
+  readonly maxBytes: number;
   readonly mostAtOnce: number;
 }
 
@@ -54,8 +54,8 @@ interface Machine {
 }
 
 /**
- * Entries of the history by type of state: entered and exited; a task's scheduled, started and succeeded between; a distributed
- * map's own start and success, and those of its map run.
+ * Entries of the history by type of state. Each state has "entered" and "exited". A task also has "scheduled",
+ * "started" and "succeeded". A distributed map also has its own start and success, and those of its map run.
  */
 const HISTORY_EVENTS: Readonly<Record<State['Type'], number>> = {
   Pass: 2,
@@ -70,15 +70,15 @@ const EXECUTION_EVENTS = 2;
 
 type Bindings = Readonly<Record<string, unknown>>;
 
-/** @throws when the machine does what it must not: a state that is not there, a pass for what is no project */
+/** @throws if the machine names an unknown state, or passes over something that is no project */
 export async function simulateRun(settings: FleetSettings, world: FleetWorld): Promise<FleetRunFigures> {
-  // As it is deployed: a text.
+  // As text, as it is deployed.
   const machine = JSON.parse(JSON.stringify(describeFleetMachine(settings, 'the pass function', 'aws'))) as Machine;
-  const counts = { seconds: 0, failed: 0, pages: 0, mapRuns: 0, transitions: 0, mostBytes: 0, mostAtOnce: 0 };
+  const counts = { seconds: 0, failed: 0, pages: 0, mapRuns: 0, transitions: 0, maxBytes: 0, mostAtOnce: 0 };
   let historyEvents = EXECUTION_EVENTS;
   const passes: string[] = [];
   const weigh = (value: unknown) => {
-    counts.mostBytes = Math.max(counts.mostBytes, Buffer.byteLength(JSON.stringify(value ?? null)));
+    counts.maxBytes = Math.max(counts.maxBytes, Buffer.byteLength(JSON.stringify(value ?? null)));
   };
 
   const readPage = (args: { readonly MaxResults: number; readonly NextToken?: string }) => {
@@ -98,8 +98,8 @@ export async function simulateRun(settings: FleetSettings, world: FleetWorld): P
     counts.mapRuns += 1;
     weigh(items);
     const { ItemProcessor, MaxConcurrency = 0 } = map;
-    if (ItemProcessor === undefined) throw new Error('a map has a processor');
-    // When each of the slots is free again.
+    if (ItemProcessor === undefined) throw new Error('the map has no processor');
+    // When each slot becomes free.
     const slots = Array.from({ length: Math.min(MaxConcurrency, items.length) }, () => counts.seconds);
     counts.mostAtOnce = Math.max(counts.mostAtOnce, slots.length);
     for (const item of items) {
@@ -137,14 +137,15 @@ export async function simulateRun(settings: FleetSettings, world: FleetWorld): P
   return { ...counts, succeeded, passes, historyEvents };
 }
 
-/** @returns the type of the state with which the pass's own little workflow ends */
+/** @returns the type of the last state of the pass's own workflow */
 async function runPass(machine: Machine, item: { readonly project: string }, world: FleetWorld): Promise<string> {
   let input: unknown = item;
   for (let name: string | undefined = machine.StartAt; ; ) {
     const state = stateOf(machine, name);
     if (state.Type === 'Task') {
       const args = (await fill(state.Arguments, { states: { input } })) as { readonly Payload: unknown };
-      if (JSON.stringify(args.Payload) !== JSON.stringify(item)) throw new Error('a pass takes its project alone');
+      if (JSON.stringify(args.Payload) !== JSON.stringify(item))
+        throw new Error('the input of a pass is not its project alone');
       input = { project: item.project, failure: world.failure(item.project) };
     }
     const next = state.Type === 'Choice' ? await choose(state, { states: { input } }) : state;
@@ -166,7 +167,7 @@ async function choose(state: State, bindings: Bindings): Promise<Pick<State, 'Ne
 
 const compiled = new Map<string, ReturnType<typeof jsonata>>();
 
-/** A value of the definition with its expressions evaluated, handed on as JSON. */
+/** Evaluates the expressions in a value of the definition, and converts the result to JSON and back. */
 async function fill(value: unknown, bindings: Bindings): Promise<unknown> {
   if (Array.isArray(value)) return Promise.all(value.map((each) => fill(each, bindings)));
   if (typeof value === 'object' && value !== null) {
@@ -181,7 +182,7 @@ async function fill(value: unknown, bindings: Bindings): Promise<unknown> {
   return result === undefined ? undefined : JSON.parse(JSON.stringify(result));
 }
 
-/** As Secrets Manager lists one, with a description and tags as people write them. */
+/** A secret as Secrets Manager lists it, with a usual description and tags. */
 function describeSecret(Name: string) {
   return {
     ARN: `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${Name}-AbCdEf`,

@@ -8,13 +8,13 @@ import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import { aPolicy } from '../support/builders.ts';
 import { silentLog } from '../support/memory-ports.ts';
 
-/** The guard as the pass function puts it together, over the bench's services, warm. */
+/** The guard as the pass function assembles it, over the bench's services, warm. */
 export interface Subject {
   pass(): Promise<PassReport>;
   destroy(): void;
 }
 
-/** @param maxBodyBytes the client refuses larger lists; the growth to 100,000 integrations needs more than its usual 32 MiB */
+/** @param maxBodyBytes the client's limit of a list; 100,000 integrations exceed its default */
 export function createSubject(origin: string, maxBodyBytes?: number): Subject {
   const options = { endpoint: origin, region: 'eu-west-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
   const clock = { now: () => new Date() };

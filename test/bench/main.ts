@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { table } from '../../functions/cli/format.ts';
@@ -19,7 +19,7 @@ import {
 } from './measure.ts';
 import { startServices } from './services.ts';
 
-/** `npm run bench`: every figure beside its aim. `--size quick` takes a minute; `--write` keeps the results in docs/. */
+/** `npm run bench`: every figure with its aim. `--size quick` takes a minute; `--write` writes the results into docs/. */
 
 const { values } = parseArgs({
   options: { size: { type: 'string', default: 'full' }, write: { type: 'boolean', default: false } },
@@ -60,19 +60,19 @@ const head = ['PART', 'WHAT', 'FIGURE', 'AIM', ''];
 console.log(table(head, rows, 140, 1));
 
 if (values.write) {
-  const machine = `${availableParallelism()} cores, ${process.platform} ${process.arch}, Node ${process.version}`;
+  const machine = `${availableParallelism()} cores, ${type()} ${process.arch}, Node ${process.version}`;
   const lines = [
     '# Benchmarks',
     '',
-    '`npm run bench -- --write` made this, on loopback, against services in a process of their own that answer after an injected',
-    `latency and do nothing (${machine}). Times on shared machines mean nothing by themselves, so each is held against what bounds it,`,
-    'measured in turn with it in the same run. What the aims are and why: see [the notes below](#notes).',
+    '`npm run bench -- --write` generates this page. The bench runs on loopback, against services in a separate process. They answer after',
+    `an injected latency and do nothing else (${machine}). Times on shared machines have no meaning alone, so the bench compares`,
+    'each with its lower bound, measured alternately in the same run. [The notes below](#notes) explain the aims.',
     '',
     '| part | what | figure | aim | |',
     '| --- | --- | --- | --- | --- |',
     ...rows.map((row) => `| ${row.join(' | ')} |`),
     '',
-    '![The figures that have an aim, each as a part of it, and the time by integrations](bench.svg)',
+    '![Figures relative to their aims, and the time by number of integrations](bench.svg)',
     '',
     NOTES(),
   ];
@@ -97,23 +97,25 @@ function describeAim({ aim, unit }: Figure): string {
 function NOTES(): string {
   return `## Notes
 
-- **Quiet pass.** The bound is a bare \`fetch\` and \`JSON.parse\` of the same list beside one query of the SDK, whichever takes longer. A quiet
-  pass is one list and one query, at once, and no write; the count of requests is asserted in \`npm test\` as well.
-- **Busy pass.** Law 1 (write the attempt, ask, publish, write the outcome) needs one round trip after the other for list, attempts, pauses and outcomes at eight at a
-  time, and for alerts in tens; the bound is their number times a round trip. The guard also lists a second time
-  ([decision 4](decisions/0004-re-list-before-writing.md)) and keeps the history, and sends four batches of alerts at once.
-- **Cold start.** Both bundles are made by the same options. What the real one loads more is zod (mini) for the API's records, Powertools,
-  DynamoDB's document client, and our own code: some 17 ms on the machine above, 5 of them zod. The aim of 1.1 is **not met**; the
-  way to it would be to check records by hand and to write logs and metrics ourselves. The real bundle loaded 998 kB before what a quiet pass
-  does not use was left out of its start (SNS and rendering, the settings' schema, zod's locales), and took about twice the time.
-- **Memory.** The most resident memory of a Node process that loads the real bundle and runs three passes, as Lambda would, with the heap
-  that Lambda gives it.
-- **Fleet.** A run is the deployed state machine's own definition with its own expressions, in virtual time: 0.25 s for a page of secrets
-  and 0.5 s for a pass are assumed, an API that hangs holds a pass for the two minutes it may take, and one key in fifty was revoked. What it
-  counts is exact, and asserted in \`npm test\`; [fleet.md](fleet.md) holds it against AWS's quotas. The environment is the real bundle
+- **Quiet pass.** The bound is a bare \`fetch\` and \`JSON.parse\` of the same list beside one query of the SDK: the slower of the two counts.
+  A quiet pass makes one list request and one query, in parallel, and no write. \`npm test\` also asserts the number of requests.
+- **Busy pass.** Law 1 (write the attempt, send the request, publish, write the outcome) needs sequential round trips: for the list, for
+  attempts, pauses and outcomes eight at a time, and for alerts ten at a time. The bound is their number times one round trip. The guard
+  also lists a second time ([decision 4](decisions/0004-re-list-before-writing.md)), writes the history, and sends four batches of alerts
+  in parallel.
+- **Cold start.** Both bundles are built with the same options. The real one also loads zod (mini) for the API's records, Powertools,
+  DynamoDB's document client, and the guard's own code: about 17 ms on the machine above, 5 ms of them for zod. The aim of 1.1 is
+  **not met**. To meet it, the guard would have to check records and write logs and metrics without libraries. Before code that a quiet
+  pass does not use was moved out of the start (SNS and rendering, the settings' schema, zod's locales), the real bundle loaded 998 kB
+  and took about twice the time.
+- **Memory.** The peak resident memory of a Node process that loads the real bundle and runs three passes, with the same heap size as in
+  Lambda.
+- **Fleet.** A run evaluates the definition and expressions of the deployed state machine, in virtual time. It assumes 0.25 s for a page
+  of secrets and 0.5 s for a pass. An API that hangs occupies a pass for its limit of two minutes, and one key in fifty is revoked. The
+  counts are exact, and \`npm test\` asserts them; [fleet.md](fleet.md) compares them with AWS's quotas. The environment is the real bundle
   with 256 MB, as if it alone got every project, twice.
-- **Rate limit.** The limit is on status requests; after a 429 the pace is half of what got
-  through in the second before, and grows by one request a second each second; the rest of the limit is for the customer's other use of
-  the key, here two requests a second.
+- **Rate limit.** The limit applies to status requests. After a 429, the guard sends at half of the rate that succeeded in the second
+  before, and raises it by one request per second each second. The rest of the limit remains for other clients of the same key: here, two
+  requests per second.
 `;
 }

@@ -16,17 +16,20 @@ import { createScript } from './script.ts';
 import type { Counts, Scene } from './server.ts';
 import type { Services } from './services.ts';
 
-/** What is measured, each against what bounds it, in one run: shared machines differ, ratios within a run do not. */
+/**
+ * Each measurement is compared with its lower bound in the same run: shared machines differ, but ratios within a run do
+ * not.
+ */
 
 const run = promisify(execFile);
 
-/** A figure beside its aim. */
+/** A figure and its aim. */
 export interface Figure {
   readonly part: 'quiet pass' | 'busy pass' | 'rate limit' | 'cold start' | 'memory' | 'growth' | 'fleet';
   readonly what: string;
   readonly unit: string;
   readonly value: number;
-  /** At most, or at least; null: only told. */
+  /** An upper or lower limit; null: reported without an aim. */
   readonly aim: { readonly atMost: number } | { readonly atLeast: number } | null;
 }
 
@@ -37,7 +40,7 @@ export function meets({ value, aim }: Figure): boolean | null {
 
 const QUIET: Scene = { integrations: 0, failing: 0, latencyMs: 20, perSecond: null };
 
-/** One list and one ledger query, at once, and nothing else. */
+/** A quiet pass: one list and one ledger query, in parallel, and nothing else. */
 export async function measureQuiet(services: Services, sizes: readonly number[], rounds: number): Promise<Figure[]> {
   const subject = createSubject(services.origin);
   const figures: Figure[] = [];
@@ -63,10 +66,16 @@ export async function measureQuiet(services: Services, sizes: readonly number[],
     bound.destroy();
     const aim = integrations === 1_000 ? { atMost: 1.25 } : null;
     figures.push(
-      figure('quiet pass', of('wall over the slower of list and query'), '×', median(passes) / median(bounds), aim),
+      figure(
+        'quiet pass',
+        of('wall time over the slower of list and query'),
+        '×',
+        median(passes) / median(bounds),
+        aim,
+      ),
       figure('quiet pass', of('CPU over that of fetching and parsing'), '×', cpu.pass / cpu.bound, null),
       figure('quiet pass', of('CPU per integration'), 'µs', cpu.pass / rounds / integrations, null),
-      // Half of the lists and queries are the bound's own.
+      // Half of the lists and queries belong to the bound.
       figure('quiet pass', of('requests'), '', (counts.lists + counts.queries) / 2 / rounds, { atMost: 2 }),
       figure('quiet pass', of('writes and messages'), '', counts.writes + counts.publishes + counts.statuses, {
         atMost: 0,
@@ -77,7 +86,7 @@ export async function measureQuiet(services: Services, sizes: readonly number[],
   return figures;
 }
 
-/** The list and the query as bare as they can be: fetch and parse, and one call of the SDK. */
+/** The same list and query without the guard: fetch and parse, and one call of the SDK. */
 function createBound(origin: string): { slower(): Promise<number>; destroy(): void } {
   const dynamo = new DynamoDBClient({
     endpoint: origin,
@@ -100,7 +109,7 @@ function createBound(origin: string): { slower(): Promise<number>; destroy(): vo
   };
 }
 
-/** What one quiet pass of the real bundle takes beyond waiting: for the reckoning of what it costs. */
+/** Measures one quiet pass of the real bundle beyond its waits, for the cost estimate. */
 export async function measurePass(services: Services): Promise<PassCost> {
   const subject = createSubject(services.origin);
   const bound = createBound(services.origin);
@@ -118,15 +127,15 @@ export async function measurePass(services: Services): Promise<PassCost> {
   return { ownMs: Math.max(1, median(own)), logBytes: Math.round(bytes + LAMBDA_LINES_BYTES) };
 }
 
-/** Lambda's own START, END and REPORT lines of an invocation. */
+/** Size of Lambda's own START, END and REPORT lines of an invocation. */
 const LAMBDA_LINES_BYTES = 320;
 
 const BUSY = { integrations: 1_000, failing: 100 } as const;
-/** Acts and ledger writes that `carryOut` has under way at once, and entries of one PublishBatch. */
+/** Requests and ledger writes that `execute` runs at once, and entries of one PublishBatch. */
 const AT_ONCE = 8;
 const BATCH = 10;
 
-/** Law 1 in order takes so many round trips one after the other, whatever the code: list, attempts, requests, alerts, outcomes. */
+/** The sequential round trips that law 1 requires of any code: list, attempts, requests, alerts, outcomes. */
 const BUSY_ROUNDS =
   1 + 2 * Math.ceil(BUSY.failing / AT_ONCE) + Math.ceil(BUSY.failing / BATCH) + 1 + Math.ceil(BUSY.failing / AT_ONCE);
 
@@ -153,8 +162,12 @@ export async function measureBusy(services: Services, latencies: readonly number
     const of = (what: string) => `100 of 1,000 to pause at ${latencyMs} ms: ${what}`;
     const bound = BUSY_ROUNDS * median(trips);
     figures.push(
-      figure('busy pass', of(`wall over ${BUSY_ROUNDS} round trips`), '×', median(passes) / bound, { atMost: 1.3 }),
-      figure('busy pass', of('faster than the obvious script'), '×', median(scripts) / median(passes), { atLeast: 5 }),
+      figure('busy pass', of(`wall time over ${BUSY_ROUNDS} round trips`), '×', median(passes) / bound, {
+        atMost: 1.3,
+      }),
+      figure('busy pass', of('speed relative to the obvious script'), '×', median(scripts) / median(passes), {
+        atLeast: 5,
+      }),
     );
     if (counts !== null && latencyMs === latencies[0]) {
       figures.push(
@@ -173,7 +186,7 @@ export async function measureBusy(services: Services, latencies: readonly number
   return figures;
 }
 
-/** What a request of nothing takes there and back, latency included. */
+/** Duration of an empty request and its answer, including the injected latency. */
 async function roundTrip(origin: string): Promise<number> {
   const times: number[] = [];
   for (let tries = 0; tries < 15; tries += 1) {
@@ -188,7 +201,10 @@ async function roundTrip(origin: string): Promise<number> {
   return median(times);
 }
 
-/** A key that somebody else uses too: two requests a second, beside a pass that has 100 to pause and a limit of 20 a second. */
+/**
+ * Another client of the key sends two requests per second, while a pass pauses 100 integrations under a limit of 20 per
+ * second.
+ */
 export async function measureLimit(services: Services): Promise<Figure[]> {
   const perSecond = 20;
   const scene: Scene = { ...BUSY, latencyMs: 5, perSecond };
@@ -213,17 +229,17 @@ export async function measureLimit(services: Services): Promise<Figure[]> {
   return [
     figure(
       'rate limit',
-      `100 pauses at ${perSecond} a second: wall over the limit's own`,
+      `100 pauses at ${perSecond} per second: wall time over the limit's own`,
       '×',
       wall / ((1_000 * BUSY.failing) / perSecond),
       null,
     ),
-    figure('rate limit', '429s for each request that got through', '', counts.refused / counts.statuses, {
+    figure('rate limit', '429s per successful request', '', counts.refused / counts.statuses, {
       atMost: 0.5,
     }),
     figure(
       'rate limit',
-      "the customer's other requests that were refused",
+      'refused requests of other clients of the key',
       '%',
       (100 * counts.othersRefused) / Math.max(1, counts.others),
       { atMost: 10 },
@@ -237,7 +253,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 export const handler = async () => [new DynamoDBClient(), new SecretsManagerClient()];
 `;
 
-/** The real bundle, loaded in a new process, over one with nothing but the two clients that every pass needs. */
+/** Loads the real bundle in a new process, relative to one with only the two clients that every pass needs. */
 export async function measureColdStart(rounds: number): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-bench-'));
   const real = join(folder, 'real');
@@ -264,8 +280,8 @@ export async function measureColdStart(rounds: number): Promise<Figure[]> {
       median(times.real) / median(times.least),
       { atMost: 1.1 },
     ),
-    figure('cold start', 'code loaded at once', 'kB', loaded / 1_024, { atMost: 460 }),
-    figure('cold start', 'of that, more than the two clients', 'kB', (loaded - bytes) / 1_024, null),
+    figure('cold start', 'code loaded at the start', 'kB', loaded / 1_024, { atMost: 460 }),
+    figure('cold start', 'beyond the two clients', 'kB', (loaded - bytes) / 1_024, null),
   ];
 }
 
@@ -289,8 +305,8 @@ async function load(file: string): Promise<number> {
 const PASSES = 3;
 
 /**
- * What a process runs that does nothing but what Lambda's would: it loads the bundle, runs a pass for each name, and prints the
- * most memory it had, in megabytes. Plain JavaScript, since Node's reader of TypeScript takes memory of its own.
+ * A script that does what Lambda does: it loads the bundle, runs a pass for each name, and prints the peak memory in
+ * megabytes. Plain JavaScript, because Node's TypeScript loader uses memory of its own.
  */
 function passesOf(bundle: string, names: string): string {
   return `
@@ -298,14 +314,14 @@ function passesOf(bundle: string, names: string): string {
     const { handler } = await import(${JSON.stringify(pathToFileURL(bundle).href)});
     const context = { awsRequestId: 'bench', getRemainingTimeInMillis: () => 120_000 };
     for (const project of ${names}) await handler({ project }, context);
-    // What getrusage says of a child begins with its parent's, on Linux; this does not.
+    // On Linux, getrusage of a child starts with the parent's peak; this value does not.
     const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
     const kilobytes = Number(/VmHWM:\\s+(\\d+) kB/.exec(status)?.[1] ?? process.resourceUsage().maxRSS);
     process.stderr.write(String(Math.round(kilobytes / 1_024)));
   `;
 }
 
-/** Three passes of the real bundle over the listed project, in a process of its own. */
+/** Three passes of the real bundle over the listed project, in a separate process. */
 export function runListed(services: Services, integrations: number, flags: readonly string[]) {
   const projects = { production: { secretName: 'x', apiUrl: `${services.origin}/v4` } };
   const names = JSON.stringify(Array.from({ length: PASSES }, () => 'production'));
@@ -313,8 +329,8 @@ export function runListed(services: Services, integrations: number, flags: reado
 }
 
 /**
- * Passes of a real bundle in a process of its own, over the services.
- * @param work.names an expression in JavaScript
+ * Runs passes of a real bundle in a separate process, over the services.
+ * @param work.names a JavaScript expression
  */
 export async function runBundle(
   services: Services,
@@ -348,19 +364,22 @@ export async function runBundle(
   return answer;
 }
 
-/** The most memory of a process that does what the function does, by integrations; a quiet pass of the real bundle. */
+/**
+ * Peak memory of a process that does what the function does, by number of integrations, for quiet passes of the real
+ * bundle.
+ */
 export async function measureMemory(services: Services, sizes: readonly number[]): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const integrations of sizes) {
     const megabytes = integrations > 1_000 ? 256 : 128;
     const { stderr } = await runListed(services, integrations, heapOf(megabytes));
-    const what = `${integrations.toLocaleString('en-US')} integrations: the most of three passes`;
+    const what = `${integrations.toLocaleString('en-US')} integrations: peak of three passes`;
     figures.push(figure('memory', what, 'MB', memoryIn(stderr), { atMost: megabytes }));
   }
   return figures;
 }
 
-/** As Lambda starts Node: 90 % of the memory for the old generation, 5 % for each half of the young one. */
+/** Lambda's heap flags for Node: 90 % of the memory for the old generation, 5 % for each half of the young one. */
 export function heapOf(megabytes: number): readonly string[] {
   return [
     `--max-old-space-size=${Math.floor(megabytes * 0.9)}`,
@@ -368,7 +387,7 @@ export function heapOf(megabytes: number): readonly string[] {
   ];
 }
 
-/** What `passesOf` printed at its end, in megabytes. */
+/** Parses the output of `passesOf`, in megabytes. */
 export function memoryIn(stderr: string): number {
   return Number(stderr.trim().split('\n').at(-1));
 }
@@ -378,7 +397,7 @@ export interface Growth {
   readonly figures: readonly Figure[];
 }
 
-/** Whether twice as many integrations take twice the time: the slope of the logarithms, where the size is what takes it. */
+/** The slope of time over integrations on logarithmic scales, for sizes that dominate the time: 1 is linear. */
 export async function measureGrowth(services: Services, sizes: readonly number[], rounds: number): Promise<Growth> {
   const subject: Subject = createSubject(services.origin, 128 * 1_024 * 1_024);
   const points: { integrations: number; ms: number }[] = [];
@@ -400,7 +419,7 @@ export async function measureGrowth(services: Services, sizes: readonly number[]
   };
 }
 
-/** The slope of the least squares line. */
+/** The slope of the least-squares line. */
 function slopeOf(points: readonly (readonly [number, number])[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(points.map(([each]) => each)), mean(points.map(([, each]) => each))];

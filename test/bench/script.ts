@@ -1,7 +1,7 @@
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 
-/** What one would write first: a loop with fetch and the SDK, one thing after the other. To compare the guard with. */
+/** The obvious script, for comparison: a sequential loop with fetch and the SDK. */
 export function createScript(origin: string): { run(): Promise<number>; destroy(): void } {
   const options = { endpoint: origin, region: 'eu-west-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
   const dynamo = new DynamoDBClient(options);

@@ -5,17 +5,17 @@ import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
 import { listen } from '../support/loopback.ts';
 
 /**
- * The services that bound a pass, in a process of their own: Qonversion's list and status, DynamoDB, SNS and Secrets Manager, as
- * far as a pass asks, each answering after a given time and doing nothing. What is measured against them is the guard.
+ * The services that a pass depends on, in a separate process: Qonversion's list and status, DynamoDB, SNS and Secrets
+ * Manager. Each implements only what a pass requests, answers after a given time, and does nothing else.
  */
 
-/** What a run is measured against; sent to the child as a message. */
+/** The conditions of a run; sent to the child as a message. */
 export interface Scene {
   readonly integrations: number;
-  /** Of these, the first so many are over both limits. */
+  /** The first of them that exceed both limits. */
   readonly failing: number;
   readonly latencyMs: number;
-  /** At most so many status requests a second; the others get 429. Null: no limit. */
+  /** Limit of status requests per second; the others get a 429. Null: no limit. */
   readonly perSecond: number | null;
 }
 
@@ -23,7 +23,7 @@ export interface Counts {
   lists: number;
   statuses: number;
   refused: number;
-  /** Of these, requests of the customer's other use of the same key. */
+  /** Of these, requests of the other client of the key. */
   othersRefused: number;
   others: number;
   queries: number;
@@ -32,7 +32,7 @@ export interface Counts {
   /** GetSecretValue. */
   secrets: number;
   /** DescribeSecret. */
-  looks: number;
+  describes: number;
 }
 
 const counts: Counts = {
@@ -45,11 +45,11 @@ const counts: Counts = {
   writes: 0,
   publishes: 0,
   secrets: 0,
-  looks: 0,
+  describes: 0,
 };
 let scene: Scene = { integrations: 0, failing: 0, latencyMs: 0, perSecond: null };
 let list = '';
-/** Projects' own items, once a pass has written them. A pass over failing integrations is always the first look. */
+/** The projects' own items. A pass over failing integrations is always a project's first. */
 const projectItems = new Map<string, unknown>();
 let answered: number[] = [];
 
@@ -106,7 +106,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   response.end(answerSns(new URLSearchParams(body)));
 }
 
-/** Whether more than the limit have been let through in the last second. */
+/** Whether the limit of the last second is exceeded. */
 function isTooMuch(now: number): boolean {
   if (scene.perSecond === null) return false;
   answered = answered.filter((at) => now - at < 1_000);
@@ -131,7 +131,7 @@ function answerJson(action: string, body: string): string {
       counts.secrets += 1;
       return '{"SecretString":"sk_fake_bench_0123456789"}';
     case 'DescribeSecret':
-      counts.looks += 1;
+      counts.describes += 1;
       return JSON.stringify({ ARN: 'arn', Name: 'x', Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] });
     case 'BatchWriteItem':
       counts.writes += 1;
@@ -167,7 +167,7 @@ const server = createServer((request, response) => void serve(request, response)
 server.keepAliveTimeout = 60_000;
 const origin = await listen(server);
 
-/** A scene begins a count; the answer tells the count of the one before. */
+/** A scene starts new counts; the answer contains the previous ones. */
 process.on('message', (next: Scene) => {
   const before = { ...counts };
   scene = next;

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Counts, Scene } from './server.ts';
 
-/** The services of `server.ts`, from the side of whoever measures. */
+/** The services of `server.ts`, for the bench's process. */
 export interface Services {
   readonly origin: string;
-  /** Begins a scene; the counts of the one before. */
+  /** Starts a scene, and returns the counts of the previous one. */
   set(scene: Scene): Promise<Counts>;
   stop(): Promise<void>;
 }

@@ -99,6 +99,37 @@ describe('integration-guard plan', () => {
   });
 });
 
+describe('settings that can have no effect', () => {
+  const policy = {
+    blastRadius: { percent: 0, floor: 0 },
+    overrides: [{ match: { integration: 'amplitude' }, errorThreshold: 500 }],
+  };
+  const radius = 'policy.blastRadius lets no pass pause an integration by the limits';
+  const override = 'policy.overrides.0 matches no integration (the list has 3): none is of the provider "amplitude".';
+  const words = (text: string) => text.replace(/\s+/g, ' ');
+
+  it('are below the plan, and in its document', async () => {
+    await writeSettings(policy);
+    const { code, out } = await guard('plan');
+    expect(code).toBe(0);
+    expect(words(out)).toContain(`Without effect: ${radius}`);
+    expect(words(out)).toContain(`Without effect: ${override} Did you mean "Amplitude"?`);
+    const { withoutEffect } = JSON.parse((await guard('plan --json')).out);
+    expect(withoutEffect).toMatchObject([
+      { kind: 'never-pauses', path: 'policy.blastRadius' },
+      { kind: 'override-matches-nothing', path: 'policy.overrides.0' },
+    ]);
+  });
+
+  it('are warnings of the doctor, which does not say that all is well', async () => {
+    await writeSettings(policy);
+    const { code, out } = await guard('doctor');
+    expect(code).toBe(0);
+    expect(words(out)).toContain(override);
+    expect(out).toContain('No problem; 2 things to look at.');
+  });
+});
+
 describe('integration-guard run', () => {
   it('pauses, shows the mail and what was done, and remembers', async () => {
     breakDown();
@@ -195,7 +226,7 @@ describe('integration-guard pause and resume', () => {
   it('refuse an id the project does not have', async () => {
     expect(await guard('pause nope')).toMatchObject({
       code: 2,
-      err: 'integration-guard: project "production" has no integration "nope"; `integration-guard list` shows the ids it has\n',
+      err: 'integration-guard: project "production" has no integration "nope"; `integration-guard list` shows the IDs it has\n',
     });
   });
 
@@ -321,7 +352,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     breakDown();
     const { code, err } = await guard('run');
     expect(code).toBe(1);
-    expect(err).toContain('is not a ledger of this guard; move it away');
+    expect(err).toContain('is not a ledger of this guard, or a part of it is missing; restore it from a backup');
     expect(readFileSync(ledgerFile, 'utf8')).toBe('precious');
     expect(states().broken).toBe(1);
   });
@@ -530,8 +561,8 @@ describe('integration-guard doctor', () => {
     expect(findings).toContainEqual({
       check: 'Qonversion API',
       level: 'problem',
-      says: expect.stringContaining('401'),
-      todo: 'check the key, "apiUrl" in the settings, and the network',
+      message: expect.stringContaining('401'),
+      action: "Copy the project's Secret Key from Qonversion's settings, and set QONVERSION_SECRET_KEY to it.",
     });
   });
 
@@ -540,6 +571,19 @@ describe('integration-guard doctor', () => {
     const { code, out } = await guard('doctor');
     expect(code).toBe(0);
     expect(out).toContain('No problem; 1 thing to look at.');
+  });
+
+  it.each([
+    ['damaged', '{"format":2,"items":[', 'Restore it from a backup'],
+    ['of a newer version', '{"format":7}', 'Use that version of the guard'],
+  ])('names a ledger file that is %s once, and does not speak of AWS', async (_, text, action) => {
+    await writeFile(ledgerFile, text);
+    const { code, out } = await guard('doctor');
+    expect(code).toBe(1);
+    expect(out).not.toContain('AWS');
+    expect(out.replace(/\s+/g, ' ')).toContain(`To do: ${action}`);
+    expect(out).toContain('1 problem to fix.');
+    expect(readFileSync(ledgerFile, 'utf8')).toBe(text);
   });
 
   it('shows faults of the settings as they are', async () => {

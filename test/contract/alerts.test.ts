@@ -13,7 +13,7 @@ import { CREDENTIALS, startSns } from '../support/aws-emulators.ts';
 import { aFailingRecord, NOON } from '../support/builders.ts';
 import { createMemoryAlerts, silentLog } from '../support/memory-ports.ts';
 
-/** What every alert sink promises, and what SNS makes of it. */
+/** The contract of every alert sink, and the behaviour of the sink on SNS. */
 
 let sns: FauxqsServer;
 let client: SNSClient;
@@ -117,7 +117,7 @@ describe('a chat channel', () => {
     expect(said()).toMatchObject([{ version: '1.0', source: 'custom', metadata: { eventType: 'integration.paused' } }]);
   });
 
-  it('gets what is severe enough, of the projects it asks for, and accepts the rest', async () => {
+  it('gets the events that match its severity and its projects, and accepts the rest', async () => {
     const { sink, audience, said } = withChat('some', { minSeverity: 'critical', projects: ['production'] });
     const mild = anEvent('a', 'integration.recovered');
     const foreign = anEvent('b');
@@ -130,14 +130,14 @@ describe('a chat channel', () => {
     expect(said()[0]?.content.description).not.toContain('(c)');
   });
 
-  it('does not get what is for machines or people', async () => {
+  it('does not get messages for machines or people', async () => {
     const { sink, said } = withChat('machines', {});
     await sink.publish('production', [anEvent('a', 'guard.failing')], MACHINES);
     await sink.publish('production', [anEvent('a', 'guard.failing')], PEOPLE);
     expect(said()).toEqual([]);
   });
 
-  it('that is gone accepts nothing, and stops no other audience', async () => {
+  it('that is gone accepts nothing, and does not stop other audiences', async () => {
     const { sink, audience } = withChat('gone', { topicArn: `${CHAT}gone` });
     const event = anEvent('a');
     expect(await sink.publish('production', [event], audience)).toEqual(new Set());
@@ -164,7 +164,7 @@ describe.each(implementations)('an alert sink $name', ({ create }) => {
     expect(new Set(audiences).size).toBe(audiences.length);
   });
 
-  it('returns for each audience the ids of everything that it accepted', async () => {
+  it('returns for each audience the IDs of the accepted events', async () => {
     const sink = create();
     const events = Array.from({ length: 23 }, (_, index) => anEvent(`i${index}`));
     for (const audience of sink.audiences) {
@@ -178,7 +178,7 @@ describe.each(implementations)('an alert sink $name', ({ create }) => {
     for (const audience of sink.audiences) expect(await sink.publish('production', [], audience)).toEqual(new Set());
   });
 
-  it('accepts everything for an audience that is gone: there is nobody left to alert', async () => {
+  it('accepts everything for an audience that is gone, because there is no one left to alert', async () => {
     const event = anEvent('a');
     expect(await create().publish('production', [event], 'chat-000000000000')).toEqual(new Set([event.id]));
   });
@@ -192,7 +192,7 @@ describe('on SNS', () => {
     await sink.publish('production', events, MACHINES);
     expect(messages()).toHaveLength(12);
     const [first] = messages();
-    // The emulator leaves the choice among the protocols' bodies undone for batches; SNS sends a queue the default.
+    // For batches, the emulator does not choose among the protocols' bodies. SNS sends the default body to a queue.
     const { default: body } = JSON.parse(first?.body ?? '{}') as { default: string };
     expect(JSON.parse(body)).toMatchObject({
       specversion: '1.0',
@@ -213,7 +213,7 @@ describe('on SNS', () => {
     });
   });
 
-  it('people get one digest per call, however much happened', async () => {
+  it('people get one digest per call, with any number of events', async () => {
     const { sink, queue } = topic('one-digest');
     const messages = queue('people', { kind: ['digest'] });
     await publishToAll(
@@ -223,7 +223,7 @@ describe('on SNS', () => {
     );
     expect(messages()).toHaveLength(1);
     expect(messages()[0]?.body).toContain(
-      'npx integration-guard resume ID --project production --stack IntegrationGuard',
+      'npx integration-guard resume i9 --project production --stack IntegrationGuard',
     );
     expect(messages()[0]?.body).toContain('(i11)');
     expect(messages()[0]?.attributes).toEqual({ kind: 'digest', severity: 'critical', project: 'production' });
@@ -240,14 +240,14 @@ describe('on SNS', () => {
     expect(other()).toHaveLength(0);
   });
 
-  it('people get nothing of what is for machines', async () => {
+  it('people get no messages for machines', async () => {
     const { sink, queue } = topic('machines-only');
     const digests = queue('digests', { kind: ['digest'] });
     await sink.publish('production', [anEvent('a')], MACHINES);
     expect(digests()).toHaveLength(0);
   });
 
-  /** Takes an entry out of every batch and reports it as refused, as SNS does under load. */
+  /** A client that removes an entry from every batch and reports it as refused, as SNS does under load. */
   function refusing(id: string, times: number, senderFault = false): SNSClient {
     const faulty = new SNSClient({ ...CREDENTIALS, endpoint: sns.address });
     let left = times;
@@ -288,7 +288,7 @@ describe('on SNS', () => {
     faulty.destroy();
   });
 
-  it('leaves an entry that stays refused for the next pass, and alerts people of it all the same', async () => {
+  it('leaves an entry that stays refused to the next pass, and still alerts people about it', async () => {
     const { topicArn } = sns.createTopic('refused');
     const events = Array.from({ length: 10 }, (_, index) => anEvent(`i${index}`));
     const faulty = refusing(events[4]?.id ?? '', 99);

@@ -6,7 +6,7 @@ import { PRODUCTION_KEY, type Sandbox, startSandbox } from '../../functions/sand
 import { World } from '../../functions/sandbox/world.ts';
 import { createWorldApi } from '../support/memory-ports.ts';
 
-/** What every integrations API promises. Run over the in-memory twin and over HTTP. */
+/** The contract of every integrations API, in memory and over HTTP. */
 
 let sandbox: Sandbox;
 let world: World;
@@ -71,14 +71,14 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
     ]);
   });
 
-  it('reports a record that does not parse beside those that do', async () => {
+  it('reports an invalid record beside the valid ones', async () => {
     world.patch('a', { delivery_error_count: -1 });
     const { records, invalid } = await api.list();
     expect(records.map(({ id }) => id)).toEqual(['b']);
     expect(invalid).toEqual([{ id: 'a', problem: 'delivery_error_count is not 0 or more' }]);
   });
 
-  it('sets a state and returns the record as it is afterwards', async () => {
+  it('sets a state and returns the changed record', async () => {
     world.advance(3);
     const answer = await api.setStatus('a', 0);
     const record = { id: 'a', active: 0, updated_at: world.get('a')?.updated_at };
@@ -86,23 +86,23 @@ describe.each(implementations)('an integrations API $name', ({ create }) => {
     expect(world.get('a')?.active).toBe(0);
   });
 
-  it('may be asked for the same state twice', async () => {
+  it('accepts a request for the same state twice', async () => {
     await api.setStatus('b', 1);
     expect(await api.setStatus('b', 1)).toMatchObject({ record: { active: 1 } });
   });
 
-  it('says whether an operator had set the state before us', async () => {
+  it('reports when the state was set before the request', async () => {
     world.advance(10);
     expect(await api.setStatus('a', 0)).toMatchObject({ outcome: 'set' });
     world.advance(1);
     expect(await api.setStatus('a', 0)).toMatchObject({ outcome: 'already' });
   });
 
-  it('knows that its clock is ours', async () => {
+  it('reports that its clock agrees with this machine’s', async () => {
     expect(await api.list()).toMatchObject({ clockAheadMs: 0 });
   });
 
-  it('does not know an integration that is not there', async () => {
+  it('refuses a request about an unknown integration', async () => {
     expect(await api.setStatus('nope', 1)).toMatchObject({ outcome: 'refused', error: { name: 'NotFoundError' } });
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { itemSize } from '../support/item-size.ts';
 
-/** The rules of AWS's page "DynamoDB item sizes and formats", and its example. */
+/** The rules and the example of AWS's page "DynamoDB item sizes and formats". */
 describe('the size of a DynamoDB item', () => {
   it('is the sum of its names and strings', () => {
     // "The total size of that item is 23 bytes."
@@ -27,7 +27,7 @@ describe('the size of a DynamoDB item', () => {
     [-27, 3],
     [1_795_435_200, 5],
     [0.5, 2],
-  ])('counts a byte for two digits of the number %d, one more, and one for a sign', (value, bytes) => {
+  ])('counts for the number %d one byte per two digits, one more, and one for a sign', (value, bytes) => {
     expect(itemSize({ a: value })).toBe(1 + bytes);
   });
 
@@ -38,7 +38,7 @@ describe('the size of a DynamoDB item', () => {
     expect(itemSize({ a: [{ b: 'c' }] })).toBe(1 + 3 + 1 + (3 + 1 + 2));
   });
 
-  it('leaves out what is undefined, as the document client does', () => {
+  it('leaves out undefined values, as the document client does', () => {
     expect(itemSize({ a: 'b', c: undefined, d: { e: undefined } })).toBe(2 + 4);
   });
 });

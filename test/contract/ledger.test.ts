@@ -16,7 +16,7 @@ import { aFailingRecord, anEntry, aRecord, minutesAfter, NOON } from '../support
 import { itemSize, MAX_ITEM_BYTES } from '../support/item-size.ts';
 import { createMemoryLedger, createTestClock } from '../support/memory-ports.ts';
 
-/** What every ledger promises. Run over the in-memory twin, the JSON file and DynamoDB. */
+/** The contract of every ledger: in memory, in a JSON file and in DynamoDB. */
 
 let folder: string;
 let dynamo: DynamoEmulator;
@@ -37,7 +37,7 @@ const clock = createTestClock();
 interface Implementation {
   readonly name: string;
   readonly create: () => Ledger;
-  /** Whether it refuses items above DynamoDB's size. */
+  /** Whether it refuses items above DynamoDB's size limit. */
   readonly limited: boolean;
 }
 
@@ -51,17 +51,17 @@ const implementations: readonly Implementation[] = [
   { name: 'in DynamoDB', create: () => createDynamoLedger(dynamo.client, LEDGER_TABLE, clock), limited: true },
 ];
 
-/** Padding of four-byte characters: these are two to JavaScript, and an emulator that counts them is wrong by half. */
+/** Padding of characters that are four bytes in UTF-8 and two units in JavaScript, to catch an emulator that counts units. */
 const padded = <T extends object>(value: T, characters: number) =>
   Object.assign({ ...value }, { padding: '\u{1f680}'.repeat(characters) });
 
-/** How many four-byte characters of padding an item has room for. */
+/** How many four-byte characters of padding fit into an item. */
 function roomFor(item: object): number {
-  // The name of the padding, and what an attribute of a map costs.
+  // The name of the padding, and the overhead of an attribute in a map.
   return Math.floor((MAX_ITEM_BYTES - itemSize(item) - 'padding'.length - 1) / 4);
 }
 
-/** An entry that uses every field, an event with untrusted text included. */
+/** An entry that uses every field, and has an event with untrusted text. */
 function richEntry(): Entry {
   const record = aFailingRecord(61, 48, { title: 'Ünïcode — "quotes" \\ and \u{1f680}', last_delivery_at: null });
   const event = makeEvent({
@@ -100,7 +100,7 @@ function richEntry(): Entry {
   });
 }
 
-/** Entries of version 1 that say nothing. */
+/** Blank entries of version 1. */
 const V1_ENTRY = {
   circuit: { state: 'closed' },
   pausedByOperator: false,
@@ -111,7 +111,7 @@ const V1_ENTRY = {
 };
 const V1_PROJECT_ENTRY = { failing: null, held: null, heldIds: [], unreadable: null, intent: null };
 
-/** Names that every plain object has a property of, and some that are numbers or words of a ledger's own. */
+/** Names of properties of every plain object, numbers, and words that a ledger uses itself. */
 const ODD_NAMES: readonly string[] = [
   ...Object.getOwnPropertyNames(Object.prototype),
   ...['prototype', 'project', 'integration', 'then', 'toJSON', 'null', '0', '-1'],
@@ -131,11 +131,11 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
   const write = (id: string, entry: Entry, expected: number | null, expiresAt: string | null = null) =>
     ledger.write(project, { kind: 'integration', id, entry }, expected, expiresAt);
 
-  it('remembers nothing of a project it has not seen', async () => {
+  it('has nothing about an unknown project', async () => {
     expect(await ledger.read(project)).toEqual({ project: null, integrations: new Map() });
   });
 
-  it('gives back what was written, to the last field', async () => {
+  it('returns a written entry unchanged', async () => {
     const version = await write('amp-ios', richEntry(), null);
     const { integrations } = await ledger.read(project);
     expect(integrations.get('amp-ios')).toEqual({ entry: richEntry(), version, expiresAt: null });
@@ -151,7 +151,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     expect(view.project?.entry.held).toEqual(['a']);
   });
 
-  it('takes a write that names the version it read', async () => {
+  it('accepts a write that names the version that was read', async () => {
     const first = await write('a', anEntry(), null);
     const second = await write('a', anEntry({ ignoredUntil: NOON }), first);
     expect(second).not.toBe(first);
@@ -165,7 +165,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     expect((await ledger.read(project)).integrations.get('a')?.entry.ignoredUntil).toBe(NOON);
   });
 
-  it('refuses a first write when there is an entry already', async () => {
+  it('refuses a first write when there is already an entry', async () => {
     await write('a', anEntry(), null);
     await expect(write('a', anEntry(), null)).rejects.toThrow(LostRaceError);
   });
@@ -179,7 +179,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     }
   });
 
-  it('forgets an entry past its expiry, and takes a first write in its place', async () => {
+  it('forgets an expired entry, and accepts a first write in its place', async () => {
     await write('a', anEntry(), null, minutesAfter(NOON, 10));
     clock.advance(9);
     expect((await ledger.read(project)).integrations.get('a')?.expiresAt).toBe(minutesAfter(NOON, 10));
@@ -189,7 +189,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     expect((await ledger.read(project)).integrations.size).toBe(1);
   });
 
-  describe('keeps what has happened', () => {
+  describe('keeps the history', () => {
     const happened = (minutes: number, id = 'a') =>
       makeEvent({
         type: 'integration.paused',
@@ -200,14 +200,14 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
         record: aFailingRecord(61, 48, { id }),
       });
 
-    it('and gives it back from a moment on, the oldest first, to the last field', async () => {
+    it('and returns it unchanged from a moment on, oldest first', async () => {
       await ledger.appendHistory(project, [happened(2), happened(1, 'b')]);
       await ledger.appendHistory(project, [happened(0)]);
       expect(await ledger.history(project, minutesAfter(NOON, 1))).toEqual([happened(1, 'b'), happened(2)]);
       expect(await ledger.history(project, NOON)).toHaveLength(3);
     });
 
-    it('once, however often it is told', async () => {
+    it('with each event once, even if it is appended again', async () => {
       await ledger.appendHistory(project, [happened(1)]);
       await ledger.appendHistory(project, [happened(1), happened(2)]);
       expect(await ledger.history(project, NOON)).toEqual([happened(1), happened(2)]);
@@ -219,14 +219,14 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
       expect(await ledger.history(project, NOON)).toEqual([happened(10)]);
     });
 
-    it('apart from other projects, and from what a pass reads', async () => {
+    it('apart from other projects, and from the entries', async () => {
       await ledger.appendHistory(project, [happened(1)]);
       expect(await ledger.history(`${project}-other`, NOON)).toEqual([]);
       expect(await ledger.read(project)).toEqual({ project: null, integrations: new Map() });
     });
   });
 
-  describe.runIf(limited)('takes an item up to 400 KB of UTF-8', () => {
+  describe.runIf(limited)('accepts an item up to 400 KB of UTF-8', () => {
     it('as an entry, and refuses a larger one', async () => {
       const entry = richEntry();
       const room = roomFor(toLedgerItem(project, { kind: 'integration', id: 'a', entry }, 1, minutesAfter(NOON, 10)));
@@ -245,7 +245,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     });
   });
 
-  it.each(ODD_NAMES)('takes "%s" for the name of a project and for an id', async (name) => {
+  it.each(ODD_NAMES)('accepts "%s" as the name of a project and as an ID', async (name) => {
     const item = { kind: 'integration', id: name, entry: anEntry() } as const;
     const event = makeEvent({ type: 'guard.held', project: name, time: NOON, episode: NOON, reason: 'why' });
     expect(await ledger.read(name)).toEqual({ project: null, integrations: new Map() });
@@ -261,7 +261,7 @@ describe.each(implementations)('a ledger $name', ({ create, limited }) => {
     expect(await ledger.history(name, NOON)).toEqual([event]);
   });
 
-  it('keeps integrations apart, whatever their ids', async () => {
+  it('keeps integrations with any IDs apart', async () => {
     const id = fc.oneof(fc.constantFrom(...ODD_NAMES), fc.stringMatching(/^[a-zA-Z0-9._-]{1,20}$/));
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(id, { minLength: 1, maxLength: 5 }), async (ids) => {
@@ -289,12 +289,12 @@ describe('a ledger in a JSON file', () => {
     const ledger = createFileLedger(path, clock);
     await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
     await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
-      /is not a ledger of this guard; move it away/,
+      /is not a ledger of this guard; restore it from a backup, .* or move it away/,
     );
     expect(await readFile(path, 'utf8')).toBe('{"precious": true}');
   });
 
-  it('reads what version 1 has written, and writes it back in the format of today', async () => {
+  it('reads a file of version 1, and writes it in the current format', async () => {
     const path = join(folder, 'format-1.json');
     const ids = ['amp-ios', 'constructor', '__proto__'];
     const event = makeEvent({ type: 'guard.held', project: 'p', time: NOON, episode: NOON, reason: 'why' });
@@ -355,7 +355,7 @@ describe('a ledger in a JSON file', () => {
 });
 
 describe('a ledger in DynamoDB', () => {
-  it('never takes an error for an empty ledger', async () => {
+  it('never treats an error as an empty ledger', async () => {
     const ledger = createDynamoLedger(dynamo.client, 'no-such-table', clock);
     await expect(ledger.read('p')).rejects.toThrow(LedgerUnavailableError);
     await expect(ledger.write('p', { kind: 'integration', id: 'a', entry: anEntry() }, null, null)).rejects.toThrow(
@@ -363,7 +363,7 @@ describe('a ledger in DynamoDB', () => {
     );
   });
 
-  it('marks every item with its schema, and reads those of version 1 that have none', async () => {
+  it('stores the schema with every item, and reads items of version 1 without one', async () => {
     const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
     const documents = DynamoDBDocumentClient.from(dynamo.client);
     const event = makeEvent({ type: 'guard.held', project: 'old', time: NOON, episode: NOON, reason: 'why' });
@@ -394,7 +394,7 @@ describe('a ledger in DynamoDB', () => {
     );
   });
 
-  it('reads on where a page of one megabyte ends', async () => {
+  it('reads all pages of one megabyte', async () => {
     const ledger = createDynamoLedger(dynamo.client, LEDGER_TABLE, clock);
     const big = anEntry({ ignoredUntil: 'x'.repeat(300_000) });
     for (const id of ['a', 'b', 'c', 'd', 'e'])

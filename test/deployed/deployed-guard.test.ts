@@ -29,7 +29,7 @@ const NOTHING: DeployedGuard = {
   leftLedgers: [],
 };
 
-/** The settings as a stack has them that was deployed with them. */
+/** The settings in a stack that was deployed with them. */
 function deployedWith(document: Settings, rest: Partial<DeployedGuard> = {}): DeployedGuard {
   const names = Object.values(document.projects).flatMap(({ secretName }) => secretName ?? []);
   return {
@@ -53,16 +53,16 @@ function aSecret(rest: Partial<DeployedSecret> = {}): DeployedSecret {
 const A = settings({ a: { secretName: 'q/a' } });
 
 describe('the ledger', () => {
-  it('is no matter when nothing is deployed and nothing was left', () => {
+  it('causes no change if nothing is deployed and nothing was left behind', () => {
     expect(findChanges(NOTHING, A)).toEqual([]);
   });
 
-  it('that an earlier deployment left is recommended, unless one is named', () => {
+  it('of an earlier deployment is recommended, unless the settings name one', () => {
     const left = { ...NOTHING, leftLedgers: ['L1', 'L2'] };
     expect(findChanges(left, A)).toEqual([
       {
         level: 'warning',
-        says: `an earlier deployment of Stack left its ledger. Set "ledgerTableName" to "L1" or "L2" to go on with it. Otherwise the guard takes what it paused for an operator's pause and never resumes it`,
+        says: `an earlier deployment of Stack left its ledger. Set "ledgerTableName" to "L1" or "L2" to continue with it. Otherwise the guard treats its own pauses as an operator's and never resumes them`,
       },
     ]);
     expect(findChanges(left, settings({ a: { secretName: 'q/a' } }, { ledgerTableName: 'L1-x' }))).toEqual([]);
@@ -83,7 +83,7 @@ describe('the ledger', () => {
     ['another instead of the given one', deployedWith(given), other, 'given-ledger'],
     ['a new one instead of the given one', deployedWith(given), A, 'given-ledger'],
   ])('is %s', (_what, deployed, next, lost) => {
-    const says = `stack Stack uses the ledger table ${lost}, and this deployment another one. Set "ledgerTableName" to ${lost} (or give the table as "ledgerTable"), or every open circuit and the history are left behind`;
+    const says = `stack Stack uses the ledger table ${lost}, but this deployment uses another one. Set "ledgerTableName" to ${lost} (or give the table as "ledgerTable"), or every open circuit and the history will be left behind`;
     expect(findChanges(deployed, next)).toEqual(lost === null ? [] : [{ level: 'error', says }]);
   });
 });
@@ -92,11 +92,11 @@ describe('a project', () => {
   const changesFrom = (before: object, next: object, rest: object = {}) =>
     findChanges(deployedWith(settings(before)), settings(next, rest));
 
-  it('that is renamed with renamedFrom goes on', () => {
+  it('that is renamed with renamedFrom keeps its ledger', () => {
     expect(changesFrom({ a: { secretName: 'q/a' } }, { b: { secretName: 'q/a', renamedFrom: 'a' } })).toEqual([]);
   });
 
-  it('that is renamed twice goes on under its first name', () => {
+  it('that is renamed twice keeps the ledger of its first name', () => {
     const once = { b: { secretName: 'q/a', renamedFrom: 'a' } };
     expect(changesFrom(once, { c: { secretName: 'q/a', renamedFrom: 'a' } })).toEqual([]);
     expect(changesFrom(once, { c: { secretName: 'q/a', renamedFrom: 'b' } })).toMatchObject([
@@ -104,48 +104,48 @@ describe('a project', () => {
     ]);
   });
 
-  it('that has its first name again goes on', () => {
+  it('that gets its first name back keeps its ledger', () => {
     expect(changesFrom({ b: { secretName: 'q/a', renamedFrom: 'a' } }, { a: { secretName: 'q/a' } })).toEqual([]);
   });
 
   it.each([
     ['its secret’s name', { secretName: 'q/a' }],
     ['its secret’s ARN', { secretArn: ARN }],
-  ])('that looks renamed, by %s, is an error', (_by, secret) => {
+  ])('that seems renamed, by %s, is an error', (_by, secret) => {
     expect(changesFrom({ a: secret }, { b: secret })).toEqual([
       {
         level: 'error',
-        says: 'project a looks renamed to b: they have the same secret. Set "renamedFrom" of projects.b to "a", or its circuits and history are left behind. If it is to begin anew, deploy once without it',
+        says: 'project a seems to have been renamed to b: both have the same secret. Set "renamedFrom" of projects.b to "a", or its circuits and history will be left behind. For a fresh start, deploy once without the project',
       },
     ]);
   });
 
-  it('that lost or got its renamedFrom is an error', () => {
+  it('that loses or gains renamedFrom is an error', () => {
     const plain = { a: { secretName: 'q/a' } };
     const renamed = { a: { secretName: 'q/a', renamedFrom: 'old' } };
     const says = (name: string, remedy: string) =>
-      `projects.a: its ledger goes on under the name "${name}". ${remedy}, or its circuits and history are left behind`;
+      `projects.a: its ledger uses the name "${name}". ${remedy}, or its circuits and history will be left behind`;
     expect(changesFrom(renamed, plain)).toEqual([{ level: 'error', says: says('old', 'Set "renamedFrom" to "old"') }]);
-    expect(changesFrom(plain, renamed)).toEqual([{ level: 'error', says: says('a', 'Take "renamedFrom" out') }]);
+    expect(changesFrom(plain, renamed)).toEqual([{ level: 'error', says: says('a', 'Remove "renamedFrom"') }]);
   });
 
-  it('that is taken out is a warning that says what stays', () => {
+  it('that is removed causes a warning about everything that stays', () => {
     const rest = { b: { secretName: 'q/b' } };
     const [change, ...others] = changesFrom({ a: { secretName: 'q/a' }, ...rest }, rest);
     expect(others).toEqual([]);
     expect(change).toEqual({
       level: 'warning',
-      says: 'project a is no longer guarded: what the guard paused in it stays paused (integration-guard list --project a --stack Stack shows it). Its secret "q/a" stays, and so does its history. If you renamed it, set "renamedFrom" of its new name to "a"',
+      says: 'project a will no longer be guarded: integrations that the guard paused stay paused (integration-guard list --project a --stack Stack shows them). Its secret "q/a" stays, and so does its history. If you renamed the project, set "renamedFrom" of its new name to "a"',
     });
   });
 
-  it('of a secret that only the deployment knew is named without it', () => {
+  it('whose secret only the deployment knew is described without its name', () => {
     const before = parseSettings({ projects: { a: { secret: 'in-stack' } } });
     const [change] = findChanges(deployedWith(before), settings({ b: { secretName: 'q/b' } }));
     expect(change?.says).toContain('. Its secret stays, and so does');
   });
 
-  it('that had a name that every object has a property of is not forgotten', () => {
+  it('with the name of an inherited property is not forgotten', () => {
     const projects = { constructor: { secretName: 'q/a' } };
     expect(changesFrom(projects, projects)).toEqual([]);
     expect(changesFrom(projects, { b: { secretName: 'q/b' } })).toHaveLength(1);
@@ -154,9 +154,10 @@ describe('a project', () => {
 });
 
 describe('a fleet', () => {
-  it('that is taken out is a warning', () => {
+  it('that is removed causes a warning', () => {
     const before = settings({ a: { secretName: 'q/a' } }, { fleet: { secretNamePrefix: 'f/' } });
-    const says = 'the fleet is no longer guarded: its secrets stay, and what the guard paused stays paused';
+    const says =
+      'the fleet will no longer be guarded: its secrets stay, and integrations that the guard paused stay paused';
     expect(findChanges(deployedWith(before), A)).toEqual([{ level: 'warning', says }]);
     expect(findChanges(deployedWith(before), before)).toEqual([]);
     expect(findChanges(deployedWith(A), before)).toEqual([]);
@@ -168,28 +169,28 @@ describe('a secret', () => {
     findChanges({ ...NOTHING, secrets: { 'q/a': aSecret(secret) } }, next);
   const others = settings({ b: { secretName: 'q/b' } });
 
-  it('that exists outside of the stack is used as it is', () => {
+  it('that exists elsewhere is adopted', () => {
     expect(changes({ arn: ARN })).toEqual([
-      { level: 'info', says: `the secret "q/a" exists (${ARN}) and is used as it is` },
+      { level: 'info', says: `the secret "q/a" exists (${ARN}) and will be adopted` },
     ]);
     expect(changes({ arn: ARN }, others)).toEqual([]);
   });
 
-  it('that was deleted and keeps its name is an error, with the command that restores it', () => {
+  it('that was deleted but blocks its name is an error, with the command that restores it', () => {
     expect(changes({ arn: ARN, isDeleted: true })).toEqual([
       {
         level: 'error',
-        says: 'the secret "q/a" was deleted and its name is still taken. Restore it: aws secretsmanager restore-secret --secret-id q/a',
+        says: 'the secret "q/a" was deleted, but its name is still taken. Restore it: aws secretsmanager restore-secret --secret-id q/a',
       },
     ]);
     expect(changes({ arn: ARN, isDeleted: true }, others)).toEqual([]);
   });
 
-  it('that would be deleted with its key is an error; one that is retained, or stays, is not', () => {
+  it('that would be deleted with its key is an error, unless it is retained', () => {
     expect(changes({ logicalId: 'S', isRetained: false }, others)).toEqual([
       {
         level: 'error',
-        says: 'this deployment would delete the secret "q/a" with its Secret Key. Deploy once with its project as it was in stack Stack: from then on the secret stays',
+        says: 'this deployment would delete the secret "q/a" and its Secret Key. First deploy its project once as it was in stack Stack: after that the secret stays',
       },
     ]);
     expect(changes({ logicalId: 'S', isRetained: true }, others)).toEqual([]);
@@ -197,7 +198,7 @@ describe('a secret', () => {
   });
 });
 
-describe('any two deployments', () => {
+describe('any deployment', () => {
   const names = fc.constantFrom('a', 'b', 'c', 'constructor');
   const aProject = fc.record(
     { secretName: fc.constantFrom('q/1', 'q/2', 'q/3', 'q/4'), renamedFrom: names },
@@ -211,12 +212,12 @@ describe('any two deployments', () => {
     },
     { requiredKeys: ['projects'] },
   );
-  /** Those that the schema takes: of two projects with one secret or one ledger name there are none. */
+  /** Documents that the schema accepts: no two projects have one secret or one ledger name. */
   const anySettings = anyDocument.map(tryParse).filter((parsed) => parsed !== null);
   const isAbout = (name: string) => (change: Change) =>
     change.says.startsWith(`project ${name} `) || change.says.startsWith(`projects.${name}: `);
 
-  it('of the same settings lose nothing', () => {
+  it('of the same settings loses nothing', () => {
     fc.assert(
       fc.property(anySettings, (same) => {
         const changes = findChanges(deployedWith(same), same);
@@ -225,7 +226,7 @@ describe('any two deployments', () => {
     );
   });
 
-  it('say once of each project whether its ledger is left behind, and of no other', () => {
+  it('reports each project whose ledger is left behind exactly once, and no other', () => {
     fc.assert(
       fc.property(anySettings, anySettings, (before, next) => {
         const changes = findChanges(deployedWith(before), next);
@@ -253,7 +254,7 @@ describe('the ledger of a construct', () => {
   const changesOf = (reference: unknown, deployed = deployedWith(A)) =>
     findChanges(deployed, A, { ledgerReference: JSON.stringify(reference) }).map(({ level }) => level);
 
-  it('is the same by its reference or by its name, and by nothing else', () => {
+  it('is the same only by its reference or its name', () => {
     expect(changesOf(OWN_LEDGER)).toEqual([]);
     expect(changesOf(LEDGER)).toEqual([]);
     expect(changesOf({ Ref: 'WatchLedger935AFF94' })).toEqual(['error']);
@@ -261,7 +262,7 @@ describe('the ledger of a construct', () => {
     expect(changesOf('another')).toEqual(['error']);
   });
 
-  it('that was left is recommended only when a new one would be made', () => {
+  it('of an earlier deployment is recommended only if a new one would be created', () => {
     const left = { ...NOTHING, leftLedgers: ['L1'] };
     expect(changesOf(OWN_LEDGER, left)).toEqual(['warning']);
     expect(changesOf('L1', left)).toEqual([]);
@@ -270,29 +271,29 @@ describe('the ledger of a construct', () => {
 
 describe('projects that change their secrets', () => {
   const two = settings({ a: { secretName: 'q/a' }, b: { secretName: 'q/b' } });
-  it('among each other are refused: each ledger would get the other’s integrations', () => {
+  it('with each other are refused: each ledger would get the other’s integrations', () => {
     const swapped = settings({ a: { secretName: 'q/b' }, b: { secretName: 'q/a' } });
     const says = findChanges(deployedWith(two), swapped).filter(({ level }) => level === 'error');
     expect(says.map((change) => change.says.split(' ')[0])).toEqual(['projects.a', 'projects.b']);
   });
 
-  it('to one of their own are not', () => {
+  it('for new ones are accepted', () => {
     const next = settings({ a: { secretName: 'q/a' }, b: { secretName: 'q/c' } });
     expect(findChanges(deployedWith(two), next)).toEqual([]);
   });
 });
 
-describe('a secret outside of the stack', () => {
+describe('a secret that is not part of the stack', () => {
   const found = (rest: Partial<DeployedSecret>) =>
     findChanges({ ...NOTHING, secrets: { 'q/a': aSecret({ arn: ARN, ...rest }) } }, A);
 
-  it('of another stack is used with a warning, since that stack may delete it', () => {
+  it('is adopted with a warning if another stack may delete it', () => {
     expect(found({ otherStack: 'Old' })).toMatchObject([
       { level: 'warning', says: expect.stringContaining('stack Old') },
     ]);
   });
 
-  it('under an alias of a key is refused: no policy can name a key by it', () => {
+  it('is refused if it names its key by alias, which no policy can use', () => {
     expect(found({ keyAlias: 'alias/own' })).toMatchObject([
       { level: 'error', says: expect.stringContaining('alias/own') },
     ]);
@@ -300,20 +301,20 @@ describe('a secret outside of the stack', () => {
 });
 
 describe('a fleet', () => {
-  it('whose secrets get another prefix leaves its ledgers behind, and that is said', () => {
+  it('causes a warning if the prefix of its secrets changes, because its ledgers are left behind', () => {
     const fleet = (secretNamePrefix: string) => settings({}, { fleet: { secretNamePrefix } });
     expect(findChanges(deployedWith(fleet('a/')), fleet('a/b/'))).toMatchObject([{ level: 'warning' }]);
     expect(findChanges(deployedWith(fleet('a/')), fleet('a/'))).toEqual([]);
   });
 });
 
-describe('what is given as deployed', () => {
-  it('is what readDeployedGuard returns, also after a trip through JSON', () => {
+describe('the property deployed', () => {
+  it('accepts the result of readDeployedGuard, even after a round trip through JSON', () => {
     for (const deployed of [NOTHING, deployedWith(A)])
       expect(isDeployedGuard(JSON.parse(JSON.stringify(deployed)))).toBe(true);
   });
 
-  it('is nothing else', () => {
+  it('accepts nothing else', () => {
     for (const value of [
       null,
       undefined,

@@ -3,19 +3,19 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readDeployed } from '../../functions/deployed/read-deployed.ts';
 import { close, listen } from '../support/loopback.ts';
 
-/** AWS as it answers the lookup: a server on loopback, which speaks what the SDK speaks with the four services. */
+/** A server on loopback that answers for the four AWS services, in the protocols of their SDKs. */
 
 const ACCOUNT = '123456789012';
 const SECRET_ARN = `arn:aws:secretsmanager:us-east-1:${ACCOUNT}:secret:q/a-AbCdEf`;
 
 interface Aws {
   account: string;
-  /** Undefined: there is no stack. */
+  /** Undefined: the stack does not exist. */
   template: string | undefined;
   /** By name. */
   secrets: Record<string, object>;
   tables: readonly string[];
-  /** Names of actions that are refused. */
+  /** Names of denied actions. */
   denied: readonly string[];
 }
 
@@ -100,8 +100,8 @@ const GUARD = {
 
 const read = (...names: readonly string[]) => readDeployed('Payments', names, ACCOUNT);
 
-describe('what is deployed', () => {
-  it('is nothing when there is no stack, no secret and no table', async () => {
+describe('the deployed state', () => {
+  it('is empty without a stack, a secret and a table', async () => {
     expect(await read('q/a')).toMatchObject({
       account: ACCOUNT,
       region: 'us-east-1',
@@ -111,7 +111,7 @@ describe('what is deployed', () => {
     });
   });
 
-  it('is read from the stack, of any version', async () => {
+  it('is read from a stack of any version', async () => {
     aws.template = JSON.stringify(GUARD);
     aws.secrets['q/a'] = {};
     expect(await read('q/a')).toMatchObject({
@@ -125,14 +125,14 @@ describe('what is deployed', () => {
     });
   });
 
-  it('has a secret of the stack also when its template names it by reference', async () => {
+  it('includes a secret of the stack even if the template names it by reference', async () => {
     const Key = { Type: 'AWS::SecretsManager::Secret', Properties: { Name: { Ref: 'NameOfSecret' } } };
     aws.template = JSON.stringify({ ...GUARD, Resources: { ...GUARD.Resources, Key } });
     aws.secrets['q/a'] = tags('Payments', 'Key');
     expect((await read('q/a')).secrets).toMatchObject({ 'q/a': { logicalId: 'Key', isRetained: false, arn: null } });
   });
 
-  it('has a secret outside of it with its key, or the stack it belongs to', async () => {
+  it('includes other secrets with their key, or the stack that they belong to', async () => {
     aws.secrets['q/a'] = { KmsKeyId: '0f1e2d3c-0000-4000-8000-000000000000' };
     aws.secrets['q/b'] = { ...tags('Others', 'Key'), KmsKeyId: `arn:aws:kms:us-east-1:${ACCOUNT}:alias/own` };
     aws.secrets['q/c'] = { DeletedDate: 1_790_000_000 };
@@ -147,7 +147,7 @@ describe('what is deployed', () => {
     });
   });
 
-  it('has the ledgers that earlier deployments of this stack left, and of no other', async () => {
+  it('includes ledgers that earlier deployments of this stack left behind, and no others', async () => {
     aws.tables = [
       'Payments-GuardLedger1A2B3C4D-XYZ1',
       'Payments-Prod-GuardLedger1A2B3C4D-XYZ2',
@@ -158,14 +158,14 @@ describe('what is deployed', () => {
   });
 });
 
-describe('a lookup that cannot be trusted is an error', () => {
+describe('reading the deployed state fails', () => {
   it('with the credentials of another account', async () => {
     aws.account = '999999999999';
-    await expect(read('q/a')).rejects.toThrow('the AWS credentials are those of account 999999999999');
+    await expect(read('q/a')).rejects.toThrow('the AWS credentials are for account 999999999999');
   });
 
   it.each(['GetCallerIdentity', 'DescribeStacks', 'GetTemplate', 'DescribeSecret'])(
-    'when AWS refuses %s',
+    'if AWS refuses %s',
     async (action) => {
       aws.template = JSON.stringify(GUARD);
       aws.denied = [action];
@@ -173,7 +173,7 @@ describe('a lookup that cannot be trusted is an error', () => {
     },
   );
 
-  it('when AWS refuses ListTables', async () => {
+  it('if AWS refuses ListTables', async () => {
     aws.denied = ['ListTables'];
     await expect(read('q/a')).rejects.toThrow(/cannot be read/);
   });
@@ -182,11 +182,11 @@ describe('a lookup that cannot be trusted is an error', () => {
     ['in YAML', 'Resources:\n  Key:\n    Type: AWS::SecretsManager::Secret\n'],
     ['of other shape', JSON.stringify({ Resources: { 'Fn::ForEach::Keys': ['Name', [], {}] } })],
     [
-      'with a guard that cannot be understood',
+      'with a guard that cannot be parsed',
       JSON.stringify({ ...GUARD, Metadata: { IntegrationGuard: { Settings: 1 } } }),
     ],
-  ])('when the template is %s', async (_what, template) => {
+  ])('if the template is %s', async (_what, template) => {
     aws.template = template;
-    await expect(read('q/a')).rejects.toThrow(/cannot be understood/);
+    await expect(read('q/a')).rejects.toThrow(/cannot be parsed/);
   });
 });

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseSync } from 'oxc-parser';
 
-/** What the package exports, with its docstrings, as the sources have it. */
+/** Reads the package's exports and their docstrings from the sources. */
 
 const INDEX = 'infra/index.ts';
 
 export interface Doc {
   /** Paragraphs, each on one line. */
   readonly text: string;
-  /** Null: there is none. */
+  /** Null without one. */
   readonly default: string | null;
   readonly params: ReadonlyMap<string, string>;
   readonly returns: string | null;
@@ -21,7 +21,7 @@ export interface Property {
   readonly name: string;
   readonly type: string;
   readonly isOptional: boolean;
-  /** Null: it has no docstring. */
+  /** Null without a docstring. */
   readonly doc: Doc | null;
 }
 
@@ -49,7 +49,7 @@ export interface Exported {
     | { readonly kind: 'value' };
 }
 
-/** A node of the syntax tree; its fields depend on its type. */
+/** A node of the syntax tree. Its fields depend on its type. */
 interface Node {
   readonly type: string;
   readonly start: number;
@@ -60,11 +60,11 @@ interface Node {
 interface Source {
   readonly text: string;
   readonly body: readonly Node[];
-  /** Docstrings, by where they end. */
+  /** Docstrings by the offset of their end. */
   readonly docs: ReadonlyMap<number, string>;
 }
 
-/** Everything that the package exports, in the order of its index. */
+/** All exports of the package, in the order of its index. */
 export function readApi(): readonly Exported[] {
   return parse(INDEX).body.flatMap((node) => {
     if (node.type !== 'ExportNamedDeclaration' || node.source === null) return [];
@@ -73,7 +73,7 @@ export function readApi(): readonly Exported[] {
       const exported = read(source, nameOf(local));
       const isType = node.exportKind === 'type' || exportKind === 'type';
       if (exported.declaration.kind !== 'class' || !isType) return exported;
-      // Of a class that is exported as a type there are objects, and nobody makes one.
+      // Users get objects of a class that is exported as a type, but cannot create one.
       return { ...exported, declaration: { ...exported.declaration, create: null } };
     });
   });
@@ -99,7 +99,7 @@ function read(source: Source, name: string): Exported {
     if (nameOf(declared?.id) !== name) continue;
     return { name, doc: docBefore(source, statement), declaration: describe(source, node) };
   }
-  throw new Error(`${INDEX} exports ${name}, which is not declared where it says`);
+  throw new Error(`${INDEX} exports ${name}, but the file it names does not declare it`);
 }
 
 function describe(source: Source, node: Node): Exported['declaration'] {
@@ -139,7 +139,7 @@ function isPublic({ key, accessibility, override }: Node): boolean {
 function readProperty(source: Source, node: Node): Property {
   const name = nameOf(node.key);
   const annotation = node.typeAnnotation as Node | null;
-  if (annotation === null) throw new Error(`the property ${name} needs a type that is written down`);
+  if (annotation === null) throw new Error(`the property ${name} needs an explicit type`);
   return {
     name,
     type: textOfNode(source, annotation.typeAnnotation),
@@ -148,14 +148,14 @@ function readProperty(source: Source, node: Node): Property {
   };
 }
 
-/** @param at what its docstring stands before */
+/** @param at the node that follows the docstring */
 function readCallable(source: Source, name: string, node: Node, at: Node): Callable {
   const params = nodes(node.params).map((param) => {
     const isOptional = param.type === 'AssignmentPattern' || param.optional === true;
     const target = param.type === 'AssignmentPattern' ? (param.left as Node) : param;
     const annotation = target.typeAnnotation as Node | null;
     const called = target.type === 'Identifier' ? nameOf(target) : 'options';
-    // Without a type it is that of its default.
+    // Without a type, its default has the type.
     const type =
       annotation === null ? typeof (param.right as Node).value : textOfNode(source, annotation.typeAnnotation);
     return { name: called, type, isOptional };
@@ -210,7 +210,7 @@ function nameOf(node: unknown): string {
   return String((node as Node | undefined)?.name ?? '');
 }
 
-/** Without what a reader of a table does not need: line breaks, and `readonly`. */
+/** The text of a type without line breaks, comments and `readonly`. */
 function textOfNode(source: Source, node: unknown): string {
   const { start, end } = node as Node;
   return source.text

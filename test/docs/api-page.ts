@@ -2,18 +2,18 @@ import { readFileSync } from 'node:fs';
 import { METRIC } from '../../functions/aws/metric-names.ts';
 import { type Callable, type Doc, type Exported, type Property, readApi } from './api-model.ts';
 
-/** docs/api.md: everything that a CDK app can import, from the docstrings of the sources. */
+/** docs/api.md: everything that a CDK app can import, from the docstrings of the sources. `npm run docs` writes it. */
 
 export const API_PAGE = 'docs/api.md';
 
 const EXAMPLES = {
-  'listed-projects': 'Projects that are listed, and one address for alerts:',
+  'listed-projects': 'Listed projects, and one address for alerts:',
   'cdk-objects':
-    'Objects of your app: a secret that exists, a key, a queue, a role that may use the control panel, an alarm of your own:',
-  fleet: 'A fleet, as a stack of its own:',
+    'CDK objects: an existing secret, a key, a queue, a role that may use the control panel, and your own alarm:',
+  fleet: 'A fleet, in a separate stack:',
 } as const;
 
-/** In this order; the rest follows in the order of the index. */
+/** These come first, in this order. The rest follows in the order of the index. */
 const FIRST = [
   'IntegrationGuard',
   'IntegrationGuardStack',
@@ -57,8 +57,8 @@ export function apiPage(): string {
 
 # The construct
 
-Everything that \`integration-guard\` exports to a CDK app. Properties are checked as a settings file is: each fault is one sentence that begins
-with the path of the property.
+This page lists everything that \`integration-guard\` exports to a CDK app. The construct checks properties like a settings file. Each mistake is
+one sentence that begins with the property's path.
 
 ${Object.entries(EXAMPLES)
   .map(([name, says]) => `${says}\n\n\`\`\`ts\n${example(name)}\n\`\`\``)
@@ -68,7 +68,7 @@ ${chapters.join('\n\n')}
 `;
 }
 
-/** The source of an example as a user of the package writes it. */
+/** The source of an example, with the import that a user of the package writes. */
 function example(name: string): string {
   const source = readFileSync(`test/docs/api-examples/${name}.ts`, 'utf8').trim();
   return source.replace("'../../../infra/index.ts'", "'integration-guard'");
@@ -135,13 +135,13 @@ function table(properties: readonly Property[], link: Link): string {
   return ['| property | type | default | |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-/** What an object has, rather than what it takes. */
+/** The table of an object's attributes. */
 function attributes(properties: readonly Property[], link: Link): string {
   const rows = properties.map(({ name, type, doc }) => `| \`${name}\` | ${link(type)} | ${cell(doc?.text ?? '')} |`);
   return ['| attribute | type | |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
-/** A text begins with "- ", a value does not. */
+/** A default that is a text begins with "- ", a value does not. */
 function defaultOf(text: string): string {
   return text.startsWith('- ') ? cell(text.slice(2)) : code(text);
 }
@@ -158,7 +158,7 @@ function lower(text: string): string {
   return text.replace(/\.$/, '');
 }
 
-/** A type in which the names of what is exported lead to their sections. */
+/** Renders a type, with links from exported names to their sections. */
 function linker(names: readonly string[]): Link {
   const escapeHtml = (text: string) =>
     text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('|', '&#124;');

@@ -13,12 +13,12 @@ const API = readApi();
 
 function propertiesOf(name: string): readonly Property[] {
   const declaration = API.find((each) => each.name === name)?.declaration;
-  if (declaration?.kind !== 'interface') throw new Error(`there is no interface ${name}`);
+  if (declaration?.kind !== 'interface') throw new Error(`no interface ${name} is exported`);
   return declaration.properties;
 }
 
-describe('everything that the package exports', () => {
-  it('has a docstring, and so has all that is in it', () => {
+describe('every export of the package', () => {
+  it('has a docstring, and so does each member', () => {
     const bare = API.flatMap(({ name, doc, declaration }) => {
       const members = declaration.kind === 'class' ? [...declaration.properties, ...declaration.methods] : [];
       const properties = declaration.kind === 'interface' ? declaration.properties : [];
@@ -28,7 +28,7 @@ describe('everything that the package exports', () => {
     expect(bare).toEqual([]);
   });
 
-  it('says what a property is when it is left out', () => {
+  it('documents the default of each optional property', () => {
     const silent = API.flatMap(({ name, declaration }) =>
       declaration.kind === 'interface'
         ? declaration.properties
@@ -40,13 +40,14 @@ describe('everything that the package exports', () => {
   });
 });
 
-/** What the schema makes of a document that says nothing about a property, by the interface that has it. */
+/** A document without optional settings. The schema adds the defaults. */
 const whole = parseSettings({
   projects: { production: { secretName: 'q' } },
   fleet: { secretNamePrefix: 'q/' },
   alerts: { subscriptions: [{ email: 'ops@example.com' }] },
 });
 const { policy } = whole.projects.production ?? {};
+/** The schema's defaults by interface. */
 const DEFAULTS: Readonly<Record<string, unknown>> = {
   IntegrationGuardProps: whole,
   ProjectProps: whole.projects.production,
@@ -60,7 +61,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   ProbeRecoveryProps: policy?.recovery,
 };
 
-/** A default that is a value in the docstring, as a plain value. */
+/** The plain value of a default in a docstring. */
 function evaluate(text: string): unknown {
   const value: unknown = runInNewContext(`(${text})`, { Duration, RemovalPolicy });
   return value instanceof Duration ? `rate(${value.toMinutes()} minutes)` : JSON.parse(JSON.stringify(value));
@@ -75,16 +76,16 @@ describe('a default in a docstring', () => {
     })),
   );
 
-  it('is the schema’s', () => {
+  it('is the schema’s default', () => {
     const values = all.filter(({ says, path }) => /^[^-]/.test(says) && path !== 'IntegrationGuardProps.removalPolicy');
     expect(values.length).toBeGreaterThan(25);
     for (const { path, says, is } of values) expect({ [path]: evaluate(says) }).toEqual({ [path]: is });
   });
 
-  it('is a text only when the schema has none, or it is that of an interface', () => {
+  it('is a text only if the schema has no default, or the default is an interface', () => {
     const texts = all.filter(({ says, is }) => says.startsWith('- ') && is !== undefined).map(({ path }) => path);
     expect(texts).toEqual([
-      // The documents above say these.
+      // The documents above set these.
       'IntegrationGuardProps.projects',
       'IntegrationGuardProps.fleet',
       'IntegrationGuardProps.alerts',
@@ -95,7 +96,7 @@ describe('a default in a docstring', () => {
     ]);
   });
 
-  it('of an override is that of the policy', () => {
+  it('is the policy’s for an override', () => {
     for (const { doc, isOptional } of propertiesOf('OverrideProps'))
       expect(doc?.default ?? null).toBe(isOptional ? '- as in the policy' : null);
   });
@@ -106,7 +107,7 @@ describe('the examples', () => {
     ['PaymentsStack', PaymentsStack],
     ['PlatformStack', PlatformStack],
     ['FleetStack', FleetStack],
-  ])('%s is a stack with a guard', (name, Example) => {
+  ])('%s has a guard in its stack', (name, Example) => {
     expect(templateOf(new Example(createApp(), name)).Metadata).toHaveProperty('IntegrationGuard');
   });
 });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-/** What docs/architecture.md and CONTRIBUTING.md say about the code, compared with the code. */
+/** Compares docs/architecture.md and CONTRIBUTING.md with the code. */
 
 const ARCHITECTURE = 'docs/architecture.md';
 const CONTRIBUTING = 'CONTRIBUTING.md';
@@ -12,10 +12,10 @@ const PAGES = [ARCHITECTURE, CONTRIBUTING] as const;
 
 const read = (file: string) => readFileSync(file, 'utf8');
 
-/** "open 1" → "reactivated". */
+/** Circuit and API state to function: "open 1" → "reactivated". */
 type Cells = Readonly<Record<string, string>>;
 
-/** The rows of the table in transitions.ts, which its formatting keeps on one line each. */
+/** The cells of the table in transitions.ts, which has one line per row. */
 function cellsOfCode(): Cells {
   const rows = [...read(TRANSITIONS).matchAll(/^ {2}'?([\w-]+)'?: +\{ 0: (\w+), +1: (\w+), +2: (\w+) \},$/gm)];
   return Object.fromEntries(
@@ -23,7 +23,7 @@ function cellsOfCode(): Cells {
   );
 }
 
-/** The rows of the Markdown table under this header. Without it, none. */
+/** The rows of the Markdown table under this header; none without the header. */
 function rowsUnder(page: string, header: string): readonly (readonly string[])[] {
   const lines = page.split('\n');
   const from = lines.indexOf(header);
@@ -35,7 +35,7 @@ function rowsUnder(page: string, header: string): readonly (readonly string[])[]
 
 const codeIn = (text = ''): string => /`([^`]+)`/.exec(text)?.[1] ?? '';
 
-/** Paths in the drawn tree: a line's indentation names its folder. */
+/** The paths in the tree. A line's indentation shows its folder. */
 function pathsOfTree(page: string): readonly string[] {
   const [, tree = ''] = /^```text\n(.*?)^```$/ms.exec(page) ?? [];
   const folders: string[] = [];
@@ -48,7 +48,7 @@ function pathsOfTree(page: string): readonly string[] {
   });
 }
 
-/** Every path that a page names in code or links to, from the root. */
+/** Every path that a page names or links to, relative to the root. */
 function pathsIn(file: string): readonly string[] {
   const page = read(file);
   const links = [...page.matchAll(/\]\(([^)#\s]+)[^)\s]*\)/g)].flatMap(([, target = '']) =>
@@ -78,14 +78,15 @@ describe('docs/architecture.md', () => {
     expect(explained).toHaveLength(15);
   });
 
-  it('has every folder of functions/ and of the core in its tree', () => {
+  it('has every folder of functions/, of the core and of the tests in its tree', () => {
     const tree = pathsOfTree(read(ARCHITECTURE));
-    const folders = ['functions/', 'functions/guard/'].flatMap((parent) =>
+    const mirrors = new Set(['infra', ...readdirSync('functions')].map((name) => `test/${name}/`));
+    const folders = ['functions/', 'functions/guard/', 'test/'].flatMap((parent) =>
       readdirSync(parent, { withFileTypes: true }).flatMap((entry) =>
         entry.isDirectory() ? [`${parent}${entry.name}/`] : [],
       ),
     );
-    expect(tree).toEqual(expect.arrayContaining(folders));
+    expect(tree).toEqual(expect.arrayContaining(folders.filter((folder) => !mirrors.has(folder))));
   });
 });
 
@@ -104,7 +105,7 @@ describe.each(PAGES)('%s', (file) => {
 });
 
 describe('CONTRIBUTING.md', () => {
-  it('says what every script of package.json is for', () => {
+  it('explains every script of package.json', () => {
     const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
     const page = read(CONTRIBUTING);
     expect(Object.keys(scripts).filter((name) => !new RegExp(`npm (?:run )?${name}(?![\\w:-])`).test(page))).toEqual(

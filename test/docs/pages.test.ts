@@ -7,9 +7,9 @@ import { EVENTS_PAGE, eventsPage, RUNBOOK_PAGE, runbookPage } from './pages.ts';
 import { SECURITY_PAGE, securityPage } from './security-page.ts';
 import { SETTINGS_PAGE, settingsPage } from './settings-page.ts';
 
-const STALE = 'is not what the catalogue of events makes; run: npm run docs';
+const STALE = 'does not match the event catalogue; run: npm run docs';
 
-describe('the pages made from the catalogue of events', () => {
+describe('the pages generated from the event catalogue', () => {
   it('are up to date', () => {
     const runbook = readFileSync(RUNBOOK_PAGE, 'utf8');
     expect(
@@ -19,7 +19,7 @@ describe('the pages made from the catalogue of events', () => {
     expect(runbook === runbookPage(runbook), `${RUNBOOK_PAGE} ${STALE}`).toBe(true);
   });
 
-  it('have one section in the runbook for every type of event that alerts people', () => {
+  it('have one section in the runbook for every event type that alerts people', () => {
     const headings = readFileSync(RUNBOOK_PAGE, 'utf8').match(/^## .*/gm) ?? [];
     const alerting = EVENT_TYPES.filter((type) => !isAuditOnly({ type })).map((type) => `## ${runbookSection(type)}`);
     expect(headings.filter((heading) => !heading.startsWith('## alarm-'))).toEqual(alerting);
@@ -28,7 +28,7 @@ describe('the pages made from the catalogue of events', () => {
 });
 
 describe('docs/api.md', () => {
-  it('has the docstrings of what the package exports; if not, run: npm run docs', () => {
+  it('has the docstrings of all exports; if not, run: npm run docs', () => {
     expect(readFileSync(API_PAGE, 'utf8')).toBe(apiPage());
   });
 });
@@ -47,7 +47,7 @@ describe('docs/security.md', () => {
     expect(page).toBe(securityPage(page));
   });
 
-  it('has the figures of a full run, without a violation, for every kind', () => {
+  it('has the figures of a full run without violations for every kind', () => {
     const rows = /<!-- attacks:[\s\S]*<!-- end of attacks -->/.exec(page)?.[0].match(/^\| [a-z][a-z-]* \|.*/gm) ?? [];
     expect(rows.length).toBeGreaterThan(10);
     expect(rows.filter((row) => !/ \| [\d,]{2,} \| 0 \|$/.test(row) && !row.startsWith('| kind'))).toEqual([]);

@@ -2,15 +2,15 @@ import { commandLine } from '../../functions/guard/model/command-line.ts';
 import {
   describeType,
   EVENT_TYPES,
-  type EventDescription,
   type EventSubject,
   type EventType,
   runbookSection,
+  type Step,
 } from '../../functions/guard/model/event-catalogue.ts';
 import { eventAttributes, toCloudEvent } from '../../functions/messages/cloud-event.ts';
 import { anEvent } from '../messages/events.ts';
 
-/** The pages that are made from the catalogue of events. `npm run docs` writes them, a test compares them. */
+/** Generates the pages about events from the event catalogue. `npm run docs` writes them, and a test compares them. */
 
 export const EVENTS_PAGE = 'docs/events.md';
 export const RUNBOOK_PAGE = 'docs/runbook.md';
@@ -19,16 +19,15 @@ const BEGIN =
   '<!-- From here to the next mark the text is generated from functions/guard/model/event-catalogue.ts: npm run docs -->';
 const END = '<!-- end of the generated text -->';
 
-/** docs/events.md: every type of event, and what a machine gets. */
+/** docs/events.md: every event type, and the message for machines. */
 export function eventsPage(): string {
   const example = anEvent('integration.paused');
   return `<!-- Generated from functions/guard/model/event-catalogue.ts: npm run docs -->
 
 # Events
 
-The guard reports everything it does and finds as an event. Machines get one message per event, people get one digest per pass.
-Audit-only events stand in the history (\`npx integration-guard history\`) and are sent to nobody. The [runbook](runbook.md) says what to do
-about each.
+The guard reports each act and each finding as an event. Machines get one message per event, and people get one digest per pass.
+Audit-only events are only in the history (\`npx integration-guard history\`). The [runbook](runbook.md) says what to do about each event.
 
 | event | severity | actor | sent to | incident |
 | --- | --- | --- | --- | --- |
@@ -36,7 +35,7 @@ ${EVENT_TYPES.map(row).join('\n')}
 
 ## The message for machines
 
-A [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md) event in JSON. Delivery is
+The message is a [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md) event in JSON. Delivery is
 at least once: a second copy has the same \`source\` and \`id\`.
 
 \`\`\`json
@@ -45,13 +44,13 @@ ${JSON.stringify(toCloudEvent(example), null, 2)}
 
 | field | content |
 | --- | --- |
-| \`subject\` | id of the integration; missing when the event is about the project |
+| \`subject\` | ID of the integration; missing if the event is about the project |
 | \`data.episode\` | the same for all events of one problem |
-| \`data.incident\` | \`{ key, action, severity }\`: open an incident on \`trigger\`, close it on \`resolve\`; \`null\`: do neither. The key is the same for all events of one episode |
+| \`data.incident\` | \`{ key, action, severity }\`: open an incident on \`trigger\`, close it on \`resolve\`. \`null\`: do neither. The key is the same for all events of one episode |
 | \`data.reason\` | one sentence for people |
-| \`data.integration\` | the record as the API reports it, texts shortened and credentials removed; \`null\` when the event is about the project |
-| \`data.figures\` | the numbers behind the decision; \`null\` when there are none |
-| \`data.nextProbeAt\` | when the guard probes next; \`null\` when it does not |
+| \`data.integration\` | the API's record, with texts shortened and credentials removed; \`null\` if the event is about the project |
+| \`data.figures\` | the numbers behind the decision, or \`null\` |
+| \`data.nextProbeAt\` | the time of the next probe; \`null\` if there is none |
 
 Message attributes, for filter policies:
 
@@ -72,23 +71,23 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
   type: 'The type of the event.',
   severity: '`info`, `warning` or `critical`.',
   project: 'The name of the project.',
-  integration: 'The display title of the provider. Missing when the event is about the project.',
-  target_platform: '`iOS`, `Android` or `Stripe`. Missing when the event is about the project.',
+  integration: 'The display title of the provider. Missing if the event is about the project.',
+  target_platform: '`iOS`, `Android` or `Stripe`. Missing if the event is about the project.',
 };
 
 function row(type: EventType): string {
   const { severity, actor, auditOnly, incident } = describeType(type);
-  const sentTo = auditOnly ? 'nobody (audit-only)' : 'machines and people';
+  const sentTo = auditOnly ? 'no one (audit-only)' : 'machines and people';
   return `| [\`${type}\`](#${anchor(type)}) | ${severity} | ${actor} | ${sentTo} | ${incident ?? '–'} |`;
 }
 
 function eventSection(type: EventType): string {
   const description = describeType(type);
   const help = description.auditOnly ? '' : ` [Runbook](runbook.md#${runbookSection(type)}).`;
-  return `## ${type}\n\n${description.description} ${description.meaning(aboutAny(type))}${help}`;
+  return `## ${type}\n\n${description.description} ${capitalise(description.meaning(aboutAny(type)))}${help}`;
 }
 
-/** As GitHub makes it from a heading. */
+/** The anchor that GitHub derives from a heading. */
 function anchor(heading: string): string {
   return heading
     .toLowerCase()
@@ -97,9 +96,9 @@ function anchor(heading: string): string {
 }
 
 /**
- * docs/runbook.md with its sections about events as the catalogue has them.
- * @param page the page as it is
- * @throws when the page lacks the marks between which the sections stand
+ * docs/runbook.md with its sections about events up to date.
+ * @param page the present page
+ * @throws when the page lacks the marks around those sections
  */
 export function runbookPage(page: string): string {
   const begin = page.indexOf(BEGIN);
@@ -110,28 +109,35 @@ export function runbookPage(page: string): string {
 }
 
 function runbookText(type: EventType): string {
-  const { description, meaning, check, advice, background } = describeType(type);
+  const { description, meaning, check, advice, steps, background } = describeType(type);
   const about = aboutAny(type);
   return [
     `## ${runbookSection(type)}`,
     `**What happened.** ${description}`,
-    `**Means.** ${meaning(about)}`,
-    ...sentences('Check', check, about),
-    ...sentences('Do', advice ?? (() => 'Nothing.'), about),
-    ...(background === null ? [] : [background(about)]),
-  ].join('\n');
+    `**Means.** ${capitalise(meaning(about))}`,
+    ...(check === null ? [] : [`**Check.** ${capitalise(check(about))}`]),
+    `**Do.** ${capitalise(advice(about))}`,
+    ...(steps.length === 0 ? [] : [steps.map((step) => stepText(step, about)).join('\n')]),
+    ...(background === null ? [] : [background]),
+  ].join('\n\n');
 }
 
-function sentences(title: string, text: EventDescription['check'], about: EventSubject): readonly string[] {
-  return text === null ? [] : [`**${title}.** ${text(about).replace(/[^.?!]$/, '$&.')}`];
+function stepText({ aim, panel, run, ofIntegration }: Step, about: EventSubject): string {
+  const line = commandLine(ofIntegration ? { run, id: 'ID' } : run, { project: null, stack: null });
+  const button = panel === null ? '' : `, open the control panel and ${panel}`;
+  return `- To ${aim(about)}${button}${panel === null ? ':' : '. In a terminal:'} \`${line}\``;
+}
+
+function capitalise(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function aboutAny(type: EventType): EventSubject {
   return {
     provider: 'the provider',
     destination: type.startsWith('guard.') ? '' : 'the provider',
-    id: 'ID',
-    nextProbe: 'the time in the alert',
-    command: (words) => `\`${commandLine(words, { project: null, stack: null })}\``,
+    several: false,
+    nextProbe: 'At the time in the alert',
+    error: null,
   };
 }

@@ -2,7 +2,7 @@ import { CfnElement, type Stack } from 'aws-cdk-lib';
 import { createStack, RICH_SETTINGS } from '../infra/synthesize.ts';
 import { KINDS } from '../security/kinds.ts';
 
-/** The parts of docs/security.md that are made from the templates and from the kinds of attack. */
+/** Generates the tables of docs/security.md, from the stack's template and from the kinds of attack. */
 
 export const SECURITY_PAGE = 'docs/security.md';
 
@@ -11,7 +11,10 @@ const PARTS = {
   attacks: { from: 'test/security/kinds.ts', make: attacksTable },
 } as const;
 
-/** The page with its generated parts made anew. The figures of the attacks stay as they are. */
+/**
+ * The page with its generated tables up to date. The figures of the attacks stay.
+ * @throws when the page lacks a mark
+ */
 export function securityPage(page: string): string {
   return Object.entries(PARTS).reduce((text, [name, { from, make }]) => {
     const begin = `<!-- ${name}: generated from ${from} by npm run docs -->`;
@@ -19,12 +22,12 @@ export function securityPage(page: string): string {
     const [before, rest] = text.split(begin);
     const [old, after] = rest?.split(end) ?? [];
     if (before === undefined || old === undefined || after === undefined)
-      throw new Error(`${SECURITY_PAGE} has lost its mark: ${begin} … ${end}`);
+      throw new Error(`${SECURITY_PAGE} lacks its mark: ${begin} … ${end}`);
     return `${before}${begin}\n\n${make(old)}\n\n${end}${after}`;
   }, page);
 }
 
-/** @param old the table as it is, with the figures of the last full run */
+/** @param old the present table, with the figures of the last full run */
 function attacksTable(old: string): string {
   const rows = KINDS.map(({ name, promise }) => {
     const figures = new RegExp(`^\\| ${name} \\|.*\\| ([^|]*) \\| ([^|]*) \\|$`, 'm').exec(old);
@@ -49,7 +52,7 @@ interface Resource {
   };
 }
 
-/** Everything that any role may do, in a stack with every kind of project and subscription and a fleet. */
+/** The permissions of every role, in a stack with every kind of project and subscription and a fleet. */
 function rolesTable(): string {
   const { app, stack } = createStack({ ...RICH_SETTINGS, fleet: { secretNamePrefix: 'qonversion/' } });
   const names = namesOf(stack);
@@ -89,7 +92,7 @@ function rolesTable(): string {
   return ['| role | actions | on | only if |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-/** The construct's path without the stack, by logical id. */
+/** The construct's path without the stack, by logical ID. */
 function namesOf(stack: Stack): ReadonlyMap<string, string> {
   const elements = stack.node.findAll().filter((node) => CfnElement.isCfnElement(node));
   return new Map(
@@ -100,7 +103,7 @@ function namesOf(stack: Stack): ReadonlyMap<string, string> {
   );
 }
 
-/** An ARN or a part of one, with the names of constructs for what CloudFormation fills in. */
+/** An ARN or a part of one, with the names of constructs in place of CloudFormation's references. */
 function show(value: unknown, names: ReadonlyMap<string, string>): string {
   if (typeof value === 'string') return value;
   if (typeof value !== 'object' || value === null) return String(value);

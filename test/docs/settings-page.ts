@@ -3,8 +3,8 @@ import { settingsSchema } from '../../functions/guard/settings/schema.ts';
 import { type Exported, type Property, readApi } from './api-model.ts';
 
 /**
- * docs/settings.md: names, values and defaults as the schema has them, sentences from the docstrings in `infra/props.ts`.
- * `npm run docs` writes it, a test compares it.
+ * docs/settings.md: names, values and defaults from the schema, sentences from the docstrings in `infra/props.ts`.
+ * `npm run docs` writes it, and a test compares it.
  */
 
 export const SETTINGS_PAGE = 'docs/settings.md';
@@ -14,7 +14,7 @@ const END = '<!-- end of the generated text -->';
 
 type Schema = z.core.$ZodType;
 
-/** An object of the settings, with its place in the document. */
+/** An object of the settings and its place in the document. */
 interface ObjectOfSettings {
   readonly title: string;
   readonly shape: Readonly<Record<string, Schema>>;
@@ -23,7 +23,7 @@ interface ObjectOfSettings {
 
 /**
  * The page with its generated part up to date.
- * @param page the page as it is
+ * @param page the present page
  * @throws when the page lacks its marks, or a setting has no docstring
  */
 export function settingsPage(page: string): string {
@@ -50,7 +50,7 @@ function sections(): readonly string[] {
   return texts;
 }
 
-/** One table, and the objects in it. */
+/** The section of one object, and the objects in it. */
 function section(
   { title, shape, interfaceName }: ObjectOfSettings,
   api: ReadonlyMap<string, Exported>,
@@ -59,7 +59,7 @@ function section(
   if (declared?.declaration.kind !== 'interface') throw new Error(`infra/props.ts has no interface ${interfaceName}`);
   const rows: string[] = [];
   const inner: ObjectOfSettings[] = [];
-  // What only a CDK app can give is not in the schema; what only the construct writes is not in the interface.
+  // The schema lacks the properties for CDK apps, and the interface lacks the fields that the construct writes.
   for (const property of declared.declaration.properties) {
     const schema = shape[property.name];
     if (schema === undefined) continue;
@@ -80,17 +80,17 @@ function section(
 }
 
 function row({ name, isOptional, doc }: Property, schema: Schema): string {
-  if (doc === null) throw new Error(`infra/props.ts says nothing about ${name}`);
+  if (doc === null) throw new Error(`${name} has no docstring in infra/props.ts`);
   const value = allowedBy(schema);
   const usual = isOptional ? defaultOf(schema, doc.default) : 'required';
   return `| \`${name}\` | ${cell(value)} | ${cell(usual)} | ${cell(doc.text)} |`;
 }
 
-/** The end of "expected …" in the message about a value of a wrong type. */
+/** The allowed values, from the schema's message about a value of a wrong type: "expected …". */
 function allowedBy(schema: Schema): string {
   const [issue] = (schema as z.ZodType).safeParse(Symbol('of no type')).error?.issues ?? [];
-  const says = (issue?.message ?? '').replace(/^Invalid input: expected /, '');
-  if (says === 'object') return 'an object (below)';
+  const says = (issue?.message ?? '').replace(/^Invalid input: expected |, received symbol$/g, '');
+  if (says === 'object') return 'an object';
   return says.includes('{') ? `\`${says}\`` : says;
 }
 
@@ -102,7 +102,7 @@ function defaultOf(schema: Schema, documented: string | null): string {
   return text.startsWith('- ') ? text.slice(2) : `\`${text.replaceAll("'", '"')}\``;
 }
 
-/** The objects in a schema, whatever wraps them. */
+/** The objects in a schema, inside unions, records, lists and defaults. */
 function shapesOf(schema: Schema): readonly Readonly<Record<string, Schema>>[] {
   const def = (schema._zod as unknown as { readonly def: AnyDef }).def;
   switch (def.type) {
@@ -138,7 +138,7 @@ function interfacesIn(type: string, api: ReadonlyMap<string, Exported>): readonl
   });
 }
 
-/** `projects.NAME`, `alerts.subscriptions[]`, `policy.recovery "probe"`. A policy stands in several places. */
+/** `projects.NAME`, `alerts.subscriptions[]`, `policy.recovery` ("probe"). The path of a policy is `policy`, because several objects have one. */
 function titleOf(parent: string, name: string, schema: Schema, shape: Readonly<Record<string, Schema>>): string {
   const path = parent === 'The document' || name === 'policy' ? name : `${parent.replaceAll('`', '')}.${name}`;
   const suffix = name === 'projects' ? '.NAME' : Array.isArray(plainDefault(schema)) ? '[]' : '';

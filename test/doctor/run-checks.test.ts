@@ -23,9 +23,13 @@ const CONFIRMED: StackSubscription = {
 
 const HEALTHY: StackFacts = {
   version: VERSION,
-  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)' }],
+  deployedAt: minutesBefore(NOON, 3 * 24 * 60),
+  status: 'UPDATE_COMPLETE',
+  clockAheadMs: 0,
+  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: null }],
   lastPass: async () => minutesBefore(NOON, 4),
   subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
+  failedNotifications: async () => [],
   deadLetters: async () => 0,
   alarms: async () => [],
   fleet: null,
@@ -55,9 +59,10 @@ async function visit(
           ofFleet: false,
         },
       ],
+      ledger: { place: 'ledger', checkWrite: async () => undefined },
       ledgerOf: () => harness.ledger,
       clock: harness.ports.clock,
-      place: { stack: 'IntegrationGuard', facts: { ...HEALTHY, ...facts } },
+      stack: { ...HEALTHY, ...facts },
     }),
   );
 }
@@ -66,13 +71,13 @@ const bad = (findings: readonly Finding[]) => findings.filter(({ level }) => lev
 
 describe('the doctor', () => {
   it.each([
-    ['0.1.9', 'the stack is of version 0.1.9', 'integration-guard@0.1.9'],
-    [null, 'the stack is of a version before 0.2.0', 'deploy the stack with this version'],
-  ])('says when the stack is of another version: %s', async (version, says, todo) => {
+    ['0.1.9', 'The stack is of version 0.1.9', 'integration-guard@0.1.9'],
+    [null, 'The stack is of a version before 0.2.0', 'Deploy the stack with this version'],
+  ])('says when the stack is of another version: %s', async (version, message, action) => {
     const [finding] = bad(await visit({ version }));
     expect(finding).toMatchObject({ check: 'version', level: 'warning' });
-    expect(finding?.says).toContain(says);
-    expect(finding?.todo).toContain(todo);
+    expect(finding?.message).toContain(message);
+    expect(finding?.action).toContain(action);
   });
 
   it('finds nothing in a healthy stack', async () => {
@@ -80,34 +85,46 @@ describe('the doctor', () => {
     expect(bad(findings)).toEqual([]);
     expect(findings.map(({ check }) => check)).toEqual([
       'settings',
+      'ledger table',
       'secret key',
       'Qonversion API',
+      'clock',
       'ledger',
       'policy',
+      'deployment',
       'version',
       'schedule',
       'last pass',
       'subscriptions',
+      'deliveries',
       'dead letters',
       'alarms',
     ]);
   });
 
   it.each<[string, Partial<StackFacts>, Partial<Finding>]>([
-    ['a schedule that is gone', { schedules: async () => [] }, { check: 'schedule', todo: 'deploy the stack again' }],
+    [
+      'a schedule that is gone',
+      { schedules: async () => [] },
+      { check: 'schedule', action: 'Deploy the stack again.' },
+    ],
     [
       'a schedule that is switched off',
-      { schedules: async () => [{ enabled: false, expression: 'rate(5 minutes)' }] },
-      { check: 'schedule', todo: 'enable it in EventBridge Scheduler' },
+      { schedules: async () => [{ enabled: false, expression: 'rate(5 minutes)', createdAt: null }] },
+      { check: 'schedule', action: 'Enable it in EventBridge Scheduler.' },
     ],
     [
       'passes that have stopped',
       { lastPass: async () => minutesBefore(NOON, 40) },
-      { check: 'last pass', level: 'problem', says: 'succeeded at 11:20 UTC, 40 min ago' },
+      { check: 'last pass', level: 'problem', message: 'The last one that succeeded was at 11:20 UTC, 40 min ago.' },
     ],
-    ['no pass at all', { lastPass: async () => null }, { check: 'last pass', says: 'no pass has succeeded for a day' }],
     [
-      'a subscription that nobody has confirmed',
+      'no pass at all',
+      { lastPass: async () => null },
+      { check: 'last pass', message: 'No pass has succeeded for a day.' },
+    ],
+    [
+      'a subscription that is not confirmed',
       {
         subscriptions: async () => [
           CONFIRMED,
@@ -115,18 +132,22 @@ describe('the doctor', () => {
           { ...CONFIRMED, endpoint: 'new@example.com', confirmed: false },
         ],
       },
-      { level: 'problem', says: 'email new@example.com gets no alerts: it is not confirmed' },
+      { level: 'problem', message: 'email new@example.com receives no alerts: it is not confirmed.' },
     ],
     [
-      'alarms that nobody gets',
+      'alarms that no one receives',
       { subscriptions: async () => [CONFIRMED] },
-      { level: 'warning', says: 'nobody gets alarms' },
+      { level: 'warning', message: 'No one receives alarms.' },
     ],
-    ['dead letters', { deadLetters: async () => 2 }, { level: 'warning', says: '2 messages could not be delivered' }],
+    [
+      'dead letters',
+      { deadLetters: async () => 2 },
+      { level: 'warning', message: '2 messages could not be delivered.' },
+    ],
     [
       'an alarm',
       { alarms: async () => ['IntegrationGuard-NoPass'] },
-      { level: 'problem', says: 'on: IntegrationGuard-NoPass' },
+      { level: 'problem', message: 'On: IntegrationGuard-NoPass.' },
     ],
     [
       'what it may not look at, and looks at the rest',
@@ -134,7 +155,11 @@ describe('the doctor', () => {
         alarms: () =>
           Promise.reject(new GuardError('AccessDenied: not authorized to perform cloudwatch:DescribeAlarms')),
       },
-      { check: 'alarms', level: 'unknown', todo: 'ask for the right it names, or let somebody look who has it' },
+      {
+        check: 'alarms',
+        level: 'unknown',
+        action: 'Ask for the right that the message names, or ask a person who has it to run the doctor.',
+      },
     ],
   ])('finds %s', async (_, facts, finding) => {
     expect(bad(await visit(facts))).toEqual([expect.objectContaining(finding)]);
@@ -147,7 +172,7 @@ describe('the doctor', () => {
       projects: input.projects.map((project) => ({ ...project, key: { get: none, renew: none } })),
     }));
     expect(bad(findings)).toMatchObject([
-      { check: 'secret key', level: 'problem', says: expect.stringContaining('fill it with') },
+      { check: 'secret key', level: 'problem', message: expect.stringContaining('fill it with') },
     ]);
     expect(findings.map(({ check }) => check)).not.toContain('Qonversion API');
   });
@@ -166,7 +191,7 @@ describe('the doctor', () => {
 
   it('finds settings that are wrong, one line per fault', () => {
     expect(describeFailure(new SettingsError(['a: expected b', 'c: expected d'], 'cdk.json'))).toMatchObject([
-      { check: 'settings', level: 'problem', says: 'cdk.json: a: expected b\nc: expected d' },
+      { check: 'settings', level: 'problem', message: 'cdk.json: a: expected b\nc: expected d' },
     ]);
   });
 });
@@ -184,7 +209,7 @@ describe('the doctor of a fleet', () => {
     endedAt: minutesAgo === null ? null : minutesBefore(NOON, minutesAgo),
   });
   const FLEET: FleetFacts = {
-    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)' }],
+    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: null }],
     secrets: async () => [secret('acme'), secret('bolt')],
     runs: async () => [run(null, 'RUNNING'), run(4), run(9)],
     passesOf: async () => ({ total: 2, failed: 0 }),
@@ -194,13 +219,18 @@ describe('the doctor of a fleet', () => {
 
   it('finds nothing in one that is in order', async () => {
     expect(await visitFleet()).toEqual([
-      { check: 'fleet', level: 'ok', says: '2 projects; `integration-guard projects` shows them', todo: null },
-      { check: 'schedule of the fleet', level: 'ok', says: 'enabled, rate(5 minutes)', todo: null },
+      {
+        check: 'fleet',
+        level: 'ok',
+        message: 'It has 2 projects. `integration-guard projects` shows them.',
+        action: null,
+      },
+      { check: 'schedule of the fleet', level: 'ok', message: 'It is enabled: rate(5 minutes).', action: null },
       {
         check: 'runs over the fleet',
         level: 'ok',
-        says: 'the last one was completed at 11:56 UTC, 4 min ago, with 2 passes',
-        todo: null,
+        message: 'The last one was completed at 11:56 UTC, 4 min ago, with 2 passes.',
+        action: null,
       },
     ]);
   });
@@ -211,8 +241,8 @@ describe('the doctor of a fleet', () => {
     const findings = bad(await visitFleet({ secrets: async () => names.map(lost) }));
     expect(findings).toHaveLength(6);
     expect(findings.at(-1)).toMatchObject({
-      says: '35 more such',
-      todo: 'ask `npx integration-guard projects`, which shows all',
+      message: '35 more such secrets.',
+      action: '`npx integration-guard projects` shows all.',
     });
   });
 
@@ -226,40 +256,40 @@ describe('the doctor of a fleet', () => {
   });
 
   it.each<[string, Partial<FleetFacts>, Partial<Finding>]>([
-    ['no project', { secrets: async () => [] }, { level: 'problem', todo: 'tag one' }],
+    ['no project', { secrets: async () => [] }, { level: 'problem', action: 'Give a secret the tag.' }],
     [
       'a secret that has the tag in vain',
       {
         secrets: async () => [secret('acme'), { ...secret('x'), project: null, policy: null, because: 'of its name' }],
       },
-      { level: 'warning', says: 'secret "q/x" has the tag and is not a project of the fleet: of its name' },
+      { level: 'warning', message: 'Secret "q/x" has the tag and is not a project of the fleet: of its name.' },
     ],
     [
       'a project whose policy is not there',
       { secrets: async () => [secret('acme'), { ...secret('x'), policy: null, because: 'its policy is not there' }] },
-      { level: 'problem', says: 'project "x" is not guarded: its policy is not there' },
+      { level: 'problem', message: 'Project "x" is not guarded: its policy is not there.' },
     ],
-    ['a schedule that is gone', { schedules: async () => [] }, { todo: 'deploy the stack again' }],
-    ['that no run was started', { runs: async () => [] }, { level: 'problem', says: 'none has ended yet' }],
+    ['a schedule that is gone', { schedules: async () => [] }, { action: 'Deploy the stack again.' }],
+    ['that no run was started', { runs: async () => [] }, { level: 'problem', message: 'None has ended yet.' }],
     [
       'that all runs break off',
       { runs: async () => [run(2, 'FAILED'), run(7, 'TIMED_OUT')] },
-      { level: 'problem', says: 'none was completed; the last one ended as FAILED' },
+      { level: 'problem', message: 'None was completed. The last one ended as FAILED.' },
     ],
     [
       'that the last one broke off',
       { runs: async () => [run(2, 'FAILED'), run(7)] },
-      { level: 'problem', says: 'the one after it ended as FAILED' },
+      { level: 'problem', message: 'The one after it ended as FAILED.' },
     ],
     [
       'that runs have ceased',
       { runs: async () => [run(40)] },
-      { level: 'problem', says: 'the last one was completed at 11:20 UTC, 40 min ago' },
+      { level: 'problem', message: 'The last one was completed at 11:20 UTC, 40 min ago.' },
     ],
     [
       'passes that could not run',
       { passesOf: async () => ({ total: 50, failed: 3 }) },
-      { level: 'warning', says: '3 of 50 passes could not run' },
+      { level: 'warning', message: '3 of 50 passes could not run.' },
     ],
     [
       'what it may not look at',

@@ -21,23 +21,23 @@ export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE_PROGRAMS = join(PROJECT, 'node_modules', '.bin');
 const SUPERVISOR = fileURLToPath(new URL('./supervise.ts', import.meta.url));
 
-/** A local AWS that others wrote, on a free loopback port, with our Node as its functions' runtime. */
+/** An AWS emulator (ministack) on a free loopback port. Its functions run on this checkout's Node. */
 export interface Cloud {
   readonly endpoint: string;
-  /** For files that go when the cloud goes. */
+  /** A temporary folder. It is removed when the cloud stops. */
   readonly folder: string;
-  /** The folder of the virtual environment's programs: the AWS CLI and the linters. */
+  /** The folder of the Python programs: the AWS CLI and the linters. */
   readonly programs: string;
-  /** What our own programs need to talk to it. */
+  /** Environment variables for programs that use the emulator. */
   readonly environment: Readonly<Record<string, string>>;
-  /** What the deployed functions have called so far. */
+  /** AWS calls of the deployed functions so far. */
   readonly calls: Recorder['calls'];
-  /** Loses calls of the deployed functions on their way. */
+  /** Cuts off some calls of the deployed functions. */
   readonly cutOff: Recorder['cutOff'];
-  /** The emulator's log: the only trace of a mail or an SMS. */
+  /** The emulator's log. A mail or an SMS leaves no other trace. */
   log(): Promise<string>;
   /**
-   * Runs the project's own CDK, as `npx cdk …` does.
+   * Runs the project's own CDK, like `npx cdk …`.
    * @param app the folder of the app, @default this checkout
    */
   cdk(args: readonly string[], settingsFile: string, app?: string): Promise<ProgramResult>;
@@ -55,7 +55,7 @@ export interface Cloud {
 
 export interface ProgramResult {
   readonly code: number;
-  /** What it wrote to standard output, then what it wrote to standard error. */
+  /** Standard output, then standard error. */
   readonly output: string;
 }
 
@@ -126,17 +126,17 @@ export async function startCloud(): Promise<Cloud> {
 function startEmulator(programs: string, folder: string, port: number, functionsEndpoint: string): ChildProcess {
   return spawn(join(NODE_PROGRAMS, 'node'), [SUPERVISOR, folder, join(programs, 'ministack')], {
     env: {
-      // Functions run with the `node` that is first on this PATH.
+      // Functions run with the first `node` on this PATH.
       PATH: `${NODE_PROGRAMS}${delimiter}${programs}${delimiter}${process.env.PATH ?? ''}`,
       HOME: folder,
       TMPDIR: folder,
       GATEWAY_PORT: String(port),
       BIND_HOST: '127.0.0.1',
-      // The emulator passes this on to the functions, so their calls come by the recorder.
+      // The emulator passes this on to the functions, so the recorder sees their calls.
       AWS_ENDPOINT_URL: functionsEndpoint,
       AWS_DEFAULT_REGION: REGION,
     },
-    // When this pipe closes, by our end or by our death, the supervisor ends the emulator and removes its folder.
+    // When this pipe closes, even if this process is killed, the supervisor ends the emulator and removes its folder.
     stdio: ['pipe', 'pipe', 'pipe'],
   });
 }

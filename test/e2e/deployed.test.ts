@@ -22,8 +22,8 @@ import { grantsOf, isAllowed, type RolePolicy, readPolicies } from './permission
 import { ACCEPTED, checkPolicies } from './template-policies.ts';
 
 /**
- * The unchanged app through the real `cdk bootstrap` and `cdk deploy`, on its schedule, seen through AWS APIs alone. The
- * steps build on one another, as the README's "Deploy" does.
+ * Deploys the unchanged app with the real `cdk bootstrap` and `cdk deploy`, lets its schedule run, and checks the result only through AWS
+ * APIs. Each step continues from the previous one, as in docs/deploy.md.
  */
 
 let deployment: Deployment;
@@ -39,10 +39,10 @@ afterAll(async () => {
   await deployment?.stop();
 });
 
-/** Empties both queues into `events` and `digests`. */
+/** Moves the messages of both queues to `events` and `digests`. */
 async function listen(): Promise<void> {
   const { eventsQueue, digestsQueue, receive } = deployment;
-  // The emulator chooses the protocol's body for batches too, as SNS does.
+  // Like SNS, the emulator also selects the body by protocol in batches.
   for (const body of await receive(eventsQueue)) events.push(JSON.parse(body) as (typeof events)[number]);
   digests.push(...(await receive(digestsQueue)));
 }
@@ -53,7 +53,7 @@ const untilScheduled = (what: string, condition: () => boolean | Promise<boolean
     return condition();
   });
 
-/** Mails and SMS, of which the emulator leaves a line each in its log and nothing else. */
+/** Counts mails and SMS in the emulator's log, their only trace. */
 async function deliveries(): Promise<{ readonly mail: number; readonly sms: number }> {
   const log = await deployment.cloud.log();
   const count = (line: string) => log.split(line).length - 1;
@@ -95,9 +95,9 @@ async function ledgerEntry(id: string): Promise<string> {
 }
 
 describe('first, the secret is empty', () => {
-  it('was made without a value', async () => {
+  it('has no value', async () => {
     await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId: 'qonversion/production' }));
-    // AWS answers ResourceNotFoundException for a secret without a value; the emulator answers an empty one.
+    // For a secret without a value, AWS answers ResourceNotFoundException and the emulator an empty value.
     const value = await deployment.clients.secrets
       .send(new GetSecretValueCommand({ SecretId: 'qonversion/production' }))
       .then(({ SecretString }) => SecretString)
@@ -105,7 +105,7 @@ describe('first, the secret is empty', () => {
     expect(value).toBe('');
   });
 
-  it('and the first scheduled pass says so, with the command that fills it', async () => {
+  it('and the first scheduled pass reports that, with the command that stores the key', async () => {
     await untilScheduled(
       'the alert about the empty secret',
       () => typesOf('production').includes('guard.failing') && digests.length > 0,
@@ -114,13 +114,13 @@ describe('first, the secret is empty', () => {
     expect(digests[0]).toContain('--stack IntegrationGuard');
   });
 
-  it('and another project is not touched by that', () => {
+  it('and another project is unaffected', () => {
     expect(typesOf('staging')).toEqual([]);
   });
 });
 
 describe('then, the secret is filled and an integration fails', () => {
-  it('the schedule pauses it, and machines and people hear of it', async () => {
+  it('the scheduled pass pauses it, and alerts machines and people', async () => {
     await deployment.clients.secrets.send(
       new PutSecretValueCommand({ SecretId: 'qonversion/production', SecretString: PRODUCTION_KEY }),
     );
@@ -139,19 +139,19 @@ describe('then, the secret is filled and an integration fails', () => {
     );
   });
 
-  it('the ledger holds the open circuit, settled', async () => {
+  it('the ledger holds the open circuit, without an attempt and with an empty outbox', async () => {
     const entry = await ledgerEntry('broken');
     expect(entry).toContain('"name":{"S":"open"}');
     expect(entry).toContain('"attempt":{"NULL":true}');
     expect(entry).toContain('"outbox":{"L":[]}');
   });
 
-  it('mail and SMS get the digests of both, each once', async () => {
+  it('mail and SMS each get both digests once', async () => {
     expect(digests).toHaveLength(2);
     expect(await deliveries()).toEqual({ mail: 2, sms: 2 });
   });
 
-  it('the second firing changes nothing and tells nothing', async () => {
+  it('the second scheduled pass changes nothing and sends no alert', async () => {
     const before = {
       events: events.length,
       digests: digests.length,
@@ -171,7 +171,7 @@ describe('then, the secret is filled and an integration fails', () => {
 });
 
 describe('in operation', () => {
-  it("an operator's re-activation is respected", async () => {
+  it('the guard accepts that an operator resumed an integration', async () => {
     deployment.sandbox.production.setStatus('broken', 1);
     await invoke({ project: 'production' });
     await invoke({ project: 'production' });
@@ -179,7 +179,7 @@ describe('in operation', () => {
     expect(typesOf('production').filter((type) => type === 'integration.reactivated')).toHaveLength(1);
   });
 
-  it('mail and SMS are spared what is only for information, as their settings say', async () => {
+  it('mail and SMS do not get alerts below their minSeverity', async () => {
     expect(digests).toHaveLength(3);
     expect(await deliveries()).toEqual({ mail: 2, sms: 2 });
   });
@@ -194,7 +194,7 @@ describe('in operation', () => {
     expect(await deliveries()).toEqual({ mail: 3, sms: 2 });
   });
 
-  it('a regenerated key is picked up without deploying again', async () => {
+  it('the guard reads a regenerated key without another deployment', async () => {
     deployment.sandbox.regenerateKey('sk_fake_regenerated');
     await deployment.clients.secrets.send(
       new PutSecretValueCommand({
@@ -251,7 +251,7 @@ describe('the control panel', () => {
   const look = async (payload: unknown) => String((await deployment.invoke('PanelFunctionName', payload)).body);
   const act = async (payload: unknown) => String((await deployment.invoke('ActFunctionName', payload)).body);
 
-  it('is on the dashboard, whose body is JSON that CloudWatch has taken', async () => {
+  it('is on the dashboard, and CloudWatch accepts the JSON of its body', async () => {
     const { DashboardName } = await deployment.outputs();
     const { DashboardBody = '' } = await deployment.clients.cloudwatch.send(new GetDashboardCommand({ DashboardName }));
     const { widgets } = JSON.parse(DashboardBody) as {
@@ -268,14 +268,14 @@ describe('the control panel', () => {
     expect(widgets[0]?.properties.alarms).toHaveLength(7);
   });
 
-  it('describes itself, and draws', async () => {
+  it('describes itself and draws', async () => {
     expect(await look({ describe: true })).toMatch(/^## Integration Guard: control panel/);
     const page = await look({ project: 'production', widgetContext: { theme: 'dark', forms: { all: {} } } });
     expect(page).toContain('role="table" aria-label="Integrations of project production"');
     expect(page).toContain(`:function:${(await deployment.outputs()).ActFunctionName}"`);
   });
 
-  it('pauses and resumes by its buttons, through the ledger', async () => {
+  it('pauses and resumes with its buttons, through the ledger', async () => {
     const press = (action: string) => act({ project: 'production', action, id: 'good-2' });
     expect(await press('pause')).toContain('good-2 is paused');
     expect(deployment.sandbox.production.get('good-2')?.active).toBe(0);
@@ -285,7 +285,7 @@ describe('the control panel', () => {
     expect(await act({ project: 'production', action: 'run' })).toContain('The pass is done');
   });
 
-  it('refuses what is not a request of it, at both doors', async () => {
+  it('refuses other requests at both functions', async () => {
     for (const payload of [{ project: 'production', action: 'pause', id: '../x' }, { project: 'nope' }, null]) {
       expect(await look(payload)).toContain('This widget takes');
       expect(await act(payload)).toContain('Nothing was done.');
@@ -296,15 +296,15 @@ describe('the control panel', () => {
   });
 });
 
-describe('`integration-guard doctor` of the stack', () => {
+describe('`integration-guard doctor` for the stack', () => {
   const doctor = async () => {
     const { code, output } = await deployment.cloud.guard(['doctor', '--json', '--stack', STACK]);
-    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
+    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; message: string }[] };
     return { code, of: (check: string) => findings.find((finding) => finding.check === check) };
   };
 
-  it('finds the schedules, the subscriptions, the secrets and the ledger as they are', async () => {
-    // CloudWatch makes metrics of the function's log; the emulator does not, so here is the one it would have made.
+  it('checks the schedules, the subscriptions, the secrets and the ledger', async () => {
+    // CloudWatch derives metrics from the function's log. The emulator does not, so the test adds the metric.
     const Dimensions = ['production', 'staging'].map((project) => [
       { Name: 'service', Value: 'integration-guard' },
       { Name: 'project', Value: project },
@@ -316,22 +316,22 @@ describe('`integration-guard doctor` of the stack', () => {
       }),
     );
     const { code, of } = await doctor();
-    expect(of('schedule of production')).toMatchObject({ level: 'ok', says: 'enabled, rate(1 minute)' });
+    expect(of('schedule of production')).toMatchObject({ level: 'ok', message: 'It is enabled: rate(1 minute).' });
     expect(of('secret key of production')).toMatchObject({ level: 'ok' });
     expect(of('Qonversion API of staging')).toMatchObject({ level: 'ok' });
     expect(of('ledger of production')).toMatchObject({ level: 'ok' });
     expect(of('last pass of production')).toMatchObject({ level: 'ok' });
     expect(of('policy of staging')).toMatchObject({ level: 'warning' });
-    expect(of('subscriptions')).toMatchObject({ level: 'warning', says: 'nobody gets alarms' });
+    expect(of('subscriptions')).toMatchObject({ level: 'warning', message: 'No one receives alarms.' });
     expect(of('dead letters')).toMatchObject({ level: 'ok' });
-    // Without metrics from logs some are on in the emulator; the doctor says which, and fails for them.
+    // Without metrics from logs, some alarms fire in the emulator. The doctor names them, and fails for them.
     const alarms = of('alarms');
-    expect(alarms?.says).toMatch(alarms?.level === 'ok' ? /^none is on$/ : /^on: IntegrationGuard-/);
-    expect(code).toBe(alarms?.level === 'ok' ? 0 : 1);
+    expect(alarms?.message).toMatch(alarms?.level === 'ok' ? /^None is on\.$/ : /^On: IntegrationGuard-/);
+    expect(code).toBe(alarms?.level === 'problem' ? 1 : 0);
   });
 });
 
-describe('least privilege, proven', () => {
+describe('least privilege', () => {
   let role: string;
   let policies: readonly RolePolicy[];
   let panelRole: string;
@@ -348,7 +348,7 @@ describe('least privilege, proven', () => {
       'qonversion/production': await secret('qonversion/production'),
       [await secret('qonversion/staging')]: await secret('qonversion/staging'),
     };
-    // In the emulator a secret's Ref is its name; AWS gives the ARN.
+    // A secret's Ref is its name in the emulator, and its ARN in AWS.
     const toArns = (key: string, value: unknown) =>
       (key === '' || Number.isInteger(Number(key)) || key === 'Resource') && typeof value === 'string'
         ? (names[value] ?? value)
@@ -362,7 +362,7 @@ describe('least privilege, proven', () => {
     ({ role, policies } = await read(outputs.PassFunctionName));
     ({ role: panelRole, policies: panelPolicies } = await read(outputs.PanelFunctionName));
     const acting = await read(outputs.ActFunctionName);
-    // But for its own log, whoever may press the buttons may do what a pass may, and no more.
+    // Except for the log, the role of the buttons has the same permissions as the role of a pass.
     const withoutLog = (found: readonly RolePolicy[]) =>
       grantsOf(found)
         .filter(({ action }) => !action.startsWith('logs:'))
@@ -371,7 +371,7 @@ describe('least privilege, proven', () => {
     expect(withoutLog(acting.policies)).toEqual(withoutLog(policies));
   });
 
-  /** What AWS does in the caller's name: keys of encrypted topics and secrets, and the function's log. */
+  /** Calls that AWS makes in the caller's name: for keys of encrypted topics and secrets, and for the function's log. */
   function implied(): readonly { readonly action: string; readonly resource: string }[] {
     const grants = grantsOf(policies);
     const key = grants.find(({ action }) => action === 'kms:Decrypt')?.resource ?? '';
@@ -393,13 +393,13 @@ describe('least privilege, proven', () => {
     return [...new Map(all.map((call) => [`${call.action} ${call.resource}`, call])).values()];
   };
 
-  /** A log group's ARN ends in `:*`; the calls name a stream. */
+  /** Log calls name a stream, while a log group's ARN ends in `:*`. */
   const concrete = (resource: string) =>
     resource.endsWith(':*') && resource.includes(':log-group:')
       ? resource.replace(/:\*$/, ':log-stream:one')
       : resource;
 
-  it('allows every call that was made', async () => {
+  it('allows every call of the pass', async () => {
     const rows: string[] = [];
     for (const { action, resource } of made()) {
       const allowed = await isAllowed(role, policies, action, concrete(resource));
@@ -410,7 +410,7 @@ describe('least privilege, proven', () => {
     expect(rows.length).toBeGreaterThanOrEqual(8);
   });
 
-  it('grants nothing that stays unused', () => {
+  it('grants no unused permission', () => {
     const used = new Set(made().map(({ action, resource }) => `${action} ${resource}`));
     expect(
       grantsOf(policies)
@@ -419,7 +419,7 @@ describe('least privilege, proven', () => {
     ).toEqual([]);
   });
 
-  it('lets the function that draws look: no write, no alert, no other function', async () => {
+  it('lets the panel function read only: no write, no alert, no call of another function', async () => {
     const [table = '', topic = '', secret = ''] = Object.values(names);
     const { ActFunctionName, PassFunctionName } = await deployment.outputs();
     const may = (action: string, resource: string) => isAllowed(panelRole, panelPolicies, action, resource);
@@ -476,14 +476,14 @@ describe('least privilege, proven', () => {
   });
 });
 
-describe('a change of the deployment', () => {
-  it('of nothing is no difference', async () => {
+describe('another deployment', () => {
+  it('without changes shows no difference', async () => {
     const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
     expect(output).toContain('There were no differences');
     expect(code).toBe(0);
   });
 
-  it('of the settings updates in place', async () => {
+  it('with other settings updates in place', async () => {
     const before = await deployment.outputs();
     await deployment.writeSettings({ errorThreshold: 10 });
     await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
@@ -500,7 +500,7 @@ describe('a change of the deployment', () => {
     expect(deployment.sandbox.production.get('good-1')?.active).toBe(0);
   });
 
-  it('the template passes cfn-lint', async () => {
+  it('has a template that passes cfn-lint', async () => {
     const synthesized = await must(deployment.cloud.cdk(['synth'], deployment.settingsFile));
     expect(synthesized).toContain('Resources:');
     expect(
@@ -508,13 +508,13 @@ describe('a change of the deployment', () => {
     ).toMatchObject({ code: 0 });
   });
 
-  it('checkov finds nothing about its policies and resources that was not accepted with a reason', async () => {
+  it('has a template in which checkov finds only accepted issues', async () => {
     const { refused, accepted } = await checkPolicies(deployment.cloud, deployment.cloud.template(STACK));
     expect(refused).toEqual([]);
     expect([...accepted].sort()).toEqual(Object.keys(ACCEPTED).sort());
   });
 
-  it('so does one with chat channels, which the emulator does not know', async () => {
+  it('passes both checks with chat channels, which the emulator lacks', async () => {
     const file = join(deployment.cloud.folder, 'chat.json');
     const slack = { workspaceId: 'T0ABCDEF1', channelId: 'C0ABCDEF1' };
     const teams = {
@@ -535,7 +535,7 @@ describe('a change of the deployment', () => {
     expect((await checkPolicies(deployment.cloud, deployment.cloud.template('WithChat'))).refused).toEqual([]);
   });
 
-  it('destroys everything but the ledger, the key and the secrets, and deploys again over them', async () => {
+  it('keeps the ledger, the key and the secrets when the stack is destroyed and deployed again', async () => {
     const ledger = (await deployment.outputs()).LedgerTableName ?? '';
     const role =
       (
@@ -562,7 +562,7 @@ describe('a change of the deployment', () => {
     });
 
     await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
-    // The key is in the secret still, which the new stack has adopted.
+    // The new stack has adopted the secret, which still holds the key.
     await must(deployment.cloud.guard(['plan', '--stack', STACK, '--project', 'production']));
   });
 });

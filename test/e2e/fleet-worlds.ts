@@ -3,28 +3,28 @@ import { POLICY_TAG, PROJECT_TAG } from '../../functions/guard/settings/fleet.ts
 import { World } from '../../functions/sandbox/world.ts';
 import type { Watched } from './deployment.ts';
 
-/** A fleet to deploy: dozens of customers, each with a secret and a world of its own, and secrets that are none. */
+/** A fleet to deploy: dozens of customers, each with a secret and a world, and secrets that are no projects. */
 
 export const PREFIX = 'customers/';
 
-/** Who behaves in a way of their own; all others are in order but for one integration that fails. */
+/** Customers with a special case. All others work, except for one failing integration. */
 export const ODD = {
   /** Its key was revoked. */
   revoked: 'acme/revoked',
-  /** Its secret is tagged and empty of a key. */
+  /** Its secret is tagged but holds no key. */
   empty: 'acme/empty',
-  /** Its tag names a policy that is not there. */
+  /** Its tag names a policy that does not exist. */
   lost: 'acme/lost-policy',
-  /** Observed, by its tag. */
+  /** In observe mode because of its tag. */
   observed: 'acme/observed',
-  /** Observed, by its name. */
+  /** In observe mode because of its name. */
   trial: 'trial-1',
 } as const;
 
-/** Secrets that are no project: without the tag, with one that begins like it, and with the tag but of another name. */
+/** Secrets that are no projects: without the tag, with a similar tag, and with the tag but another prefix. */
 export const STRANGERS = { untagged: `${PREFIX}untagged`, nearly: `${PREFIX}nearly`, payroll: 'payroll' } as const;
 
-/** Customers in order but for one integration. */
+/** Customers that work, except for one failing integration. */
 export const USUAL: readonly string[] = Array.from(
   { length: 45 },
   (_, index) => `customer-${String(index + 1).padStart(2, '0')}`,
@@ -38,11 +38,11 @@ export const PROJECTS: readonly string[] = [...RUNNING, ODD.revoked, ODD.empty, 
 export const keyOf = (project: string) => `sk_fake_${project.replace(/\W/g, '_')}_0123456789`;
 
 export interface FleetOfCustomers {
-  /** What to deploy. */
+  /** The settings, secrets and worlds for `deploy`. */
   readonly watched: Watched;
-  /** The world of a project, which is there once it is deployed. */
+  /** The world of a project. It exists after the deployment. */
   world(project: string): World;
-  /** Another customer comes: a world that its key opens. @returns the secret to make */
+  /** Adds a customer, with a world for its key. @returns the secret to create */
   welcome(project: string): CreateSecretCommandInput;
 }
 

@@ -18,15 +18,15 @@ import { createFleet, keyOf, ODD, PREFIX, PROJECTS, RUNNING, STRANGERS, USUAL } 
 import { grantsOf, isAllowed, readPolicies } from './permissions.ts';
 import { checkPolicies } from './template-policies.ts';
 
-/** Dozens of customers, none of whom the settings name, through the unchanged app on its schedule. The steps build on one another. */
+/** Runs the unchanged app on its schedule over dozens of customers that no setting names. Each step continues from the previous one. */
 
-interface Told {
+interface AlertEvent {
   readonly type: string;
   readonly data: { readonly project: string; readonly error?: string };
 }
 
 const fleet = createFleet();
-const told: Told[] = [];
+const alerts: AlertEvent[] = [];
 let deployment: Deployment;
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 const listen = async () => {
-  for (const body of await deployment.receive(deployment.eventsQueue)) told.push(JSON.parse(body) as Told);
+  for (const body of await deployment.receive(deployment.eventsQueue)) alerts.push(JSON.parse(body) as AlertEvent);
 };
 
 const untilScheduled = (what: string, condition: () => boolean | Promise<boolean>) =>
@@ -47,14 +47,14 @@ const untilScheduled = (what: string, condition: () => boolean | Promise<boolean
     return condition();
   });
 
-/** Runs that are over, the last one first. */
+/** Finished runs, the latest first. */
 async function endedRuns() {
   const { FleetStateMachineArn: stateMachineArn } = await deployment.outputs();
   const { executions = [] } = await deployment.clients.sfn.send(new ListExecutionsCommand({ stateMachineArn }));
   return executions.filter(({ status }) => status !== 'RUNNING');
 }
 
-/** One more run, as the schedule starts it. */
+/** Starts a run like the schedule, and waits for it. */
 async function runNow(): Promise<void> {
   const { FleetStateMachineArn: stateMachineArn } = await deployment.outputs();
   const { sfn } = deployment.clients;
@@ -69,35 +69,35 @@ async function passesOf(executionArn: string | undefined) {
   return (await deployment.clients.sfn.send(new DescribeMapRunCommand({ mapRunArn: run?.mapRunArn }))).itemCounts;
 }
 
-const typesOf = (project: string) => told.filter(({ data }) => data.project === project).map(({ type }) => type);
+const typesOf = (project: string) => alerts.filter(({ data }) => data.project === project).map(({ type }) => type);
 const calls = (action: string) => deployment.cloud.calls.filter((call) => call.action === action);
 const keysSeen = () => new Set(deployment.sandbox.requests.map(({ authorization }) => authorization));
 const stateOf = (project: string, id: string) => fleet.world(project).get(id)?.active;
 
 describe('a run over the fleet', () => {
-  it('is started by the schedule, and pauses what fails in every project', async () => {
+  it('starts on schedule and pauses the failing integration of every project', async () => {
     await untilScheduled('a pause in each project', () => USUAL.every((project) => stateOf(project, 'broken') === 0));
     await untilScheduled('the end of the run', async () => (await endedRuns()).length > 0);
     expect(RUNNING.filter((project) => stateOf(project, 'good') !== 1)).toEqual([]);
-    await untilScheduled('the alerts', () => told.length >= PROJECTS.length);
+    await untilScheduled('the alerts', () => alerts.length >= PROJECTS.length);
     for (const project of USUAL) expect(typesOf(project), project).toEqual(['integration.paused']);
   });
 
-  it('heeds the policies of tags and names', () => {
+  it('applies the policies of tags and names', () => {
     for (const project of [ODD.observed, ODD.trial]) {
       expect(stateOf(project, 'broken')).toBe(1);
       expect(typesOf(project)).toEqual(['integration.would-pause']);
     }
   });
 
-  it('is not touched by the projects that cannot be guarded; people are told of each', () => {
+  it('alerts people once for each project that cannot be guarded, and guards the others', () => {
     for (const project of [ODD.revoked, ODD.empty, ODD.lost]) {
       expect(typesOf(project), project).toEqual(['guard.failing']);
     }
     expect(stateOf(ODD.lost, 'broken')).toBe(1);
   });
 
-  it('is counted by Step Functions, project by project', async () => {
+  it('has a count of projects in Step Functions', async () => {
     const runs = await endedRuns();
     expect(runs.map(({ status }) => status)).toEqual(runs.map(() => 'SUCCEEDED'));
     expect(await passesOf(runs.at(-1)?.executionArn)).toMatchObject({
@@ -107,20 +107,20 @@ describe('a run over the fleet', () => {
     });
   });
 
-  it('makes no error of the function, since people know', async () => {
+  it('causes no error of the function, because people have been alerted', async () => {
     expect(await deployment.cloud.log()).not.toContain('PassUndeliveredError');
   });
 
-  it('is silent the second time, and writes nothing', async () => {
+  it('sends no alert and writes nothing the second time', async () => {
     const writes = () => calls('dynamodb:PutItem').length + calls('dynamodb:BatchWriteItem').length;
-    const before = { told: told.length, writes: writes() };
+    const before = { alerts: alerts.length, writes: writes() };
     const passesBefore = calls('dynamodb:Query').length;
     await runNow();
     expect(calls('dynamodb:Query').length).toBeGreaterThanOrEqual(passesBefore + PROJECTS.length);
-    expect({ told: told.length, writes: writes() }).toEqual(before);
+    expect({ alerts: alerts.length, writes: writes() }).toEqual(before);
   });
 
-  it('never reads or looks at a secret that is no project of it, nor sends one', () => {
+  it('never reads or sends a secret that is no project', () => {
     const touched = new Set(deployment.cloud.calls.map(({ resource }) => resource));
     for (const stranger of Object.values(STRANGERS)) expect(touched).not.toContain(stranger);
     const expected = [...RUNNING, ODD.revoked].map((project) => `Bearer ${keyOf(project)}`);
@@ -129,7 +129,7 @@ describe('a run over the fleet', () => {
 });
 
 describe('without a deployment', () => {
-  it('a customer is added by a tagged secret', async () => {
+  it('a tagged secret adds a customer', async () => {
     await deployment.clients.secrets.send(new CreateSecretCommand(fleet.welcome('newcomer')));
     await runNow();
     expect(typesOf('newcomer')).toEqual(['integration.paused']);
@@ -137,13 +137,13 @@ describe('without a deployment', () => {
     expect(stateOf('newcomer', 'good')).toBe(1);
   });
 
-  it('and leaves when the tag is taken off', async () => {
+  it('and the customer leaves when the tag is removed', async () => {
     await deployment.clients.secrets.send(
       new UntagResourceCommand({ SecretId: `${PREFIX}newcomer`, TagKeys: [PROJECT_TAG] }),
     );
     const asked = () =>
       deployment.sandbox.requests.filter(({ authorization }) => authorization === `Bearer ${keyOf('newcomer')}`).length;
-    // A run that the schedule started may be under way, and have it still.
+    // A scheduled run may have started before, and still include the customer.
     await runNow();
     const before = asked();
     expect(before).toBeGreaterThan(0);
@@ -160,7 +160,7 @@ describe('the functions', () => {
     [{ project: '../payroll' }, 'no project "../payroll"'],
     [{ project: 'customer-01', apiUrl: 'https://evil.example' }, 'takes {"project": NAME} and nothing else'],
     [{}, 'takes {"project": NAME} and nothing else'],
-  ])('take no %j', async (input, sentence) => {
+  ])('refuse the input %j', async (input, sentence) => {
     const before = deployment.sandbox.requests.length;
     const { error, body } = await deployment.invoke('FleetPassFunctionName', input);
     expect(error).toBe('Unhandled');
@@ -168,7 +168,7 @@ describe('the functions', () => {
     expect(deployment.sandbox.requests.length).toBe(before);
   });
 
-  it('draw one panel, on which any project can be named, and do what its buttons say', async () => {
+  it('draw one panel for all projects, and execute its buttons', async () => {
     const { DashboardName } = await deployment.outputs();
     const { DashboardBody = '' } = await deployment.clients.cloudwatch.send(new GetDashboardCommand({ DashboardName }));
     expect(DashboardBody.match(/"params":\{"fleet":true\}/g)).toHaveLength(1);
@@ -199,7 +199,7 @@ describe('the functions', () => {
 describe('the command line', () => {
   const guard = (...args: string[]) => deployment.cloud.guard([...args, '--stack', STACK]);
 
-  it('shows which projects there are, and why a secret is none', async () => {
+  it('lists the projects, and says why a secret is none', async () => {
     const { projects } = JSON.parse(await must(guard('projects', '--json'))) as {
       projects: { project: string | null; secretName: string; because: string; policy: { mode: string } | null }[];
     };
@@ -212,7 +212,7 @@ describe('the command line', () => {
     console.log((await must(guard('projects'))).split('\n').slice(-8).join('\n'));
   });
 
-  it('works on any of them', async () => {
+  it('works with any project', async () => {
     expect(await must(guard('list', '--project', 'customer-03'))).toMatch(/broken\s+Amplitude iOS/);
     expect(await must(guard('resume', 'broken', '--project', 'customer-03'))).toContain(
       '--project customer-03 --stack',
@@ -228,27 +228,27 @@ describe('the command line', () => {
     });
   });
 
-  it('has a doctor who looks at secrets, schedule, runs, and a project when asked', async () => {
+  it('has a doctor that checks secrets, schedule and runs, and a project on request', async () => {
     const { output } = await guard('doctor', '--json', '--project', 'customer-04');
-    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; says: string }[] };
+    const { findings } = JSON.parse(output) as { findings: { check: string; level: string; message: string }[] };
     const of = (check: string) => findings.filter((finding) => finding.check === check);
     expect(of('secret key')).toMatchObject([{ level: 'ok' }]);
-    expect(of('Qonversion API')).toMatchObject([{ level: 'ok', says: expect.stringContaining('2 integrations') }]);
-    expect(of('schedule of the fleet')).toMatchObject([{ level: 'ok', says: 'enabled, rate(1 minute)' }]);
+    expect(of('Qonversion API')).toMatchObject([{ level: 'ok', message: expect.stringContaining('2 integrations') }]);
+    expect(of('schedule of the fleet')).toMatchObject([{ level: 'ok', message: 'It is enabled: rate(1 minute).' }]);
     expect(of('runs over the fleet')).toMatchObject([
-      { level: 'ok', says: expect.stringContaining('with 50 passes') },
-      { level: 'warning', says: '3 of 50 passes could not run' },
+      { level: 'ok', message: expect.stringContaining('with 50 passes') },
+      { level: 'warning', message: '3 of 50 passes could not run.' },
     ]);
-    expect(of('fleet').map(({ level, says }) => `${level}: ${says}`)).toEqual([
-      'ok: 50 projects; `integration-guard projects` shows them',
-      expect.stringMatching(/^problem: project "acme\/lost-policy" is not guarded/),
-      expect.stringMatching(/^warning: secret "payroll" has the tag and is not a project of the fleet/),
+    expect(of('fleet').map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      'ok: It has 50 projects. `integration-guard projects` shows them.',
+      expect.stringMatching(/^problem: Project "acme\/lost-policy" is not guarded/),
+      expect.stringMatching(/^warning: Secret "payroll" has the tag and is not a project of the fleet/),
     ]);
     expect(of('last pass')).toEqual([]);
   });
 });
 
-describe('least privilege, proven', () => {
+describe('least privilege', () => {
   const tagged = { [`aws:ResourceTag/${PROJECT_TAG}`]: 'yes' };
   const secretArn = async (SecretId: string) =>
     (await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId }))).ARN ?? '';
@@ -279,7 +279,7 @@ describe('least privilege, proven', () => {
     },
   );
 
-  it('allows every call of a pass that was made', async () => {
+  it('allows every call of the passes', async () => {
     const { role, policies } = await roleOf('FleetPassFunctionName');
     const { LedgerTableName, AlertsTopicArn = '' } = await deployment.outputs();
     const arnOf = (action: string, resource: string) =>
@@ -291,7 +291,7 @@ describe('least privilege, proven', () => {
     const made = new Map(deployment.cloud.calls.map((call) => [`${call.action} ${call.resource}`, call]));
     const refused: string[] = [];
     for (const [name, { action, resource }] of made) {
-      // The calls with which others were refused above.
+      // Calls about other secrets, from the refused inputs above.
       if (action === 'secretsmanager:DescribeSecret' && !PROJECTS.some((each) => resource === `${PREFIX}${each}`))
         continue;
       const tags = action.startsWith('secretsmanager:') ? tagged : {};
@@ -302,7 +302,7 @@ describe('least privilege, proven', () => {
     expect(await isAllowed(role, policies, 'sns:Publish', AlertsTopicArn)).toBe(true);
   });
 
-  it('lets a run list secrets, start its one function, and never see a value', async () => {
+  it('lets a run list secrets and start its function, but read no value', async () => {
     const { FleetStateMachineArn: stateMachineArn, ...outputs } = await deployment.outputs();
     const { roleArn = '' } = await deployment.clients.sfn.send(new DescribeStateMachineCommand({ stateMachineArn }));
     const { role, policies } = await readPolicies(deployment.clients.iam, roleArn);
@@ -326,7 +326,7 @@ describe('least privilege, proven', () => {
 });
 
 describe('the deployment', () => {
-  it('of nothing is no difference, and its template passes cfn-lint', async () => {
+  it('shows no difference without changes, and its template passes cfn-lint', async () => {
     const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
     expect(output).toContain('There were no differences');
     expect(code).toBe(0);

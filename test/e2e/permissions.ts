@@ -7,7 +7,7 @@ import {
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { ACCOUNT, REGION } from './cloud.ts';
 
-/** A policy document as the deployed role has it. */
+/** An inline policy of a deployed role. */
 export interface RolePolicy {
   readonly name: string;
   readonly policy: {
@@ -20,8 +20,9 @@ export interface RolePolicy {
 }
 
 /**
- * The policies of a role, which must all be inline.
- * @param revive as JSON.parse takes it, for what the emulator names in another way than AWS
+ * The policies of a role.
+ * @param revive a reviver for JSON.parse that translates the emulator's names into AWS's
+ * @throws when the role has attached policies
  */
 export async function readPolicies(
   iam: IAMClient,
@@ -43,8 +44,8 @@ export async function readPolicies(
 }
 
 /**
- * Whether the role's policies allow the call, by an IAM evaluator that others wrote.
- * @param tags of the resource, as IAM's context keys name them
+ * Whether the role's policies allow the call, according to `@cloud-copilot/iam-simulate`.
+ * @param tags the resource's tags, by IAM context key
  */
 export async function isAllowed(
   role: string,
@@ -73,7 +74,7 @@ export async function isAllowed(
   return result.overallResult === 'Allowed';
 }
 
-/** What CDK gives every key: identity policies of the account decide. */
+/** CDK's default key policy: the identity policies of the account decide. */
 const ACCOUNT_TRUSTING_KEY_POLICY = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'kms:*', Resource: '*' }],

@@ -12,9 +12,9 @@ const REQUIREMENTS = fileURLToPath(new URL('./requirements.txt', import.meta.url
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/integration-guard', import.meta.url));
 
 /**
- * A virtual environment of our own with the pinned Python tools, made once per state of requirements.txt.
+ * A virtual environment with the pinned Python tools. It is created once for each version of requirements.txt.
  * @returns the folder of its programs
- * @throws one sentence when there is no Python to make it with
+ * @throws when no usable Python is installed
  */
 export async function preparePython(): Promise<string> {
   const pinned = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);

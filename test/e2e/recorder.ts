@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net';
 
 /** One AWS API call that a deployed function made. */
 export interface RecordedCall {
-  /** As IAM names it: `sns:Publish`. */
+  /** IAM's name of the action: `sns:Publish`. */
   readonly action: string;
-  /** The name or ARN the call was about, as the caller gave it. */
+  /** The name or ARN in the call. */
   readonly resource: string;
 }
 
@@ -13,12 +13,12 @@ export interface Recorder {
   readonly url: string;
   /** Every call that has reached the emulator. */
   readonly calls: readonly RecordedCall[];
-  /** From now on the calls for which this is true meet a reset connection; null: none. */
+  /** From now on the recorder resets the connection of matching calls. Null ends that. */
   cutOff(isLost: ((call: RecordedCall) => boolean) | null): void;
   close(): Promise<void>;
 }
 
-/** A proxy between the deployed functions and the emulator that writes down every AWS call they make. */
+/** A proxy between the deployed functions and the emulator that records every AWS call. */
 export async function startRecorder(target: URL): Promise<Recorder> {
   const calls: RecordedCall[] = [];
   let isLost: ((call: RecordedCall) => boolean) | null = null;
@@ -62,10 +62,10 @@ export async function startRecorder(target: URL): Promise<Recorder> {
   };
 }
 
-/** IAM knows one action for some that the API has two of. */
+/** API calls that share an IAM action with another call. */
 const IAM_ACTION: Readonly<Record<string, string>> = { 'sns:PublishBatch': 'sns:Publish' };
 
-/** Reads service, action and resource out of a request, by the protocols of the services in use (JSON 1.x and Query). */
+/** Reads service, action and resource from a request in one of two protocols (JSON 1.x and Query). Null without a signature. */
 function describeCall(headers: IncomingHttpHeaders, body: string): RecordedCall | null {
   const service = /Credential=[^/]+\/\d{8}\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1];
   if (service === undefined) return null;

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
 /**
- * `node supervise.ts FOLDER PROGRAM`: runs a program in a folder for as long as our standard input stays open, then ends
- * it and removes the folder. Whoever started us may be killed in any way: the pipe closes with it.
+ * `node supervise.ts FOLDER PROGRAM`: runs a program in a folder while standard input is open, then ends the program and removes the
+ * folder. If the parent process is killed, the pipe closes, so nothing is left behind.
  */
 const [, , folder = '', program = ''] = process.argv;
 const child = spawn(program, [], { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
@@ -18,7 +18,7 @@ function end(): void {
 
 process.stdin.resume();
 process.stdin.once('close', end);
-// Ctrl-C reaches the whole group; the end of the input decides.
+// Ctrl-C reaches the whole process group. End the program, but stay until it has exited.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 
 child.once('exit', (code) => {

@@ -3,20 +3,20 @@ import { join } from 'node:path';
 import type { Cloud } from './cloud.ts';
 
 /**
- * Findings of checkov about our templates that stay, each with its reason. A finding that is not here fails the test, and so does
- * one that is here and does not come up any more.
+ * Accepted findings of checkov in our templates, each with its reason. The test fails for any other finding, and for an accepted one that
+ * no longer occurs.
  */
 export const ACCEPTED: Readonly<Record<string, string>> = {
   CKV_AWS_27:
-    'The dead-letter queue is encrypted with SQS’s own key. Whoever may read the queue may read the alerts anyway.',
+    'SQS encrypts the dead-letter queue with its own key. People who may read the queue may read the alerts anyway.',
   CKV_AWS_115:
-    'A reserved concurrency would take from the account’s limit, 10 for a new one. Passes exclude each other by leases in the ledger.',
+    'Reserved concurrency would reduce the account’s limit (10 for a new account). Leases in the ledger keep passes apart.',
   CKV_AWS_116:
-    'EventBridge Scheduler has its own dead-letter queue for an invocation that failed. The panel’s functions are called by people.',
+    'EventBridge Scheduler has a dead-letter queue for failed invocations. People call the panel’s functions.',
   CKV_AWS_117:
-    'The functions call public endpoints alone. A VPC would need a NAT gateway, and its outage would be one more that stops the guard.',
+    'The functions call only public endpoints. A VPC would need a NAT gateway, whose outage would stop the guard.',
   CKV_AWS_119:
-    'The ledger holds no secret: ids, titles, counts, error messages with credentials and personal data removed. DynamoDB encrypts it.',
+    'The ledger holds no secrets: IDs, titles, counts, and error messages without credentials and personal data. DynamoDB encrypts it.',
   CKV_AWS_173:
     'The environment holds names and addresses. The Secret Key is in Secrets Manager and never in the environment.',
 };
@@ -31,7 +31,7 @@ interface Report {
   };
 }
 
-/** What checkov finds wrong with a template and nobody accepted, a sentence each; and which of the accepted findings it has. */
+/** Checkov's findings in a template: the refused ones as sentences, and the IDs of all. */
 export async function checkPolicies(
   cloud: Cloud,
   template: string,
@@ -43,7 +43,7 @@ export async function checkPolicies(
     ...['--output', 'json', '--output-file-path', folder],
     ...['--soft-fail', '--skip-download'],
   ]);
-  if (code !== 0) throw new Error(`checkov did not come to its end: ${output.slice(-1_000)}`);
+  if (code !== 0) throw new Error(`checkov failed: ${output.slice(-1_000)}`);
   const { results } = JSON.parse(await readFile(join(folder, 'results_json.json'), 'utf8')) as Report;
   return {
     refused: results.failed_checks

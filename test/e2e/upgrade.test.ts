@@ -16,31 +16,31 @@ import { type Deployment, deploy, must, STACK, type Watched } from './deployment
 import { checkOutVersionBefore } from './version-before.ts';
 
 /**
- * A stack deployed with the version before, with open circuits and interrupted passes, is updated to this version and goes on. Then
- * projects are renamed, removed and added, and the stack is destroyed and deployed again: nothing is lost.
- * Passes take their time from the sandbox, whose clock stands still until a step moves it. The steps build on one another.
+ * Updates a stack of the previous version, with open circuits and interrupted passes, to this version. Then renames, removes and adds
+ * projects, destroys the stack and deploys it again. No data is lost.
+ * The passes use the sandbox's clock, which stands still until a step moves it. Each step continues from the previous one.
  */
 
 const PROJECT_NAME = 'production';
 const SECRET = 'qonversion/production';
 
-/** The integrations, by what the version before leaves of them. */
+/** The integrations, by their state after the previous version. */
 const HEALTHY = 'healthy';
 const PAUSED = 'paused-by-guard';
 const WARNED = 'warned';
 const OPERATORS = 'paused-by-operator';
 /** Its pause never reached Qonversion. */
 const UNREACHED = 'unreached';
-/** It was paused, and its alert was not accepted. */
+/** The guard paused it, and SNS did not accept the alert. */
 const UNANNOUNCED = 'unannounced';
 
-/** Recovery is manual but for what the operator pauses: a probe would be due as soon as the guard took that pause for its own. */
+/** Recovery is manual, except for the operator's integration: if the guard treated that pause as its own, a probe would be due at once. */
 const ONE_PROJECT: Watched = {
   worlds: (startAt) => ({ production: new World({ startAt }) }),
   secrets: [],
   settings: ({ apiUrl }) => {
     const overrides = [{ match: { id: OPERATORS }, recovery: { mode: 'probe', cooldownMinutes: 1 } }];
-    // Settings that both versions know; neither waits until failures have lasted.
+    // Both versions support these settings. Neither waits for a failure span.
     const policy = { failingForMinutes: 0, recovery: { mode: 'manual' }, overrides };
     return { projects: { [PROJECT_NAME]: { secretName: SECRET, apiUrl, policy } } };
   },
@@ -64,7 +64,7 @@ let world: World;
 let table: DynamoDBDocumentClient;
 const announced: Announced[] = [];
 const digests: string[] = [];
-/** Ids of the alerts that the version before still has to publish, by integration. */
+/** The IDs of the alerts that the previous version has not published, by integration. */
 const owed = new Map<string, string>();
 
 beforeAll(async () => {
@@ -83,7 +83,7 @@ async function listen(): Promise<void> {
   digests.push(...(await receive(digestsQueue)));
 }
 
-/** Alerts about an integration, in the order they came. */
+/** Alerts about an integration, in order of arrival. */
 const alertsOf = (id: string) => announced.filter(({ subject }) => subject === id).map(({ type }) => type);
 
 async function pass(): Promise<{ readonly error: string | undefined; readonly body: unknown }> {
@@ -126,7 +126,7 @@ async function itemOf(id: string): Promise<Item> {
   return item as unknown as Item;
 }
 
-/** What the history holds about integrations: "type integration", sorted. */
+/** The history's events about integrations: "type integration", sorted. */
 async function history(): Promise<readonly string[]> {
   const events = (await query(`${PROJECT_NAME}#history`)).map(
     ({ event }) => event as { readonly type: string; readonly record: { readonly id: string } | null },
@@ -146,7 +146,7 @@ async function resources(): Promise<readonly StackResourceSummary[]> {
   return found;
 }
 
-/** Physical ids of the resources that hold data or are known elsewhere, by type and logical id. */
+/** Physical IDs of the resources that hold data or that other systems use, by type and logical ID. */
 async function physicalIds(): Promise<Readonly<Record<string, string>>> {
   const types = /^AWS::(DynamoDB::Table|SNS::Topic|SecretsManager::Secret|KMS::Key|SQS::Queue|Lambda::Function)$/;
   const named = (await resources()).filter(({ ResourceType = '' }) => types.test(ResourceType));
@@ -163,20 +163,20 @@ const passCode = async () => {
   return (await deployment.clients.lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).CodeSha256;
 };
 
-describe('the version before', () => {
+describe('the previous version', () => {
   it('pauses an integration, warns about another, and lets an operator pause a third', async () => {
     await deployment.clients.secrets.send(
       new PutSecretValueCommand({ SecretId: SECRET, SecretString: PRODUCTION_KEY }),
     );
-    // Changed long before their failures began: no operator has just repaired them.
+    // The records changed long before their failures began, so no operator has just repaired them.
     const updated_at = new Date(world.now().getTime() - 60 * 60_000).toISOString();
     for (const id of [HEALTHY, PAUSED, WARNED, OPERATORS, UNREACHED, UNANNOUNCED]) {
       world.add({ id, active: 1 });
       world.patch(id, { updated_at });
     }
-    // So many deliver that their provider is not down.
+    // Enough integrations deliver that the provider is not down.
     for (let number = 0; number < 6; number += 1) {
-      // What they deliver also shows that a list is younger than an interrupted attempt.
+      // Their deliveries also show that a list is newer than an interrupted attempt.
       const { id } = world.add({ id: `neighbour-${number}`, active: 1, eventsPerMinute: 1 });
       world.patch(id, { last_delivery_at: world.now().toISOString() });
     }
@@ -197,7 +197,7 @@ describe('the version before', () => {
     for (const item of await query(PROJECT_NAME)) expect(item).not.toHaveProperty('schema');
   });
 
-  it('dies before its request to pause another has reached Qonversion', async () => {
+  it('dies before its request for another pause reaches Qonversion', async () => {
     world.advance(1);
     failOverLimits(UNREACHED);
     const isAsked = () =>
@@ -214,7 +214,7 @@ describe('the version before', () => {
     owed.set(UNREACHED, await firstIntended(UNREACHED));
   });
 
-  it('pauses one more, and its alert is not accepted', async () => {
+  it('pauses one more, and SNS does not accept the alert', async () => {
     failOverLimits(UNANNOUNCED);
     deployment.cloud.cutOff(({ action }) => action.startsWith('sns:'));
     expect(await pass()).toMatchObject({ error: 'Unhandled' });
@@ -225,7 +225,7 @@ describe('the version before', () => {
     expect([...alertsOf(UNREACHED), ...alertsOf(UNANNOUNCED)]).toEqual([]);
   });
 
-  /** The id of the alert in an intent of version 0.1 that no pass has settled. */
+  /** The ID of the alert in an intent of version 0.1 that no pass has settled. */
   async function firstIntended(id: string): Promise<string> {
     const item = await itemOf(id);
     expect(item).not.toHaveProperty('schema');
@@ -255,7 +255,7 @@ describe('the update to this version', () => {
 });
 
 describe('this version', () => {
-  it('reads the ledger of the version before, and leaves interrupted work to the pass that may still be running', async () => {
+  it('reads the previous ledger, and leaves interrupted work to a pass that may still be running', async () => {
     const before = announced.length;
     await passOrThrow();
     const plan = JSON.parse(
@@ -272,8 +272,8 @@ describe('this version', () => {
     expect(announced.length).toBe(before);
   });
 
-  it('on its schedule delivers the owed alert and carries out the pause that never reached Qonversion', async () => {
-    // Past the time that a pass may take: none of the version before can still be running.
+  it('delivers the undelivered alert on schedule, and makes the pause that never reached Qonversion', async () => {
+    // After the time limit of a pass, no pass of the previous version can still be running.
     world.advance(3);
     await deployment.untilScheduled('both pauses and their alerts, settled in the ledger', async () => {
       const items = await Promise.all([...owed.keys()].map(itemOf));
@@ -311,14 +311,14 @@ describe('this version', () => {
     });
   });
 
-  it('is quiet from then on', async () => {
+  it('is quiet afterwards', async () => {
     const before = { writes: writes(), alerts: announced.length, digests: digests.length };
     await passOrThrow();
     await passOrThrow();
     expect({ writes: writes(), alerts: announced.length, digests: digests.length }).toEqual(before);
   });
 
-  it('accepts that an operator resumes an integration that the version before paused', async () => {
+  it('accepts that an operator resumes an integration that the previous version paused', async () => {
     world.advance(1);
     world.setStatus(PAUSED, 1);
     await passOrThrow();
@@ -328,7 +328,7 @@ describe('this version', () => {
     expect(await itemOf(PAUSED)).toMatchObject({ schema: 3, entry: { state: { name: 'closed' }, outbox: [] } });
   });
 
-  it('has everything in the history once', async () => {
+  it('has each event in the history once', async () => {
     expect(await history()).toEqual(
       [
         `integration.failing ${WARNED}`,
@@ -344,7 +344,7 @@ describe('this version', () => {
 
 type Projects = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** Changes the settings that the next deployment takes. */
+/** Changes the settings for the next deployment. */
 async function configure(
   change: (projects: Projects) => Projects,
   more: Readonly<Record<string, string>> = {},
@@ -366,7 +366,7 @@ async function secretResources(): Promise<readonly string[]> {
   return Object.keys(await physicalIds()).filter((name) => name.startsWith('AWS::SecretsManager::Secret'));
 }
 
-/** What the guard knows of the integrations by their ids, as the command line shows it. */
+/** The decision about each integration by ID, from `integration-guard plan`. */
 async function kinds(project: string): Promise<Readonly<Record<string, string>>> {
   const plan = JSON.parse(
     await must(deployment.cloud.guard(['plan', '--json', '--stack', STACK, '--project', project])),
@@ -388,7 +388,7 @@ const SECOND = 'second';
 const SECOND_SECRET = 'qonversion/second';
 
 describe('the code of the deployed functions', () => {
-  it('is what the package has, by hash', async () => {
+  it('has the same hashes as the package', async () => {
     const { PassFunctionName: FunctionName } = await deployment.outputs();
     const { Code } = await deployment.clients.lambda.send(new GetFunctionCommand({ FunctionName }));
     const archive = join(deployment.cloud.folder, 'deployed.zip');
@@ -415,18 +415,18 @@ describe('the code of the deployed functions', () => {
   });
 });
 
-describe('a project that is renamed', () => {
-  it('is refused before anything is deployed when its ledger would be left behind', async () => {
+describe('a renamed project', () => {
+  it('stops the deployment if its ledger would be left behind', async () => {
     const before = { ids: await physicalIds(), key: await keyIn(SECRET), kinds: await kinds(PROJECT_NAME) };
     await configure(({ [PROJECT_NAME]: project = {}, ...others }) => ({ ...others, [RENAMED]: project }));
     const { code, output } = await deployNow();
     expect(code).not.toBe(0);
-    expect(output).toContain(`project ${PROJECT_NAME} looks renamed to ${RENAMED}`);
+    expect(output).toContain(`project ${PROJECT_NAME} seems to have been renamed to ${RENAMED}`);
     expect(output).toContain(`Set "renamedFrom" of projects.${RENAMED} to "${PROJECT_NAME}"`);
     expect({ ids: await physicalIds(), key: await keyIn(SECRET), kinds: await kinds(PROJECT_NAME) }).toEqual(before);
   });
 
-  it('keeps key, circuits and history with renamedFrom, and no alert is sent', async () => {
+  it('keeps key, circuits and history with renamedFrom, without an alert', async () => {
     const before = { kinds: await kinds(PROJECT_NAME), events: await eventsIn(PROJECT_NAME) };
     expect(before.kinds).toMatchObject({ [UNREACHED]: 'open', [UNANNOUNCED]: 'open', [OPERATORS]: 'operator-paused' });
     await configure(({ [RENAMED]: project = {} }) => ({
@@ -448,17 +448,17 @@ describe('a project that is renamed', () => {
   });
 });
 
-describe('a project that is removed', () => {
-  it('leaves its secret, and the deployment says so', async () => {
+describe('a removed project', () => {
+  it('leaves its secret, and the deployment reports that', async () => {
     await configure(({ [RENAMED]: project = {} }) => ({ [RENAMED]: project }));
     const output = await must(deployNow());
-    expect(output).toContain(`project ${SECOND} is no longer guarded`);
+    expect(output).toContain(`project ${SECOND} will no longer be guarded`);
     expect(output).toContain(`Its secret "${SECOND_SECRET}" stays`);
     expect(await keyIn(SECOND_SECRET)).toBe(TEST_KEY);
     expect(await secretResources()).toHaveLength(1);
   });
 
-  it('takes its secret as it is when it comes back', async () => {
+  it('uses the same secret when it comes back', async () => {
     await configure(({ [RENAMED]: project = {} }) => ({
       [RENAMED]: project,
       [SECOND]: { ...project, secretName: SECOND_SECRET, renamedFrom: undefined },
@@ -470,7 +470,7 @@ describe('a project that is removed', () => {
   });
 });
 
-describe('a stack that was destroyed', () => {
+describe('a destroyed stack', () => {
   let ledger: string;
   let before: { readonly kinds: Readonly<Record<string, string>>; readonly events: number };
 
@@ -482,12 +482,12 @@ describe('a stack that was destroyed', () => {
     await deployment.clients.dynamodb.send(new DescribeTableCommand({ TableName: ledger }));
   });
 
-  it('is announced at the next deployment with what it left', async () => {
+  it('is reported at the next deployment, with the resources it left', async () => {
     const { output } = await deployment.cloud.cdk(['synth', '--quiet'], deployment.settingsFile);
-    expect(output).toContain(`Set "ledgerTableName" to "${ledger}" to go on with it`);
+    expect(output).toContain(`Set "ledgerTableName" to "${ledger}" to continue with it`);
   });
 
-  it('goes on with its ledger, its key and its secrets when it is deployed again', async () => {
+  it('continues with its ledger, its key and its secrets when it is deployed again', async () => {
     const { KmsKeyId = '' } = await deployment.clients.secrets.send(new DescribeSecretCommand({ SecretId: SECRET }));
     const encryptionKeyArn = KmsKeyId.startsWith('arn:')
       ? KmsKeyId

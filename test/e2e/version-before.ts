@@ -6,13 +6,13 @@ import { PROJECT } from './cloud.ts';
 
 const run = promisify(execFile);
 
-/** The last commit whose ledger items have no `schema` (version 0.1). Stacks deployed from it hold what an update has to read. */
+/** The last commit without `schema` in its ledger items (version 0.1). An update must be able to read the ledgers of its stacks. */
 export const VERSION_BEFORE = '6abfc230965c487f4b58d76eae19041895f09535';
 
 /**
- * Puts the app of that commit into a folder, with this checkout's packages.
+ * Checks out the app of that commit into a folder, with this checkout's packages.
  * @returns the folder
- * @throws one sentence when the commit is not in this clone
+ * @throws when this clone lacks the commit
  */
 export async function checkOutVersionBefore(folder: string): Promise<string> {
   await mkdir(folder);
@@ -21,7 +21,7 @@ export async function checkOutVersionBefore(folder: string): Promise<string> {
     await run('git', ['archive', '--format=tar', '--output', archive, VERSION_BEFORE], { cwd: PROJECT });
   } catch (error) {
     throw new Error(
-      `the update test deploys commit ${VERSION_BEFORE}, which this clone does not have; run \`git fetch --unshallow\``,
+      `the update test deploys commit ${VERSION_BEFORE}, but this clone lacks it; run \`git fetch --unshallow\``,
       { cause: error },
     );
   }

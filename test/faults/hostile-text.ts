@@ -212,7 +212,7 @@ function withoutOurs(json: string): string {
   };
   return [content.title.replace(/^:\w+:/, ''), content.description.replace(/^\*[A-Z ]+\*/, ''), ...content.nextSteps]
     .join('\n')
-    .replaceAll(PANEL, '');
+    .replaceAll(PANEL.url, '');
 }
 
 /** The page without its text: every tag by name, in order, and what its buttons call. */

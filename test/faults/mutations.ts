@@ -66,7 +66,9 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'law 1',
     breaks: 'an outage ends without a word while it is ignored',
     file: 'functions/guard/policy/operator.ts',
-    edits: [['return { ...verdict, alerts: [event], next: afresh(entry', 'return { ...verdict, next: afresh(entry']],
+    edits: [
+      ['return { ...verdict, alerts: [event], next: resetEntry(entry', 'return { ...verdict, next: resetEntry(entry'],
+    ],
     harness: 'chaos',
   },
   {
@@ -263,14 +265,14 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'rule 2',
     breaks: 'silence before the first failure lengthens the span',
     file: 'functions/guard/policy/figures.ts',
-    edits: [['since: firstLook ? begin : latest(now, lastErrorAt)', 'since: begin']],
+    edits: [['since: isFirstPass ? begin : latest(now, lastErrorAt)', 'since: begin']],
     harness: 'months',
   },
   {
     law: 'rule 2',
     breaks: 'the first look waits for observations',
     file: 'functions/guard/pass/plan.ts',
-    edits: [['    firstLook: known.listed === null,', '    firstLook: false,']],
+    edits: [['    isFirstPass: known.listed === null,', '    isFirstPass: false,']],
     harness: 'months',
   },
   {
@@ -291,7 +293,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'rule 2',
     breaks: 'minutes are counted on a clock that is off',
     file: 'functions/guard/pass/time-budget.ts',
-    edits: [['  const aheadMs = believed(clockAheadMs);', '  const aheadMs = believed(clockAheadMs) * 0;']],
+    edits: [['  const aheadMs = trustedSkew(clockAheadMs);', '  const aheadMs = trustedSkew(clockAheadMs) * 0;']],
     harness: 'months',
   },
   {
@@ -318,7 +320,7 @@ export const MUTATIONS: readonly Mutation[] = [
     law: 'rule 5',
     breaks: 'a change that came and went between two passes is not noticed',
     file: 'functions/guard/policy/when-closed.ts',
-    edits: [['  return failing && changedUnseen(', '  return !failing && changedUnseen(']],
+    edits: [['  return failing &&\n    changedBetweenPasses(', '  return !failing &&\n    changedBetweenPasses(']],
     harness: 'races',
   },
   {

@@ -15,7 +15,7 @@ describe('a path in a sentence', () => {
     expect(safeSentence(sentence, 300)).toBe(sentence);
   });
 
-  it('shows no secret and commands no terminal', () => {
+  it('has no secret and no terminal escape', () => {
     expect(safePath(`/tmp/${'sk'}_fake_q7Wm2ZrT9xKp4VbN/\u001b]52;c;x\u0007settings.json`)).toBe(
       '/tmp/[redacted]/settings.json',
     );

@@ -21,7 +21,7 @@ import {
 import { type LambdaProcess, startLambda } from '../support/lambda-process.ts';
 import { runKey } from '../support/run-key.ts';
 
-/** The asset that CDK would upload, in a process of its own, with real SDK clients against emulators on loopback. */
+/** The asset that CDK would upload, in a separate process, with real SDK clients against emulators on loopback. */
 
 let sandbox: Sandbox;
 let dynamo: DynamoEmulator;
@@ -54,7 +54,7 @@ beforeAll(async () => {
       production: {
         secretName: 'qonversion/production',
         apiUrl: sandbox.url,
-        // The guard's clock is real here: a test cannot wait for an hour.
+        // The guard uses the real clock here, and a test cannot wait for an hour.
         policy: { failingForMinutes: 0, recovery: { mode: 'manual' } },
       },
     },
@@ -103,7 +103,7 @@ const pass = () => lambda.invoke({ project: 'production' });
 const ledgerEntry = async (item: string) =>
   (await dynamo.client.send(new GetCommand({ TableName: LEDGER_TABLE, Key: { project: 'production', item } }))).Item;
 
-/** The guard's clock is real here, so the world is moved to now. */
+/** Makes `broken` fail, relative to the real clock, which the guard uses here. */
 function failSince(minutes: number): void {
   const lastDelivery = new Date(Date.now() - minutes * 60_000).toISOString();
   sandbox.production.patch('broken', {
@@ -114,23 +114,23 @@ function failSince(minutes: number): void {
   });
 }
 
-describe('the bundle, as CDK makes it', () => {
-  it('holds code, a source map for each file of it, and the settings, and nothing else', () => {
+describe('the bundle that CDK creates', () => {
+  it('contains code, a source map for each file, the settings, and nothing else', () => {
     const files = readdirSync(join(bundle, '..'));
     const code = files.filter((name) => name.endsWith('.mjs'));
     expect(files.sort()).toEqual([...code, ...code.map((name) => `${name}.map`), 'settings.json'].sort());
     expect(readFileSync(bundle, 'utf8')).toMatch(/^import \{ createRequire \}/);
-    // Where alerts go is SNS's business.
+    // The subscriptions' addresses stay out of the bundle.
     expect(readFileSync(join(bundle, '..', 'settings.json'), 'utf8')).not.toMatch(/example\.com/);
     expect(JSON.parse(readFileSync(`${bundle}.map`, 'utf8'))).not.toHaveProperty('sourcesContent');
   });
 
-  it('has a budget for what is loaded at a cold start, which fails the build', async () => {
+  it('has a budget for the code of a cold start, which fails the build', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'budget-'));
-    expect(() => bundleFunctions(folder, 400_000)).toThrow(/^pass loads \d+ bytes at its start, 400000 at most/);
+    expect(() => bundleFunctions(folder, 400_000)).toThrow(/^pass loads \d+ bytes at its start; the limit is 400000/);
   });
 
-  it('does not load what it takes to tell before there is something to tell', () => {
+  it('loads the code for alerts only when there is an alert', () => {
     const eager = new Map<string, string>();
     const load = (file: string) => {
       if (eager.has(file)) return;
@@ -145,7 +145,7 @@ describe('the bundle, as CDK makes it', () => {
     expect(code).toContain('import("./alerts-');
   });
 
-  it('says in an alert, once, how to fill an empty secret, and fails the invocation', async () => {
+  it('sends one alert that explains how to fill an empty secret, and fails the invocation', async () => {
     secrets.set('qonversion/production', undefined);
     await expect(pass()).rejects.toMatchObject({
       name: 'PassFailedError',
@@ -157,13 +157,13 @@ describe('the bundle, as CDK makes it', () => {
     expect(messages('digest')[0]).toContain("aws secretsmanager put-secret-value --secret-id 'qonversion/production'");
   });
 
-  it('runs once the secret is filled, and says so', async () => {
+  it('runs once the secret is filled, and reports it', async () => {
     secrets.set('qonversion/production', runKey());
     expect(await pass()).toMatchObject({ project: 'production', decisions: 3, failed: 0 });
     expect(events().map(({ type }) => type)).toEqual(['guard.failing', 'guard.recovered']);
   });
 
-  it('pauses what fails, tells machines and people, and remembers', async () => {
+  it('pauses the failing integration, alerts machines and people, and writes the ledger', async () => {
     failSince(20);
     expect(await pass()).toMatchObject({ done: 1, delivered: 1 });
     expect(sandbox.production.get('broken')?.active).toBe(0);
@@ -176,7 +176,7 @@ describe('the bundle, as CDK makes it', () => {
     });
   });
 
-  it('changes nothing and tells nothing the second time, with one list and the key it has', async () => {
+  it('changes and publishes nothing the second time, with one list and the cached key', async () => {
     const before = { events: events().length, requests: sandbox.requests.length, reads: secrets.reads() };
     expect(await pass()).toMatchObject({ done: 0, delivered: 0 });
     expect({ events: events().length, requests: sandbox.requests.length, reads: secrets.reads() }).toEqual({
@@ -185,7 +185,7 @@ describe('the bundle, as CDK makes it', () => {
     });
   });
 
-  it('respects an operator who re-activates it', async () => {
+  it('respects an operator who resumes it', async () => {
     sandbox.production.setStatus('broken', 1);
     await pass();
     await pass();
@@ -193,7 +193,7 @@ describe('the bundle, as CDK makes it', () => {
     expect(events().at(-1)).toMatchObject({ type: 'integration.reactivated' });
   });
 
-  it('draws the panel, with the buttons of the function that acts', async () => {
+  it('draws the panel, with the buttons of the act function', async () => {
     const before = events().length;
     const page = String(await panel.invoke({ project: 'production', widgetContext: { theme: 'dark' } }));
     expect(page).toContain('All is well: 3 delivering');
@@ -211,16 +211,16 @@ describe('the bundle, as CDK makes it', () => {
     { project: 'production', apiUrl: 'https://evil.example' },
     null,
     'production',
-  ])('shows whoever asks the drawing function for %j what it takes, and does nothing', async (input) => {
+  ])('explains the panel function’s input instead of %j, and does nothing', async (input) => {
     const before = sandbox.requests.length;
     expect(await panel.invoke(input)).toContain('This widget takes {&quot;project&quot;: NAME}');
     expect(sandbox.requests.length).toBe(before);
   });
 
-  it('pauses and resumes for whoever presses a button, and shows the panel as it is then', async () => {
+  it('pauses and resumes when a person presses a button, and shows the new state', async () => {
     const pressed = (action: string) => act.invoke({ project: 'production', action, id: 'good-2' });
     const paused = String(await pressed('pause'));
-    expect(paused).toContain('good-2 is paused, and the guard will not re-activate it.');
+    expect(paused).toContain('good-2 is paused. The guard will not resume it.');
     expect(paused).toContain('paused by an operator');
     expect(sandbox.production.get('good-2')?.active).toBe(0);
     await pass();
@@ -230,14 +230,12 @@ describe('the bundle, as CDK makes it', () => {
     expect(await ledgerEntry('integration#good-2')).toMatchObject({ entry: { attempt: null, outbox: [] } });
   });
 
-  it('runs a pass for whoever presses that button, with its metrics', async () => {
-    expect(await act.invoke({ project: 'production', action: 'run' })).toContain(
-      'The pass is done: nothing was changed',
-    );
+  it('runs a pass when a person presses that button, with its metrics', async () => {
+    expect(await act.invoke({ project: 'production', action: 'run' })).toContain('The pass is done: nothing changed');
     expect(act.output()).toContain('"PassesSucceeded":1');
   });
 
-  it('picks up a regenerated key without a new deployment', async () => {
+  it('reads a regenerated key without a new deployment', async () => {
     const rotated = `${runKey()}00`;
     sandbox.regenerateKey(rotated);
     secrets.set('qonversion/production', rotated);
@@ -253,7 +251,7 @@ describe('the bundle, as CDK makes it', () => {
     { project: 'production', apiUrl: 'https://evil.example' },
     { project: 'production', policy: { errorThreshold: 1 } },
     { project: 'production', secretName: 'another' },
-  ])('refuses the input %j in one sentence and touches nothing', async (input) => {
+  ])('refuses the input %j in one sentence and changes nothing', async (input) => {
     const before = sandbox.requests.length;
     await expect(lambda.invoke(input)).rejects.toThrow(
       'this function takes {"project": NAME} and nothing else, with NAME one of: production',
@@ -261,7 +259,7 @@ describe('the bundle, as CDK makes it', () => {
     expect(sandbox.requests.length).toBe(before);
   });
 
-  it('stops in time: with little left it begins nothing, and says so', async () => {
+  it('stops in time: with little time left it starts nothing, and reports it', async () => {
     sandbox.production.patch('good-1', { delivery_error_count: 500, last_delivery_at: '2026-01-01T00:00:00Z' });
     expect(await lambda.invoke({ project: 'production' }, 15_000)).toMatchObject({ done: 0 });
     expect(sandbox.production.get('good-1')?.active).toBe(1);
@@ -284,7 +282,7 @@ describe('the bundle, as CDK makes it', () => {
     expect(lines.some((line) => line.message === 'paused' && line.id === 'broken')).toBe(true);
   });
 
-  it('has left no key and no upstream credential anywhere: log, alerts, ledger', async () => {
+  it('leaves no key and no credential of a provider anywhere: log, alerts, ledger', async () => {
     const items = await dynamo.client.send(new ScanCommand({ TableName: LEDGER_TABLE }));
     const outputs = [lambda, panel, act].map((each) => each.output());
     const everything = [...outputs, ...messages('event'), ...messages('digest'), JSON.stringify(items.Items)].join(

@@ -9,7 +9,10 @@ import { IntegrationGuard } from '../../infra/integration-guard.ts';
 import type { IntegrationGuardProps } from '../../infra/props.ts';
 import { readDeployedGuard } from '../../infra/read-deployed-guard.ts';
 
-/** What changes between two deployments of a construct: the first template is read as `readDeployedGuard` reads it, the second made with it. */
+/**
+ * Compares two deployments of a construct. The first template is parsed as by `readDeployedGuard`, and the second is
+ * created with the result.
+ */
 
 const PROPS: IntegrationGuardProps = {
   projects: { a: { secretName: 'q/a' } },
@@ -63,8 +66,8 @@ const errorsOf = ({ stack }: { readonly stack: Stack }): readonly string[] =>
 const subscriptionIds = ({ template }: { readonly template: Template }) =>
   Object.keys(template.findResources('AWS::SNS::Subscription')).sort();
 
-describe('a deployment over the same', () => {
-  it('is no change', () => {
+describe('a repeated deployment', () => {
+  it('changes nothing', () => {
     expect(errorsOf(deploy({ props: PROPS, deployed: asDeployed({ props: PROPS }) }))).toEqual([]);
   });
 });
@@ -80,11 +83,11 @@ describe('a subscription', () => {
     },
   };
 
-  it('keeps its id when its filter changes: SNS would take another id for the same subscription, and delete it', () => {
+  it('keeps its ID if its filter changes: with another ID, CloudFormation would delete it', () => {
     expect(subscriptionIds(deploy({ props: changed }))).toEqual(subscriptionIds(deploy({ props: PROPS })));
   });
 
-  it('keeps the id that it has in the deployed stack', () => {
+  it('keeps the ID of the deployed stack', () => {
     const deployed = asDeployed({ props: PROPS });
     const renamed = {
       ...deployed,
@@ -116,11 +119,11 @@ describe('a chat channel', () => {
       .map(([id]) => id)
       .sort();
 
-  it('keeps its resources when its filter changes: the chat service takes a channel once', () => {
+  it('keeps its resources if its filter changes: the chat service accepts a channel once', () => {
     expect(idsOf(deploy({ props: props({ minSeverity: 'critical' }) }))).toEqual(idsOf(deploy({ props: props({}) })));
   });
 
-  it('keeps the name that it has in the deployed stack', () => {
+  it('keeps the name of the deployed stack', () => {
     const deployed = asDeployed({ props: props({}) });
     expect(deployed.chats).toHaveLength(2);
     const renamed = {
@@ -138,7 +141,7 @@ describe('a chat channel', () => {
 });
 
 describe('the ledger', () => {
-  it('is not left behind by a construct of another id', () => {
+  it('is not left behind by a construct with another ID', () => {
     const [says = ''] = errorsOf(deploy({ props: PROPS, id: 'Watch', deployed: asDeployed({ props: PROPS }) }));
     expect(says).toContain('Set "ledgerTableName" to Payments-GuardLedger-X');
   });
@@ -151,13 +154,13 @@ describe('the ledger', () => {
     }) as NonNullable<IntegrationGuardProps['ledgerTable']>,
   });
 
-  it('is not left behind for a table of the app, or the other way round', () => {
+  it('is not left behind for a table of the app, or vice versa', () => {
     expect(errorsOf(deploy({ props: withTable, deployed: asDeployed({ props: PROPS }) }))).toHaveLength(1);
     expect(errorsOf(deploy({ props: PROPS, deployed: asDeployed({ props: withTable }) }))).toHaveLength(1);
     expect(errorsOf(deploy({ props: withTable, deployed: asDeployed({ props: withTable }) }))).toEqual([]);
   });
 
-  it('is not deleted when its table leaves the stack without being retained', () => {
+  it('is not deleted if its table leaves the stack without being retained', () => {
     const deployed = asDeployed({ props: { ...PROPS, removalPolicy: RemovalPolicy.DESTROY } });
     const next = { ...PROPS, ledgerTableName: 'Payments-GuardLedger-X' };
     const errors = errorsOf(deploy({ props: next, deployed }));
@@ -167,7 +170,7 @@ describe('the ledger', () => {
 });
 
 describe('a key', () => {
-  it('is not deleted when it leaves the stack without being retained', () => {
+  it('is not deleted if it leaves the stack without being retained', () => {
     const deployed = asDeployed({ props: { ...PROPS, removalPolicy: RemovalPolicy.DESTROY } });
     const encryptionKeyArn = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000';
     const [says = ''] = errorsOf(deploy({ props: { ...PROPS, encryptionKeyArn }, deployed }));
@@ -175,8 +178,8 @@ describe('a key', () => {
   });
 });
 
-describe('what was read of another stack', () => {
-  it.each([['stack', { stack: 'Others' }, 'in stack Payments, got that of Others']])(
+describe('the state of another stack', () => {
+  it.each([['stack', { stack: 'Others' }, 'expected the stack Payments, got Others']])(
     'is refused: %s',
     (_what, other, says) => {
       const deployed = { ...asDeployed({ props: PROPS }), ...other };
@@ -186,10 +189,10 @@ describe('what was read of another stack', () => {
   );
 });
 
-describe('reading what is deployed', () => {
+describe('reading the deployed state', () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  it('is left out without credentials, and where somebody says so', async () => {
+  it('is skipped without credentials, and on request', async () => {
     vi.stubEnv('CDK_DEFAULT_ACCOUNT', undefined);
     expect(await readDeployedGuard({ stackName: 'Payments' })).toBeUndefined();
     vi.stubEnv('CDK_DEFAULT_ACCOUNT', '123456789012');
@@ -198,18 +201,18 @@ describe('reading what is deployed', () => {
     expect(await readDeployedGuard({ stackName: 'Payments' })).toBeUndefined();
   });
 
-  it('that fails stops the synthesis, with one sentence', async () => {
+  it('stops the synthesis with one sentence if it fails', async () => {
     vi.stubEnv('CDK_DEFAULT_ACCOUNT', '123456789012');
     vi.stubEnv('CDK_DEFAULT_REGION', 'eu-west-1');
-    // Nobody listens there.
+    // No server listens at this address.
     vi.stubEnv('AWS_ENDPOINT_URL', 'http://127.0.0.1:1');
     vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
     const projects = { a: { secretName: '--stack=Others' }, b: { secretName: '-b' } };
     await expect(readDeployedGuard({ stackName: 'Payments', projects })).rejects.toThrow(
-      /^stack Payments: what is deployed cannot be looked at \(what is deployed of "Payments" cannot be read .* set GUARD_UNCHECKED=1$/,
+      /^stack Payments: the deployed stack cannot be checked \(stack "Payments" cannot be read .* set GUARD_UNCHECKED=1$/,
     );
     await expect(readDeployedGuard({ stackName: 'Payments', env: { account: '999999999999' } })).rejects.toThrow(
-      'it is in account 999999999999, and the CDK CLI has credentials for 123456789012',
+      'it is in account 999999999999, but the CDK CLI has credentials for account 123456789012',
     );
   });
 });

@@ -14,7 +14,7 @@ import { readProps } from '../../infra/read-props.ts';
 import { IntegrationGuardStack } from '../../infra/stack.ts';
 import { createApp, createUserStack, ONE_PROJECT, resourcesOf, templateOf } from './user-app.ts';
 
-/** What JavaScript lets through. */
+/** Properties that TypeScript would reject. */
 const untyped = (props: unknown) => props as IntegrationGuardProps;
 
 function faultsOf(props: unknown): readonly string[] {
@@ -27,8 +27,8 @@ function faultsOf(props: unknown): readonly string[] {
   }
 }
 
-describe('the faults of properties', () => {
-  it('are the sentences of a settings file, all at once, with the construct in place of the file', () => {
+describe('faults of properties', () => {
+  it('have the same messages as in a settings file, all at once, with the construct instead of the file', () => {
     const document = {
       schedule: 'rate(5 minute)',
       projects: { 'not a name': { secretName: 'x' }, b: { secretName: 'x', policy: { errorThreshold: 0, mood: 1 } } },
@@ -51,7 +51,7 @@ describe('the faults of properties', () => {
     );
   });
 
-  it('of CDK objects come with those of plain values', () => {
+  it('of CDK objects are reported together with those of plain values', () => {
     const stack = createUserStack();
     const faults = faultsOf({
       ...ONE_PROJECT,
@@ -234,12 +234,12 @@ describe('the faults of properties', () => {
       },
       ['expected settings, got something that is nested too deep'],
     ],
-  ])('say of %s what is expected instead', (_what, propsOf, faults) => {
+  ])('name the expected value instead of %s', (_what, propsOf, faults) => {
     const stack = createUserStack();
     expect(faultsOf(propsOf(stack))).toEqual(faults);
   });
 
-  it('of a stack’s properties are those of the construct’s', () => {
+  it('of a stack’s properties have the same messages as the construct’s', () => {
     const app = createApp();
     const props = untyped({ ...ONE_PROJECT, terminationProtection: true, terminationProtecton: true });
     expect(() => new IntegrationGuardStack(app, 'A', props as never)).toThrow(
@@ -380,7 +380,7 @@ describe('any properties', () => {
     { requiredKeys: [] },
   );
 
-  it('make a guard, or a SettingsError with one line per fault that shows no token', () => {
+  it('create a guard, or a SettingsError with one line per fault that shows no token', () => {
     let accepted = 0;
     fc.assert(
       fc.property(fc.oneof({ weight: 30, arbitrary: anyProps }, odd), (props) => {
@@ -419,7 +419,7 @@ describe('any properties', () => {
     alarms: fc.boolean().map((alarms) => () => alarms),
   });
 
-  it('that are accepted make a construct', () => {
+  it('that are accepted create a construct', () => {
     let accepted = 0;
     fc.assert(
       fc.property(good, (makers) => {

@@ -25,7 +25,7 @@ import {
 
 const ACCOUNT = { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } };
 
-/** The statements about a service in the policies of resources of a type. */
+/** The statements about a service, in the policies of resources of a type. */
 function statementsFor(template: UserTemplate, type: string, service: string): readonly Statement[] {
   return resourcesOf(template, type).flatMap(([, { Properties }]) => {
     const policy = (Properties.PolicyDocument ?? Properties.KeyPolicy) as { readonly Statement: readonly Statement[] };
@@ -47,7 +47,7 @@ const aFunction = (stack: Stack) => {
 };
 
 describe('a subscribed queue', () => {
-  it('lets the topic send, and its key does', () => {
+  it('allows the topic to send, and so does its key', () => {
     const stack = createUserStack();
     const encryptionMasterKey = new Key(stack, 'QueueKey');
     const sqs = new Queue(stack, 'Queue', { encryption: QueueEncryption.KMS, encryptionMasterKey });
@@ -69,7 +69,7 @@ describe('a subscribed queue', () => {
     expect(statementsFor(template, 'AWS::KMS::Key', 'sns.amazonaws.com')).toHaveLength(1);
   });
 
-  it('may stand in another stack', () => {
+  it('may be in another stack', () => {
     const app = createApp();
     const sqs = new Queue(new Stack(app, 'Queues'), 'Queue');
     const stack = new Stack(app, 'UserStack');
@@ -78,7 +78,7 @@ describe('a subscribed queue', () => {
     expect(subscriptionsOf(templateOf(Stack.of(sqs)))).toHaveLength(2);
   });
 
-  it('may be given by a token, under an id that does not change from one synthesis to the next', () => {
+  it('may be given by a token, with the same ID in every synthesis', () => {
     const synthesize = () => {
       const stack = createUserStack();
       addGuard(stack, subscribe({ sqs: new CfnParameter(stack, 'QueueArn').valueAsString }));
@@ -90,7 +90,7 @@ describe('a subscribed queue', () => {
 });
 
 describe('a subscribed function', () => {
-  it('may be invoked by the topic, beside its other topics of the same id', () => {
+  it('may be invoked by the topic, and by other topics of the same ID', () => {
     const stack = createUserStack();
     const lambda = aFunction(stack);
     new Topic(stack, 'Topic').addSubscription(new LambdaSubscription(lambda));
@@ -107,7 +107,7 @@ describe('a subscribed function', () => {
     ]);
   });
 
-  it('and a queue are subscribed once, whether they are given as objects or by their ARNs', () => {
+  it('and a queue are subscribed once, as objects or by their ARNs', () => {
     const queue = (stack: Stack) => new Queue(stack, 'Machines');
     const arn = 'arn:aws:sqs:eu-west-1:123456789012:machines';
     const pairs: readonly ((stack: Stack) => SubscriptionProps[])[] = [
@@ -121,12 +121,12 @@ describe('a subscribed function', () => {
     for (const subscriptions of pairs) {
       const stack = createUserStack();
       expect(() => addGuard(stack, { alerts: { subscriptions: subscriptions(stack) } })).toThrow(
-        /alerts\.subscriptions\.1.*subscribed already/,
+        /alerts\.subscriptions\.1.*already subscribed/,
       );
     }
   });
 
-  it('may be given by a token, and topics may have the same id', () => {
+  it('may be given by a token, and topics may have the same ID', () => {
     const stack = createUserStack();
     const [topic, alarmsTopic] = [new Topic(stack, 'Topic'), new Topic(new Stack(stack, 'Nested'), 'Topic')];
     const subscriptions = [{ lambda: Fn.importValue('Arn'), alarms: true }];
@@ -149,7 +149,7 @@ describe('a subscribed function', () => {
 });
 
 describe('topics', () => {
-  it('of one’s own take alerts and alarms, and their keys let the guard in', () => {
+  it('of the app receive alerts and alarms, and their keys allow the guard', () => {
     const stack = createUserStack();
     const masterKey = new Key(stack, 'TopicKey');
     const topic = new Topic(stack, 'Mine', { masterKey });
@@ -174,7 +174,7 @@ describe('topics', () => {
     expect(subscriptionsOf(template).map(({ TopicArn }) => show(TopicArn))).toEqual(['<Mine>', '<MyAlarms>']);
   });
 
-  it('that are imported are left as they are', () => {
+  it('that are imported stay unchanged', () => {
     const stack = createUserStack();
     const arn = 'arn:aws:sns:eu-west-1:123456789012:';
     addGuard(stack, {
@@ -191,7 +191,7 @@ describe('topics', () => {
       expect(Properties.AlarmActions).toEqual([`${arn}alarms`]);
   });
 
-  it('of which one is given leave the other to the construct', () => {
+  it('are created for the missing one if only one is given', () => {
     const stack = createUserStack();
     addGuard(stack, { alerts: { alarmsTopic: new Topic(stack, 'MyAlarms') } });
     expect(resourcesOf(templateOf(stack), 'AWS::SNS::Topic')).toHaveLength(2);
@@ -205,7 +205,7 @@ describe('a key', () => {
       return [id.replace(/[0-9A-F]{8}$/, ''), Statement.flatMap(({ Sid }) => Sid ?? [])];
     });
 
-  it('of one’s own is used for everything, and lets alarms and logs use it', () => {
+  it('of the app is used for everything, and allows alarms and logs', () => {
     const stack = createUserStack();
     addGuard(stack, { encryptionKey: new Key(stack, 'Mine') });
     const template = templateOf(stack);
@@ -215,7 +215,7 @@ describe('a key', () => {
     expect(grantsOf(template, 'GuardPassRole')).toContain('kms:Decrypt on <Mine>');
   });
 
-  it('of one’s own is shared by two guards without saying anything twice', () => {
+  it('of the app is shared by two guards without repeated statements', () => {
     const app = createApp();
     const encryptionKey = new Key(new Stack(app, 'Keys'), 'Mine');
     for (const name of ['One', 'Two']) addGuard(new Stack(app, name), { encryptionKey });
@@ -225,7 +225,7 @@ describe('a key', () => {
     ]);
   });
 
-  it('that is imported is used as it is', () => {
+  it('that is imported stays unchanged', () => {
     const stack = createUserStack();
     const arn = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000';
     addGuard(stack, { encryptionKey: Key.fromKeyArn(stack, 'Mine', arn) });
@@ -244,7 +244,7 @@ const TABLE = {
 };
 
 describe('a ledger', () => {
-  it('of one’s own is used, with its key', () => {
+  it('of the app is used, with its key', () => {
     const stack = createUserStack();
     const encryptionKey = new Key(stack, 'TableKey');
     const encryption = TableEncryption.CUSTOMER_MANAGED;
@@ -259,7 +259,7 @@ describe('a ledger', () => {
     expect(grantsOf(template, 'GuardPanelRole')).not.toContain('dynamodb:PutItem on <Mine>');
   });
 
-  it('that an earlier deployment left is found by its name', () => {
+  it('of an earlier deployment is found by its name', () => {
     const stack = createUserStack();
     addGuard(stack, { ledgerTableName: 'guard-ledger' });
     const template = templateOf(stack);
@@ -270,7 +270,7 @@ describe('a ledger', () => {
 });
 
 describe('a dead-letter queue', () => {
-  it('of one’s own takes what schedules and topics cannot deliver, and its key lets them', () => {
+  it('of the app receives undelivered messages of schedules and topics, and its key allows them', () => {
     const stack = createUserStack();
     const encryptionMasterKey = new Key(stack, 'QueueKey');
     const deadLetterQueue = new Queue(stack, 'Dead', { encryption: QueueEncryption.KMS, encryptionMasterKey });
@@ -283,7 +283,7 @@ describe('a dead-letter queue', () => {
     expect(JSON.stringify(scheduler?.Properties.Policies)).toMatch(/"kms:GenerateDataKey".*QueueKey/);
   });
 
-  it('that is imported is used as it is', () => {
+  it('that is imported stays unchanged', () => {
     const stack = createUserStack();
     const arn = 'arn:aws:sqs:eu-west-1:123456789012:dead';
     addGuard(stack, { deadLetterQueue: Queue.fromQueueArn(stack, 'Dead', arn) });
@@ -299,7 +299,7 @@ describe('the removal policy', () => {
     [RemovalPolicy.RETAIN, 'Retain'],
     [RemovalPolicy.DESTROY, 'Delete'],
     [RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, 'RetainExceptOnCreate'],
-  ])('%s is that of the ledger, the key and the secrets', (removalPolicy, deletion) => {
+  ])('%s applies to the ledger, the key and the secrets', (removalPolicy, deletion) => {
     const stack = createUserStack();
     addGuard(stack, { removalPolicy });
     const template = templateOf(stack);
@@ -331,6 +331,17 @@ const GRANTS: Readonly<Record<'grantView' | 'grantOperate' | 'grantCommandLine' 
     'secretsmanager:GetSecretValue on <GuardSecretqonversionproduction>',
     'secretsmanager:ListSecrets on *',
     'sns:Publish on <GuardAlertsTopic>',
+    // Of the doctor alone:
+    'cloudwatch:DescribeAlarms on *',
+    'cloudwatch:GetMetricData on *',
+    'scheduler:ListSchedules on *',
+    `scheduler:GetSchedule on arn:<Partition>:scheduler:${IN_REGION}:schedule/default/*`,
+    'sns:ListSubscriptionsByTopic on <GuardAlertsTopic>',
+    'sns:ListSubscriptionsByTopic on <GuardAlertsAlarmsTopic>',
+    'sqs:GetQueueAttributes on <GuardDeadLetters>',
+    'states:ListExecutions on <GuardFleetRuns>',
+    `states:ListMapRuns on arn:<Partition>:states:${IN_REGION}:execution:<GuardFleetRuns>:*`,
+    `states:DescribeMapRun on arn:<Partition>:states:${IN_REGION}:mapRun:<GuardFleetRuns>/*`,
   ],
   grantRun: [
     'lambda:InvokeFunction on <GuardFleetPass>',
@@ -355,7 +366,7 @@ describe.each(Object.entries(GRANTS) as readonly (readonly [keyof typeof GRANTS,
         each.replace(/Secretqonversionproduction[0-9a-f]+>/, 'Secretqonversionproduction>'),
       );
       expect(grants).toEqual([...expected].sort());
-      // Without the tag a secret is none of the guard's.
+      // The guard must not read secrets without the tag.
       for (const { Action, Condition } of statementsOf(template, principal))
         if (String(Action).includes('DescribeSecret'))
           expect(Condition).toEqual({ Null: { 'aws:ResourceTag/integration-guard:project': 'false' } });

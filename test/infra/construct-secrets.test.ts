@@ -12,10 +12,10 @@ const KEY_ARN = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-
 
 const READERS = ['GuardPassRole', 'GuardActRole', 'GuardPanelRole'] as const;
 
-/** CDK's own types differ in a property that may be undefined. */
+/** CDK's own types disagree about a property that may be undefined. */
 const ownSecret = (stack: Stack, id: string, props: SecretProps = {}) => new Secret(stack, id, props) as ISecret;
 
-/** What the functions may read; the same for all three. */
+/** The functions' permissions to read secrets, which are the same for all three. */
 function readGrants(stack: Stack): readonly string[] {
   const template = templateOf(stack);
   const [pass = [], ...others] = READERS.map((role) =>
@@ -25,7 +25,7 @@ function readGrants(stack: Stack): readonly string[] {
   return pass.filter((grant) => grant !== 'kms:Decrypt on <GuardKey>');
 }
 
-/** ARNs by project, as the functions get them. */
+/** ARNs by project, as the functions receive them. */
 function secretArnsOf(stack: Stack): readonly string[] {
   const functions = resourcesOf(templateOf(stack), 'AWS::Lambda::Function');
   expect(functions).toHaveLength(3);
@@ -41,7 +41,7 @@ function settingsOf(stack: Stack): string {
   return JSON.stringify(templateOf(stack).Metadata.IntegrationGuard.Settings);
 }
 
-/** The guard with its one project's secret given in some way. */
+/** A guard with one project, whose secret these properties define. */
 function withSecret(stack: Stack, props: IntegrationGuardProps): Stack {
   addGuard(stack, { projects: { production: {} }, ...props });
   return stack;
@@ -94,7 +94,7 @@ describe('a secret of another stack', () => {
   });
 });
 
-describe('a secret that exists', () => {
+describe('an existing secret', () => {
   it.each([
     [
       'by its name',
@@ -126,7 +126,7 @@ describe('a secret that exists', () => {
   it.each<readonly [string, (stack: Stack) => string, string]>([
     ['a plain ARN', () => KEY_ARN, KEY_ARN],
     ['a token', (stack) => new Key(stack, 'SecretKey').keyArn, '<SecretKey>'],
-  ])('is decrypted with the key that is named beside it: %s', (_what, keyOf, resource) => {
+  ])('is decrypted with the key that the project names: %s', (_what, keyOf, resource) => {
     const stack = createUserStack();
     const secrets = { production: Secret.fromSecretNameV2(stack, 'Found', 'qonversion/other') };
     withSecret(stack, { secrets, projects: { production: { secretKeyArn: keyOf(stack) } } });
@@ -141,7 +141,7 @@ describe('a secret that exists', () => {
     expect(readGrants(stack)).toEqual([`kms:Decrypt on ${KEY_ARN}`, `secretsmanager:GetSecretValue on ${ARN}-AbCdEf`]);
   });
 
-  it('is in the settings when its ARN is known, with a key that only the deployment knows', () => {
+  it('is in the settings if its ARN is known, even with a key that only the deployment knows', () => {
     const stack = createUserStack();
     const secretKeyArn = new Key(stack, 'SecretKey').keyArn;
     withSecret(stack, { projects: { production: { secretArn: `${ARN}-AbCdEf`, secretKeyArn } } });
@@ -160,7 +160,7 @@ describe('the secrets of a fleet', () => {
   });
 });
 
-describe('tokens in place of ARNs', () => {
+describe('tokens instead of ARNs', () => {
   const projectsOf = (stack: Stack, count: number) =>
     Object.fromEntries(
       Array.from({ length: count }, (_, index) => [
@@ -169,7 +169,7 @@ describe('tokens in place of ARNs', () => {
       ]),
     );
 
-  it('are taken for 20 projects, and 21 are refused in one sentence', () => {
+  it('are accepted for 20 projects; 21 are refused in one sentence', () => {
     const stack = createUserStack();
     addGuard(stack, { projects: projectsOf(stack, 20) });
     expect(readGrants(stack)).toHaveLength(20);
@@ -180,7 +180,7 @@ describe('tokens in place of ARNs', () => {
     );
   });
 
-  it('are nowhere in what travels with the code', () => {
+  it('are not in the files beside the code', () => {
     const stack = createUserStack();
     const { assets } = withBundledSettings(stack);
     for (const settings of assets) expect(settings).not.toMatch(/Token|\$\{/);
@@ -194,7 +194,7 @@ describe('tokens in place of ARNs', () => {
   });
 });
 
-/** The text of each settings.json that a synthesis with bundling leaves. */
+/** The text of each settings.json after a synthesis with bundling. */
 function withBundledSettings(_: Stack): { readonly assets: readonly string[] } {
   const app = createApp({ bundling: true });
   const stack = new Stack(app, 'UserStack');
@@ -223,7 +223,7 @@ const OUTSIDE: DeployedSecret = {
   keyAlias: null,
 };
 
-describe('what is deployed already', () => {
+describe('the deployed state', () => {
   const deployed = (secrets: Readonly<Record<string, Partial<DeployedSecret>>>): DeployedGuard => ({
     stack: 'UserStack',
     account: '123456789012',
@@ -237,7 +237,7 @@ describe('what is deployed already', () => {
   });
   const NAME = 'qonversion/production';
 
-  it('is adopted when it is a secret outside of the stack, with its key', () => {
+  it('includes other secrets, which are adopted with their keys', () => {
     const stack = createUserStack();
     addGuard(stack, { deployed: deployed({ [NAME]: { arn: `${ARN}-AbCdEf`, keyArn: KEY_ARN } }) });
     expect(resourcesOf(templateOf(stack), 'AWS::SecretsManager::Secret')).toEqual([]);
@@ -245,7 +245,7 @@ describe('what is deployed already', () => {
     expect(settingsOf(stack)).toContain(`"secretName":"${NAME}"`);
   });
 
-  it('keeps its logical id when it is a secret in the stack', () => {
+  it('includes secrets of the stack, which keep their logical IDs', () => {
     const stack = createUserStack();
     addGuard(stack, { deployed: deployed({ [NAME]: { logicalId: 'GuardSecretOfproduction1A2B3C4D' } }) });
     const secrets = resourcesOf(templateOf(stack), 'AWS::SecretsManager::Secret');
@@ -254,13 +254,13 @@ describe('what is deployed already', () => {
     for (const [, { Type }] of Object.entries(templateOf(stack).Resources)) expect(Type).toBeDefined();
   });
 
-  it('is a stack that is refused at synthesis when it would lose something', () => {
+  it('causes an error at synthesis if a secret would be lost', () => {
     const stack = createUserStack();
     new CfnOutput(stack, 'Other', { value: 'x' });
     addGuard(stack, { deployed: deployed({ old: { logicalId: 'Old', isRetained: false } }) });
     const says = stack.node.findChild('Guard').node.metadata.filter(({ type }) => type === 'aws:cdk:error');
     expect(says.map(({ data }) => data)).toEqual([
-      'this deployment would delete the secret "old" with its Secret Key. Deploy once with its project as it was in stack UserStack: from then on the secret stays',
+      'this deployment would delete the secret "old" and its Secret Key. First deploy its project once as it was in stack UserStack: after that the secret stays',
     ]);
   });
 });

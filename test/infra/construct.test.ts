@@ -22,8 +22,8 @@ import { IntegrationGuard } from '../../infra/integration-guard.ts';
 import { RICH_SETTINGS } from './synthesize.ts';
 import { addGuard, createApp, createUserStack, ONE_PROJECT, resourcesOf, show, templateOf } from './user-app.ts';
 
-describe('in a stack of one’s own', () => {
-  it('stands beside outputs, alarms and a ledger of the same names', () => {
+describe('in a user’s stack', () => {
+  it('coexists with outputs, alarms and a ledger of the same names', () => {
     const stack = createUserStack();
     const topic = new Topic(stack, 'AlertsTopic');
     for (const name of ['AlertsTopicArn', 'AlarmsTopicArn', 'LedgerTableName', 'DashboardName', 'ChatTopics'])
@@ -46,7 +46,7 @@ describe('in a stack of one’s own', () => {
     expect(Outputs.AlertsTopicArn).not.toBe('AlertsTopicArn');
   });
 
-  it('has nothing for the resources beside it to do: the rest of the template is as without it', () => {
+  it('does not affect other resources: the rest of the template is the same as without it', () => {
     const without = createUserStack();
     new Topic(without, 'Own');
     const stack = createUserStack();
@@ -55,15 +55,15 @@ describe('in a stack of one’s own', () => {
     expect(templateOf(stack).Resources).toMatchObject(templateOf(without).Resources);
   });
 
-  it('can be there once in a stack; a second is refused in one sentence', () => {
+  it('is allowed once per stack; a second is refused in one sentence', () => {
     const stack = createUserStack();
     addGuard(stack);
     expect(() => new IntegrationGuard(stack, 'Other', ONE_PROJECT)).toThrow(
-      'stack UserStack has an IntegrationGuard already (UserStack/Guard). Put UserStack/Other into a stack of its own: "--stack" names a guard by its stack',
+      'stack UserStack already has an IntegrationGuard (UserStack/Guard). Put UserStack/Other into another stack: "--stack" identifies a guard by its stack',
     );
   });
 
-  it('can be there in several stacks of an app, in stages and in nested stacks', () => {
+  it('is allowed in several stacks of an app, in stages and in nested stacks', () => {
     const app = createApp();
     const stage = new Stage(app, 'Prod');
     const parent = new Stack(app, 'Parent');
@@ -87,8 +87,8 @@ describe('in a stack of one’s own', () => {
   });
 });
 
-describe('in an app that changes everything in it', () => {
-  it('takes tags, and keeps the one that the console looks for', () => {
+describe('in an app that changes all its constructs', () => {
+  it('accepts tags, and keeps the tag that the console needs', () => {
     const stack = createUserStack();
     addGuard(stack);
     Tags.of(stack.node.root).add('team', 'payments');
@@ -100,7 +100,7 @@ describe('in an app that changes everything in it', () => {
     expect(tags.filter((each) => each.includes('cw-custom-widget'))).toHaveLength(1);
   });
 
-  it('takes a permissions boundary on every role', () => {
+  it('accepts a permissions boundary on every role', () => {
     const stack = createUserStack();
     addGuard(stack, { fleet: { secretNamePrefix: 'q/' } });
     PermissionsBoundary.of(stack.node.root).apply(ManagedPolicy.fromAwsManagedPolicyName('ReadOnlyAccess'));
@@ -109,7 +109,7 @@ describe('in an app that changes everything in it', () => {
     for (const [, { Properties }] of roles) expect(Properties.PermissionsBoundary).toBeDefined();
   });
 
-  it('takes an aspect that has everything deleted with the stack', () => {
+  it('accepts an aspect that deletes everything with the stack', () => {
     const stack = createUserStack();
     addGuard(stack);
     RemovalPolicies.of(stack).destroy();
@@ -117,7 +117,7 @@ describe('in an app that changes everything in it', () => {
     expect(kept).toEqual([]);
   });
 
-  it('takes an aspect that looks at every construct', () => {
+  it('accepts an aspect that reads every construct', () => {
     const stack = createUserStack();
     addGuard(stack);
     const seen: IConstruct[] = [];
@@ -147,7 +147,7 @@ describe.each<readonly [name: string, env: Environment | undefined, console: str
   addGuard(stack, EVERYTHING);
   addGuard(nested, EVERYTHING);
 
-  it('names no partition but the one that the stack is in', () => {
+  it('names only the partition of the stack', () => {
     for (const each of [stack, nested]) {
       const text = JSON.stringify(templateOf(each)).replaceAll(RICH_SETTINGS.projects.other.secretKeyArn, 'GIVEN');
       const partitions = [...text.matchAll(/arn:(aws[a-z-]*):/g)].map(([, partition]) => partition);
@@ -157,7 +157,7 @@ describe.each<readonly [name: string, env: Environment | undefined, console: str
     }
   });
 
-  it('sends readers of alarms to the console of its partition, where the dashboard has its name', () => {
+  it('links from alarms to the dashboard in the console of its partition', () => {
     for (const each of [stack, nested]) {
       const template = templateOf(each);
       const dashboards = resourcesOf(template, 'AWS::CloudWatch::Dashboard');
@@ -169,18 +169,19 @@ describe.each<readonly [name: string, env: Environment | undefined, console: str
             .replace(/GuardConsoles[0-9A-F]{8}/, 'GuardConsoles')
             .replace('{"Ref":"AWS::Partition"}', '"<Partition>"'),
         ).toContain(console);
-        expect(text).toContain(`#dashboards/dashboard/${name} `);
+        // Mail programs would take text right after the link for a part of it.
+        expect(text.endsWith(`#dashboards/dashboard/${name}`)).toBe(true);
       }
     }
   });
 
-  it('lets the services of its partition in', () => {
+  it('trusts the services of its partition', () => {
     const services = JSON.stringify(templateOf(stack)).match(/"Service":("[^"]*"|\{.*?\}\])/g) ?? [];
     expect(services.length).toBeGreaterThan(5);
     for (const service of services) expect(service).toMatch(/"[a-z]+\.amazonaws\.com"|URLSuffix|"logs\./);
   });
 
-  it('has nothing for cdk-nag to find', () => {
+  it('causes no findings of cdk-nag', () => {
     const app = createApp();
     const bare = new Stack(app, 'Bare', env === undefined ? {} : { env });
     new IntegrationGuard(bare, 'Guard', { ...ONE_PROJECT, ...EVERYTHING });
@@ -190,7 +191,7 @@ describe.each<readonly [name: string, env: Environment | undefined, console: str
 });
 
 describe('with every feature flag of a new app', () => {
-  it('is the same but for what the flags are about', () => {
+  it('differs only in the subjects of the flags', () => {
     const app = new App({ context: { 'aws:cdk:bundling-stacks': [], '@aws-cdk/core:enablePartitionLiterals': true } });
     const stack = new Stack(app, 'UserStack', { env: { account, region: 'cn-north-1' } });
     addGuard(stack, EVERYTHING);

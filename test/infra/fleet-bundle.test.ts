@@ -22,7 +22,7 @@ import {
 import { type LambdaProcess, startLambda } from '../support/lambda-process.ts';
 import { runKey } from '../support/run-key.ts';
 
-/** The bundles of a fleet, each in a process of its own: two customers, and what may be wrong with one. */
+/** The bundles of a fleet, each in a separate process: two customers, and projects with faults. */
 
 const KEYS = { acme: `${runKey()}acme`, globex: `${runKey()}globex` };
 const START = new Date().toISOString();
@@ -110,7 +110,7 @@ const events = (project: string): readonly Told[] =>
 const typesOf = (project: string) => events(project).map(({ type }) => type);
 
 describe('a pass over a project of the fleet', () => {
-  it('pauses what fails there with that project’s key, and tells of it under its name', async () => {
+  it('pauses failing integrations with that project’s key, and alerts under its name', async () => {
     expect(await pass.invoke({ project: 'acme' })).toMatchObject({ project: 'acme', done: 1, failure: null });
     expect(worlds.acme.get('broken')?.active).toBe(0);
     expect(worlds.globex.get('broken')?.active).toBe(1);
@@ -120,13 +120,13 @@ describe('a pass over a project of the fleet', () => {
     );
   });
 
-  it('goes by the policy that the secret’s tag names', async () => {
+  it('applies the policy in the secret’s tag', async () => {
     expect(await pass.invoke({ project: 'globex' })).toMatchObject({ failure: null });
     expect(worlds.globex.get('broken')?.active).toBe(1);
     expect(typesOf('globex')).toEqual(['integration.would-pause']);
   });
 
-  it('asks for nothing but the list and the ledger when all is quiet and the key is known', async () => {
+  it('reads only the list and the ledger if all integrations deliver and the key is cached', async () => {
     const before = { requests: sandbox.requests.length, reads: secrets.reads(), looks: secrets.looks() };
     expect(await pass.invoke({ project: 'acme' })).toMatchObject({ done: 0, delivered: 0, failure: null });
     expect({ requests: sandbox.requests.length, reads: secrets.reads(), looks: secrets.looks() }).toEqual({
@@ -139,7 +139,7 @@ describe('a pass over a project of the fleet', () => {
     ['revoked', 'Qonversion refused the Secret Key (401)'],
     ['empty', "aws secretsmanager put-secret-value --secret-id 'customers/empty'"],
     ['lost', 'names a policy that fleet.policies does not have (it has: careful)'],
-  ])('tells once what is wrong with project %s, and is no error of the function', async (project, reason) => {
+  ])('reports the problem of project %s once, without an error of the function', async (project, reason) => {
     for (const _ of ['first', 'second']) {
       expect(await pass.invoke({ project })).toMatchObject({ project, failure: expect.stringContaining(reason) });
     }
@@ -147,13 +147,13 @@ describe('a pass over a project of the fleet', () => {
     expect(events(project)[0]?.data.reason).toContain(reason);
   });
 
-  it('tells when it is mended', async () => {
+  it('reports when it is fixed', async () => {
     secrets.set('customers/empty', KEYS.acme, { [PROJECT_TAG]: 'yes' });
     expect(await pass.invoke({ project: 'empty' })).toMatchObject({ failure: null });
     expect(typesOf('empty')).toEqual(expect.arrayContaining(['guard.failing', 'guard.recovered']));
   });
 
-  it('is an error of the function when nobody could be told', async () => {
+  it('is an error of the function if no one could be alerted', async () => {
     secrets.set('customers/silent', 'sk_fake_of_nobody_at_all', { [PROJECT_TAG]: 'yes' });
     await expect(mute.invoke({ project: 'silent' })).rejects.toMatchObject({
       name: 'PassUndeliveredError',
@@ -170,14 +170,14 @@ describe('a pass over a project of the fleet', () => {
     [{ project: 'untagged' }, 'with the tag integration-guard:project'],
     [{ project: '../qonversion/production' }, 'with the tag integration-guard:project'],
     [{ project: '__proto__' }, 'with the tag integration-guard:project'],
-    [{ project: 'arn:aws:secretsmanager:us-east-1:1:secret:x' }, 'does not take'],
-  ])('refuses the input %j in one sentence, and asks Qonversion nothing', async (input, says) => {
+    [{ project: 'arn:aws:secretsmanager:us-east-1:1:secret:x' }, 'does not allow'],
+  ])('refuses the input %j in one sentence, without a request to Qonversion', async (input, says) => {
     const before = sandbox.requests.length;
     await expect(pass.invoke(input)).rejects.toThrow(says);
     expect(sandbox.requests.length).toBe(before);
   });
 
-  it('has the metrics of all projects under one name, and each project in the log', () => {
+  it('has metrics of all projects under one name, and each project’s name in the log', () => {
     const lines = pass
       .output()
       .split('\n')
@@ -199,7 +199,7 @@ describe('the panel of the fleet', () => {
     ...more,
   });
 
-  it('asks for a project, shows the one that is named, and keeps the field', async () => {
+  it('asks for a project, shows the named one, and keeps the field', async () => {
     const asks = await look({ fleet: true });
     expect(asks).toContain('<input name="fleetProject" value=""');
     expect(asks).not.toContain('role="table"');
@@ -208,11 +208,11 @@ describe('the panel of the fleet', () => {
     expect(page).toContain('<input name="fleetProject" value="acme"');
   });
 
-  it('goes to another project when one is typed, whatever was shown', async () => {
+  it('shows the project in the field, even after another one', async () => {
     expect(await look(named('globex', { project: 'acme' }))).toContain('aria-label="Integrations of project globex"');
   });
 
-  it('says which project there is not, and why one cannot be shown', async () => {
+  it('reports a project that does not exist, and why a project cannot be shown', async () => {
     const page = await look(named('nobody'));
     expect(page).toContain('no project &quot;nobody&quot;');
     expect(page).toContain('<input name="fleetProject" value="nobody"');
@@ -221,7 +221,7 @@ describe('the panel of the fleet', () => {
     expect(await look({ fleet: true, action: 'pause', project: 'acme', id: 'good' })).toContain('This widget takes');
   });
 
-  it('pauses and resumes where its buttons say, whatever stands in the field', async () => {
+  it('pauses and resumes in the buttons’ project, even with another one in the field', async () => {
     const press = (action: string) => act.invoke(named('globex', { project: 'acme', action, id: 'good' }));
     const page = String(await press('pause'));
     expect(page).toContain('good is paused');
@@ -241,7 +241,7 @@ describe('the panel of the fleet', () => {
   });
 });
 
-it('no key is left anywhere: log, alerts, ledger', async () => {
+it('leaves no key anywhere: log, alerts, ledger', async () => {
   const items = await dynamo.client.send(new ScanCommand({ TableName: LEDGER_TABLE }));
   const bodies = (sns.inspectQueue('event')?.messages.ready ?? []).map(({ body }) => body);
   const outputs = [pass, mute, panel, act].map((each) => each.output());

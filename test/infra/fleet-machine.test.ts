@@ -6,8 +6,8 @@ import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { describeFleetMachine } from '../../infra/fleet-machine.ts';
 
 /**
- * What the state machine computes, by the reference implementation of JSONata, which Step Functions' own follows. That it runs
- * as a whole the end-to-end tests show.
+ * The computations of the state machine, with the reference implementation of JSONata, on which Step Functions' own is
+ * based. The end-to-end tests run the whole machine.
  */
 
 type Value = unknown;
@@ -32,7 +32,7 @@ function statesOf(fleet: Record<string, unknown> = {}): Readonly<Record<string, 
   return machineOf(fleet).States as Readonly<Record<string, State>>;
 }
 
-/** As Step Functions hands a result of JSONata on: as JSON. */
+/** Evaluates an expression, and returns the result as JSON, as Step Functions does. */
 async function evaluate(text: string | undefined, bindings: Readonly<Record<string, Value>>): Promise<Value> {
   const [, expression = ''] = /^\{% (.*) %\}$/.exec(text ?? '') ?? [];
   const value: unknown = await jsonata(expression).evaluate(null, bindings);
@@ -53,7 +53,7 @@ const secret = (Name: string, ...keys: readonly string[]) => ({
 describe('reading a page of secrets', () => {
   const page = statesOf({ secretNamePrefix: 'q/' })['Read a page of secrets'];
 
-  it('asks for secrets with the tag, from where the page before ended', async () => {
+  it('requests tagged secrets, from the end of the page before', async () => {
     expect(await evaluate(page?.Arguments, { token: null })).toEqual({
       Filters: [{ Key: 'tag-key', Values: [PROJECT_TAG] }],
       MaxResults: 50,
@@ -78,7 +78,7 @@ describe('reading a page of secrets', () => {
     expect(await evaluate(page?.Assign?.projects, { projects: before, states })).toEqual([...before, ...found]);
   });
 
-  it('remembers where the page ended, and that it was the last', async () => {
+  it('stores the end of the page, and whether it was the last', async () => {
     const token = (result: Value) => evaluate(page?.Assign?.token, { states: { result } });
     expect(await token({ SecretList: [], NextToken: 'next' })).toBe('next');
     expect(await token({ SecretList: [] })).toBe(null);
@@ -90,7 +90,7 @@ describe('after a page', () => {
   const enough = states['Enough for a round?'];
   const many = (count: number) => Array.from({ length: count }, () => ({ project: 'x'.repeat(512) }));
 
-  it('the next is read, until there are enough names for a round or no more', async () => {
+  it('the next is read, until there are enough names for a round or no more pages', async () => {
     if (enough === undefined) throw new Error('there is a choice');
     expect(await choose(enough, { token: 'next', projects: [] })).toBe('Read a page of secrets');
     expect(await choose(enough, { token: 'next', projects: many(50) })).toBe('Read a page of secrets');
@@ -100,7 +100,7 @@ describe('after a page', () => {
     expect(await choose(enough, { token: null, projects: [], passed: 0 })).toBe('No project');
   });
 
-  it('names of any length stay below what Step Functions takes in a variable', async () => {
+  it('names of any length stay below Step Functions’ limit of a variable', async () => {
     if (enough === undefined) throw new Error('there is a choice');
     let projects = many(0);
     while ((await choose(enough, { token: 'next', projects })) === 'Read a page of secrets') {
@@ -109,7 +109,7 @@ describe('after a page', () => {
     expect(Buffer.byteLength(JSON.stringify({ projects }))).toBeLessThan(256 * 1_024);
   });
 
-  it('a round is followed by the next as long as there are secrets to read', async () => {
+  it('the next round follows while there are secrets to read', async () => {
     const more = states['More secrets?'];
     if (more === undefined) throw new Error('there is a choice');
     expect(await choose(more, { token: 'next' })).toBe('Begin a round');
@@ -121,7 +121,7 @@ describe('a pass of the fleet', () => {
   const map = statesOf({ concurrency: 7 })['Run the passes'];
   const inner = map?.ItemProcessor?.States ?? {};
 
-  it('is invoked with its project and nothing else, so many at once, and whatever becomes of others', () => {
+  it('is invoked with its project only, at the set concurrency, even if others fail', () => {
     expect(map).toMatchObject({ MaxConcurrency: 7, ToleratedFailurePercentage: 100, ItemsPath: '$.projects' });
     expect(inner['Run a pass']?.Arguments).toEqual({ FunctionName: 'arn:of-the-pass', Payload: '{% $states.input %}' });
   });
@@ -135,7 +135,7 @@ describe('a pass of the fleet', () => {
   });
 });
 
-it('every state that has an expression says in which language', () => {
+it('every state with an expression names its language', () => {
   const check = (states: Readonly<Record<string, State>>) => {
     for (const [name, { ItemProcessor, ...state }] of Object.entries(states)) {
       const language = JSON.stringify(state).includes('{%') ? 'JSONata' : state.QueryLanguage;
@@ -146,7 +146,7 @@ it('every state that has an expression says in which language', () => {
   check(statesOf());
 });
 
-it('is Amazon States Language: every state is reached, every field and expression is of its language', () => {
+it('is valid Amazon States Language: every state is reachable, and every field and expression is valid', () => {
   const { errors } = validate(machineOf({ secretNamePrefix: 'qonversion/' }));
   expect(errors.map(({ Message }) => Message)).toEqual([]);
 });

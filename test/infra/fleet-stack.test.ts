@@ -19,7 +19,7 @@ interface Statement {
   readonly Condition?: unknown;
 }
 
-/** All statements of the policies of the role whose logical id begins with this. */
+/** All policy statements of the role whose logical ID begins with this. */
 function statementsOf(template: Template, role: string): readonly Statement[] {
   const attached = Object.values(template.findResources('AWS::IAM::Policy'))
     .filter(({ Properties }) => JSON.stringify(Properties.Roles).includes(`"${role}`))
@@ -39,7 +39,7 @@ const actionsOf = (template: Template, role: string) =>
     .flatMap(({ Action }) => [Action].flat())
     .sort();
 
-describe('a stack of a fleet alone', () => {
+describe('a stack with only a fleet', () => {
   it('has one schedule, which starts the state machine within a fifth of the interval', () => {
     alone.resourceCountIs('AWS::Scheduler::Schedule', 1);
     alone.hasResource('AWS::Scheduler::Schedule', {
@@ -52,12 +52,12 @@ describe('a stack of a fleet alone', () => {
           DeadLetterConfig: Match.anyValue(),
         }),
       },
-      // The first run may not come before the right to make one.
+      // The first run must not start before its permission exists.
       DependsOn: Match.arrayWith([Match.stringLikeRegexp('^GuardFleetMayRunMaps')]),
     });
   });
 
-  it('makes no secret, and no function for listed projects', () => {
+  it('creates no secret, and no function for listed projects', () => {
     alone.resourceCountIs('AWS::SecretsManager::Secret', 0);
     alone.resourceCountIs('AWS::Lambda::Function', 3);
     expect(alone.findOutputs('PassFunctionName')).toEqual({});
@@ -65,7 +65,7 @@ describe('a stack of a fleet alone', () => {
     alone.hasOutput('FleetStateMachineArn', {});
   });
 
-  it('runs a pass per project by a distributed map', () => {
+  it('runs a pass per project in a distributed map', () => {
     const [machine] = Object.values(alone.findResources('AWS::StepFunctions::StateMachine'));
     const definition = JSON.stringify(machine?.Properties.DefinitionString);
     expect(definition).toContain('\\"Mode\\":\\"DISTRIBUTED\\"');
@@ -78,7 +78,7 @@ describe('least privilege of a fleet', () => {
   const secrets = (template: Template, role: string) =>
     statementsOf(template, role).filter(({ Action }) => JSON.stringify(Action).includes('secretsmanager:'));
 
-  it('lets functions look at and read secrets with the tag, of names with the prefix, and no others', () => {
+  it('lets functions describe and read only secrets with the tag and the name prefix', () => {
     for (const role of ['GuardFleetPassRole', 'GuardActRole', 'GuardPanelRole']) {
       const [statement, ...others] = secrets(alone, role);
       expect(others).toEqual([]);
@@ -88,14 +88,14 @@ describe('least privilege of a fleet', () => {
     }
   });
 
-  it('keeps listed and tagged secrets apart: no pass function reads what the other does', () => {
+  it('keeps listed and tagged secrets apart: each pass function reads only its own kind', () => {
     expect(JSON.stringify(secrets(beside, 'GuardPassRole'))).not.toContain('ResourceTag');
     const ofFleet = secrets(beside, 'GuardFleetPassRole');
     expect(ofFleet).toHaveLength(1);
     expect(JSON.stringify(ofFleet)).toContain('ResourceTag');
   });
 
-  it('gives the fleet’s pass function what a pass uses, the tagged secrets and their key', () => {
+  it('gives the fleet’s pass function the permissions of a pass, the tagged secrets and their key', () => {
     expect(actionsOf(alone, 'GuardFleetPassRole')).toEqual(
       [
         'dynamodb:BatchWriteItem',
@@ -122,7 +122,7 @@ describe('least privilege of a fleet', () => {
       'states:StartExecution',
       'states:StopExecution',
     ]);
-    // Secrets Manager knows no resource for a list.
+    // ListSecrets cannot be limited to resources.
     const wild = statements.filter(({ Resource }) => Resource === '*');
     expect(wild.map(({ Action }) => Action)).toEqual(['secretsmanager:ListSecrets']);
     const others = statements.filter((statement) => !wild.includes(statement));
@@ -130,11 +130,11 @@ describe('least privilege of a fleet', () => {
     expect(JSON.stringify(others.filter(({ Action }) => Action === 'lambda:InvokeFunction'))).not.toContain('*');
   });
 
-  it('lets Scheduler start runs, and nothing else', () => {
+  it('lets Scheduler only start runs', () => {
     expect(actionsOf(alone, 'GuardFleetSchedulerRole')).toEqual(['sqs:SendMessage', 'states:StartExecution']);
   });
 
-  it('attaches no policy of AWS’s own', () => {
+  it('attaches no AWS-managed policy', () => {
     for (const { Properties } of Object.values(alone.findResources('AWS::IAM::Role'))) {
       expect(Properties.ManagedPolicyArns).toBeUndefined();
     }
@@ -147,18 +147,18 @@ describe('the alarms of a fleet', () => {
     return alarms.find(([id]) => id.startsWith(`GuardMonitoring${name}`))?.[1].Properties;
   };
 
-  it('are about the whole of it, and lead to the runbook', () => {
+  it('cover the whole fleet, and link to the runbook', () => {
     const headings = readFileSync('docs/runbook.md', 'utf8').split('\n');
     const names = ['PassErrors', 'PassThrottles', 'RunsFailed', 'RunsTimedOut', 'NoRun', 'RunLong', 'MostlyFailing'];
     for (const name of names) {
       const { AlarmDescription, AlarmActions } = alarm(`Fleet${name}`) ?? {};
       expect(AlarmActions).toHaveLength(1);
-      const [, section] = /\(runbook: (\S+)\)/.exec(JSON.stringify(AlarmDescription)) ?? [];
+      const [, section] = /Runbook section ([\w-]+)\./.exec(JSON.stringify(AlarmDescription)) ?? [];
       expect(headings).toContain(`## ${section}`);
     }
   });
 
-  it('speak when no run was completed for three intervals, silence included', () => {
+  it('fire if no run was completed for three intervals, even without data', () => {
     expect(alarm('FleetNoRun')).toMatchObject({
       MetricName: 'ExecutionsSucceeded',
       Period: 300,
@@ -169,12 +169,12 @@ describe('the alarms of a fleet', () => {
     });
   });
 
-  it('speak when a run takes longer than the interval, or an hour', () => {
+  it('fire if a run takes longer than the interval, or an hour', () => {
     expect(alarm('FleetRunLong')).toMatchObject({ MetricName: 'ExecutionTime', Threshold: 300_000 });
     expect(alarm('FleetRunsTimedOut')).toMatchObject({ MetricName: 'ExecutionsTimedOut', Threshold: 1 });
   });
 
-  it('speak when half of the passes fail, and not for the one customer who always does', () => {
+  it('fire if half of the passes fail, but not for one customer who always fails', () => {
     expect(alarm('FleetMostlyFailing')).toMatchObject({
       MetricName: METRIC.passesSucceeded,
       Dimensions: expect.arrayContaining([{ Name: 'project', Value: FLEET_DIMENSION }]),
@@ -199,7 +199,7 @@ describe('the dashboard of a fleet', () => {
       Object.values(template.findResources('AWS::CloudWatch::Dashboard')).map(({ Properties }) => Properties),
     );
 
-  it('has one panel for all of its projects, and its numbers', () => {
+  it('has one panel for every project of the fleet, and the fleet’s metrics', () => {
     for (const template of [alone, beside]) {
       const body = bodyOf(template);
       expect(body.match(/\\"params\\":\{\\"fleet\\":true\}/g)).toHaveLength(1);
@@ -210,7 +210,7 @@ describe('the dashboard of a fleet', () => {
   });
 });
 
-it('cdk-nag finds nothing in three rule packs that is not acknowledged with a reason', () => {
+it('cdk-nag reports no finding of three rule packs without a documented reason', () => {
   const { app } = createStack({ ...RICH_SETTINGS, fleet: FLEET });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new NIST80053R5Checks(app), new ServerlessChecks(app));
   expect(() => app.synth()).not.toThrow();

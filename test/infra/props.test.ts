@@ -2,14 +2,14 @@ import { describe, expectTypeOf, it } from 'vitest';
 import type { SettingsInput } from '../../functions/guard/settings/schema.ts';
 import type { AlertsProps, IntegrationGuardProps, ProjectProps, SubscriptionProps } from '../../infra/props.ts';
 
-/** A type with every property read-only, and none that may be `undefined` instead of missing. */
+/** A type with all properties read-only, and none that may be `undefined` instead of missing. */
 type Plain<T> = T extends string | number | boolean
   ? T
   : T extends readonly (infer Element)[]
     ? readonly Plain<Element>[]
     : { readonly [Key in keyof T]: Plain<Exclude<T[Key], undefined>> };
 
-/** What only a CDK app can give. */
+/** Properties that only a CDK app can set. */
 type OfCdk = 'secrets' | 'encryptionKey' | 'ledgerTable' | 'deadLetterQueue' | 'removalPolicy' | 'deployed';
 
 interface PlainAlertsProps extends Omit<AlertsProps, 'topic' | 'alarmsTopic' | 'subscriptions'> {
@@ -24,17 +24,17 @@ interface PlainProps extends Omit<IntegrationGuardProps, OfCdk | 'schedule' | 'a
   readonly alerts?: PlainAlertsProps;
 }
 
-/** What only the construct writes. */
+/** Settings that only the construct writes. */
 type WrittenSettings = Omit<SettingsInput, 'projects'> & {
   readonly projects?: Readonly<Record<string, Omit<NonNullable<SettingsInput['projects']>[string], 'secret'>>>;
 };
 
 describe('the properties of the construct', () => {
-  it('are, but for the objects of CDK, exactly what the settings take', () => {
+  it('are exactly the settings, except for CDK objects', () => {
     expectTypeOf<Plain<PlainProps>>().toEqualTypeOf<Plain<WrittenSettings>>();
   });
 
-  it('take every document that the settings take', () => {
+  it('accept every valid settings document', () => {
     expectTypeOf<Plain<WrittenSettings>>().toExtend<IntegrationGuardProps>();
     expectTypeOf<Plain<NonNullable<WrittenSettings['projects']>[string]>>().toExtend<ProjectProps>();
   });

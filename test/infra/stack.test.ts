@@ -11,7 +11,7 @@ import { createStack, RICH_SETTINGS } from './synthesize.ts';
 const { stack } = createStack();
 const template = Template.fromStack(stack);
 
-/** All statements of policies attached to the role whose logical id begins with this. */
+/** All policy statements of the role whose logical ID begins with this. */
 function statementsOf(role: string): readonly Record<string, unknown>[] {
   const attached = Object.values(template.findResources('AWS::IAM::Policy'))
     .filter(({ Properties }) => JSON.stringify(Properties.Roles).includes(`"${role}`))
@@ -32,7 +32,7 @@ const actionsOf = (role: string) =>
     .sort();
 
 describe('the stack', () => {
-  it('starts a pass for each project on schedule, with the name as the only input', () => {
+  it('starts a pass for each project on schedule, with its name as the only input', () => {
     for (const project of Object.keys(RICH_SETTINGS.projects)) {
       template.hasResourceProperties('AWS::Scheduler::Schedule', {
         ScheduleExpression: 'rate(5 minutes)',
@@ -46,7 +46,7 @@ describe('the stack', () => {
     }
   });
 
-  it('spreads the passes of several projects within a fifth of the interval, and starts a single one at once', () => {
+  it('spreads the passes of several projects within a fifth of the interval, but starts a single project’s pass at once', () => {
     template.allResourcesProperties('AWS::Scheduler::Schedule', {
       FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 1 },
     });
@@ -61,17 +61,17 @@ describe('the stack', () => {
     expect(windowOf({ projects: { only: { secretName: 'x' } } })).toEqual({ Mode: 'OFF' });
   });
 
-  it('has every alarm send its reader to a section of the runbook that is there', () => {
+  it('links every alarm to an existing section of the runbook', () => {
     const headings = readFileSync('docs/runbook.md', 'utf8').split('\n');
     const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
     expect(alarms.length).toBeGreaterThan(4);
     for (const { Properties } of alarms) {
-      const [, section] = /\(runbook: (\S+)\)/.exec(JSON.stringify(Properties.AlarmDescription)) ?? [];
+      const [, section] = /Runbook section ([\w-]+)\./.exec(JSON.stringify(Properties.AlarmDescription)) ?? [];
       expect(headings).toContain(`## ${section}`);
     }
   });
 
-  it('says a rate of one unit as AWS wants it', () => {
+  it('writes a rate of one unit in AWS’s format', () => {
     const hourly = createStack({ ...RICH_SETTINGS, schedule: 'rate(1 hour)' });
     Template.fromStack(hourly.stack).hasResourceProperties('AWS::Scheduler::Schedule', {
       ScheduleExpression: 'rate(1 hour)',
@@ -91,7 +91,7 @@ describe('the stack', () => {
     template.hasResourceProperties('AWS::Lambda::EventInvokeConfig', { MaximumRetryAttempts: 0 });
   });
 
-  it('makes the secret empty, and takes one that exists by its ARN', () => {
+  it('creates the secret empty, and uses an existing one by its ARN', () => {
     const secrets = Object.values(template.findResources('AWS::SecretsManager::Secret'));
     expect(secrets).toHaveLength(1);
     expect(secrets[0]?.Properties).toMatchObject({ Name: 'qonversion/production' });
@@ -99,7 +99,7 @@ describe('the stack', () => {
     expect(secrets[0]?.Properties).not.toHaveProperty('GenerateSecretString');
   });
 
-  it('keeps the ledger: point-in-time recovery, TTL, retained when the stack goes', () => {
+  it('keeps the ledger: point-in-time recovery, TTL, retained when the stack is deleted', () => {
     template.hasResource('AWS::DynamoDB::Table', {
       DeletionPolicy: 'RetainExceptOnCreate',
       Properties: {
@@ -109,7 +109,7 @@ describe('the stack', () => {
     });
   });
 
-  it('leaves exactly the ledger, the key and the secrets when it is destroyed', () => {
+  it('retains exactly the ledger, the key and the secrets when it is destroyed', () => {
     const kept = Object.values(
       template.toJSON().Resources as Record<string, { Type: string; DeletionPolicy?: string }>,
     ).filter(({ DeletionPolicy }) => DeletionPolicy?.startsWith('Retain'));
@@ -120,7 +120,7 @@ describe('the stack', () => {
     ]);
   });
 
-  it('gives logs a retention and encryption', () => {
+  it('sets retention and encryption of logs', () => {
     template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() });
   });
 
@@ -135,7 +135,7 @@ describe('the stack', () => {
     expect(Object.keys(logs.Condition.ArnLike)).toEqual(['kms:EncryptionContext:aws:logs:arn']);
   });
 
-  it('encrypts what lies anywhere, and keeps undelivered messages for two weeks', () => {
+  it('encrypts all stored data, and keeps undelivered messages for two weeks', () => {
     template.allResourcesProperties('AWS::SQS::Queue', {
       SqsManagedSseEnabled: true,
       MessageRetentionPeriod: 1_209_600,
@@ -143,7 +143,7 @@ describe('the stack', () => {
     template.allResourcesProperties('AWS::SecretsManager::Secret', { KmsKeyId: Match.anyValue() });
   });
 
-  it('refuses plain HTTP at the queue', () => {
+  it('denies plain HTTP at the queue', () => {
     template.hasResourceProperties('AWS::SQS::QueuePolicy', {
       PolicyDocument: Match.objectLike({
         Statement: Match.arrayWith([
@@ -157,7 +157,7 @@ describe('the stack', () => {
     });
   });
 
-  it('tells a person how to fill each secret', () => {
+  it('explains how to fill each secret', () => {
     template.hasOutput('FillSecretOfproduction', {
       Value: Match.stringLikeRegexp('put-secret-value --secret-id .qonversion/production.'),
     });
@@ -166,7 +166,7 @@ describe('the stack', () => {
     template.hasOutput('PassFunctionName', {});
   });
 
-  it('carries its settings for the command line', () => {
+  it('contains its settings for the command line', () => {
     expect(template.toJSON().Metadata.IntegrationGuard.Settings.projects).toHaveProperty('production');
   });
 });
@@ -176,7 +176,7 @@ describe('the topics', () => {
     template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() });
   });
 
-  it('refuse plain HTTP', () => {
+  it('deny plain HTTP', () => {
     const policies = Object.values(template.findResources('AWS::SNS::TopicPolicy'));
     expect(policies).toHaveLength(4);
     for (const { Properties } of policies) {
@@ -185,7 +185,7 @@ describe('the topics', () => {
     }
   });
 
-  it('let CloudWatch alarms publish, topic and key alike, from this account only', () => {
+  it('allow CloudWatch alarms of this account only, in topic and key', () => {
     template.hasResourceProperties('AWS::SNS::TopicPolicy', {
       PolicyDocument: Match.objectLike({
         Statement: Match.arrayWith([
@@ -215,7 +215,7 @@ describe('the topics', () => {
       .map(({ Properties }) => Properties)
       .filter(({ Endpoint }) => Endpoint === endpoint);
 
-  it('give people digests from their severity up, and the alarms unfiltered', () => {
+  it('send people digests from their minimum severity, and the alarms unfiltered', () => {
     const [alerts, alarms] = subscription('ops@example.com');
     expect(alerts?.FilterPolicy).toEqual({ kind: ['digest'], severity: ['warning', 'critical'] });
     expect(alarms).toBeDefined();
@@ -223,14 +223,14 @@ describe('the topics', () => {
     expect(alarms?.TopicArn).not.toEqual(alerts?.TopicArn);
   });
 
-  it('give machines events, and alarms only where asked for', () => {
+  it('send machines events, and alarms only on request', () => {
     expect(subscription('arn:aws:sqs:eu-west-1:123456789012:alerts')).toMatchObject([
       { FilterPolicy: { kind: ['event'], severity: ['info', 'warning', 'critical'] }, RawMessageDelivery: true },
     ]);
     expect(subscription('https://example.com/hooks/guard')).toHaveLength(2);
   });
 
-  it('filter by project where asked for', () => {
+  it('filter by project on request', () => {
     expect(subscription('+15551230000')[0]?.FilterPolicy).toEqual({
       kind: ['digest'],
       severity: ['critical'],
@@ -238,7 +238,7 @@ describe('the topics', () => {
     });
   });
 
-  it('may invoke a subscribed function, and only these topics may', () => {
+  it('and no others may invoke a subscribed function', () => {
     template.hasResourceProperties('AWS::Lambda::Permission', {
       Principal: 'sns.amazonaws.com',
       FunctionName: 'arn:aws:lambda:eu-west-1:123456789012:function:on-alert',
@@ -246,7 +246,7 @@ describe('the topics', () => {
     });
   });
 
-  it('of a chat channel get nothing but what the chat service understands: notifications, and alarms', () => {
+  it('of a chat channel carry only messages of the chat service’s schema: notifications and alarms', () => {
     const topicOf = (ref: string) => ({ Ref: Match.stringLikeRegexp(`^GuardAlerts${ref}`) });
     template.hasResourceProperties('AWS::Chatbot::SlackChannelConfiguration', {
       SlackWorkspaceId: 'T0ABCDEF1',
@@ -264,7 +264,7 @@ describe('the topics', () => {
     expect(chatTopics).toContain('\\"projects\\":[\\"production\\"]');
   });
 
-  it('keep what could not be delivered', () => {
+  it('keep undelivered messages', () => {
     template.allResourcesProperties('AWS::SNS::Subscription', { RedrivePolicy: Match.anyValue() });
   });
 });
@@ -287,7 +287,7 @@ describe('least privilege', () => {
     );
   });
 
-  it('lets whoever draws the panel look, and nothing else', () => {
+  it('lets the panel function only read', () => {
     expect([...new Set(actionsOf('GuardPanelRole'))]).toEqual([
       'dynamodb:Query',
       'kms:Decrypt',
@@ -297,7 +297,7 @@ describe('least privilege', () => {
     ]);
   });
 
-  it('lets the buttons do what a pass does', () => {
+  it('gives the act function the permissions of a pass', () => {
     expect(actionsOf('GuardActRole')).toEqual(actionsOf('GuardPassRole'));
   });
 
@@ -305,7 +305,7 @@ describe('least privilege', () => {
     expect(actionsOf('GuardSchedulerRole')).toEqual(['lambda:InvokeFunction', 'sqs:SendMessage']);
   });
 
-  it('names every resource: no wildcard anywhere in a role', () => {
+  it('names every resource: no role has a wildcard', () => {
     for (const role of ['GuardPassRole', 'GuardActRole', 'GuardPanelRole', 'GuardSchedulerRole']) {
       for (const statement of statementsOf(role)) expect(JSON.stringify(statement.Resource)).not.toContain('*');
     }
@@ -334,14 +334,14 @@ describe('the dashboard', () => {
   const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
   const { widgets } = JSON.parse(asText(dashboard?.Properties.DashboardBody)) as { widgets: readonly Widget[] };
 
-  it('begins with the alarms, so that one look says whether all is well', () => {
+  it('begins with the alarms, so that a glance shows the guard’s health', () => {
     expect(widgets[0]).toMatchObject({ type: 'alarm', x: 0, y: 0, width: 24 });
     expect(widgets[0]?.properties.alarms).toHaveLength(
       Object.keys(template.findResources('AWS::CloudWatch::Alarm')).length,
     );
   });
 
-  it('has the control panel of each project, drawn by the function that may only look', () => {
+  it('has the control panel of each project, drawn by the read-only function', () => {
     const panels = widgets.filter(({ type }) => type === 'custom');
     expect(panels.map(({ properties }) => properties.params)).toEqual(
       Object.keys(RICH_SETTINGS.projects).map((project) => ({ project })),
@@ -349,12 +349,12 @@ describe('the dashboard', () => {
     for (const { properties } of panels) expect(properties.endpoint).toMatch(/^<GuardPanel/);
   });
 
-  it('shows every metric that the guard writes', () => {
+  it('shows every metric of the guard', () => {
     const shown = JSON.stringify(widgets);
     for (const name of Object.values(METRIC)) expect(shown).toContain(`"IntegrationGuard","${name}"`);
   });
 
-  it('lays its widgets out without overlap, within the width that CloudWatch has', () => {
+  it('places its widgets without overlap, within CloudWatch’s width', () => {
     widgets.forEach((one, index) => {
       expect(one.x + one.width).toBeLessThanOrEqual(24);
       for (const other of widgets.slice(index + 1)) {
@@ -368,21 +368,21 @@ describe('the dashboard', () => {
     });
   });
 
-  it('tells the console which function describes itself', () => {
+  it('marks the function that describes itself to the console', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Description: Match.stringLikeRegexp('^Draws the control panel'),
       Tags: [{ Key: 'cw-custom-widget', Value: 'describe' }],
     });
   });
 
-  it('has the name that mails link to', () => {
+  it('has the name in the links of alerts', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: Match.objectLike({ DASHBOARD_NAME: dashboard?.Properties.DashboardName }) },
     });
   });
 });
 
-/** A joined value as text, with what is known only at deployment as `<Name>`. */
+/** A joined value as text, with `<Name>` for parts that only the deployment knows. */
 function asText(value: { readonly 'Fn::Join': [string, (string | Record<string, unknown>)[]] }): string {
   const [separator, parts] = value['Fn::Join'];
   return parts
@@ -391,7 +391,7 @@ function asText(value: { readonly 'Fn::Join': [string, (string | Record<string, 
 }
 
 describe('the alarms', () => {
-  it('watch errors, throttles, dead letters, failed pauses and missing passes, and tell when it is over', () => {
+  it('watch errors, throttles, dead letters, failed pauses and missing passes, and notify when they return to OK', () => {
     const alarms = Object.entries(template.findResources('AWS::CloudWatch::Alarm'));
     const names = alarms.map(([id]) => id.replace(/^GuardMonitoring/, '').replace(/[0-9A-F]{8}$/, ''));
     expect(names.sort()).toEqual(
@@ -412,7 +412,7 @@ describe('the alarms', () => {
     });
   });
 
-  it('take three intervals of silence for the worst', () => {
+  it('treat three intervals without data as a failure', () => {
     template.hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName: 'PassesSucceeded',
       Namespace: 'IntegrationGuard',
@@ -426,13 +426,13 @@ describe('the alarms', () => {
 });
 
 describe('cdk-nag', () => {
-  it('finds nothing in three rule packs that is not acknowledged with a reason', () => {
+  it('reports no finding of three rule packs without a documented reason', () => {
     const { app } = createStack();
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new NIST80053R5Checks(app), new ServerlessChecks(app));
     expect(() => app.synth()).not.toThrow();
   });
 
-  it('would find a queue without TLS', async () => {
+  it('would report a queue without TLS', async () => {
     const { app, stack: nagged } = createStack();
     const { Queue } = await import('aws-cdk-lib/aws-sqs');
     new Queue(nagged, 'Careless');
@@ -448,12 +448,12 @@ describe('the template', () => {
   });
 });
 
-describe('a stack of projects with odd names', () => {
+describe('a stack of projects with unusual names', () => {
   it.each([
     ['names that every object has a property of', ['constructor', 'toString', 'valueOf', 'hasOwnProperty']],
     ['names of letters and digits that differ in nothing but marks', ['a-b', 'ab', 'a_b']],
     ['names like those of the stack’s own parts', ['Pass', 'Fleet', 'Key', 'Default', '0']],
-  ])('takes %s', (_what, names) => {
+  ])('accepts %s', (_what, names) => {
     const projects = Object.fromEntries(names.map((name) => [name, { secretName: `q/${name}` }]));
     const template = Template.fromStack(createStack({ projects }).stack);
     template.resourceCountIs('AWS::Scheduler::Schedule', names.length);
@@ -461,7 +461,7 @@ describe('a stack of projects with odd names', () => {
   });
 });
 
-describe('a stack of as many projects as the settings take', () => {
+describe('a stack with the most projects that the settings allow', () => {
   const names = Array.from({ length: MAX_PROJECTS }, (_, index) => `project-with-a-long-name-${index}`);
   const many = createStack({
     projects: Object.fromEntries(names.map((name) => [name, { secretName: `qonversion/${name}` }])),
@@ -471,14 +471,14 @@ describe('a stack of as many projects as the settings take', () => {
     Record<string, { readonly Type: string; readonly Properties: Record<string, unknown> }>
   >;
 
-  it('stays below what CloudFormation takes', () => {
+  it('stays below CloudFormation’s limits', () => {
     expect(Object.keys(resources).length).toBeLessThan(490);
     const template = JSON.stringify(Template.fromStack(many.stack).toJSON());
     expect(Buffer.byteLength(template)).toBeLessThan(980_000);
   });
 
-  it('stays below what IAM takes for the inline policies of a role', () => {
-    // A reference becomes the ARN of a secret, which is no longer than this.
+  it('stays below IAM’s limit for the inline policies of a role', () => {
+    // A reference becomes the ARN of a secret, which is at most this long.
     const arn =
       'arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:qonversion/project-with-a-long-name-79-AbCdEf';
     const sizes = Object.values(resources)
@@ -489,7 +489,7 @@ describe('a stack of as many projects as the settings take', () => {
     expect(Math.max(...sizes)).toBeLessThan(10_240);
   });
 
-  it('has dashboards that CloudWatch takes, with every panel on the one that mails link to', () => {
+  it('has dashboards within CloudWatch’s limits, with every panel on the one that alerts link to', () => {
     const dashboards = Object.values(resources).filter(({ Type }) => Type === 'AWS::CloudWatch::Dashboard');
     const bodies = dashboards.map(({ Properties }) => ({
       name: asText(Properties.DashboardName as Parameters<typeof asText>[0]),
@@ -508,7 +508,7 @@ describe('a stack of as many projects as the settings take', () => {
     }
   });
 
-  it('and one more is refused in one sentence', () => {
+  it('refuses one more project in one sentence', () => {
     const projects = Object.fromEntries([...names, 'one-more'].map((name) => [name, { secretName: name }]));
     expect(() => createStack({ projects })).toThrow(
       /projects: expected at most 80 projects listed in a stack \(.*"fleet" finds any number by a tag.*\), got 81$/,

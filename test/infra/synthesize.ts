@@ -34,7 +34,7 @@ export const RICH_SETTINGS = {
   },
 } as const;
 
-/** The stack as the CDK app makes it, without bundling: what is bundled has a test of its own. */
+/** The stack of the CDK app, without bundling, which has its own test. */
 export function createStack(document: object = RICH_SETTINGS): {
   readonly app: App;
   readonly stack: IntegrationGuardStack;

@@ -3,13 +3,13 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { IntegrationGuard } from '../../infra/integration-guard.ts';
 import type { IntegrationGuardProps } from '../../infra/props.ts';
 
-/** The construct in a stack of somebody's own, as `cdk init` makes an app: none of this repository's feature flags. */
+/** The construct in a user's stack, in an app as `cdk init` creates it: without this repository's feature flags. */
 
 export const ONE_PROJECT = {
   projects: { production: { secretName: 'qonversion/production' } },
 } as const satisfies IntegrationGuardProps;
 
-/** Without bundling, unless it is what a test is about. */
+/** Without bundling, unless a test needs it. */
 export function createApp({ bundling = false } = {}): App {
   const context = bundling ? {} : { 'aws:cdk:bundling-stacks': [] };
   return new App({ context: { ...context, 'aws:cdk:version-reporting': false } });
@@ -19,7 +19,7 @@ export function createUserStack(env?: Environment): Stack {
   return new Stack(createApp(), 'UserStack', env === undefined ? {} : { env });
 }
 
-/** Puts a guard into a stack, with these properties beside one project. */
+/** Adds a guard with one project and these properties to a stack. */
 export function addGuard(stack: Stack, props: IntegrationGuardProps = {}): IntegrationGuard {
   return new IntegrationGuard(stack, 'Guard', { ...ONE_PROJECT, ...props });
 }
@@ -54,7 +54,7 @@ export interface Statement {
   readonly Principal?: unknown;
 }
 
-/** What the policies say that are attached to a role, a user or a group whose logical id (or name) begins with this. */
+/** The statements of the policies of a role, user or group whose logical ID (or name) begins with this. */
 export function statementsOf(template: UserTemplate, principal: string): readonly Statement[] {
   return resourcesOf(template, 'AWS::IAM::Policy').flatMap(([, { Properties }]) => {
     const attached = JSON.stringify([Properties.Roles, Properties.Users, Properties.Groups]);
@@ -63,7 +63,7 @@ export function statementsOf(template: UserTemplate, principal: string): readonl
   });
 }
 
-/** "ACTION on RESOURCE", sorted; each as often as a policy grants it. */
+/** "ACTION on RESOURCE", sorted, once for each grant. */
 export function grantsOf(template: UserTemplate, principal: string): readonly string[] {
   const list = (value: unknown) => (Array.isArray(value) ? value : [value]);
   return statementsOf(template, principal)
@@ -73,7 +73,7 @@ export function grantsOf(template: UserTemplate, principal: string): readonly st
     .sort();
 }
 
-/** An ARN with `<Name>` for what CloudFormation fills in. */
+/** An ARN, with `<Name>` for the parts that CloudFormation fills in. */
 export function show(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
   const [[operation, operand] = ['', null]] = Object.entries(value);

@@ -78,7 +78,7 @@ describe('a message', () => {
     const shown = mail.match(/^PAUSED: /gm)?.length ?? 0;
     expect(shown).toBeGreaterThan(10);
     expect(mail).toContain(
-      `… and ${(2_000 - shown).toLocaleString('en-US')} more events. To see them all: npx integration-guard history`,
+      `… and ${(2_000 - shown).toLocaleString('en-US')} more events. To see them all:\nnpx integration-guard history`,
     );
     expect(Buffer.byteLength(chat)).toBeLessThan(32 * 1_024);
     expect(chat).toMatch(/… and 1,99\d more events\. To see them all: `npx integration-guard history/);

@@ -7,15 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 /**
- * What `init` of the built package makes, carried out: each app is written by the package's own command line, type-checked where it
- * has types, and synthesised by the CDK CLI with the package beside it, as after `npm install`.
+ * Runs `init` of the built package on apps of several kinds, type-checks each app that has types, and synthesises it with the CDK CLI. The
+ * apps find the package as after `npm install`.
  */
 
 const run = promisify(execFile);
 
 const NODE_MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 
-/** What the apps have installed besides the package: a part of it, or the compiler and the types of Node. */
+/** Installed in the apps besides the package: its dependencies, the compiler and the types of Node. */
 const INSTALLED = [
   'aws-cdk-lib',
   'constructs',
@@ -27,7 +27,7 @@ const INSTALLED = [
   'undici-types',
 ];
 
-/** The folder of an app that `cdk init` made, from the template of the CDK CLI itself. */
+/** Writes an app like `cdk init`, from the CDK CLI's own template. */
 function writeTemplate(folder: string, language: 'typescript' | 'javascript'): void {
   const template = join(NODE_MODULES, 'aws-cdk', 'lib', 'init-templates', 'app', language);
   const fill = (text: string) =>
@@ -63,9 +63,9 @@ app.synth();
 
 interface App {
   readonly name: string;
-  /** Writes the app as it is before `init`. */
+  /** Writes the app before `init`. */
   readonly write: (folder: string) => void;
-  /** What Node runs before a synthesis: the compiler, and be it for its complaints. */
+  /** Arguments of Node before the synthesis: the compiler, at least to check types. */
   readonly compile?: readonly string[];
   /** The command of the synthesis, in place of the one in `cdk.json`. */
   readonly command?: string;
@@ -94,7 +94,7 @@ const APPS: readonly App[] = [
   },
   {
     name: 'TypeScript as CommonJS',
-    // The types of jest are not installed here.
+    // The types of Jest are not installed here.
     write: (folder) => {
       writeTemplate(folder, 'typescript');
       const tsconfig = readFileSync(join(folder, 'tsconfig.json'), 'utf8');
@@ -145,7 +145,7 @@ const APPS: readonly App[] = [
 
 /**
  * @param packageFolder the built package, unpacked or as a checkout
- * @throws AssertionError, or what a command said, with the name of the app
+ * @throws Error with the name of the app and the failed assertion, or the output of the command that failed
  */
 export async function checkInit(packageFolder: string): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'guard-apps-'));
@@ -167,7 +167,7 @@ export async function checkInit(packageFolder: string): Promise<void> {
   }
 }
 
-/** The package's files themselves, so that it finds the libraries of the app, as after an installation. */
+/** Copies the package instead of linking it, so that it finds the app's libraries, as after an installation. */
 function install(packageFolder: string, nodeModules: string): void {
   for (const file of ['package.json', 'dist', join('functions', 'cli', 'launch.cjs')])
     cpSync(join(packageFolder, file), join(nodeModules, 'integration-guard', file), { recursive: true });
@@ -178,7 +178,7 @@ function install(packageFolder: string, nodeModules: string): void {
 }
 
 async function checkApp(folder: string, { compile, command, stacks }: App): Promise<void> {
-  // Without credentials nothing deployed is looked for.
+  // Without credentials the app does not look for a deployed stack.
   const env = {
     PATH: process.env.PATH,
     HOME: folder,
@@ -212,7 +212,7 @@ async function checkApp(folder: string, { compile, command, stacks }: App): Prom
   assert.match(template, /team@example\.com/);
 }
 
-/** What the command that failed has printed. */
+/** The message and the output of a failed command. */
 function outputOf(error: unknown): string {
   const { stdout = '', stderr = '', message } = error as { stdout?: string; stderr?: string; message: string };
   return [message, stdout, stderr].join('\n').trim();

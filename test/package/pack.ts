@@ -10,7 +10,7 @@ const run = promisify(execFile);
 /** The folder of this checkout. */
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Lambda's Node first, and nothing else of this checkout's programs. */
+/** Lambda's Node, the only program of this checkout on the PATH. */
 const NODE = join(PROJECT, 'node_modules', '.bin', 'node');
 
 const FOREIGN =
@@ -22,12 +22,12 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** A folder outside of the checkout, in which programs run as they do for somebody who installed the package. */
+/** A folder outside the checkout, with the environment of a user who installed the package. */
 export interface Folder {
   readonly path: string;
-  /** Runs a program of the folder's `node_modules/.bin`, or of the machine. */
+  /** Runs a program from the folder's `node_modules/.bin` or from the machine. */
   run(program: string, args: readonly string[], variables?: Readonly<Record<string, string>>): Promise<ProgramResult>;
-  /** @throws with all output when the program fails */
+  /** @returns standard output. @throws with all output when the program fails */
   must(program: string, args: readonly string[], variables?: Readonly<Record<string, string>>): Promise<string>;
   write(name: string, content: string | object): Promise<void>;
   read(name: string): Promise<string>;

@@ -8,8 +8,8 @@ import { checkInit } from './init.ts';
 import { createFolder, type Folder, PROJECT, pack } from './pack.ts';
 
 /**
- * The packed tarball as somebody installs it, outside of the checkout: into the CDK CLI's own template (CommonJS), into an ESM app
- * with the oldest CDK that the package takes, and into an empty folder.
+ * Installs the packed tarball outside the checkout: into the CDK CLI's own template (CommonJS), into an ESM app with the oldest CDK that the
+ * package supports, and into an empty folder.
  */
 
 const SETTINGS = {
@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 
 describe('the tarball', () => {
-  it('holds what is needed, without sources and tests, and the licences of what is bundled', async () => {
+  it('holds the built files, without sources and tests, and the licences of bundled packages', async () => {
     const files = (await template.must('tar', ['-tzf', tarball]))
       .split('\n')
       .map((name) => name.replace(/^package\//, ''));
@@ -79,7 +79,7 @@ describe('the tarball', () => {
       expect(licences).toContain(`\n${name} `);
   });
 
-  it('asks for CDK and two small libraries, and brings no bundler', async () => {
+  it('depends on CDK and two small libraries, and installs no bundler', async () => {
     expect(Object.keys(manifest.dependencies).sort()).toEqual(['jsonc-parser', 'zod']);
     expect(Object.keys(manifest.peerDependencies).sort()).toEqual(['aws-cdk-lib', 'constructs']);
     const installed = await readdir(join(esm.path, 'node_modules'));
@@ -159,10 +159,10 @@ test('a mistake is one sentence', () => {
     );
   });
 
-  it('tsc passes, with TypeScript 7 and 5.9, and reads every declaration', async () => {
+  it('tsc 7 and 5.9 pass and read every declaration', async () => {
     await template.must('tsc', ['--noEmit']);
     await template.must('node', ['node_modules/typescript59/bin/tsc', '--noEmit']);
-    // Ours on their own: CDK's have faults.
+    // Only our declarations: CDK's have errors.
     const ours = [
       '--noEmit',
       '--skipLibCheck',
@@ -182,7 +182,7 @@ test('a mistake is one sentence', () => {
     expect(stdout.split('\n').filter((line) => line.includes('integration-guard/'))).toEqual([]);
   });
 
-  it('tsc reads our declarations, and no library’s that we use, with the settings of older templates', async () => {
+  it('tsc reads our declarations without those of our libraries, with the settings of older templates', async () => {
     await template.write(
       'old.ts',
       "import { IntegrationGuard } from 'integration-guard';\nexport const guard: typeof IntegrationGuard = IntegrationGuard;\n",
@@ -195,11 +195,11 @@ test('a mistake is one sentence', () => {
     expect(stdout.split('\n').filter((line) => /^(?:old\.ts|.*(?:integration-guard|zod)\/)/.test(line))).toEqual([]);
   });
 
-  it('its own jest passes', async () => {
+  it('its own Jest passes', async () => {
     await template.must('jest', []);
   });
 
-  it('cdk synth gives the template that this checkout gives, and the functions have the package’s bundle', async () => {
+  it('cdk synth gives the same template as this checkout, and the functions have the package’s bundle', async () => {
     await template.must('cdk', [...SYNTH]);
     const checkout = await createFolder('checkout');
     await checkout.write('settings.json', SETTINGS);
@@ -236,7 +236,7 @@ test('a mistake is one sentence', () => {
   });
 });
 
-describe('in an ESM app, with the oldest CDK that the package takes', () => {
+describe('in an ESM app, with the oldest supported CDK', () => {
   beforeAll(async () => {
     await esm.write('cdk.json', { app: 'node app.js', context: { 'integration-guard': SETTINGS } });
     await esm.write('tsconfig.json', {
@@ -262,7 +262,7 @@ try {
     );
   });
 
-  it('tsc passes, with TypeScript 5.9 and 7', async () => {
+  it('tsc 5.9 and 7 pass', async () => {
     await esm.must('node', ['node_modules/typescript59/bin/tsc']);
     await esm.must('tsc', []);
   });
@@ -273,7 +273,7 @@ try {
     expect(Object.values(Resources).filter(({ Type }) => Type === 'AWS::Lambda::Function')).toHaveLength(4);
   });
 
-  it('a faulty setting is one sentence at synthesis', async () => {
+  it('a wrong setting is one sentence at synthesis', async () => {
     const { code, stderr } = await esm.run('node', ['app.js'], {
       CDK_CONTEXT_JSON: JSON.stringify({ 'integration-guard': { projects: { production: { secretNme: 'x' } } } }),
     });
@@ -284,11 +284,11 @@ try {
 });
 
 describe('the command line of the package', () => {
-  it('makes apps, and adds to existing ones, that can be deployed', async () => {
+  it('writes new apps and changes existing ones so that they synthesise', async () => {
     await checkInit(join(template.path, 'node_modules', 'integration-guard'));
   });
 
-  it('tells its story in an empty folder', async () => {
+  it('runs the demo in an empty folder', async () => {
     const empty = await createFolder('empty');
     const story = await empty.must('npm', [
       'exec',
@@ -304,7 +304,7 @@ describe('the command line of the package', () => {
     expect(await readdir(empty.path)).toEqual([]);
   });
 
-  it('says its version', async () => {
+  it('prints its version', async () => {
     expect((await template.must('integration-guard', ['--version'])).trim()).toBe(manifest.version);
   });
 
@@ -330,7 +330,7 @@ describe('the command line of the package', () => {
       await folder.must(program, ['run', '--json'], variables);
       expect(sandbox.production.get('broken')?.active).toBe(0);
       expect(await folder.read('.guard/ledger.json')).toContain('broken');
-      // Works in threads of its own, which have to be found as well.
+      // The simulation starts worker threads from a separate file.
       expect(await folder.must(program, ['simulate', '--days', '1', '--integrations', '5'], variables)).toContain(
         'mails a day',
       );

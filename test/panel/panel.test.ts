@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
-import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
+import { type EventType, HISTORY_HEADING } from '../../functions/guard/model/event-catalogue.ts';
 import { html } from '../../functions/panel/html.ts';
 import { parsePanelInput } from '../../functions/panel/input.ts';
-import { timelineOf } from '../../functions/panel/timeline.ts';
+import { TIMELINE_DAYS, timelineOf } from '../../functions/panel/timeline.ts';
 import { createView, type PanelRow, USUAL_CHOICE } from '../../functions/panel/view.ts';
 import { minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 import { addBusy, createHarness, type Harness } from '../support/harness.ts';
@@ -92,7 +92,7 @@ describe('what the panel is asked for', () => {
 describe('the doors of the panel', () => {
   const sentence = (page: string) => /role="alert">([^<]*)</.exec(page)?.[1];
 
-  it('are two: who may only look cannot act, whatever is asked', async () => {
+  it('are two: the one that only looks cannot act, even if it is asked to', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
     const { look } = openDoors(harness);
@@ -137,7 +137,7 @@ describe('the doors of the panel', () => {
     },
   );
 
-  it('know no id that the project does not have, be it forged or another project’s', async () => {
+  it('refuse an id that the project does not have: a forged one, or another project’s', async () => {
     const [harness, other] = [createHarness(), createHarness()];
     addBusy(harness, 'amp-ios');
     addBusy(other, 'theirs');
@@ -171,6 +171,12 @@ describe('the doors of the panel', () => {
     expect(sentence(page)).toContain('The panel cannot show project &quot;production&quot;: Error: no answer');
   });
 
+  it('call the history as messages call it', async () => {
+    const page = await openDoors(await badDay()).look({ project: 'production' });
+    expect(page).toContain(`<summary>${HISTORY_HEADING}</summary>`);
+    expect(HISTORY_HEADING).toContain(`${TIMELINE_DAYS} days`);
+  });
+
   it('say why an action failed', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
@@ -201,15 +207,25 @@ describe('a row of the panel', () => {
         'failing; the guard pauses it after 10 more failures, at 09:50 UTC at the earliest, unless a delivery succeeds',
       'seg-stripe': 'paused by the guard; the guard probes it at 11:30 UTC',
       'braze-ios': 'suspended by Qonversion; the guard probes it at 09:50 UTC',
-      'mix-ios': 'probing; the guard ends probe 1 when deliveries go on, or pauses it again after 3 more failures',
+      'mix-ios': 'probing; the guard ends probe 1 when deliveries continue, or pauses it again after 3 more failures',
       'hook-billing': 'flapping; the guard reports it, and does not pause it',
       'bq-export': 'paused by an operator; the guard leaves it paused',
       'ph-staging': 'draft; the guard leaves it paused',
-      'slack-wins': 'failing, and ignored; the guard leaves it alone until 2026-11-25 09:15 UTC',
+      'slack-wins': 'failing; the guard leaves it alone until 2026-11-25 09:15 UTC',
     });
   });
 
-  it('tells the truth in advance: what it says happens when it says', async () => {
+  it('says since when it is so', async () => {
+    const rows = await rowsOf(await badDay());
+    expect(rows['braze-ios']?.since).toBe('since 08:50 UTC, for 50 min');
+    expect(rows['seg-stripe']?.since).toBe('since 09:30 UTC, for 10 min; 1 probe failed');
+    expect(rows['mix-ios']?.since).toBe('since 09:25 UTC, for 15 min');
+    expect(rows['af-android']?.since).toBe('since 09:30 UTC, for 10 min');
+    expect(rows['hook-billing']?.since).toBe('since 07:20 UTC, for 2 h 20 min');
+    expect(rows['amp-android']?.since).toBeNull();
+  });
+
+  it('predicts correctly: what it says happens at the time that it says', async () => {
     const harness = await badDay();
     const { 'af-android': failing, 'braze-ios': suspended } = await rowsOf(harness);
     expect(failing?.nextAction.at).toBe('2026-11-24T09:50:00.000Z');
@@ -229,7 +245,7 @@ describe('a row of the panel', () => {
     expect((await rowsOf(harness))['amp-ios']?.nextAction.text).toBe('would pause it, but only observes');
   });
 
-  it('has an operator’s pause and its end in its week, though nobody was told', async () => {
+  it('has an operator’s pause and its end in its week, although no one was alerted', async () => {
     const rows = await rowsOf(await badDay());
     expect(rows['hook-crm']?.timeline.map(({ phase }) => phase)).toEqual(['delivering', 'operator', 'delivering']);
   });
@@ -271,11 +287,11 @@ describe('the week of an integration', () => {
     expect(segments.reduce((sum, { width }) => sum + width, 0)).toBeCloseTo(1, 6);
   });
 
-  it('tells what went before the first event it has', () => {
+  it('shows what came before the first event it has', () => {
     expect(phases([event('integration.reactivated', 100)], 'delivering')).toEqual(['paused', 'delivering']);
   });
 
-  it('shows what no event has told yet', () => {
+  it('shows what no event has reported yet', () => {
     expect(phases([], 'failing', minutesBefore(NOON, 60))).toEqual(['delivering', 'failing']);
     expect(phases([event('integration.recovered', 500)], 'failing', minutesBefore(NOON, 60))).toEqual([
       'failing',
@@ -285,7 +301,7 @@ describe('the week of an integration', () => {
   });
 
   it('takes a moment with another offset for what it is', () => {
-    // An hour ago, as somebody two hours further east writes it.
+    // An hour ago, as written in a time zone two hours further east.
     const [delivering] = timelineOf([], { phase: 'failing', since: '2026-11-23T13:00:00+02:00' }, NOON);
     expect(delivering).toMatchObject({ phase: 'delivering', to: minutesBefore(NOON, 60) });
   });
@@ -295,7 +311,7 @@ describe('the week of an integration', () => {
     expect(phases([event('integration.paused', WEEK + 5), ahead], 'delivering')).toEqual(['delivering']);
   });
 
-  it('begins a failure when it began, not when people were told', () => {
+  it('begins a failure when it began, not when people were alerted', () => {
     const figures = {
       freshErrors: 60,
       baseline: 0,

@@ -9,7 +9,7 @@ const DAY = 24 * 60;
 
 const POLICY = {
   recovery: { mode: 'probe', cooldownMinutes: 60, maxAttempts: 5, probeErrors: 3 },
-  // A long leash, so that Qonversion's own worker gets there first.
+  // A high limit, so that Qonversion's own worker suspends it first.
   overrides: [{ match: { integration: 'Braze' }, errorThreshold: 5_000 }],
 };
 
@@ -36,11 +36,11 @@ const breaks = (ago: number, id: CastId, message: string): Turn => ({
   ago,
   does: ({ world }) => world.breakDown(id, message),
 });
-const repairs = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.repair(id) });
+const fixes = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.repair(id) });
 
 const AN_OUTAGE_THAT_IS_OVER = [
   breaks(3 * DAY, 'amp-ios', 'HTTP 503 Service Unavailable'),
-  repairs(3 * DAY - 9 * 60, 'amp-ios'),
+  fixes(3 * DAY - 9 * 60, 'amp-ios'),
 ];
 
 const A_PAUSE_OF_A_DAY: readonly Turn[] = [
@@ -48,13 +48,13 @@ const A_PAUSE_OF_A_DAY: readonly Turn[] = [
   { ago: 4 * DAY, does: ({ world }) => world.setStatus('hook-crm', 1) },
 ];
 
-/** An outage ended days ago; everything delivers. */
+/** An outage was fixed days ago. Everything delivers. */
 export function allIsWell(): Promise<Harness> {
   return play([...AN_OUTAGE_THAT_IS_OVER, ...A_PAUSE_OF_A_DAY]);
 }
 
 /**
- * One of everything that can be the matter.
+ * One of each problem that an integration can have.
  * @param now when the day is, @default a fixed day
  */
 export function badDay(now?: Date): Promise<Harness> {

@@ -9,7 +9,7 @@ const random = (unit: fc.Arbitrary<string>, length: number) =>
 
 const key = fc.oneof(random(alphanumeric, 32), random(hexadecimal, 40)).map((core) => `sk_${core}`);
 
-/** What records of strangers are made of. */
+/** The parts of external records. */
 const ordinary = fc.oneof(
   fc.uuid(),
   random(alphanumeric, 64),
@@ -23,7 +23,7 @@ const ordinary = fc.oneof(
 );
 
 describe('the removal of the key', () => {
-  it('leaves every other text as it is', () => {
+  it('leaves every other text unchanged', () => {
     fc.assert(
       fc.property(key, fc.array(ordinary, { minLength: 1, maxLength: 4 }), (secret, parts) => {
         const text = parts.join(' ');
@@ -33,7 +33,7 @@ describe('the removal of the key', () => {
     );
   });
 
-  it('takes the key out of every text, and leaves what stands before and after', () => {
+  it('removes the key from every text, and leaves the text before and after it', () => {
     fc.assert(
       fc.property(key, fc.lorem({ maxCount: 5 }), (secret, words) => {
         const rest = createKeyRemover(secret).removeFrom(`${words} ${secret} ${words}`);
@@ -43,7 +43,7 @@ describe('the removal of the key', () => {
     );
   });
 
-  it('takes a piece of it out with the rest', () => {
+  it('removes pieces of the key along with it', () => {
     const remover = createKeyRemover('sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU');
     expect(remover.removeFrom('Bearer sk_fake_q7Wm2ZrT9xKp***8cYdL3fHs6J')).toBe('Bearer sk_[redacted]***[redacted]');
     expect(remover.removeFrom('order q7Wm2ZrT9')).toBe('order q7Wm2ZrT9');

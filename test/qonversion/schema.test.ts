@@ -9,7 +9,7 @@ const parsed = (fields: Readonly<Record<string, unknown>>) => {
 
 describe('a record of the API', () => {
   it.each(['4111 1111 1111 1111', 'john.smith@example.com', '192.168.100.200', 'DE89 3704 0044 0532 0130 00'])(
-    'has no half of %s where its message is cut',
+    'contains no half of %s where its message is cut',
     (datum) => {
       const half = datum.slice(0, Math.ceil(datum.length / 2));
       for (let before = 970; before <= 1_010; before += 1) {
@@ -26,11 +26,11 @@ describe('a record of the API', () => {
     ['2026-11-23T12:00:00+05:30', '2026-11-23T06:30:00.000Z'],
     ['9999-12-31T23:59:59-23:59', null],
     ['yesterday', null],
-  ])('has its times in one form: %s', (sent, kept) => {
+  ])('has its times in one format: %s', (sent, kept) => {
     expect(parsed({ updated_at: sent })?.updated_at ?? null).toBe(kept);
   });
 
-  it('has names in the form that settings are compared with', () => {
+  it('has normalised names, which match the settings', () => {
     expect(parsed({ title: 'cafe\u0301  \u{1f468}\u200d\u{1f469}\u00a0x' })?.title).toBe('café 👨👩 x');
   });
 });

@@ -26,16 +26,16 @@ describe('a Secret Key', () => {
     ['sk_xxxx_xxxx_xxxx', 'holds a placeholder'],
     ['sk_your_secret_key', 'holds a placeholder'],
     ['sk_placeholder_key', 'holds a placeholder'],
-    ['pk_live_0123456789', 'holds a key of Stripe'],
-    [`${'sk'}_live_0123456789`, 'holds a key of Stripe'],
-    [`{"stripe":"${'sk'}_test_0123456789"}`, 'holds a key of Stripe'],
-    ['sk_short', 'not of the form'],
-    ['sk_fake key with spaces', 'not of the form'],
-    ['sk_fake_0123456789\nsk_fake_9876543210', 'not of the form'],
+    ['pk_live_0123456789', 'holds a Stripe key'],
+    [`${'sk'}_live_0123456789`, 'holds a Stripe key'],
+    [`{"stripe":"${'sk'}_test_0123456789"}`, 'holds a Stripe key'],
+    ['sk_short', 'does not look like'],
+    ['sk_fake key with spaces', 'does not look like'],
+    ['sk_fake_0123456789\nsk_fake_9876543210', 'does not look like'],
     ['{"secretKey":""}', 'is JSON without a field that holds a Secret Key'],
     ['{"a":"sk_fake_0123456789","b":"sk_fake_9876543210"}', 'more than one Secret Key'],
-    ['{"secretKey":', 'looks like JSON and is not'],
-  ])('is not %j: one sentence that names the secret and the remedy, and shows nothing of it', (text, problem) => {
+    ['{"secretKey":', 'looks like JSON but is not'],
+  ])('is not %j: one sentence names the secret and the remedy, and shows nothing of the text', (text, problem) => {
     const error = (() => {
       try {
         return parse(text);

@@ -2,8 +2,8 @@ import type { Finding, Size } from '../faults/finding.ts';
 import { KINDS } from './kinds.ts';
 
 /**
- * All kinds of attack as one fault harness.
- * @param first whether the first kind with a violation is enough
+ * Runs all kinds of attack as one fault harness.
+ * @param first whether to stop at the first kind with a violation
  */
 export async function attackEverywhere(size: Size, first = false): Promise<readonly Finding[]> {
   const findings: Finding[] = [];

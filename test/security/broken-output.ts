@@ -12,15 +12,15 @@ import { A_KEY } from './hostile-api.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
- * Output that goes nowhere, and faults that nobody foresaw, with the real program in processes of its own: full disks, readers that go
- * away or are slow, closed streams, exceptions and rejected promises in the midst of the work, an interruption.
+ * Output that cannot be written, and unexpected faults, in the real program in separate processes: full disks, readers
+ * that go away or are slow, closed streams, exceptions and rejected promises during the work, an interruption.
  */
 
-/** What of a stack trace gives it away, in any of Node's forms. */
+/** Signs of a stack trace, in any of Node's formats. */
 const TRACE = /^\s+at \S|node:internal|file:\/\/\/|\.ts:\d+|Node\.js v\d|triggerUncaughtException/m;
 
 interface Outcome {
-  /** The exit code, or 128 and the number of the signal that ended it, as a shell has it. */
+  /** The exit code, or 128 plus the number of the signal that ended the process, as in a shell. */
   readonly code: number;
   readonly out: string;
   readonly err: string;
@@ -28,24 +28,24 @@ interface Outcome {
 
 interface Trial {
   readonly what: string;
-  /** For `sh`, with `guard` as the program and `$status` to print its exit code to file descriptor 9. */
+  /** For `sh`, with `guard` as the program and `$status`, which prints the exit code to file descriptor 9. */
   readonly script: string;
   readonly codes: readonly number[];
-  /** What standard output has to be; left out: anything. */
+  /** The expected standard output; left out: anything. */
   readonly out?: 'one error document' | 'one document' | 'nothing';
   readonly preload?: string;
-  /** While it waits for an answer. */
+  /** Whether it is interrupted while it waits for an answer. */
   readonly isInterrupted?: true;
   /** Only at the full size. */
   readonly slow?: true;
 }
 
 /**
- * Faults that are put into the process from outside: the program's own have yet to be found. All but the first come while it waits
- * for an answer.
+ * Faults that are injected into the process, because no real ones are known. All but the first occur while it waits for
+ * an answer.
  */
 const FAULTS = {
-  // Whatever the command, it works with dates.
+  // Every command works with dates.
   'a TypeError within': `setTimeout(() => { Date.prototype.toISOString = () => { throw new TypeError('x is not a function'); }; }, 0);`,
   'an exception in a timer': `setTimeout(() => { throw new TypeError('x is not a function'); }, 60);`,
   'a rejected promise': `setTimeout(() => { void Promise.reject(new RangeError('no such index')); }, 60);`,
@@ -72,7 +72,7 @@ function trials(silent: string): readonly Trial[] {
       return index < 1 ? trial : { ...trial, slow: true };
     }),
     ...commands.map((command, index): Trial => {
-      // The reader is gone before anything is written.
+      // The reader exits before anything is written.
       const script = `mkfifo "$dir/p"; : <"$dir/p" & { ${status(`guard ${command}`)}; } >"$dir/p"; rm "$dir/p"; wait`;
       const trial = { what: `guard ${command} | true`, script, codes: [141] };
       return index < 1 ? trial : { ...trial, slow: true };
@@ -199,7 +199,7 @@ async function attack(size: Size): Promise<Attack> {
   sandbox.regenerateKey(A_KEY);
   for (let index = 0; index < 400; index += 1)
     sandbox.production.add({ id: `integration-${index}`, active: 1, eventsPerMinute: 1, title: 'x'.repeat(200) });
-  // An API that takes the request and does not answer.
+  // An API that accepts the request but does not answer.
   const silent = createServer(() => undefined);
   await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done));
   const settingsFor = (name: string, apiUrl: string) => {
@@ -240,7 +240,7 @@ function judge({ what, codes, out: wanted }: Trial, { code, out, err }: Outcome)
     ...(wanted === 'nothing' && out !== '' ? ['prints something'] : []),
     ...(wanted === 'one document' && typeof parse(out) !== 'object' ? ['prints no document'] : []),
     ...(wanted === 'one error document' && !isErrorDocument(parse(out), codes) ? ['prints no error document'] : []),
-    ...(wanted === 'one error document' && err !== '' ? ['says it twice'] : []),
+    ...(wanted === 'one error document' && err !== '' ? ['repeats the error'] : []),
   ];
   return faults.map((fault) => `${what}: ${fault}: ${(err || out).slice(0, 300)}`);
 }
@@ -276,7 +276,7 @@ function outcomeOf(
   const preloaded = join(folder, `preload-${count}.mjs`);
   writeFileSync(preloaded, preload ?? '');
   const program = `'${process.execPath}' ${preload === undefined ? '' : `--import '${preloaded}' `}'${resolve('functions/cli/main.ts')}'`;
-  // `exec` takes no function.
+  // `exec` accepts no function.
   const line = script.replace('exec guard', `exec ${program}`);
   const child = spawn('sh', ['-c', `mkdir "$dir"; guard() { ${program} "$@"; }\n${line}`], {
     env: {
@@ -310,6 +310,6 @@ function outcomeOf(
 export const brokenOutput: Kind = {
   name: 'broken-output',
   promise:
-    'Whatever becomes of its output, and whatever goes wrong within, the command line ends with the right exit code, one document or one sentence, and no stack trace.',
+    'Despite broken output or an internal fault, the command line ends with the right exit code, one document or one sentence, and no stack trace.',
   attack,
 };

@@ -6,10 +6,13 @@ import { createRandom, type Random } from '../faults/random.ts';
 import { aFailingRecord, NOON, PANEL } from '../support/builders.ts';
 import type { Kind } from './kind.ts';
 
-/** What a chat makes of text by itself: links, mentions, emoji and markup, in every field that others can write to. */
+/**
+ * Links, mentions, emoji and markup that a chat service creates from text, in every field that external authors can
+ * write.
+ */
 export const chatLinks: Kind = {
   name: 'chat-links',
-  promise: 'Nothing that others wrote becomes a link, a mention, an emoji or markup in a chat notification.',
+  promise: 'No external text becomes a link, a mention, an emoji or markup in a chat notification.',
   attack: (size) => {
     const violations: string[] = [];
     const random = createRandom(7);
@@ -199,11 +202,11 @@ function* fieldsWith(text: string, type: EventType): Generator<readonly [string,
   ];
   yield ['error', [eventOf(type, { last_error_message: text }, why)]];
   yield ['reason', [eventOf(type, {}, text)]];
-  // An id that the reference allows; an older ledger may hold others.
+  // An ID that the reference allows. The ledger may contain others.
   yield ['id', [eventOf(type, { id: text }, why)]];
 }
 
-/** What a reader's chat would make of it, once our own links, emoji and headings are taken away. */
+/** A fault in the chat's rendering, apart from the guard's own links, emoji and headings. */
 function faultOf({ content, metadata }: ChatNotification, codeIsFree: boolean): string | null {
   const lines = [
     content.title,
@@ -215,17 +218,17 @@ function faultOf({ content, metadata }: ChatNotification, codeIsFree: boolean): 
   for (const line of lines) {
     const ours = line
       .replace(/ https:\/\/runbook\.test\/guard#[\w-]+$/, '')
-      .replaceAll(PANEL, '')
+      .replaceAll(PANEL.url, '')
       .replace(/^:(?:rotating_light|warning|information_source):/, '')
       .replace(/^\*[A-Z][A-Z ,-]*\*/, '')
       .replace(/^• /, '');
     if ((ours.split('`').length - 1) % 2 !== 0) return `an odd number of backticks in ${JSON.stringify(line)}`;
-    // Commands and ids are there to be copied, so they stay as they are, as code.
+    // Readers copy commands and IDs, so they appear unchanged, as code.
     const text = ours.replace(/`npx integration-guard [^`]*`/g, '').replace(codeIsFree ? /`[^`]*`/g : /`/g, '');
     for (const [what, pattern] of MADE) if (pattern.test(text)) return `${what} in ${JSON.stringify(line)}`;
   }
-  // It names the thread to the service, which does not say where else it shows it.
-  if (/[^\w/:.-]/.test(metadata.threadId)) return `text of others in the thread ${JSON.stringify(metadata.threadId)}`;
+  // The service groups messages by it, and does not document where it shows it.
+  if (/[^\w/:.-]/.test(metadata.threadId)) return `external text in the thread ${JSON.stringify(metadata.threadId)}`;
   return null;
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { main } from '../../functions/cli/program.ts';
 import { describeType, EVENT_TYPES } from '../../functions/guard/model/event-catalogue.ts';
-import { command, subjectOf } from '../../functions/messages/wording.ts';
+import { command, stepsOf } from '../../functions/messages/wording.ts';
 import { startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import type { Size } from '../faults/finding.ts';
@@ -15,8 +15,9 @@ import { A_KEY } from './hostile-api.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
- * The commands that the guard prints, copied into a real shell, whose words then go through our own command line against the
- * sandbox. Ids are what Qonversion may give out, project names what the settings and Secrets Manager take.
+ * Pastes the guard's commands into a real shell, and runs the resulting words through the command line against the
+ * sandbox. The IDs are possible ones of Qonversion. The project names are those that the settings and Secrets Manager
+ * allow.
  */
 
 const IDS: readonly string[] = [
@@ -58,7 +59,7 @@ const ID = fc
   .string({ unit: fc.constantFrom(...'-._aZ09'), minLength: 1, maxLength: 256 })
   .filter((id) => id !== '.' && id !== '..');
 
-/** The second are names that a fleet may have: what a secret's name holds after the prefix. */
+/** Names of listed projects, then of fleet projects, which are the part of a secret's name after the prefix. */
 const LISTED_PROJECTS: readonly string[] = ['production', '0', 'a-b_c', 'X'.repeat(64)];
 const FLEET_PROJECTS: readonly string[] = [
   '-x',
@@ -87,7 +88,7 @@ async function attack(size: Size): Promise<Attack> {
   for (const words of split) violations.push(...wordFaults(printed, words));
   const [words = []] = split;
   const local = printed.flatMap((line, index) => (line.isRunnable ? [{ line, words: words[index] ?? [] }] : []));
-  // Each id is tried in some commands at the quick size, and in all of them at the full size.
+  // At the quick size, each ID is tried in some commands; at the full size, in every command.
   const chosen = local.filter((_, index) => size !== 'quick' || index % 97 === 0);
   const run = await runAll(ids, chosen, size === 'quick' ? ids.filter((_, index) => index % 8 === 0) : ids);
   return { tried: printed.length * 2 + run.tried, violations: [...violations, ...run.violations] };
@@ -98,11 +99,11 @@ interface Line {
   readonly id: string | null;
   readonly project: string;
   readonly stack: string | null;
-  /** Whether the sandbox has that project. */
+  /** Whether the sandbox has the project. */
   readonly isRunnable: boolean;
 }
 
-/** Every command that any message about any event may print. */
+/** Every command in every message about every event. */
 function printedLines(ids: readonly string[]): readonly Line[] {
   const lines = new Map<string, Line>();
   const places = [
@@ -110,25 +111,18 @@ function printedLines(ids: readonly string[]): readonly Line[] {
     ...[...LISTED_PROJECTS, ...FLEET_PROJECTS].flatMap((project) => STACKS.map((stack) => ({ project, stack }))),
   ];
   ids.forEach((id, index) => {
-    // Every id with the first project, and with another pair of names in turn.
+    // Every ID with the first project, and with one other project in turn.
     for (const place of [places[0], places[index % places.length]]) {
       if (place === undefined) continue;
       const context = { ...place, place: null, runbook: 'x', panel: null };
       for (const type of EVENT_TYPES) {
         const event = { ...anEvent(type), record: aFailingRecord(60, 60, { id }) };
-        const subject = subjectOf({ first: event, events: [event] }, context);
-        const { check, advice, background, meaning } = describeType(type);
-        for (const sentences of [check, advice, background, meaning]) {
-          sentences?.({
-            ...subject,
-            command: (words) => {
-              const text = subject.command(words);
-              const isAboutId = typeof words !== 'string';
-              lines.set(text, { text, id: isAboutId ? id : null, ...place, isRunnable: place.stack === null });
-              return text;
-            },
-          });
-        }
+        const { steps } = describeType(type);
+        stepsOf({ first: event, events: [event] }, context).forEach(({ commands }, index) => {
+          const isAboutId = steps[index]?.ofIntegration === true;
+          for (const text of commands)
+            lines.set(text, { text, id: isAboutId ? id : null, ...place, isRunnable: place.stack === null });
+        });
       }
     }
   });
@@ -154,19 +148,19 @@ function wordFaults(lines: readonly Line[], split: readonly (readonly string[])[
   return lines.flatMap(({ text, id, project, stack }, index) => {
     const words = split[index] ?? [];
     const faults = [
-      ...(words[0] === 'npx' && words[1] === 'integration-guard' ? [] : ['is no command of the guard']),
+      ...(words[0] === 'npx' && words[1] === 'integration-guard' ? [] : ['is not a command of the guard']),
       ...(words[words.indexOf('--project') + 1] === project || id === '--project' ? [] : ['loses the project']),
       ...(stack === null || words.includes(stack) ? [] : ['loses the stack']),
-      ...(id === null || words.includes(id) ? [] : ['loses the id']),
+      ...(id === null || words.includes(id) ? [] : ['loses the ID']),
       ...(id !== null && /^[A-Za-z0-9]/.test(id) && words.includes('--') && project !== '--'
-        ? ['is longer than an ordinary id needs']
+        ? ['is longer than an ordinary ID needs']
         : []),
     ];
     return faults.map((fault) => `${text}: ${fault} (seed ${SEED})`);
   });
 }
 
-/** Runs the words through our own command line, and follows what it says about undoing them. */
+/** Runs the words through the command line, and then the command that it prints for undoing them. */
 async function runAll(
   ids: readonly string[],
   lines: readonly { readonly line: Line; readonly words: readonly string[] }[],
@@ -221,7 +215,7 @@ async function runAll(
     for (const id of undone) {
       const order = id.startsWith('-') ? ['--project', 'production', '--', id] : [id, '--project', 'production'];
       let undo: readonly string[] = ['pause', ...order];
-      // pause, its undo, and the undo of that; the same for what ignores it.
+      // Pause, its undo, and the undo of the undo; the same for ignore.
       for (const expected of [0, 1, 0, 1] as const) {
         tried += 1;
         const { code, out, err } = await guard(undo);
@@ -250,7 +244,6 @@ function parse(text: string): { readonly id?: string } | null {
 
 export const commandIds: Kind = {
   name: 'command-ids',
-  promise:
-    'Every command that the guard prints does what it says when it is pasted into a shell, whatever the id and the names.',
+  promise: 'Every command that the guard prints works when a person pastes it into a shell, for any ID and any names.',
   attack,
 };

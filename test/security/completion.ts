@@ -8,12 +8,12 @@ import type { Size } from '../faults/finding.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
- * TAB in a real bash, with lines that would do something if anything evaluated them. The script is the one that `integration-guard complete bash`
- * prints; in place of the program it names there is one that writes down what it is given, so that hundreds of lines take
- * a moment. Whether the real program completes is tried beside it.
+ * Presses TAB in a real `bash`, on lines that would have an effect if anything evaluated them. The completion script is
+ * that of `integration-guard complete bash`. A stub replaces the program and records its arguments, so that hundreds of
+ * lines take a moment. The real program's completions are tested separately.
  */
 
-/** Words as they stand on the line, quotes and all. */
+/** Words as they are on the line, including quotes. */
 const LINES: readonly (readonly string[])[] = [
   ['integration-guard', 'pause', '$(touch x)'],
   ['integration-guard', 'pause', '`touch x`'],
@@ -111,7 +111,7 @@ function tryLines(folder: string, lines: readonly (readonly string[])[]): Attack
   mkdirSync(work);
   mkdirSync(bin);
   const log = join(folder, 'log');
-  // Also under the name of the guard: a script may look for it on the PATH.
+  // Also under the guard's name, because a script may search the PATH for it.
   const stub = join(bin, 'integration-guard');
   writeFileSync(
     stub,
@@ -144,16 +144,16 @@ function tryLines(folder: string, lines: readonly (readonly string[])[]): Attack
   lines.forEach((words, index) => {
     const wanted = ['complete', '--', ...words.slice(1), ''].join('\0');
     if (isWell && passed.length === lines.length && passed[index] === wanted) return;
-    // Alone, to see what this one does.
+    // Run alone, to see the effect of this line.
     const alone = run([words]);
-    if (!alone.isWell) violations.push(`${JSON.stringify(words)} was carried out (seed ${SEED})`);
+    if (!alone.isWell) violations.push(`${JSON.stringify(words)} was executed (seed ${SEED})`);
     else if (alone.passed.join('|') !== wanted)
       violations.push(`${JSON.stringify(words)} arrives as ${JSON.stringify(alone.passed)} (seed ${SEED})`);
   });
   return { tried: lines.length, violations };
 }
 
-/** What bash does when TAB is pressed at the end of the line. */
+/** The `bash` command that presses TAB at the end of the line. */
 function callOf(words: readonly string[]): string {
   const line = words.join(' ');
   return [
@@ -169,7 +169,7 @@ function quote(word: string): string {
   return `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** What it is for: each line, and one of the words that it has to offer. */
+/** The use cases: each line, and one of the words that its completion must offer. */
 const USES: readonly (readonly [readonly string[], string])[] = [
   [['integration-guard', 'do'], 'doctor'],
   [['integration-guard', ''], 'plan'],
@@ -199,7 +199,7 @@ function tryUse(folder: string, size: Size): Attack {
   return { tried: uses.length, violations };
 }
 
-/** Of shells that are not on every machine the scripts themselves: none has a word for "carry this text out". */
+/** Inspects the scripts of shells that may not be installed: none may contain a word for "execute this text". */
 function scriptFaults(): readonly string[] {
   return SHELLS.flatMap((shell) => {
     const found = /\beval\b|\bcompgen\b[^\n]*-W|Invoke-Expression|\biex\b|\(e\)|\bsource\b|ScriptBlock\]::Create/i.exec(
@@ -211,6 +211,6 @@ function scriptFaults(): readonly string[] {
 
 export const completion: Kind = {
   name: 'completion',
-  promise: 'The completions evaluate nothing that stands on the line, and pass every word on as it was typed.',
+  promise: 'The completions evaluate nothing on the line, and pass every word on unchanged.',
   attack,
 };

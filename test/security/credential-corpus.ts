@@ -1,6 +1,6 @@
 import type { Random } from '../faults/random.ts';
 
-/** Credentials of every provider of the catalogue and of what customers put behind a webhook, and what they come wrapped in. */
+/** Credentials of every provider in the catalogue and of typical webhook targets, and the text around them. */
 
 const DIGITS = '0123456789';
 const SMALL = 'abcdefghijklmnopqrstuvwxyz';
@@ -13,7 +13,7 @@ function chars(random: Random, alphabet: string, count: number): string {
   return Array.from({ length: count }, () => random.pick(Array.from(alphabet))).join('');
 }
 
-/** As random as a key is: with a digit, and never letters alone. */
+/** As random as a real key: with a digit, and never only letters. */
 function key(random: Random, alphabet: string, count: number): string {
   const middle = chars(random, alphabet, count - 3);
   return `${random.pick(Array.from(alphabet.replace(/\d/g, '')))}${random.pick(Array.from(DIGITS))}${middle}${random.pick(Array.from(alphabet))}`;
@@ -23,9 +23,9 @@ const base64 = (random: Random, bytes: number): string => Buffer.from(chars(rand
 const uuid = (random: Random): string => [8, 4, 4, 4, 12].map((count) => key(random, HEX, count)).join('-');
 
 export interface Secret {
-  /** As it stands in a text. */
+  /** The credential as it appears in a text. */
   readonly text: string;
-  /** None of these may be seen, nor any eight characters in a row of them. */
+  /** None of these may be visible, nor eight consecutive characters of them. */
   readonly parts: readonly string[];
 }
 
@@ -40,7 +40,7 @@ const within = (before: string, secret: string, after = ''): Secret => ({
   parts: [secret],
 });
 
-/** Recognised by what they are, wherever they stand. Prefixes are put together here, so that no scanner takes this for a leak. */
+/** Credentials with a recognisable form. The prefixes are assembled here, so that no scanner reports them as a leak. */
 export const SPEAKING: readonly Credential[] = [
   { of: 'Amplitude, API key', make: (r) => whole(chars(r, HEX, 32)) },
   { of: 'AppsFlyer, dev key', make: (r) => whole(key(r, WORD, 22)) },
@@ -157,7 +157,7 @@ export const SPEAKING: readonly Credential[] = [
   },
 ];
 
-/** Schemes, names and passwords: short, plain, or of several words. Only a name beside them says what they are. */
+/** Schemes, names and passwords: short, plain, or of several words. Only the name beside them identifies them. */
 export const NAMED: readonly Credential[] = [
   { of: 'short hexadecimal', make: (r) => whole(key(r, HEX, 12)) },
   { of: 'short letters', make: (r) => whole(chars(r, LETTERS, 9)) },
@@ -170,7 +170,7 @@ export const NAMED: readonly Credential[] = [
   { of: 'uuid', make: (r) => whole(uuid(r)) },
 ];
 
-/** Short ones that look like what they are. */
+/** Short ones with a recognisable form. */
 export const MADE: readonly Credential[] = [
   { of: 'Amplitude, short key', make: (r) => whole(key(r, HEX, 12)) },
   { of: 'Adjust, app token', make: (r) => whole(key(r, SMALL + DIGITS, 12)) },
@@ -198,7 +198,7 @@ export interface Wrapper {
 const wrapper = (name: string, wrap: Wrapper['wrap']): Wrapper => ({ name, wrap });
 const escaped = (text: string) => JSON.stringify(text).slice(1, -1);
 
-/** Where a name stands beside its value. */
+/** Wrappers with a name beside the value. */
 export const ASSIGNMENTS: readonly Wrapper[] = [
   wrapper('header', (n, v) => `POST /in HTTP/1.1\r\n${n}: ${v}\r\n`),
   wrapper('header without a space', (n, v) => `sent ${n}:${v}`),
@@ -227,7 +227,7 @@ export const ASSIGNMENTS: readonly Wrapper[] = [
   wrapper('unicode escape', (n, v) => `${n}\\u003d${v}`),
 ];
 
-/** Where a value has no spaces. */
+/** Wrappers whose value has no spaces. */
 export const ADDRESSES: readonly Wrapper[] = [
   wrapper('query', (n, v) => `GET https://api.example.com/v1?x=1&${n}=${encodeURIComponent(v)}&y=2 403`),
   wrapper('form', (n, v) => `${n}=${encodeURIComponent(v)}&grant_type=x`),
@@ -237,7 +237,7 @@ export const ADDRESSES: readonly Wrapper[] = [
   wrapper('flag with =', (n, v) => `tool --${n}=${v}`),
 ];
 
-/** Where anything may stand. */
+/** Wrappers for any value. */
 export const PLACES: readonly Wrapper[] = [
   wrapper('alone', (_, v) => v),
   wrapper('prose', (_, v) => `upstream refused ${v} with 401`),
@@ -322,7 +322,7 @@ export const SCHEMES: readonly string[] = [
   'Acme',
 ];
 
-/** Sentences that name what they show. */
+/** Sentences that name the value. */
 export const SENTENCES: readonly Wrapper[] = [
   wrapper('a refusal', (_, v) => `Invalid API key ${v}`),
   wrapper('a refusal with a colon', (_, v) => `Invalid API key: ${v}`),
@@ -333,7 +333,7 @@ export const SENTENCES: readonly Wrapper[] = [
   wrapper('is', (_, v) => `the write key is ${v}`),
   wrapper('a revocation', (_, v) => `token ${v} was revoked`),
   wrapper('a login', (_, v) => `login with password ${v} failed`),
-  wrapper('somebody’s', (_, v) => `Password for bob: ${v}`),
+  wrapper('another user’s', (_, v) => `Password for bob: ${v}`),
   wrapper('mysql', (_, v) => `mysql -u root -p${v}`),
   wrapper('redis', (_, v) => `redis-cli -h cache -a ${v} ping`),
 ];

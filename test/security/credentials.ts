@@ -4,11 +4,10 @@ import { createRandom, type Random } from '../faults/random.ts';
 import * as corpus from './credential-corpus.ts';
 import type { Kind } from './kind.ts';
 
-/** Credentials of others in error messages: each of the corpus, in each wrapper, in several spellings. */
+/** Credentials of providers in error messages: each of the corpus, in each wrapper, in several spellings. */
 export const credentials: Kind = {
   name: 'credentials',
-  promise:
-    'A credential of anybody, in any of the usual wrappers, leaves nothing of itself in a text that was made safe.',
+  promise: 'Sanitized text contains no part of a credential, in any of the usual wrappers.',
   attack: (size) => {
     const violations: string[] = [];
     let tried = 0;
@@ -20,12 +19,11 @@ export const credentials: Kind = {
         const safe = safeText(wrapped, 1_000);
         const shown = parts.find((part) => shows(safe, part));
         if (shown !== undefined) violations.push(`${name} shows ${shown}: ${safe}`);
-        if (redactCredentials(safe) !== safe) violations.push(`${name} changes when it is redacted again: ${safe}`);
+        if (redactCredentials(safe) !== safe) violations.push(`${name} changes when redacted again: ${safe}`);
         const short = safeText(wrapped, 60);
-        if (safeText(short, 60) !== short)
-          violations.push(`${name}, cut, changes when it is made safe again: ${short}`);
+        if (safeText(short, 60) !== short) violations.push(`${name}, cut, changes when sanitized again: ${short}`);
         const late = safeText(`${'a long story '.repeat(40)}${wrapped}`, 600);
-        if (parts.some((part) => shows(late, part))) violations.push(`${name} shows itself at the end: ${late}`);
+        if (parts.some((part) => shows(late, part))) violations.push(`${name} is visible at the end: ${late}`);
       }
     }
     return { tried, violations };
@@ -81,7 +79,7 @@ function respell(random: Random, name: string): string {
   return random.pick([name, name, name.toLowerCase(), name.toUpperCase()]);
 }
 
-/** Eight characters in a row are enough to find a key by; of a short one or a word all of it. */
+/** Eight consecutive characters identify a key. A short key or a word must appear whole. */
 function shows(text: string, secret: string): boolean {
   if (secret.length <= 8) return text.includes(secret);
   return Array.from({ length: secret.length - 7 }, (_, at) => secret.slice(at, at + 8)).some((part) =>

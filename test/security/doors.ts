@@ -10,8 +10,8 @@ import { createStack, RICH_SETTINGS } from '../infra/synthesize.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
- * Doors that are open a little: files that others on the machine may read, services of AWS that act for any account, and
- * addresses that are not what they look like.
+ * Gaps in access control: files that other users of the machine can read, AWS services that act for any account, and
+ * misleading addresses.
  */
 
 async function attack(size: Size): Promise<Attack> {
@@ -22,7 +22,7 @@ async function attack(size: Size): Promise<Attack> {
   };
 }
 
-/** Where the key would go, in ways that mislead a reader, a parser or both. */
+/** Addresses that mislead a reader, a parser or both about the key's destination. */
 const ADDRESSES: readonly string[] = [
   'https://api.qonversion.io/v4?',
   'https://api.qonversion.io/v4#',
@@ -92,7 +92,7 @@ const SOUND: readonly string[] = [
   'http://[::1]:65535/v4',
 ];
 
-/** What an address may hold that is not just host, port and path, somewhere in a sound one. */
+/** Unusual parts of an address besides host, port and path, inserted into a valid one. */
 const STRANGE = fc
   .tuple(
     fc.constantFrom(...SOUND),
@@ -130,7 +130,7 @@ const STRANGE = fc
     fc.double({ min: 0, max: 1, noNaN: true }),
   )
   .map(([address, strange, place]) => {
-    // Not within the scheme, which would make it another one.
+    // Not inside the scheme, which would change it.
     const at = 8 + Math.round(place * (address.length - 8));
     return `${address.slice(0, at)}${strange}${address.slice(at)}`;
   });
@@ -170,7 +170,7 @@ function isAccepted(document: unknown): boolean {
   }
 }
 
-/** Every way to combine what makes resources of its own. */
+/** Every combination of properties that creates different resources. */
 function variants(size: Size): readonly object[] {
   const { projects, alerts, schedule } = RICH_SETTINGS;
   const fleet = { secretNamePrefix: 'q/', secretKeyArn: projects.other.secretKeyArn };
@@ -188,7 +188,7 @@ function variants(size: Size): readonly object[] {
   ];
 }
 
-/** A permission that a service of AWS has by a template. */
+/** A permission that a template gives to an AWS service. */
 interface ServiceStatement {
   readonly resource: string;
   readonly services: readonly string[];
@@ -244,13 +244,13 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Lambda assumes the role of a function for that function alone, and documents no condition for it. */
+/** Lambda assumes a function's role for that function only, and documents no condition for it. */
 function isExempt({ services, actions }: ServiceStatement): boolean {
   return actions === 'sts:AssumeRole' && services.every((service) => service === '"lambda.amazonaws.com"');
 }
 
 /**
- * The conditions that AWS documents against a confused deputy, with a value that is this account's or a resource of this stack.
+ * Whether the conditions that AWS documents against a confused deputy name this account or a resource of this stack.
  * CloudWatch Logs names its log group in the encryption context instead of the source.
  */
 function namesTheAccount(conditions: unknown): boolean {
@@ -272,7 +272,7 @@ function valuesOf(value: unknown, key: string): readonly unknown[] {
   );
 }
 
-/** What the guard writes on a machine that others use too, with an umask that leaves everything open. */
+/** The files that the guard writes on a shared machine, with a umask that leaves everything open. */
 async function attackFiles(): Promise<Attack> {
   const folder = mkdtempSync(join(tmpdir(), 'guard-doors-'));
   const umask = process.umask(0);
@@ -288,7 +288,7 @@ async function attackFiles(): Promise<Attack> {
     }
   };
   try {
-    // One that a version before has left.
+    // A file of an earlier version.
     const old = join(folder, 'old.json');
     writeFileSync(old, '{"format":2,"items":[],"history":[]}', { mode: 0o644 });
     for (const path of [join(folder, 'deep', 'er', 'ledger.json'), join(folder, 'ledger.json'), old]) {
@@ -297,7 +297,7 @@ async function attackFiles(): Promise<Attack> {
       await ledger.appendHistory('p', []);
     }
     check('after writing');
-    // While it is written the lock and the file that will take its place are there.
+    // During a write, the lock and the temporary file exist.
     const ledger = createFileLedger(join(folder, 'busy', 'ledger.json'), clock);
     let isDone = false;
     const writing = ledger.appendHistory('p', []).then(() => {
@@ -307,7 +307,7 @@ async function attackFiles(): Promise<Attack> {
       try {
         check('while it writes');
       } catch (error) {
-        // Gone between the list and the look.
+        // Removed between the list and the check.
         if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
       }
       await new Promise((resolve) => setImmediate(resolve));
@@ -323,6 +323,6 @@ async function attackFiles(): Promise<Attack> {
 export const doors: Kind = {
   name: 'doors',
   promise:
-    'The guard leaves no door ajar: its files are their owner’s, AWS’s services act for this account alone, and the key goes where the address says.',
+    'Only their owner can read the guard’s files, AWS services act only for this account, and the key is sent only to the address as shown.',
   attack,
 };

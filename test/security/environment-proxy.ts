@@ -5,7 +5,7 @@ import { close, listen } from '../support/loopback.ts';
 import { A_KEY, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
-/** What the environment of a machine, a container or a Lambda function may say about a proxy. */
+/** Proxy settings in the environment of a machine, a container or a Lambda function. */
 function environments(proxy: string): readonly Readonly<Record<string, string>>[] {
   const NODE_USE_ENV_PROXY = '1';
   return [
@@ -25,7 +25,7 @@ function environments(proxy: string): readonly Readonly<Record<string, string>>[
   ];
 }
 
-/** A process that lists the integrations once, over `http:` and over `https:`. */
+/** A script that lists the integrations once, over `http:` and over `https:`. */
 const LISTER = `
   import { createQonversionClient } from ${JSON.stringify(new URL('../../functions/qonversion/client.ts', import.meta.url).href)};
   import { SecretKey } from ${JSON.stringify(new URL('../../functions/qonversion/secret-key.ts', import.meta.url).href)};
@@ -42,7 +42,7 @@ const LISTER = `
 
 export const environmentProxy: Kind = {
   name: 'environment-proxy',
-  promise: 'The client sends the Secret Key to the API’s own address, whatever proxy the environment names.',
+  promise: 'The client sends the Secret Key to the API’s own address, even if the environment names a proxy.',
   attack: async (size) => {
     const violations: string[] = [];
     const heard: string[] = [];
@@ -60,7 +60,7 @@ export const environmentProxy: Kind = {
     api.answer = (response) => void response.end(listOf(sentRecord()));
     const all = environments(proxy);
     const chosen = size === 'quick' ? all.slice(0, 10) : all;
-    // At once: what takes time is to start Node.
+    // In parallel, because starting Node takes most of the time.
     await Promise.all(
       chosen.map(async (environment) => {
         const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', LISTER], {
@@ -73,7 +73,7 @@ export const environmentProxy: Kind = {
           violations.push(`${JSON.stringify(environment)}: the list was ${JSON.stringify(stdout)}`);
       }),
     );
-    if (heard.length > 0) violations.push(`the proxy heard ${heard.join(', ')}`);
+    if (heard.length > 0) violations.push(`the proxy received ${heard.join(', ')}`);
     await api.close();
     await close(server);
     return { tried: chosen.length, violations };

@@ -8,11 +8,11 @@ import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/me
 import { A_KEY, type HostileApi, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
-/** An entry that holds nothing of others but names and times; SNS takes 256 KiB. */
+/** Limit of an entry whose external text is only names and times. SNS accepts 256 KiB. */
 const MAX_ENTRY_BYTES = 32 * 1024;
 const MAX_MESSAGE_BYTES = 16 * 1024;
 
-/** A time in every form that ISO 8601 allows, with so many digits after the second. */
+/** A time in every format of ISO 8601, with this many digits after the second. */
 const timeForms: readonly ((digits: number) => string)[] = [
   (digits) => `2026-11-23T11:59:00.${'0'.repeat(digits)}Z`,
   (digits) => `2026-11-23T11:59:00.${'9'.repeat(digits)}Z`,
@@ -25,7 +25,7 @@ const TEXT_UNITS = ['x', 'ß', '漢', '😀', 'e\u0301\u0302', '"', '\\', '\u000
 interface Sent {
   readonly field: string;
   readonly value: unknown;
-  /** Whether the record is one, however long the field is. */
+  /** Whether the record stays valid, however long the field is. */
   readonly readable: boolean;
 }
 
@@ -58,7 +58,7 @@ function inputs(numRuns: number): readonly Sent[] {
 async function attackWith(api: HostileApi, { field, value, readable }: Sent): Promise<readonly string[]> {
   const wrong: string[] = [];
   const record = sentRecord({ last_delivery_at: '2026-11-23T02:00:00Z', [field]: value });
-  // Moved out of the way of the rules: what is tried is its length.
+  // Kept from affecting the rules: only its length is tested.
   if (field === 'last_delivery_at') record.created_at = '2026-11-23T00:00:00Z';
   let active = 1;
   api.answer = (response, path) => {
@@ -84,7 +84,7 @@ async function attackWith(api: HostileApi, { field, value, readable }: Sent): Pr
   const paused = alerts.types().includes('integration.paused');
   if (readable && active === 1) wrong.push('it was not paused');
   if (readable && !paused) wrong.push('its pause was not announced');
-  if (!readable && alerts.events().length === 0) wrong.push('nobody heard that it cannot be read');
+  if (!readable && alerts.events().length === 0) wrong.push('no alert reports that it cannot be read');
   const view = await ledger.read('production');
   for (const { entry } of [...view.integrations.values(), ...(view.project === null ? [] : [view.project])]) {
     const bytes = itemSize({ entry });
@@ -102,7 +102,7 @@ async function attackWith(api: HostileApi, { field, value, readable }: Sent): Pr
 
 export const fieldBounds: Kind = {
   name: 'field-bounds',
-  promise: 'A field of any length keeps no integration from being judged, and no alert from being sent.',
+  promise: 'A field of any length prevents no decision about an integration, and no alert.',
   attack: async (size) => {
     const violations: string[] = [];
     const api = await startHostileApi(A_KEY);

@@ -8,7 +8,7 @@ function matches(glob: string, title: string): boolean {
   return effectivePolicy(policy, aRecord({ title })).mode === 'ignore';
 }
 
-/** By the definition, over every prefix of both: slow, and too simple to be wrong. */
+/** By the definition, over all prefixes of both: slow, but too simple to be wrong. */
 function matchesByDefinition(glob: string, title: string): boolean {
   const [wanted, characters] = [Array.from(glob), Array.from(title)];
   let fits = [true, ...characters.map(() => false)];
@@ -40,7 +40,7 @@ const LISTED: readonly (readonly [string, string])[] = [
 
 export const globs: Kind = {
   name: 'globs',
-  promise: 'A glob means what the documentation says, and no glob takes longer than its length times the title’s.',
+  promise: 'A glob matches as documented, in time proportional to its length times the title’s.',
   attack: (size) => {
     const violations: string[] = [];
     let tried = 0;
@@ -50,9 +50,9 @@ export const globs: Kind = {
     for (const [glob, title] of fc.sample(small, { seed: 1, numRuns: size === 'quick' ? 2_000 : 100_000 })) {
       tried += 1;
       if (matches(glob, title) !== matchesByDefinition(glob, title))
-        violations.push(`${JSON.stringify(glob)} on ${JSON.stringify(title)} is not what the definition says`);
+        violations.push(`${JSON.stringify(glob)} on ${JSON.stringify(title)} differs from the definition`);
     }
-    // The definition takes the product of the lengths; a hundred times as long is not linear any more.
+    // The definition allows the product of the lengths. A hundred times as long exceeds it.
     const large = fc.tuple(
       fc
         .tuple(word(3), fc.integer({ min: 10, max: 80 }))
@@ -64,7 +64,7 @@ export const globs: Kind = {
       tried += 1;
       const took = timeOf(() => matches(glob, title));
       const limit = () => 100 * timeOf(() => matchesByDefinition(glob, title)) + 50;
-      // Once more before it counts: on a busy machine anything may be interrupted.
+      // Measured again before it counts: a busy machine may interrupt any run.
       if (took > limit() && timeOf(() => matches(glob, title)) > limit())
         violations.push(`${JSON.stringify(glob.slice(0, 40))} took ${Math.round(took)} ms`);
     }

@@ -4,10 +4,10 @@ import { safeText } from '../../functions/guard/text/sanitize.ts';
 import { createRandom } from '../faults/random.ts';
 import type { Kind } from './kind.ts';
 
-/** The other side of every redaction: an alert has to say what is broken. */
+/** The opposite of redaction: an alert must still explain the problem. */
 export const harmlessMessages: Kind = {
   name: 'harmless-messages',
-  promise: 'An ordinary error message without a credential or personal data comes through as it is, in every language.',
+  promise: 'An ordinary error message without credentials and personal data stays unchanged, in every language.',
   attack: (size) => {
     const violations: string[] = [];
     const random = createRandom(1);

@@ -4,15 +4,15 @@ import { SecretKey } from '../../functions/qonversion/secret-key.ts';
 import { NOON } from '../support/builders.ts';
 import { close, listen } from '../support/loopback.ts';
 
-/** A key of the form of real ones, and nobody's. */
+/** An invented key in the form of a real one. */
 export const A_KEY = 'sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
 
-/** A Qonversion that says what a test wants it to say, and the real client in front of it. */
+/** A Qonversion server whose answers a test defines, and the real client that calls it. */
 export interface HostileApi {
   readonly url: string;
-  /** What it answers from now on. */
+  /** Sends the answers; replaceable. */
   answer: (response: ServerResponse, path: string) => void;
-  /** How many requests it got. */
+  /** The number of requests that it received. */
   readonly requests: () => number;
   client(options?: Partial<QonversionClientOptions>): ReturnType<typeof createQonversionClient>;
   close(): Promise<void>;
@@ -47,7 +47,7 @@ export async function startHostileApi(key: string): Promise<HostileApi> {
   return api;
 }
 
-/** A record as the API sends it, due to be paused. */
+/** A record in the API's format, due to be paused. */
 export function sentRecord(fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   return {
     object: 'integration',
@@ -71,7 +71,7 @@ export function listOf(...records: readonly unknown[]): string {
   return JSON.stringify({ object: 'list', data: records, has_more: false });
 }
 
-/** Everything that is thrown, its causes and its own fields included, as text. */
+/** The thrown value as text, with its causes and fields. */
 export function shownOf(value: unknown): string {
   const seen = new Set<unknown>();
   return (

@@ -18,22 +18,25 @@ import { A_KEY, sentRecord } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
 /**
- * The bundle that Lambda runs, with the heap that Lambda gives it, against bodies made to fill it. A function that runs out of
- * memory is killed, and then nobody is alerted.
+ * Lambda's bundle, with Lambda's heap size, against bodies that are made to fill it. Lambda kills a function that runs
+ * out of memory, and then no one is alerted.
  */
 
 const MEMORY_MB = 256;
 const MIB = 1024 * 1024;
 interface Body {
   readonly name: string;
-  /** Whether a guard can work with it. */
+  /** Whether the guard can process it. */
   readonly readable: boolean;
-  /** Whether it may also be refused, as long as people are alerted. */
+  /** Whether an error is also accepted, if people are alerted. */
   readonly orFails?: boolean;
   readonly send: (response: ServerResponse, path: string) => void;
 }
 
-/** So many bytes of a text again and again, between two others; sent piece by piece, for this process has no more memory. */
+/**
+ * A text repeated up to a size, between two others. It is sent in pieces, because this process has too little memory
+ * for the whole.
+ */
 function repeated(text: string, bytes: number, before = '', after = ''): () => Readable {
   const piece = text.repeat(Math.max(1, Math.floor(65_536 / text.length)));
   return () =>
@@ -64,7 +67,7 @@ const record = (index: number, fields: object = {}) =>
     sentRecord({ id: `i${index}`, delivery_error_count: 0, last_delivery_at: '2026-11-23T11:59:00Z', ...fields }),
   );
 
-/** Sent as JSON with status 200; refused. */
+/** Sent as JSON with status 200; expected to be rejected. */
 const STREAMS: Readonly<Record<string, () => Readable>> = {
   'brackets, 3 MiB': repeated('[', 3 * MIB),
   'brackets, 11 MiB': repeated('[', 11 * MIB),
@@ -100,7 +103,7 @@ const STREAMS: Readonly<Record<string, () => Readable>> = {
 
 function sendStream(response: ServerResponse, stream: Readable, headers: Readonly<Record<string, string>> = {}): void {
   response.writeHead(200, { 'content-type': 'application/json', ...headers });
-  // A client that does not read on closes the connection.
+  // A client that stops reading closes the connection.
   void pipeline(stream, response).catch(() => undefined);
 }
 
@@ -109,14 +112,14 @@ function sendCompressed(response: ServerResponse, stream: Readable): void {
   void pipeline(stream, createGzip(), response).catch(() => undefined);
 }
 
-/** One page after the other, each with the id that goes on. */
+/** Sends pages, each with the ID for the next. */
 function sendPage(response: ServerResponse, path: string, page: (number: number) => readonly string[]): void {
   const number = Number(/starting_after=\D*(\d+)/.exec(path)?.[1] ?? -1) + 1;
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(`{"object":"list","has_more":true,"data":[${page(number).join(',')}]}`);
 }
 
-/** Text that takes long to search, to put in order or to redact. */
+/** Text that is slow to search, sort or redact. */
 const SLOW_TEXTS: Readonly<Record<string, string>> = {
   backslashes: '\\',
   'combining marks': '\u0301\u0323',
@@ -143,7 +146,7 @@ const BODIES: readonly Body[] = [
     send: (response) => sendCompressed(response, repeated('[', 512 * MIB)()),
   },
   {
-    name: 'garbage that says it is compressed',
+    name: 'garbage that claims to be compressed',
     readable: false,
     send: (response) => sendStream(response, repeated('x', MIB)(), { 'content-encoding': 'gzip' }),
   },
@@ -196,7 +199,7 @@ const BODIES: readonly Body[] = [
     [120 * 1024, 11 * MIB].map((bytes) => ({
       name: `${name} in ${bytes === 11 * MIB ? 'every message, 11 MiB' : 'one message'}`,
       readable: true,
-      // What cannot be read in time is announced as well.
+      // The guard also alerts people about a list that it cannot read in time.
       orFails: true,
       send: (response) => {
         const perMessage = bytes === 11 * MIB ? 4_096 : bytes;
@@ -235,7 +238,7 @@ const BODIES: readonly Body[] = [
   },
 ];
 
-/** What a process runs that does what Lambda's would. Plain JavaScript: Node's reader of TypeScript takes memory of its own. */
+/** A script that does what Lambda does. Plain JavaScript: Node's TypeScript loader uses memory of its own. */
 function invocations(bundle: string, projects: readonly string[]): string {
   return `
     import { readFileSync } from 'node:fs';
@@ -255,7 +258,7 @@ function invocations(bundle: string, projects: readonly string[]): string {
 
 export const hostileBodies: Kind = {
   name: 'hostile-bodies',
-  promise: `The pass function survives every body in its ${MEMORY_MB} MB, and people are alerted when it cannot be read.`,
+  promise: `The pass function survives every body in its ${MEMORY_MB} MB, and alerts people if it cannot read one.`,
   attack: async (size) => {
     const violations: string[] = [];
     const bodies = size === 'quick' ? BODIES.filter((_, index) => index % 3 === 0) : BODIES;
@@ -329,7 +332,7 @@ export const hostileBodies: Kind = {
     for (const [index, { name }] of bodies.entries()) {
       const heard = [...alerted].some((source) => source.endsWith(`/p${index}`));
       if (heard !== failed.has(`p${index}`))
-        violations.push(`${name}: ${heard ? 'an alert for no reason' : 'nobody was alerted'}`);
+        violations.push(`${name}: ${heard ? 'an alert for no reason' : 'no one was alerted'}`);
     }
     await Promise.all([close(server), dynamo.stop(), sns.stop(), secrets.stop(), rm(folder, { recursive: true })]);
     return { tried: bodies.length, violations };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { listOf, sentRecord, shownOf, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
-/** Row by row as an adversary found them, then composed at random. */
+/** Cases that an adversary found, then random combinations. */
 
 const KEYS = [
   'sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU',
@@ -14,7 +14,7 @@ const each = (text: string, form: (code: number, character: string) => string) =
   [...text].map((character) => form(character.charCodeAt(0), character)).join('');
 const hex = (code: number) => code.toString(16).padStart(2, '0');
 
-/** Ways to write a key that a machine or a person reads back. */
+/** Encodings of a key that a machine or a person can decode. */
 const ENCODINGS: Readonly<Record<string, (key: string) => string>> = {
   plain: (key) => key,
   capitals: (key) => key.toUpperCase(),
@@ -152,14 +152,14 @@ const WRAPPINGS: readonly ((text: string) => string)[] = [
   (text) => `=?utf-8?B?${text}?=`,
 ];
 
-/** Where the API may put it. */
+/** Places in an answer where the API may put the key. */
 const PLACES: Readonly<Record<string, (text: string) => { status?: number; body: string; type?: string }>> = {
   message: (text) => ({ body: listOf(sentRecord({ last_error_message: text })) }),
   title: (text) => ({ body: listOf(sentRecord({ title: text })) }),
   provider: (text) => ({ body: listOf(sentRecord({ integration: text })) }),
   id: (text) => ({ body: listOf(sentRecord({ id: text })) }),
-  // As far as an id can hold it.
-  'id of the allowed characters': (text) => ({
+  // Limited to the characters that an ID allows.
+  'ID of the allowed characters': (text) => ({
     body: listOf(sentRecord({ id: /^[\w.-]+$/.test(text) ? text.slice(0, 256) : 'another' })),
   }),
   platform: (text) => ({ body: listOf(sentRecord({ target_platform: text, [text]: text })) }),
@@ -182,7 +182,9 @@ const skeleton = (text: string) =>
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '');
 
-/** Whether half of what was sent, or twelve characters of the key in a row, are shown; letters and digits alone. */
+/**
+ * Whether half of the sent text, or 12 consecutive characters of the key, are visible. Only letters and digits count.
+ */
 function shows(shown: string, sent: string, key: string): boolean {
   const where = skeleton(shown);
   const hasRunOf = (what: string, length: number) => {
@@ -199,7 +201,7 @@ function shows(shown: string, sent: string, key: string): boolean {
 
 export const keyEcho: Kind = {
   name: 'key-echo',
-  promise: 'The client shows the Secret Key in no encoding, wherever an answer of the API has it.',
+  promise: 'The client never shows the Secret Key, in any encoding and from any place in the API’s answer.',
   attack: async (size) => {
     const violations: string[] = [];
     let tried = 0;
@@ -231,7 +233,7 @@ export const keyEcho: Kind = {
           await attempt(name, encoded, wrap(encoded), place);
         }
       }
-      // Any encoding of a part that is long enough, escaped again, in any wrapping.
+      // Any encoding of a long enough part, escaped again, in any wrapper.
       const arbitrary = fc.record({
         encoding: fc.constantFrom(...entries.filter(([name]) => !name.startsWith('base64') && name !== 'hexadecimal')),
         escaping: fc.constantFrom<(text: string) => string>(

@@ -1,18 +1,18 @@
 import type { Size } from '../faults/finding.ts';
 
-/** One kind of attack: what is promised, and a harness that tries to break the promise with many inputs. */
+/** One kind of attack: a promise, and a harness that tries to break it with many inputs. */
 export interface Kind {
   /** Short and unique: "key-echo". */
   readonly name: string;
-  /** One sentence that names the actor: "No encoding of the Secret Key leaves the client." */
+  /** One sentence that names the actor: "The client stops asking …". */
   readonly promise: string;
-  /** Tries to break it. */
+  /** Tries to break the promise. */
   readonly attack: (size: Size) => Promise<Attack> | Attack;
 }
 
 export interface Attack {
-  /** How many inputs were tried: at least ten at every size. */
+  /** The number of inputs: at least ten at every size. */
   readonly tried: number;
-  /** One sentence for each input that broke the promise, with what is needed to see it again. */
+  /** One sentence for each input that broke the promise, with everything needed to reproduce it. */
   readonly violations: readonly string[];
 }

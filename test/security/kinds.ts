@@ -21,7 +21,7 @@ import { supplyChain } from './supply-chain.ts';
 import { textCost } from './text-cost.ts';
 import { wrongSecrets } from './wrong-secrets.ts';
 
-/** Every kind of attack that is tried, in the order of `docs/security.md`. */
+/** Every kind of attack, in the order of `docs/security.md`. */
 export const KINDS: readonly Kind[] = [
   keyEcho,
   wrongSecrets,

@@ -5,7 +5,7 @@ import { createMemoryAlerts, createMemoryLedger } from '../support/memory-ports.
 import { A_KEY, listOf, sentRecord, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
-/** Ways for thousands of integrations to fail alike. */
+/** Identical failures of thousands of integrations. */
 const LISTS: Readonly<Record<string, (id: string) => unknown>> = {
   'no object': () => null,
   'no id': () => ({ object: 'integration' }),
@@ -15,7 +15,7 @@ const LISTS: Readonly<Record<string, (id: string) => unknown>> = {
   'a wrong time': (id) => sentRecord({ id, updated_at: 'yesterday' }),
   'a wrong count': (id) => sentRecord({ id, delivery_error_count: -1 }),
   'a long wrong name': (id) => sentRecord({ id, object: 'x'.repeat(300) }),
-  'a title that is none': (id) => sentRecord({ id, title: { id } }),
+  'an invalid title': (id) => sentRecord({ id, title: { id } }),
   'a status that is refused': (id) => sentRecord({ id }),
 };
 
@@ -23,7 +23,7 @@ const MAX_LOG_BYTES = 64 * 1024;
 
 export const logVolume: Kind = {
   name: 'log-volume',
-  promise: 'A pass writes at most 64 KiB of log, however many integrations fail alike.',
+  promise: 'A pass writes at most 64 KiB of log, even if many integrations fail alike.',
   attack: async (size) => {
     const violations: string[] = [];
     let tried = 0;
@@ -31,7 +31,7 @@ export const logVolume: Kind = {
     for (const count of size === 'quick' ? [1_000] : [1, 1_000, 18_000]) {
       for (const [name, record] of Object.entries(LISTS)) {
         for (const ledgerFails of [false, true]) {
-          // A pause for each, or a write that fails for each: thousands of them are enough.
+          // A pause, or a failed write, for each integration: thousands of them are enough.
           if ((ledgerFails || name === 'a status that is refused') && count > 1_000) continue;
           const body = listOf(...Array.from({ length: count }, (_, index) => record(`i${index}`)));
           api.answer = (response, path) => {

@@ -7,7 +7,7 @@ import { SecretKey } from '../../functions/qonversion/secret-key.ts';
 import { A_KEY, listOf, sentRecord } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
-/** What servers, gateways and strangers send instead of an answer, byte by byte. */
+/** Bytes that servers, gateways and intruders may send instead of an answer. */
 
 const OK = listOf(sentRecord());
 const withLength = (head: string, body: string | Buffer) =>
@@ -19,7 +19,7 @@ interface Case {
   readonly bytes: Buffer;
   /** Whether the connection stays open afterwards. */
   readonly open?: boolean;
-  /** The status that counts, whatever else is wrong. */
+  /** The status that counts, even if the rest is wrong. */
   readonly status?: number;
   readonly isList?: boolean;
 }
@@ -110,7 +110,7 @@ const CASES: readonly Case[] = [
   ]),
 ];
 
-/** Heads and bodies that do not belong together. */
+/** Heads and bodies that do not match. */
 const arbitrary = fc
   .record({
     status: fc.constantFrom(
@@ -155,14 +155,14 @@ const arbitrary = fc
     return { name: JSON.stringify(text.slice(0, 120)), bytes: Buffer.from(text), open };
   });
 
-/** How long a try may take of which nothing is promised but an end. */
+/** Time limit of a try that is only promised to end. */
 const TRY_MS = 300;
-/** How long it may take where the answer is promised: longer than a busy machine hesitates. */
+/** Time limit of a try with a promised answer: longer than a busy machine pauses. */
 const PROMISED_TRY_MS = 20_000;
 
 export const oddAnswers: Kind = {
   name: 'odd-answers',
-  promise: 'Every answer ends in time and in one clear sentence, and a status counts whatever becomes of its body.',
+  promise: 'Every answer ends in time and in one clear sentence, and a status counts even if its body is broken.',
   attack: async (size) => {
     const violations: string[] = [];
     let bytes: Buffer = Buffer.alloc(0);

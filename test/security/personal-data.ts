@@ -3,11 +3,10 @@ import { safeText } from '../../functions/guard/text/sanitize.ts';
 import { createRandom, type Random } from '../faults/random.ts';
 import type { Kind } from './kind.ts';
 
-/** Mail addresses, telephone numbers, cards, accounts and IP addresses of end users, in many spellings and wrappers. */
+/** Mail addresses, phone numbers, cards, accounts and IP addresses of end users, in many spellings and wrappers. */
 export const personalData: Kind = {
   name: 'personal-data',
-  promise:
-    'No mail address, telephone, card or account number and no IP address of an end user stays in an error message.',
+  promise: 'Error messages keep no mail address, phone, card or account number, and no IP address of an end user.',
   attack: (size) => {
     const violations: string[] = [];
     let tried = 0;
@@ -21,7 +20,7 @@ export const personalData: Kind = {
           const name = `seed ${seed}, ${what} in ${where}: ${JSON.stringify(text)}`;
           const safe = redactPersonalData(safeText(text, 500));
           if (shows(safe, data)) violations.push(`${name} became ${safe}`);
-          if (redactPersonalData(safe) !== safe) violations.push(`${name} changes the second time`);
+          if (redactPersonalData(safe) !== safe) violations.push(`${name} changes when redacted again`);
           if (!/\[[a-z]{2,10}\]/.test(safe)) violations.push(`${name} has no placeholder: ${safe}`);
         }
       for (const make of HARMLESS) {
@@ -39,7 +38,7 @@ const digits = (random: Random, count: number) => Array.from({ length: count }, 
 const nonZero = (random: Random) => String(1 + random.below(9));
 const hexes = (random: Random) => (1 + random.below(0xfffe)).toString(16);
 
-/** The check digit that makes a number divisible, by trying all ten. */
+/** The number with its Luhn check digit, found by trying all ten. */
 function withLuhn(number: string): string {
   const sum = (text: string) =>
     Array.from(text)
@@ -123,12 +122,12 @@ function respell(random: Random, text: string): string {
   return random.oneIn(8) ? text.replace(/[0-9+@]/g, (each) => String.fromCharCode(each.charCodeAt(0) + 0xfee0)) : text;
 }
 
-/** All of it, or what is left of it without its last third. */
+/** Whether the data is visible, or the part without its last third. */
 function shows(text: string, data: string): boolean {
   return text.includes(data) || text.includes(data.slice(0, Math.ceil((data.length * 2) / 3)));
 }
 
-/** Numbers that name nobody. */
+/** Numbers that identify no one. */
 const HARMLESS: readonly ((random: Random) => string)[] = [
   (r) => `order ${nonZero(r)}${digits(r, 9)} not found`,
   (r) => `HTTP ${400 + r.below(200)} after ${r.below(10_000)} ms`,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { A_KEY, startHostileApi } from './hostile-api.ts';
 import type { Kind } from './kind.ts';
 
-/** Requests that a client sends which takes "429, wait for N" as it is meant. */
+/** The number of requests that a client sends if it follows "429, wait for N". */
 async function requestsAfter(retryAfter: string, status: number): Promise<number> {
   const api = await startHostileApi(A_KEY);
   api.answer = (response) => {
@@ -34,7 +34,7 @@ const LISTED = [
 
 export const retryAfter: Kind = {
   name: 'retry-after',
-  promise: 'The client stops asking when the API asks it to wait for longer than a pass can.',
+  promise: 'The client stops sending requests if the API asks for a longer wait than a pass can afford.',
   attack: async (size) => {
     const violations: string[] = [];
     const seconds = fc.sample(fc.bigInt({ min: 61n, max: 10n ** 30n }), {
@@ -47,7 +47,7 @@ export const retryAfter: Kind = {
       const requests = await requestsAfter(value, status);
       if (requests !== 1) violations.push(`${status} with Retry-After ${value}: ${requests} requests`);
     }
-    // And it does wait for what a pass can wait for.
+    // It does wait when a pass can afford it.
     for (const value of ['0', '1', '29']) {
       const requests = await requestsAfter(value, 429);
       if (requests !== 5) violations.push(`429 with Retry-After ${value}: ${requests} requests instead of five`);

@@ -14,7 +14,10 @@ import type { Size } from '../faults/finding.ts';
 import { A_KEY } from './hostile-api.ts';
 import type { Attack, Kind } from './kind.ts';
 
-/** Text that commands a terminal, reorders a line or begins one of its own, in all that the guard reads before it asks Qonversion. */
+/**
+ * Text that controls a terminal, reorders a line or fakes a new one, in every input that the guard reads before it
+ * calls Qonversion.
+ */
 
 const FIXED: readonly string[] = [
   '\u001b]52;c;ZWNobyBwd25lZA==\u0007',
@@ -39,7 +42,7 @@ const FIXED: readonly string[] = [
   '\u001b[0m'.repeat(20_000),
 ];
 
-/** Pieces in any order, so that what is taken out of one must not make another. */
+/** Pieces in any order, because removing one must not create another. */
 const MIXED = fc
   .array(
     fc.constantFrom(
@@ -69,7 +72,10 @@ const MIXED = fc
   )
   .map((parts) => parts.join(''));
 
-/** What no sentence and no document may hold: controls but the end of a line, and characters of format and separation. */
+/**
+ * Characters that no sentence and no document may contain: controls except line ends, and format and separator
+ * characters.
+ */
 const UNSAFE = /[\p{Cs}\p{Cf}\p{Zl}\p{Zp}]|[^\n\P{Cc}]/u;
 
 const MAX_CHARACTERS = 12_000;
@@ -82,7 +88,7 @@ function faultIn(text: string): string | null {
 
 const project = { secretName: 'x', apiUrl: 'http://127.0.0.1:1' };
 
-/** Where it may stand in the settings. */
+/** Places in the settings. */
 const DOCUMENTS: readonly ((text: string) => unknown)[] = [
   (text) => text,
   (text) => [text],
@@ -102,7 +108,7 @@ const DOCUMENTS: readonly ((text: string) => unknown)[] = [
   (text) => ({ projects: { a: project }, alerts: { subscriptions: [{ email: 'a@b.example', projects: [text] }] } }),
 ];
 
-/** Where it may stand on the command line. */
+/** Places on the command line. */
 const LINES: readonly ((text: string) => readonly string[])[] = [
   (text) => [text],
   (text) => ['plan', text],
@@ -129,7 +135,7 @@ async function attack(size: Size): Promise<Attack> {
   const sound = join(folder, 'sound.json');
   const given = join(folder, 'given.json');
   writeFileSync(sound, JSON.stringify({ projects: { a: project, b: { ...project, secretName: 'y' } } }));
-  // At the quick size each text is tried in some places, and each place with some texts.
+  // At the quick size, each text is tried in some places, and each place with some texts.
   const isLeftOut = (turn: number) => size === 'quick' && turn % 6 !== 0;
   const texts = [...FIXED, ...fc.sample(MIXED, { seed: SEED, numRuns: size === 'quick' ? 4 : 40 })];
   let tried = 0;
@@ -157,7 +163,7 @@ async function attack(size: Size): Promise<Attack> {
         );
         writeFileSync(given, JSON.stringify(document));
         check(`file ${place}`, text, await saidOf(['projects'], { GUARD_SETTINGS: given }));
-        // The first entry of the document twice.
+        // The document's first entry, twice.
         writeFileSync(given, JSON.stringify(document).replace(/^\{("(?:[^"\\]|\\.)*":)/, '{$1null,$1'));
         check(`file ${place} with an entry twice`, text, await saidOf(['doctor'], { GUARD_SETTINGS: given }));
       }
@@ -179,7 +185,7 @@ async function attack(size: Size): Promise<Attack> {
           for (const command of ['history', 'doctor']) {
             if (isLeftOut(index + place + command.length)) continue;
             const said = await saidOf([command, ...json, '--project', 'a'], {
-              // With a key the doctor would wait for an API that is not there.
+              // With a key, the doctor would wait for an API that does not exist.
               ...(command === 'doctor' ? {} : { QONVERSION_SECRET_KEY: A_KEY }),
               ...more,
             });
@@ -223,7 +229,7 @@ async function saidOf(args: readonly string[], variables: Readonly<Record<string
   return said;
 }
 
-/** What a synthesis says whose stack has that name. */
+/** The output of a synthesis with this stack name. */
 function synthesisOf(stackName: string, settings: string): string {
   const { stderr, stdout } = spawnSync(process.execPath, ['infra/app.ts'], {
     env: {
@@ -239,6 +245,6 @@ function synthesisOf(stackName: string, settings: string): string {
 export const settingsText: Kind = {
   name: 'settings-text',
   promise:
-    'Whatever stands in the settings, on the command line or in the environment, the guard complains about it in plain, short text.',
+    'The guard’s errors about any text in the settings, on the command line or in the environment are plain and short.',
   attack,
 };

@@ -12,13 +12,13 @@ interface LockedPackage {
   readonly integrity?: string;
   readonly resolved?: string;
   readonly hasInstallScript?: boolean;
-  /** It is a part of another package, and of that one's hash. */
+  /** Part of another package, and covered by its hash. */
   readonly inBundle?: boolean;
-  /** It is a folder of this checkout. */
+  /** A folder of this checkout. */
   readonly link?: boolean;
 }
 
-/** Everything that is installed, and by what hash. */
+/** Every installed package, and its hash. */
 function judgeLockfile(): { readonly tried: number; readonly violations: readonly string[] } {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> };
   const installed = Object.entries(packages).filter(
@@ -33,7 +33,7 @@ function judgeLockfile(): { readonly tried: number; readonly violations: readonl
   return { tried: installed.length, violations };
 }
 
-/** Each action by commit, each Python package by hash. */
+/** Each action has a commit, each Python package a hash. */
 function judgePins(): { readonly tried: number; readonly violations: readonly string[] } {
   const workflows = readdirSync(new URL('.github/workflows/', ROOT)).map((name) => `.github/workflows/${name}`);
   const uses = workflows.flatMap((path) => [...read(path).matchAll(/uses:\s*(\S+)/g)].map(([, action = '']) => action));
@@ -54,7 +54,7 @@ function judgePins(): { readonly tried: number; readonly violations: readonly st
 
 const OLD = ['0.12.18', '4.9.1', '8.17.0', '12.22.12', '14.21.3', '16.20.2', '18.20.8', '20.20.2', '21.7.3'];
 
-/** What `guard` does on a Node of a version that cannot run it. */
+/** The error of `guard` on a Node version that cannot run it. */
 async function judgeOldNode(version: string): Promise<readonly string[]> {
   const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });`;
   const launcher = fileURLToPath(new URL('functions/cli/launch.cjs', ROOT));
@@ -73,7 +73,7 @@ async function judgeOldNode(version: string): Promise<readonly string[]> {
 export const supplyChain: Kind = {
   name: 'supply-chain',
   promise:
-    'What is installed is what was reviewed: every package has a hash, none runs code, every action is a commit.',
+    'An installation contains only reviewed code: every package has a hash, none runs code, every action is a commit.',
   attack: async (size) => {
     const [lockfile, pins] = [judgeLockfile(), judgePins()];
     const versions = size === 'quick' ? OLD.slice(-3) : OLD;

@@ -8,11 +8,11 @@ import { createRandom } from '../faults/random.ts';
 import { addBusy, createHarness } from '../support/harness.ts';
 import type { Kind } from './kind.ts';
 
-/** Text that makes a pattern go back and forth. Eight times as much of it may take a little more than eight times as long. */
+/** Text that makes a pattern backtrack. Eight times the text may take a little more than eight times as long. */
 export const textCost: Kind = {
   name: 'text-cost',
   promise:
-    'The time for a text of others grows no faster than its length, and stops growing at a few thousand characters.',
+    'The time to sanitize external text is at most proportional to its length, and stops growing at a few thousand characters.',
   attack: async (size) => {
     const violations: string[] = [];
     let tried = 0;
@@ -21,7 +21,7 @@ export const textCost: Kind = {
       for (const [name, step] of STEPS) {
         tried += 1;
         const excess = growth(step, part, size === 'quick' ? 12_000 : 100_000);
-        if (excess !== null) violations.push(`${name} of ${JSON.stringify(part)} over and over: ${excess}`);
+        if (excess !== null) violations.push(`${name} of ${JSON.stringify(part)} repeated: ${excess}`);
       }
       tried += 1;
       const unbounded = growth((text) => safeText(text, 300), part, 200_000, 4);
@@ -41,7 +41,7 @@ export const textCost: Kind = {
 
 const STEPS = Object.entries({ normalise, redactCredentials, redactPersonalData });
 
-/** What one of the patterns begins with, is made of, or looks ahead for. */
+/** The beginnings, repeated parts and lookaheads of the patterns. */
 const BEGINNINGS: readonly string[] = [
   'eyJ-',
   'eyJ',
@@ -172,12 +172,15 @@ function* partsOf(count: number): Generator<string> {
       : random.pick(BEGINNINGS) + random.pick(BEGINNINGS);
 }
 
-/** How one run of a step grows; null if it grows with the text. Measured again before it counts, since others use this machine. */
+/**
+ * The excess growth of one step's time; null if it is proportional to the text. Measured again before it counts,
+ * because the machine is shared.
+ */
 function growth(step: (text: string) => string, part: string, most: number, factor = 24): string | null {
   const [short, long] = [part.repeat(most / 8 / part.length), part.repeat(most / part.length)];
   for (let attempt = 0; attempt < 4; attempt += 1) {
     const [before, after] = [fastest(() => step(short), attempt + 1), fastest(() => step(long), attempt + 1)];
-    // Below a few milliseconds a clock says little; what is quadratic is far above it.
+    // Below a few milliseconds a clock is too imprecise. Quadratic time is far above that.
     if (after < 20 || after < factor * before) return null;
     if (attempt === 3)
       return `${before.toFixed(1)} ms for ${short.length} characters, ${after.toFixed(1)} ms for ${long.length}`;
@@ -195,7 +198,7 @@ function fastest(run: () => void, times = 2): number {
   );
 }
 
-/** Of what the panel does with 300 integrations whose texts are 4 kB each. */
+/** The panel's time for 300 integrations with texts of 4 kB each. */
 async function panelTime(part: string): Promise<number> {
   const text = part.repeat(4_096 / part.length);
   const harness = createHarness();

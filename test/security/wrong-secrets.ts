@@ -10,8 +10,9 @@ import type { Size } from '../faults/finding.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
- * Secrets in the wrong place: in every setting, under every name, in disguise, and keys of others where Qonversion's belongs.
- * Each is made of the vendor's form and a body of chance, of which no six characters may be seen in the complaint.
+ * Misplaced secrets: in every setting, under every name, in disguise, and other vendors' keys in place of Qonversion's.
+ * Each consists of the vendor's form and a random body. The message must not contain six consecutive characters of the
+ * body.
  */
 
 const ALPHANUMERIC = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'];
@@ -19,7 +20,7 @@ const ALPHANUMERIC = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 const body = (length: number, alphabet: readonly string[] = ALPHANUMERIC) =>
   fc.string({ unit: fc.constantFrom(...alphabet), minLength: length, maxLength: length });
 
-/** A secret and the part of it that gives it away. */
+/** A secret, and the part that must not be visible. */
 interface Secret {
   readonly text: string;
   readonly body: string;
@@ -28,7 +29,7 @@ interface Secret {
 const form = (make: (body: string) => string, part: fc.Arbitrary<string>): fc.Arbitrary<Secret> =>
   part.map((chosen) => ({ text: make(chosen), body: chosen }));
 
-// In pieces, so that no scanner takes this file for a leak.
+// Assembled, so that no scanner reports this file as a leak.
 const SECRETS: Readonly<Record<string, fc.Arbitrary<Secret>>> = {
   qonversion: form((part) => `${'sk'}_${part}`, body(24)),
   'qonversion, sandbox': form((part) => `test_${'sk'}_${part}`, body(24)),
@@ -53,7 +54,9 @@ const SECRETS: Readonly<Record<string, fc.Arbitrary<Secret>>> = {
   'query api key': form((part) => `https://example.com/in?x=1&api_key=${part}`, body(20)),
 };
 
-/** How the same secret may be written. Those that change its letters are shown to nobody as they are, so the body stays. */
+/**
+ * Other spellings of the same secret. They keep the body, because a changed body could not be recognised in a message.
+ */
 const DISGUISES: readonly ((secret: string) => string)[] = [
   (secret) => secret,
   (secret) => ` ${secret}\n`,
@@ -67,7 +70,7 @@ const DISGUISES: readonly ((secret: string) => string)[] = [
 
 const ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:';
 
-/** Every place of the settings that takes text, and some that do not exist. */
+/** Every text setting, and some unknown ones. */
 const PLACES: readonly (readonly [string, (secret: string) => unknown])[] = [
   ['secretName', (secret) => ({ projects: { production: { secretName: secret } } })],
   ['secretArn', (secret) => ({ projects: { production: { secretArn: secret } } })],
@@ -142,7 +145,7 @@ function attack(size: Size): Attack {
       fc.sample(arbitrary, { seed: SEED, numRuns: runs }).forEach((secret, run) => {
         for (const [place, put] of PLACES) {
           DISGUISES.forEach((disguise, index) => {
-            // At the quick size each place meets each vendor in one disguise, and each disguise in its turn.
+            // At the quick size, each place meets each vendor in one disguise, and each disguise in turn.
             if (size === 'quick' && index !== (place.length + vendor.length) % DISGUISES.length) return;
             const what = `${vendor}, disguise ${index}, as ${place}, run ${run}`;
             const document = put(disguise(secret.text));
@@ -152,7 +155,7 @@ function attack(size: Size): Attack {
             const text = JSON.stringify(document);
             writeFileSync(file, text);
             check(`${what}, in a file`, secret, () => readSettingsFile(file), SettingsError);
-            // The same entry twice, which another sentence is about.
+            // The same entry twice, which causes another message.
             writeFileSync(file, text.replace(/^\{("(?:[^"\\]|\\.)*":)/, '{$1null,$1'));
             check(`${what}, twice in a file`, secret, () => readSettingsFile(file), SettingsError);
           });
@@ -171,7 +174,7 @@ function attack(size: Size): Attack {
   return { tried, violations };
 }
 
-/** The message of the error that is due; null: none. Any other error is one too many. */
+/** The message of the expected error; null: none. Any other error is rethrown. */
 function complaintOf(run: () => unknown, due: typeof SettingsError | typeof SecretUnusableError): string | null {
   try {
     run();
@@ -191,7 +194,6 @@ function shows(text: string, secret: string): boolean {
 
 export const wrongSecrets: Kind = {
   name: 'wrong-secrets',
-  promise:
-    'The settings and the parser of Secret Keys refuse a secret that is in the wrong place, and show none of it.',
+  promise: 'The settings and the parser of Secret Keys reject a misplaced secret, and show no part of it.',
   attack,
 };

@@ -19,7 +19,7 @@ export interface DynamoEmulator {
   stop(): Promise<void>;
 }
 
-/** DynamoDB with the ledger table as the stack makes it, and with its limit on the size of an item. */
+/** DynamoDB with the ledger table of the stack, and with the real limit on the size of an item. */
 export async function startDynamo(): Promise<DynamoEmulator> {
   const server = limitItems(dynalite({ createTableMs: 0 }));
   const endpoint = await listen(server);
@@ -48,7 +48,7 @@ export async function startDynamo(): Promise<DynamoEmulator> {
   };
 }
 
-/** Dynalite counts characters where DynamoDB counts bytes: here the server refuses what is too large before dynalite sees it. */
+/** Dynalite counts characters where DynamoDB counts bytes, so this server refuses large items before they reach Dynalite. */
 function limitItems(server: Server): Server {
   const [answer] = server.listeners('request') as RequestListener[];
   server.removeAllListeners('request');
@@ -63,7 +63,7 @@ function limitItems(server: Server): Server {
   return server;
 }
 
-/** A request whose body has been read, for somebody else to read. */
+/** A copy of a request whose body was read, so that it can be read again. */
 function replay({ method, url, headers }: IncomingMessage, body: Buffer): IncomingMessage {
   return Object.assign(Readable.from([body]), { method, url, headers }) as unknown as IncomingMessage;
 }
@@ -85,7 +85,7 @@ interface PutInput {
   >;
 }
 
-/** The items that a request puts: PutItem has one, BatchWriteItem many. */
+/** The items in a request: one in PutItem, several in BatchWriteItem. */
 function putItems(request: IncomingMessage, body: Buffer): readonly AttributeMap[] {
   const action = String(request.headers['x-amz-target']).split('.').at(-1);
   if (action !== 'PutItem' && action !== 'BatchWriteItem') return [];
@@ -98,7 +98,7 @@ function plainMap(map: AttributeMap): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(map).map(([name, attribute]) => [name, plain(attribute)]));
 }
 
-/** Of the types that the ledger uses. */
+/** The plain value of an attribute, for the types that the ledger uses. */
 function plain({ S, N, BOOL, L, M }: Attribute): unknown {
   if (N !== undefined) return Number(N);
   return S ?? BOOL ?? L?.map(plain) ?? (M === undefined ? null : plainMap(M));
@@ -112,10 +112,10 @@ export interface SecretsEmulator {
   readonly endpoint: string;
   /**
    * @param value undefined: the secret exists and is empty
-   * @param tags what IAM would not let the guard see is not told apart here: every secret can be looked at
+   * @param tags the emulator has no IAM, so every secret can be read
    */
   set(name: string, value: string | undefined, tags?: Readonly<Record<string, string>>): void;
-  /** Has every call about a secret be refused as this error until it is null. */
+  /** Makes every call about a secret fail with this error, until it is null. */
   fail(name: string, error: string | null): void;
   /** GetSecretValue calls so far. */
   readonly reads: () => number;
@@ -130,8 +130,8 @@ interface Secret {
 }
 
 /**
- * GetSecretValue, DescribeSecret and ListSecrets (by the beginning of a tag's key, in pages of two) as Secrets Manager answers them (JSON 1.1): the value, or ResourceNotFoundException both
- * for a secret that does not exist and for one without a value. Source: the API reference's pages of the three.
+ * Secrets Manager (JSON 1.1) with GetSecretValue, DescribeSecret, and ListSecrets by the prefix of a tag's key, in pages of two. A
+ * secret that does not exist and one without a value both answer with ResourceNotFoundException. Source: the API reference.
  */
 export async function startSecretsManager(): Promise<SecretsEmulator> {
   const secrets = new Map<string, Secret>();
@@ -186,7 +186,7 @@ export async function startSecretsManager(): Promise<SecretsEmulator> {
   };
 }
 
-/** The real service gives 100 at most, and may give fewer. */
+/** The page size of ListSecrets. The real service returns at most 100 per page, and may return fewer. */
 const LISTED_AT_ONCE = 2;
 
 function describeSecret(name: string, { tags }: Secret) {
@@ -197,7 +197,7 @@ function arnOf(name: string): string {
   return `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`;
 }
 
-/** The variables of a deployed function over the emulators. */
+/** The environment variables of a deployed function that uses the emulators. */
 export function environmentOver(
   emulators: {
     readonly dynamo: DynamoEmulator;

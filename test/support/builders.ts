@@ -1,13 +1,13 @@
-import { dashboardUrl } from '../../functions/aws/console.ts';
+import { panelLink } from '../../functions/aws/console.ts';
 import { BLANK_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
 import { type Policy, parseSettings } from '../../functions/guard/settings/schema.ts';
 
-/** The moment tests begin at unless they say otherwise. */
+/** The moment at which tests begin by default. */
 export const NOON = '2026-11-23T12:00:00.000Z';
 
-/** Where the panel is, in mails of tests. */
-export const PANEL = dashboardUrl('eu-west-1', 'IntegrationGuard-eu-west-1');
+/** The panel in the mails of tests. */
+export const PANEL = panelLink('eu-west-1', 'IntegrationGuard-eu-west-1', ['production'], 'production');
 
 export function minutesAfter(moment: string, minutes: number): string {
   return new Date(Date.parse(moment) + minutes * 60_000).toISOString();
@@ -17,7 +17,7 @@ export function minutesBefore(moment: string, minutes: number): string {
   return minutesAfter(moment, -minutes);
 }
 
-/** A healthy, active integration that delivered a minute ago; a test states only what matters to it. */
+/** A healthy, active integration that delivered a minute ago. A test overrides only the fields that matter to it. */
 export function aRecord(fields: Partial<IntegrationRecord> = {}): IntegrationRecord {
   return {
     id: 'amp-ios',
@@ -35,7 +35,7 @@ export function aRecord(fields: Partial<IntegrationRecord> = {}): IntegrationRec
   };
 }
 
-/** An active integration with so many failures and no delivery for so many minutes. */
+/** An active integration with `errors` failures and no delivery for `minutes`. */
 export function aFailingRecord(
   errors: number,
   minutes: number,
@@ -54,11 +54,11 @@ export function anEntry(fields: Partial<Entry> = {}): Entry {
   return { ...BLANK_ENTRY, ...fields };
 }
 
-/** A policy as the settings would give it, defaults filled in. */
+/** A policy as settings give it, with defaults. */
 export function aPolicy(policy: Record<string, unknown> = {}): Policy {
   const settings = parseSettings({ projects: { production: { secretName: 'qonversion/production', policy } } });
   const project = settings.projects.production;
-  if (project === undefined) throw new Error('the project just parsed is there');
+  if (project === undefined) throw new Error('the settings have the project');
   return project.policy;
 }
 

@@ -29,13 +29,12 @@ export interface Harness {
 }
 
 export interface HarnessOptions extends WorldOptions {
-  /** Left out: one audience that stands for all. */
+  /** Left out: one audience. */
   readonly audiences?: readonly Audience[];
 }
 
 /**
- * Limits that are reached within minutes, and one rule at a time: a test that is not about the defaults is short. A test's own
- * policy comes on top.
+ * Limits that are reached within minutes, without probes and shared outages, for short tests. A test's own policy overrides them.
  */
 export const QUICK = { failingForMinutes: 15, recovery: { mode: 'manual' }, providerOutage: 'off' } as const;
 
@@ -80,7 +79,7 @@ export function addBusy(harness: Harness, id: string, options: AddOptions = {}):
   return id;
 }
 
-/** A harness with an integration, 'broken', that is due to be paused in the next pass, and with others that are well. */
+/** A harness with an integration, 'broken', that the next pass pauses, and with healthy ones. */
 export function createFailingHarness(
   policy: Record<string, unknown> = {},
   options: HarnessOptions = {},
@@ -94,7 +93,7 @@ export function createFailingHarness(
   return harness;
 }
 
-/** What the pass did with one integration: its decision's kind and outcome. */
+/** The kind and the outcome of the decision about one integration. */
 export function resultOf(
   report: PassReport,
   id: string,

@@ -1,10 +1,10 @@
-/** DynamoDB takes no item above 400 KB, its attributes' names included. Source: "Quotas in Amazon DynamoDB", items. */
+/** DynamoDB's limit of 400 KB for an item, including attribute names. Source: "Quotas in Amazon DynamoDB", items. */
 export const MAX_ITEM_BYTES = 409_600;
 
 /**
- * The bytes that DynamoDB counts for an item of plain values, as the document client takes them. Attributes that are undefined
- * are not part of it. Source: "DynamoDB item sizes and formats" in its developer guide, which calls its rule for numbers approximate:
- * here their digits are counted in pairs from the decimal point on, the way DynamoDB stores them.
+ * The bytes that DynamoDB counts for an item of plain values, as the document client takes them, without undefined attributes.
+ * Source: "DynamoDB item sizes and formats" in the developer guide. It calls its rule for numbers approximate, so digits are counted
+ * here in pairs from the decimal point, as DynamoDB stores them.
  */
 export function itemSize(item: object): number {
   let bytes = 0;
@@ -14,7 +14,7 @@ export function itemSize(item: object): number {
   return bytes;
 }
 
-/** Of every list and map, and of each of their elements. */
+/** The overhead of a list or a map, and of each element. */
 const CONTAINER_BYTES = 3;
 const ELEMENT_BYTES = 1;
 
@@ -36,7 +36,7 @@ function numberSize(value: number): number {
   if (value === 0) return 1;
   const [mantissa = '', exponent = '0'] = Math.abs(value).toExponential().split('e');
   const digits = mantissa.replace('.', '').length;
-  // A first digit in an odd place has a pair of its own.
+  // A first digit in an odd position takes a whole pair.
   const alone = Number(exponent) % 2 === 0 ? 1 : 0;
   return 1 + Math.ceil((digits + alone) / 2) + (value < 0 ? 1 : 0);
 }

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Copies all that a test process prints into the run's folder, where the look for the key covers it. */
+/** Copies everything that a test process prints into the run's folder, which is searched for the key. */
 for (const stream of [process.stdout, process.stderr]) {
   const write = stream.write.bind(stream);
   stream.write = ((chunk: string | Uint8Array, ...rest: []) => {

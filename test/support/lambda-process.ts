@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** A bundle in a process of its own, warm between invocations, as Lambda keeps it. */
+/** A bundle in a separate process that stays warm between invocations, as in Lambda. */
 export interface LambdaProcess {
-  /** @throws an error with the name and message that the handler threw */
+  /** @throws an error with the name and the message of the handler's error */
   invoke(event: unknown, remainingMs?: number): Promise<unknown>;
-  /** Everything it has printed. */
+  /** Everything that the process has printed. */
   readonly output: () => string;
   stop(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 
-/** The child's side of `startLambda`: loads the bundle and answers one invocation after the other. */
+/** The child process of `startLambda`: loads the bundle and handles invocations. */
 type Handler = (
   event: unknown,
   context: { readonly awsRequestId: string; readonly invokedFunctionArn: string; getRemainingTimeInMillis(): number },

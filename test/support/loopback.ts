@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Servers of tests: on loopback, at any free port. */
+/** Test servers on loopback, at a free port. */
 
 /** @returns the server's origin */
 export async function listen(server: Server): Promise<string> {
@@ -12,7 +12,7 @@ export async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Ends the server and whatever still hangs on it. */
+/** Stops the server and closes its connections. */
 export function close(server: Server): Promise<void> {
   server.closeAllConnections();
   return new Promise((resolve) => server.close(() => resolve()));

@@ -21,10 +21,10 @@ import type { World } from '../../functions/sandbox/world.ts';
 import { NOON } from './builders.ts';
 import { itemSize, MAX_ITEM_BYTES } from './item-size.ts';
 
-/** A world has no key to remove. */
+/** A sandbox world has no key to remove. */
 const NO_KEY = { personalData: 'redact', withoutKey: (text: string) => text } as const;
 
-/** In-memory twins of the ports, for tests that need no server. The contract suites run over them as over the real ones. */
+/** In-memory ports, for tests without a server. The contract suites run over them and over the real ports. */
 
 export interface TestClock extends Clock {
   set(moment: string): void;
@@ -45,15 +45,15 @@ export function createTestClock(start = NOON): TestClock {
 }
 
 export interface MemoryLedger extends Ledger {
-  /** Counts of calls so far. */
+  /** The number of calls so far. */
   readonly calls: { reads: number; writes: number };
   entry(project: string, id: string): Entry | undefined;
   projectEntry(project: string): ProjectEntry | undefined;
-  /** Makes every call fail until set back to null. */
+  /** Makes every call fail until the problem is null. */
   failWith(problem: string | null): void;
 }
 
-/** Refuses what DynamoDB would refuse, an item above its size included. */
+/** Refuses items that DynamoDB would refuse for their size. */
 export function createMemoryLedger(clock: Clock): MemoryLedger {
   const items = new Map<string, Versioned<unknown>>();
   const calls = { reads: 0, writes: 0 };
@@ -123,20 +123,20 @@ export function createMemoryLedger(clock: Clock): MemoryLedger {
 function checkSize(item: object): void {
   const bytes = itemSize(item);
   if (bytes > MAX_ITEM_BYTES)
-    throw new LedgerUnavailableError(`an item of ${bytes} bytes; DynamoDB takes ${MAX_ITEM_BYTES} at most`);
+    throw new LedgerUnavailableError(`an item of ${bytes} bytes; DynamoDB takes at most ${MAX_ITEM_BYTES}`);
 }
 
 export interface MemoryAlerts extends AlertSink {
-  /** Every publish call: what was accepted, by which audience. */
+  /** Every publish call, with the accepted events. */
   readonly published: { readonly events: readonly GuardEvent[]; readonly audience: Audience }[];
   /** All events accepted so far. */
   events(): readonly GuardEvent[];
   types(): readonly string[];
-  /** Refuses events for which this is true, by some or all audiences. */
+  /** Refuses the events for which the rule is true. */
   refuse(rule: (event: GuardEvent, audience: Audience) => boolean): void;
 }
 
-export function createMemoryAlerts(audiences: readonly Audience[] = ['everybody']): MemoryAlerts {
+export function createMemoryAlerts(audiences: readonly Audience[] = ['all']): MemoryAlerts {
   const published: { events: readonly GuardEvent[]; audience: Audience }[] = [];
   let refused: (event: GuardEvent, audience: Audience) => boolean = () => false;
   const events = () => published.flatMap((call) => call.events);
@@ -159,12 +159,12 @@ export function createMemoryAlerts(audiences: readonly Audience[] = ['everybody'
 export interface WorldApi extends IntegrationsApi {
   /** Status calls that reached the API: `[id, status]`. */
   readonly statusCalls: (readonly [string, 0 | 1])[];
-  /** Makes the list, or status calls, fail with this until set back to null. */
+  /** Makes list calls, or status calls, fail with this error until it is null. */
   failList(error: Error | null): void;
   failStatus(error: Error | null, outcome?: 'unknown' | 'refused'): void;
 }
 
-/** The integrations of a sandbox world, without HTTP in between. */
+/** The integrations of a sandbox world, without HTTP. */
 export function createWorldApi(world: World): WorldApi {
   const traffic = { requests: 0, retries: 0, waitedMs: 0 };
   const statusCalls: (readonly [string, 0 | 1])[] = [];

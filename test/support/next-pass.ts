@@ -9,33 +9,33 @@ import type { Versioned } from '../../functions/guard/ports.ts';
 import { aPolicy, aRecord, NOON } from './builders.ts';
 
 /**
- * Rules as a specification sees them: records in, decisions out, pass after pass. Nothing here looks into an entry, so a test
- * outlives a change of what the ledger remembers.
+ * Helpers for tests of the rules: records in, decisions out, one pass after another. Tests do not read the entries, so they stay valid
+ * when the ledger's contents change.
  */
 export interface PassConditions {
   readonly policy?: Record<string, unknown>;
-  /** When the pass runs. */
+  /** The time of the pass. */
   readonly at?: string;
-  /** Whether `updated_at` has been shown to be the time of a change. */
+  /** Whether `updated_at` is the time of the last change. */
   readonly changeTimesShown?: boolean;
-  /** Whether no pass has ever looked at the project. */
-  readonly firstLook?: boolean;
-  /** The outage that holds back what the rules would do. */
+  /** Whether this is the first pass over the project. */
+  readonly isFirstPass?: boolean;
+  /** The shared outage that holds pauses back. */
   readonly outage?: HoldingOutage;
 }
 
-/** A decision of the first pass that ever looked at the integration. */
+/** The decision of the first pass over the project. */
 export function firstPass(record: IntegrationRecord, conditions: PassConditions = {}): Decision {
-  return decideWith(record, null, { firstLook: true, ...conditions });
+  return decideWith(record, null, { isFirstPass: true, ...conditions });
 }
 
-/** The decision of the pass after one in which `decision` was executed and everything went well. */
+/** The decision of the next pass, after `decision` was executed without errors. */
 export function nextPass(decision: Decision, record: IntegrationRecord, conditions: PassConditions = {}): Decision {
   const known = executed(decision);
   return decideWith(listed(record, decision, known, conditions.at ?? NOON), known, conditions);
 }
 
-/** The record as the API lists it: a change of its state has moved `updated_at`, unless the test says otherwise. */
+/** The record as the API lists it: `updated_at` follows a change of the state, unless the test sets it. */
 function listed(
   record: IntegrationRecord,
   decision: Decision,
@@ -48,13 +48,13 @@ function listed(
   return { ...record, updated_at };
 }
 
-/** What a decision asks of Qonversion, in one word. */
+/** The request of a decision to Qonversion, in one word. */
 export function asks(decision: Decision): 'pause' | 'resume' | 'nothing' {
   const status = statusAsked(decision);
   return status === null ? 'nothing' : status === 0 ? 'pause' : 'resume';
 }
 
-/** The events that a decision publishes, without the audit-only ones unless they are asked for. */
+/** The events that a decision publishes, including audit-only ones. */
 export function alerts(decision: Decision): readonly GuardEvent[] {
   return alertsOf(decision);
 }
@@ -66,10 +66,10 @@ export function types(decision: Decision): readonly string[] {
 function decideWith(
   record: IntegrationRecord,
   known: Versioned<Entry> | null,
-  { policy = {}, at = NOON, changeTimesShown = true, firstLook = false, outage }: PassConditions,
+  { policy = {}, at = NOON, changeTimesShown = true, isFirstPass = false, outage }: PassConditions,
 ): Decision {
   const holding = () => outage ?? null;
-  const context = { project: 'production', now: at, changeTimesShown, firstLook, holding };
+  const context = { project: 'production', now: at, changeTimesShown, isFirstPass, holding };
   return decide(record, known, effectivePolicy(aPolicy(policy), record), context);
 }
 

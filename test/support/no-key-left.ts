@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { KEY_VARIABLE } from './run-key.ts';
 
 /**
- * Law 4 over the whole run: makes a key that exists in no source file, sends everything that tests write (temporary
- * files, consoles, what their child processes print) into one folder, and looks at the end whether any part of the key is
- * in there. A file with another secret in it, written on purpose, shows that the look finds what is there.
+ * Checks law 4 over the whole run. The setup makes a random key, and sends everything that tests write into one folder: temporary
+ * files, consoles, and the output of child processes. At the end it searches the folder for any part of the key. A planted file with
+ * another secret proves that the search works.
  */
 export async function setup(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-test-run-'));
@@ -20,7 +20,8 @@ export async function setup(): Promise<() => Promise<void>> {
   return async () => {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-    if ((await filesWithPartOf(planted, files)).length !== 1) throw new Error('law 4: the look for the key is blind');
+    if ((await filesWithPartOf(planted, files)).length !== 1)
+      throw new Error('law 4: the search for the key does not find the planted secret');
     const found = await filesWithPartOf(secret, files);
     if (found.length > 0) throw new Error(`law 4: a part of the Secret Key was written to ${found.join(', ')}`);
     await rm(folder, { recursive: true });
@@ -28,7 +29,7 @@ export async function setup(): Promise<() => Promise<void>> {
   };
 }
 
-/** Any eight characters in a row count as a part. */
+/** The files that have a part of the secret: any eight consecutive characters. */
 async function filesWithPartOf(secret: string, files: readonly string[]): Promise<readonly string[]> {
   const parts = Array.from({ length: secret.length - 7 }, (_, at) => secret.slice(at, at + 8));
   const found: string[] = [];

@@ -1,9 +1,9 @@
 import type { PublishBatchRequestEntry, PublishCommandInput } from '@aws-sdk/client-sns';
 
-/** The most that SNS takes in one Publish or PublishBatch request (AWS service quotas of SNS: 256 KB). */
+/** The size limit of one Publish or PublishBatch request (AWS service quotas of SNS: 256 KB). */
 export const SNS_LIMIT_BYTES = 262_144;
 
-/** What SNS counts of one message: every body in `Message`, the subject, and the attributes with names, types and values. */
+/** The bytes that SNS counts for one message: `Message` with every body, the subject, and the attributes' names, types and values. */
 export function snsBytes({
   Message,
   Subject,

@@ -2,7 +2,7 @@ import { World } from '../../functions/sandbox/world.ts';
 import { PROBE_RECOVERY } from '../support/builders.ts';
 
 /**
- * The busy day as it was when the ledgers of version 1 were recorded: pauses came 15 minutes after an outage began, and the first
+ * The policy of the busy day when the ledgers of version 1 were recorded: pauses came 15 minutes after an outage began, and the first
  * delivery ended a probe.
  */
 export const POLICY_V1 = {
@@ -15,22 +15,25 @@ export const POLICY_V1 = {
   overrides: [{ match: { id: 'gives-up' }, recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } }],
 };
 
-/** How long before minute 0 the story begins. */
+/** The minute in which the day begins. Minutes count from the pass under test. */
 const BEGINS = -145;
 
-interface Act {
+interface ScriptStep {
   readonly at: number;
   readonly does: (world: World) => void;
 }
 
-const breaks = (id: string, at: number): Act => ({
+const breaks = (id: string, at: number): ScriptStep => ({
   at,
   does: (world) => world.breakDown(id, 'HTTP 503 from upstream'),
 });
-const mends = (id: string, at: number): Act => ({ at, does: (world) => world.repair(id) });
-const sets = (id: string, status: 0 | 1, at: number): Act => ({ at, does: (world) => world.setStatus(id, status) });
+const mends = (id: string, at: number): ScriptStep => ({ at, does: (world) => world.repair(id) });
+const sets = (id: string, status: 0 | 1, at: number): ScriptStep => ({
+  at,
+  does: (world) => world.setStatus(id, status),
+});
 
-const SCRIPT: readonly Act[] = [
+const SCRIPT: readonly ScriptStep[] = [
   // Probes begin 60 minutes after a pause, and a pause comes 15 minutes after an outage begins.
   breaks('reminds', -140),
   breaks('fails-trial', -80),
@@ -41,7 +44,7 @@ const SCRIPT: readonly Act[] = [
   mends('recovers', -30),
   breaks('gone', -30),
   sets('operator-resumed', 0, -22),
-  // One failure a minute: 25 at minute 0, and the 50 of the threshold long after every next pass has had its chance.
+  // One failure a minute: 25 at minute 0, and the threshold of 50 only after the passes under test.
   breaks('warns', -25),
   breaks('trips', -15),
   mends('probes', -10),
@@ -80,10 +83,10 @@ export function createWorldV1(startAt = '2026-11-23T08:00:00Z'): World {
   return world;
 }
 
-/** Plays the story up to minute 0, with `pass` every five minutes and none yet at 0. */
+/** Plays the day up to minute 0, with `pass` every five minutes, but not at minute 0. */
 export async function playDayV1(world: World, pass: () => Promise<unknown>): Promise<void> {
   for (let minute = BEGINS; minute < 0; minute += 1) {
-    for (const act of SCRIPT) if (act.at === minute) act.does(world);
+    for (const step of SCRIPT) if (step.at === minute) step.does(world);
     if (minute % 5 === 0) await pass();
     world.advance(1);
   }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 
 /**
- * Ledgers that version 1 of the guard has left behind, for a test in which the version of today finds them. `record-v1.ts` has
- * recorded them: a pass over the busy day (`test/faults/busy-day.ts`), dead at every step. Entries and events are those of version 1.
+ * Ledgers of version 1 of the guard, for tests of the upgrade. `record-v1.ts` recorded them: a pass over the busy day
+ * (`test/faults/busy-day.ts`) that was killed at every step. Entries and events are those of version 1.
  */
 
 /** One item of a ledger. `id` is null for the project's own. */
@@ -13,7 +13,7 @@ export interface RecordedItem {
   readonly entry: unknown;
 }
 
-/** An event by its id, and by its key: "type integration", or the type alone when it is about the project. */
+/** An event by its ID and by its key: "type integration", or the type alone for an event about the project. */
 export interface RecordedEvent {
   readonly id: string;
   readonly key: string;
@@ -21,22 +21,22 @@ export interface RecordedEvent {
 
 type StatusCall = readonly [id: string, status: 0 | 1];
 
-/** A status call of a pass before minute 0. Minutes are counted from there, so they are negative. */
+/** A status call of a pass before minute 0. Minutes count from there, so they are negative. */
 type EarlierStatusCall = readonly [minute: number, id: string, status: 0 | 1];
 
-/** What a pass at minute 0 has left. */
+/** The state after a pass at minute 0. */
 export interface RecordedPass {
-  /** How it was disturbed: "before effect 3 (ledger.write)", or a sentence. */
+  /** The disturbance: "before effect 3 (ledger.write)", or a sentence. */
   readonly name: string;
-  /** Everything the ledger held afterwards, the project's own item included. */
+  /** All items of the ledger, including the project's own. */
   readonly items: readonly RecordedItem[];
-  /** Ids of the items that it had changed; null is the project. */
+  /** IDs of the items that the pass changed; null: the project's own. */
   readonly changed: readonly (string | null)[];
-  /** Status calls that took effect at Qonversion, in order. */
+  /** Status calls that took effect, in order. */
   readonly statusCalls: readonly StatusCall[];
-  /** What had been accepted for publication. */
+  /** Events that were accepted for publication. */
   readonly published: readonly RecordedEvent[];
-  /** What the history held. */
+  /** Events in the history. */
   readonly history: readonly RecordedEvent[];
 }
 
@@ -44,26 +44,26 @@ export interface LedgersV1 {
   readonly project: string;
   /** The moment of minute 0. */
   readonly at: string;
-  /** The moment before the pass at minute 0. */
+  /** The state before the pass at minute 0. */
   readonly eve: {
     readonly items: readonly RecordedItem[];
-    /** What the guard had done to the world until then: replaying them makes the world of minute 0 again. */
+    /** The guard's status calls until then. Replaying them reproduces the world of minute 0. */
     readonly statusCalls: readonly EarlierStatusCall[];
-    /** The list of integrations, as the API would give it: the same if the world has been made again faithfully. */
+    /** The API's list of integrations. A correctly reproduced world has the same list. */
     readonly records: readonly unknown[];
-    /** Events of the history until then. The passes below began without. */
+    /** Events of the history until then. The passes below began without them. */
     readonly history: readonly unknown[];
     /** The same items and history as a ledger file of format 1. */
     readonly ledgerFile: string;
   };
-  /** A pass that was killed, at every point where it could be. */
+  /** A pass that was killed, once for each step. */
   readonly crashes: readonly RecordedPass[];
-  /** Passes that ended, in which something else went wrong. */
+  /** Passes that ended, with other faults. */
   readonly mishaps: readonly RecordedPass[];
-  /** How undisturbed passes of version 1, five minutes apart, had ended after `minutes`. */
+  /** The state after undisturbed passes of version 1, five minutes apart, for `minutes`. */
   readonly reference: {
     readonly minutes: number;
-    /** Ids of the events that were published, by key. */
+    /** IDs of the published events, by key. */
     readonly published: Readonly<Record<string, readonly string[]>>;
     /** The circuit's state in the ledger, by integration. */
     readonly circuits: Readonly<Record<string, string>>;
@@ -72,15 +72,15 @@ export interface LedgersV1 {
   };
 }
 
-/** A pass as the file has it: numbers are places in the file's lists of items and events. */
+/** A pass in the file. Numbers are positions in the file's lists of items and events. */
 export interface StoredPass extends Pick<RecordedPass, 'name' | 'statusCalls'> {
-  /** Only what differs from the eve. */
+  /** Only the items that differ from the state before the pass. */
   readonly items: readonly number[];
   readonly published: readonly number[];
   readonly history: readonly number[];
 }
 
-/** The file. */
+/** The contents of the file. */
 export interface StoredLedgersV1 extends Omit<LedgersV1, 'eve' | 'crashes' | 'mishaps'> {
   readonly eve: Omit<LedgersV1['eve'], 'items'> & { readonly items: readonly number[] };
   readonly crashes: readonly StoredPass[];
@@ -112,6 +112,6 @@ export async function readLedgersV1(): Promise<LedgersV1> {
 
 function at<T>(list: readonly T[], place: number): T {
   const found = list[place];
-  if (found === undefined) throw new RangeError(`the recorded ledgers have nothing in place ${place}`);
+  if (found === undefined) throw new RangeError(`the recorded ledgers have no element ${place}`);
   return found;
 }

@@ -12,17 +12,15 @@ import {
 } from './ledgers-v1.ts';
 
 /**
- * Records `ledgers-v1.json`: what version 1 of the guard leaves in its ledger when it is killed, or when an answer is lost, at each
- * step of a pass. It was made once, from the last commit of version 1, and is not made again; this script tells how:
- *
- *     git worktree add ../version-1 6abfc23       # and `npm ci` there
- *     node test/upgrade/record-v1.ts ../version-1
- *
- * It imports the modules of that checkout and nothing else of the guard. Ports are in memory and time is the sandbox's, so that two
- * recordings are the same to the byte.
+ * Records `ledgers-v1.json`: the ledgers of version 1 of the guard after it was killed, or an answer was lost, at each step of a
+ * pass. The file was recorded once, from the last commit of version 1. The script imports the guard's modules from that checkout
+ * only. Ports are in memory and time is the sandbox's, so two recordings are identical.
+ * @example
+ * git worktree add ../version-1 6abfc23       # and `npm ci` there
+ * node test/upgrade/record-v1.ts ../version-1
  */
 
-/** As much of version 1 as it takes, typed by hand: its own types are in the other checkout. */
+/** The necessary types of version 1, written by hand because its own are in the other checkout. */
 interface Clock {
   readonly now: () => Date;
 }
@@ -135,14 +133,15 @@ interface Modules {
   readonly errors: { readonly UnavailableError: new (message: string) => Error };
 }
 
-/** How long version 1's harness lets its stories go on after minute 0. */
+/** How long version 1's harness runs after minute 0. */
 const HORIZON_MINUTES = 30;
 
-/** Before anything has happened. */
+/** A moment before all events. */
 const BEGINNING = '2026-01-01T00:00:00.000Z';
 
 const [checkout] = process.argv.slice(2);
-if (checkout === undefined) throw new Error('name the folder of a checkout of version 1');
+if (checkout === undefined)
+  throw new Error('the folder of a checkout of version 1 is missing; pass it as the argument');
 await record(await importModules(resolve(checkout)));
 
 async function importModules(folder: string): Promise<Modules> {
@@ -173,7 +172,7 @@ async function record(modules: Modules): Promise<void> {
     const { opened } = await openEve(modules, eve, world);
     const api = modules.memory.createWorldApi(world);
     await run((gate) => opened.ports(api, gate));
-    // What was in flight when the pass died takes effect.
+    // Requests that were in flight when the pass was killed take effect.
     await setImmediate();
     const left = itemsOf(await opened.ledger.read(project.name)).map(items.placeOf);
     const kept = await opened.ledger.history(project.name, BEGINNING);
@@ -268,7 +267,7 @@ async function reachEve({ busyDay, crash, places, memory, pass }: Modules) {
   };
 }
 
-/** A ledger in memory as it is on the eve. */
+/** A ledger in memory with the state before the pass. */
 async function openEve({ crash, places }: Modules, eve: Eve, world = eve.world) {
   const opened = await places.createMemoryPlace().open({ now: () => world.now() });
   const { name } = crash.CRASH_PROJECT;
@@ -295,7 +294,7 @@ async function writeLedgerFile({ crash, file }: Modules, eve: Eve, history: read
   return text;
 }
 
-/** Equal values once, and where each is. */
+/** A list of distinct values, and the position of each. */
 function createPool<T>() {
   const all: T[] = [];
   const places = new Map<string, number>();

@@ -19,8 +19,8 @@ import { createWorldV1, POLICY_V1, playDayV1 } from './busy-day-v1.ts';
 import { type LedgersV1, type RecordedItem, type RecordedPass, readLedgersV1 } from './ledgers-v1.ts';
 
 /**
- * The version before was stopped in the middle of a pass, wherever, and this one goes on with what it finds: nothing is lost,
- * and nothing is announced twice.
+ * The previous version was stopped at any step of a pass, and this version continues with its ledger: no alert is lost, and none is
+ * announced twice.
  */
 const recorded: LedgersV1 = await readLedgersV1();
 
@@ -40,7 +40,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** The world of minute 0, once the guard of the version before has done in it what was recorded. */
+/** The world of minute 0, after the recorded status calls of the previous version. */
 async function worldAtZero(): Promise<World> {
   const world = createWorldV1();
   const zero = Date.parse(recorded.at);
@@ -51,10 +51,10 @@ async function worldAtZero(): Promise<World> {
   return world;
 }
 
-/** A ledger of today over items as the version before has written them: without a schema. */
+/** Current ledgers over items of the previous version, which have no schema. */
 const PLACES: readonly {
   readonly name: string;
-  /** Every so many of the recorded points: files and tables take their time. */
+  /** Every how many of the recorded points are tested, because files and tables are slow. */
   readonly every: number;
   readonly open: (items: readonly RecordedItem[], clock: Clock) => Promise<Ledger>;
 }[] = [
@@ -111,7 +111,7 @@ const PLACES: readonly {
   },
 ];
 
-/** Everything a stopped pass of the version before had written down and not settled, by event id. */
+/** IDs of the events that a stopped pass of the previous version had recorded and not settled. */
 function unsettledOf(items: readonly RecordedItem[]): ReadonlySet<string> {
   interface Intent {
     readonly events: readonly { readonly id: string }[];
@@ -121,7 +121,7 @@ function unsettledOf(items: readonly RecordedItem[]): ReadonlySet<string> {
   return new Set(intents.flatMap(({ events, owed = [] }) => [...events, ...owed].map(({ id }) => id)));
 }
 
-/** Of those, what is certain: the alerts of a request that never reached Qonversion announce nothing that happened. */
+/** Those of them that certainly happened: without the alerts of a request that never reached Qonversion. */
 function happenedOf({ items, statusCalls }: RecordedPass): ReadonlySet<string> {
   const asked = (id: string | null, entry: unknown) => {
     const { intent } = entry as { readonly intent: { readonly act?: { readonly status: number } | null } | null };
@@ -133,7 +133,7 @@ function happenedOf({ items, statusCalls }: RecordedPass): ReadonlySet<string> {
 
 type Open = (typeof PLACES)[number]['open'];
 
-/** Passes of today, five minutes apart, over what a recorded pass has left. */
+/** Runs passes of this version, five minutes apart, over the state after a recorded pass. */
 async function runOn(point: RecordedPass, open: Open, minutes: number, project = PROJECT) {
   count += 1;
   const world = await worldAtZero();
@@ -150,7 +150,7 @@ async function runOn(point: RecordedPass, open: Open, minutes: number, project =
   return { world, ledger, alerts, ports };
 }
 
-async function goOn(point: RecordedPass, open: Open): Promise<readonly string[]> {
+async function faultsAfter(point: RecordedPass, open: Open): Promise<readonly string[]> {
   const { world, ledger, alerts, ports } = await runOn(point, open, recorded.reference.minutes);
 
   const wrong: string[] = [];
@@ -172,8 +172,8 @@ async function goOn(point: RecordedPass, open: Open): Promise<readonly string[]>
   for (const event of again) wrong.push(`announced again although it was settled: ${keyOf(event)}`);
 
   const history = await ledger.history(recorded.project, '2026-01-01T00:00:00.000Z');
-  const told = new Set([...point.published, ...alerts.events(), ...history].map(({ id }) => id));
-  for (const id of happenedOf(point)) if (!told.has(id)) wrong.push(`lost: ${id}`);
+  const delivered = new Set([...point.published, ...alerts.events(), ...history].map(({ id }) => id));
+  for (const id of happenedOf(point)) if (!delivered.has(id)) wrong.push(`lost: ${id}`);
 
   const view = await ledger.read(recorded.project);
   for (const [id, { entry }] of view.integrations) {
@@ -196,17 +196,17 @@ async function goOn(point: RecordedPass, open: Open): Promise<readonly string[]>
 
 const POINTS = [...recorded.crashes, ...recorded.mishaps];
 
-describe('a ledger of the version before', () => {
-  it('is replayed in the world in which it was recorded', async () => {
+describe('a ledger of the previous version', () => {
+  it('is replayed in the world of its recording', async () => {
     expect((await worldAtZero()).list()).toEqual(recorded.eve.records);
     expect(POINTS.length).toBeGreaterThan(50);
   });
 
-  it('is reminded of with ids of its own', async () => {
+  it('leads to reminders with IDs of their own', async () => {
     const [place] = PLACES;
     const settled = recorded.crashes.at(-1);
-    if (place === undefined || settled === undefined) throw new Error('something was recorded');
-    // Without probes, which would come in between.
+    if (place === undefined || settled === undefined) throw new Error('the recording has no passes');
+    // Without probes, which would interrupt the reminders.
     const policy = aPolicy({ ...POLICY_V1, recovery: { mode: 'manual' }, remindAt: '08:00' });
     const { alerts } = await runOn(settled, place.open, 24 * 60, { ...PROJECT, policy });
     const reminders = [...settled.published, ...alerts.events().map((event) => ({ key: keyOf(event), id: event.id }))];
@@ -216,11 +216,11 @@ describe('a ledger of the version before', () => {
   });
 
   it.each(PLACES)(
-    'in $name is taken over without loss and without repetition, wherever its pass stopped',
+    'in $name is taken over without lost or repeated alerts, at every step where its pass stopped',
     async (place) => {
       const wrong: string[] = [];
       for (const point of POINTS.filter((_, index) => index % place.every === 0)) {
-        for (const sentence of await goOn(point, place.open)) wrong.push(`${point.name}: ${sentence}`);
+        for (const sentence of await faultsAfter(point, place.open)) wrong.push(`${point.name}: ${sentence}`);
       }
       expect(wrong).toEqual([]);
     },

@@ -7,8 +7,8 @@ import { createStack, RICH_SETTINGS } from '../infra/synthesize.ts';
 import v1 from './template-v1.json' with { type: 'json' };
 
 /**
- * What CloudFormation does to the resources of a stack of version 0.1 when this version is deployed over it. `template-v1.json` is
- * the template that version 0.1 (commit 6abfc23) makes of these settings, which both versions take; hashes of assets are scrubbed.
+ * CloudFormation's changes to the resources of a stack of version 0.1 when this version is deployed over it. `template-v1.json` is
+ * the template of version 0.1 (commit 6abfc23) with these settings, which both versions accept. Hashes of assets are scrubbed.
  */
 
 const SETTINGS = { ...RICH_SETTINGS, fleet: { secretNamePrefix: 'fleet/' } };
@@ -20,13 +20,13 @@ const { guard, secrets, resources, subscriptions, chats } = readTemplate(
   [{ OutputKey: 'LedgerTableName', OutputValue: 'ledger' }],
 );
 
-/** As `readDeployedGuard` finds a stack of version 0.1. */
+/** A stack of version 0.1, as `readDeployedGuard` reads it. */
 const DEPLOYED: DeployedGuard = {
   stack: 'IntegrationGuard',
   account: '123456789012',
   region: 'eu-west-1',
   guard,
-  // Version 0.1 kept no secret.
+  // Version 0.1 did not retain secrets.
   secrets: Object.fromEntries(
     Object.entries(secrets).map(([name, secret]) => [
       name,
@@ -49,7 +49,7 @@ function update(deployed: DeployedGuard | undefined): TemplateDiff {
   return fullDiff(v1, JSON.parse(JSON.stringify(next).replace(/[a-f0-9]{64}/g, 'ASSET-HASH')));
 }
 
-/** "IMPACT TYPE ID" of every resource that is not merely left or updated in place. */
+/** "IMPACT TYPE ID" of every resource that changes, except those that are updated in place. */
 function impactOf({ resources }: TemplateDiff): readonly string[] {
   const found: string[] = [];
   resources.forEachDifference((id, { changeImpact, oldResourceType, newResourceType }) => {
@@ -59,13 +59,13 @@ function impactOf({ resources }: TemplateDiff): readonly string[] {
   return found.sort();
 }
 
-describe('a stack of version 0.1 that this version is deployed over', () => {
-  it('loses nothing and has nothing replaced but the leave of a topic to invoke a function, which is there before the old one goes', () => {
+describe('a stack of version 0.1 after an update to this version', () => {
+  it('loses and replaces nothing but a permission of a topic to invoke a function, which is created before the old one is deleted', () => {
     expect(subscriptions.length).toBeGreaterThan(5);
     expect(impactOf(update(DEPLOYED))).toEqual(PERMISSIONS);
   });
 
-  it('would get another secret for each project that has one, and other subscriptions, if nobody looked at what is deployed', () => {
+  it('would have other secrets and subscriptions if the deployed stack were not read', () => {
     const impact = impactOf(update(undefined)).filter((each) => !PERMISSIONS.includes(each));
     const isSubscription = (each: string) => each.includes(' AWS::SNS::Subscription ');
     const isOfChat = (each: string) => / AWS::Chatbot::| GuardAlerts(?:slack|teams)/.test(each);
@@ -76,14 +76,14 @@ describe('a stack of version 0.1 that this version is deployed over', () => {
     expect(impact.filter(isSubscription)).toHaveLength(2 * subscriptions.length);
   });
 
-  it('keeps the secret from now on', () => {
+  it('retains the secret', () => {
     const { resources } = update(DEPLOYED);
     expect(resources.get('GuardSecretOfproduction706D390E').newValue).toMatchObject({
       DeletionPolicy: 'RetainExceptOnCreate',
     });
   });
 
-  it('keeps every output by its name', () => {
+  it('keeps every output under its name', () => {
     const removed: string[] = [];
     update(DEPLOYED).outputs.forEachDifference((name, { newValue }) => {
       if (newValue === undefined) removed.push(name);

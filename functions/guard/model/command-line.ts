@@ -1,14 +1,14 @@
 /**
- * Command lines that people copy out of mails, chats and terminals into a shell. They are built here and nowhere else, so that any
- * id and any name comes out of the shell as it went in, and is no option of the command.
+ * Command lines that people copy from mails, chats and terminals into a shell. All are built here: the shell passes on every ID and
+ * name unchanged, and the command never reads one as an option.
  */
 
-/** The words after `integration-guard`; with an id when the command is about one integration: `{ run: 'ignore --for 2h', id }`. */
+/** The words after `integration-guard`. With `id` for a command about one integration: `{ run: 'ignore --for 2h', id }`. */
 export type CommandWords = string | { readonly run: string; readonly id: string };
 
-/** What a command is about, besides an integration. */
+/** The project and the stack that a command is about. */
 export interface CommandPlace {
-  /** Null: not named. */
+  /** Null: no `--project`. */
   readonly project: string | null;
   /** Null: this machine. */
   readonly stack: string | null;
@@ -21,7 +21,7 @@ export function commandLine(words: CommandWords, { project, stack }: CommandPlac
     ...(project === null ? [] : ['--project', shellWord(project)]),
     ...(stack === null ? [] : ['--stack', shellWord(stack)]),
   ];
-  // Qonversion may give out ids such as "-x" or "--help": after "--" they are no options.
+  // An ID may look like an option ("-x", "--help"). After "--" it is an argument.
   const line =
     id === null
       ? [name, ...options, ...place]
@@ -31,7 +31,7 @@ export function commandLine(words: CommandWords, { project, stack }: CommandPlac
   return ['npx', 'integration-guard', ...line].join(' ');
 }
 
-/** A word as a POSIX shell, and zsh, have to be given it. Ordinary ones stay as they are. */
+/** A word, quoted for POSIX shells (and for Zsh) if necessary. */
 export function shellWord(word: string): string {
   return /^[\w./+:@%,-][\w./+:@%,=-]*$/.test(word) ? word : quoteForShell(word);
 }

@@ -1,30 +1,30 @@
 import type { GuardEvent } from './event.ts';
 import type { Status } from './integration.ts';
 
-/** What the ledger remembers between passes: one entry per integration, one per project. */
+/** The entries of the ledger: one per integration and one per project. */
 
-/** A delivery counter at one moment: what fresh errors are counted from (rule 1). */
+/** An integration's counters at one moment. Fresh errors count from here (rule 1). */
 export interface Mark {
   readonly count: number;
-  /** `last_delivery_at` at that moment. A later value proves that a delivery has succeeded since, whatever our clock says. */
+  /** `last_delivery_at` at that moment. A later value proves a delivery since, without any clock of the guard's. */
   readonly lastDeliveryAt: string | null;
-  /** When the integration was last changed, at that moment; null when it was not noted or cannot be trusted. */
+  /** The time of the integration's last change; null when unknown. */
   readonly changedAt: string | null;
-  /** When a pass saw it (re)activated; null when none did, or once a delivery has succeeded since. */
+  /** When a pass saw that it was activated; null when none did, and after the next delivery. */
   readonly activatedAt: string | null;
 }
 
-/** Who stopped the deliveries of an open circuit: the guard (`active` 0), or Qonversion's worker (`active` 2). */
+/** The party that stopped the deliveries of an open circuit: the guard (`active` 0), or Qonversion's worker (`active` 2). */
 export type OpenedBy = 'guard' | 'qonversion';
 
-/** What an open or half-open circuit carries through a whole outage. */
+/** The fields that an open or half-open circuit keeps through an outage. */
 interface Outage {
   readonly by: OpenedBy;
-  /** Names the outage in event ids: the moment its failures began. */
+  /** Identifies the outage in event IDs: the moment its failures began. */
   readonly episode: string;
   /** When deliveries stopped for the first time in this outage. */
   readonly stoppedAt: string;
-  /** When deliveries stopped this time. Cooldowns are counted from here. */
+  /** When deliveries stopped this time. The cooldown begins here. */
   readonly openedAt: string;
   /** Probes that have failed so far. */
   readonly failedProbes: number;
@@ -48,50 +48,50 @@ export interface OpenState extends Outage {
 export interface HalfOpenState extends Outage {
   readonly name: 'half-open';
   readonly probedAt: string;
-  /** Since when a pass has seen deliveries succeed in this probe; null: none has. */
+  /** The first delivery in this probe; null: no pass has seen one. */
   readonly delivering: Delivering | null;
 }
 
 /** The first delivery that a pass saw in a probe. One delivery is no recovery (rule 8). */
 export interface Delivering {
-  /** When the pass saw it. */
+  /** The time of that pass. */
   readonly since: string;
-  /** `last_delivery_at` then. */
+  /** `last_delivery_at` in that pass. */
   readonly lastDeliveryAt: string | null;
 }
 
-/** Our breaker over one integration: delivering, held off by an operator (rule 6), stopped, or delivering as a probe. */
+/** The circuit breaker of one integration: delivering, paused by an operator (rule 6), stopped, or delivering as a probe. */
 export type State = ClosedState | IsolatedState | OpenState | HalfOpenState;
 
-/** An alert that people got once and are reminded of later. */
+/** An alert that people received, and are reminded of later. */
 export interface Notice {
-  /** Names the episode. */
+  /** Identifies the episode. */
   readonly since: string;
   readonly lastAt: string;
   readonly times: number;
-  /** `delivery_error_count` at `lastAt`: a smaller count later proves a delivery. 0 for notices about the project. */
+  /** `delivery_error_count` at `lastAt`. A smaller count later proves a delivery. 0 for notices about the project. */
   readonly errors: number;
 }
 
-/** What a notice about an integration is about; the first four belong to one stretch of failures. */
+/** The topic of a notice about an integration. Those of `StretchTopic` belong to one stretch of failures. */
 export type Topic = StretchTopic | 'stopped' | 'flapping';
 export type StretchTopic = 'failing' | 'would-pause' | 'pause-failed' | 'activation-failed';
 export type ProjectTopic = 'failing' | 'held' | 'unreadable' | 'list-suspicious';
 export type Notices<T extends string = Topic> = { readonly [topic in T]?: Notice };
 
-/** What we ask of Qonversion, while its outcome is unknown. */
+/** A request to Qonversion whose outcome is unknown. */
 export interface Attempt {
   readonly status: Status;
-  /** When it was written down: it cannot have taken effect earlier. */
+  /** When the ledger recorded it. It cannot have taken effect earlier. */
   readonly at: string;
-  /** The record's `updated_at` before. */
+  /** The record's `updated_at` before the request. */
   readonly updatedAt: string;
-  /** What the entry says once the request has taken effect. */
+  /** The entry's state and notices after the request has taken effect. */
   readonly state: State;
   readonly notices: Notices;
-  /** Alerts to publish once it has. */
+  /** Alerts to publish after the request has taken effect. */
   readonly alerts: readonly GuardEvent[];
-  /** When the request was made and its outcome stayed unknown. */
+  /** When the request failed without an outcome; null: it has not. */
   readonly failedAt: string | null;
 }
 
@@ -100,88 +100,88 @@ export interface OutboxItem {
   readonly event: GuardEvent;
   /** Audiences that have not accepted it; null: none has. */
   readonly undelivered: readonly string[] | null;
-  /** The alerts that were merged into this one, by type; null for an alert of its own. */
+  /** The number of alerts that were merged into this one, by type; null: it is a single alert. */
   readonly merged: Readonly<Record<string, number>> | null;
 }
 
-/** What every entry has, so that both kinds are written and delivered in the same four steps. */
+/** The fields of both kinds of entries. The four steps of a pass need only these. */
 export interface Remembered {
   readonly outbox: readonly OutboxItem[];
-  /** Until then another pass may be at work on it. */
+  /** Until then another pass may be working on the entry. */
   readonly lease: string | null;
 }
 
-/** The failures since the last delivery, as passes have observed them (rules 2 and 4). */
+/** The failures since the last delivery, as passes saw them (rules 2 and 4). */
 export interface Stretch {
   /** When a pass first saw them. The failure span begins here. */
   readonly since: string;
-  /** `delivery_error_count` and `last_delivery_at` then: a smaller count or a later delivery ends the stretch. */
+  /** `delivery_error_count` and `last_delivery_at` in that pass. A smaller count or a later delivery ends the stretch. */
   readonly count: number;
   readonly lastDeliveryAt: string | null;
 }
 
-/** A cumulative sum over samples of whether the last attempt failed (rule 9). */
+/** A cumulative sum over samples: did the last attempt fail (rule 9)? */
 export interface Flapping {
-  /** When the watching began: names the episode. */
+  /** The time of the first sample. Identifies the episode. */
   readonly since: string;
-  /** The sum: grows with each failed sample, shrinks with each that delivered, and ends at 0. */
+  /** The sum. It grows with each failed sample and shrinks with each delivery. Sampling ends at 0. */
   readonly score: number;
-  /** Deliveries seen to move on since the watching began, up to those that tell flapping from an outage. */
+  /** Samples with a new delivery, up to the number that separates flapping from an outage. */
   readonly deliveries: number;
-  /** The attempts that the last sample saw. */
+  /** The times of the last attempts in the last sample. */
   readonly lastErrorAt: string | null;
   readonly lastDeliveryAt: string | null;
 }
 
-/** What we remember of one integration. It is settled when `attempt` is null and the outbox is empty. */
+/** The ledger's entry for one integration. It is settled when `attempt` is null and the outbox is empty. */
 export interface Entry extends Remembered {
   readonly state: State;
   /** The current failures; null while there are none. */
   readonly stretch: Stretch | null;
-  /** What passes saw of an integration that fails and delivers by turns; null while it does not. */
+  /** The samples of an integration that may be flapping; null: it is not sampled. */
   readonly flapping: Flapping | null;
   readonly notices: Notices;
-  /** An operator has the guard ignore it until then; null: not. */
+  /** The guard ignores it until then, by an operator's command; null: no exemption. */
   readonly ignoredUntil: string | null;
   readonly attempt: Attempt | null;
 }
 
-/** An outage that integrations share: of one provider, or of what all of them depend on (rule 10). */
+/** An outage that integrations share: of one provider, or with a common cause for several providers (rule 10). */
 export interface SharedOutage {
   /** The provider's display title; null: a common cause of several providers. */
   readonly provider: string | null;
   readonly since: string;
-  /** Since when no more than half of them fail; null while more do. */
+  /** Since when at most half of its integrations fail; null while more do. */
   readonly calmSince: string | null;
-  /** Null while it lasts. It is remembered for a day: what failed in it is judged anew from then on. */
+  /** Null while it lasts. The guard remembers it for a day, because failures that began in it count from its end. */
   readonly endedAt: string | null;
-  /** How often it came back within hours: each time it has to be calm for twice as long. */
+  /** How often it came back within hours. Each time it must be calm for twice as long to end. */
   readonly returns: number;
 }
 
-/** What the last list had, to notice when a list has lost most of it (rule 12). */
+/** The last list, so that the guard notices when most of its integrations are missing (rule 12). */
 export interface Listed {
   readonly count: number;
-  /** Fingerprints of some of the integrations, always the same ones: the smallest, sorted. */
+  /** The smallest fingerprints of the integrations, sorted, so that two lists have the same sample. */
   readonly sample: readonly string[];
 }
 
-/** What we remember of a project as a whole. */
+/** The ledger's entry for a project as a whole. */
 export interface ProjectEntry extends Remembered {
   readonly notices: Notices<ProjectTopic>;
   /** Fingerprints of the integrations that the blast radius has held back in this episode, sorted. */
   readonly held: readonly string[];
-  /** Since when no more of them are over the limits than may be paused; null while more are. */
+  /** Since when the blast radius would allow all due trips; null while there are more. */
   readonly heldCalmSince: string | null;
-  /** Those that last, and those that ended within a day. */
+  /** Outages that last, and those that ended within a day. */
   readonly outages: readonly SharedOutage[];
-  /** Null: the guard has never looked at the project (rule 2). */
+  /** Null: no pass has finished for the project (rule 2). */
   readonly listed: Listed | null;
 }
 
 export const NO_MARK: Mark = { count: 0, lastDeliveryAt: null, changedAt: null, activatedAt: null };
 
-/** The entry of an integration we remember nothing of. */
+/** The entry of an integration that the ledger does not have. */
 export const BLANK_ENTRY: Entry = {
   state: { name: 'closed', mark: NO_MARK },
   stretch: null,
@@ -203,12 +203,12 @@ export const BLANK_PROJECT_ENTRY: ProjectEntry = {
   lease: null,
 };
 
-/** The entry once everything about the past but an exemption and what is still to be delivered is forgotten. */
-export function afresh(entry: Entry, state: State, notices: Notices = {}): Entry {
+/** The entry with a new state. Of the past it keeps only an exemption, an attempt, the outbox and the lease. */
+export function resetEntry(entry: Entry, state: State, notices: Notices = {}): Entry {
   return { ...entry, state, notices, stretch: null, flapping: null };
 }
 
-/** Whether nothing is under way or left to deliver (law 1). */
+/** Whether the entry has no attempt and no undelivered alert (law 1). */
 export function isSettled(entry: Remembered & { readonly attempt?: Attempt | null }): boolean {
   return (entry.attempt ?? null) === null && entry.outbox.length === 0;
 }

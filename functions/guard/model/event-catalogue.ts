@@ -1,5 +1,3 @@
-import type { CommandWords } from './command-line.ts';
-
 /**
  * Every type of event, described once. Severities, alerts, history, panel, docs/events.md and the sections of docs/runbook.md
  * are made from this table: a new type of event is one more record here.
@@ -13,33 +11,57 @@ export type Actor = 'guard' | 'operator' | 'Qonversion';
 /** What happens to an integration's deliveries over a stretch of time, as the panel draws it. */
 export type Phase = 'delivering' | 'failing' | 'probing' | 'paused' | 'suspended' | 'operator';
 
-/** What the sentences about one event are made from. */
+/** Labels of the control panel's buttons. The panel draws them, and messages say which one to press. */
+export const BUTTON = {
+  pause: 'Pause',
+  resume: 'Resume',
+  ignore: 'Ignore for a day',
+  unignore: 'Guard again',
+  run: 'Run now',
+} as const;
+
+/** The heading of the panel's history. */
+export const HISTORY_HEADING = 'What was done in the last 7 days';
+
+/** What the sentences about the events of one message are made from. */
 export interface EventSubject {
   /** Where the events go: "Amplitude (iOS)". */
   readonly destination: string;
-  /** The provider the event is about; empty for events about the guard. */
+  /** The provider, as its display title says; empty for events about the guard. */
   readonly provider: string;
-  /** The integration's id, for commands. */
-  readonly id: string;
-  /** When the guard probes next, as a reader would say it ("13:00 UTC"); null when no probe will follow. */
+  /** Whether the message is about more than one integration. */
+  readonly several: boolean;
+  /** When the guard probes next, as a phrase such as "At 13:00 UTC"; null when no probe will follow. */
   readonly nextProbe: string | null;
-  /** The command line for `words`, complete enough to be copied. */
-  readonly command: (words: CommandWords) => string;
+  /** The last error of the integrations, if they all have the same; null: not known, or several. */
+  readonly error: string | null;
 }
 
 type Sentences = (subject: EventSubject) => string;
+
+/** One thing that a person can do: on the control panel, or by a command. */
+export interface Step {
+  /** What it is for, in words that follow "To": "resume it". */
+  readonly aim: Sentences;
+  /** What to do on the panel, in words that follow "open the link and"; null: the panel cannot do it. */
+  readonly panel: string | null;
+  /** The words of the command. */
+  readonly run: string;
+  /** Whether button and command are about one integration, so that several integrations need one of each. */
+  readonly ofIntegration: boolean;
+}
 
 export interface EventDescription {
   /** How much the event asks of a person. */
   readonly severity: Severity;
   readonly actor: Actor;
-  /** The event stands in the history, and nobody is alerted. */
+  /** The event stands in the history, and no one is alerted. */
   readonly auditOnly: boolean;
   /** What happened, in a few words that fit after an integration's name or a count. */
   readonly label: string;
   /** When the event occurs, in one or two sentences. May hold Markdown. */
   readonly description: string;
-  /** Whether an alert quotes the last error: without it the reader does not know what broke. */
+  /** Whether an alert quotes the last error, so that the reader knows what broke. */
   readonly quotesLastError: boolean;
   /** What it does to the incident of its episode; null: nothing. */
   readonly incident: 'trigger' | 'resolve' | null;
@@ -49,28 +71,104 @@ export interface EventDescription {
   readonly meaning: Sentences;
   /** What to look at first. */
   readonly check: Sentences | null;
-  /** What to do, with the exact commands. */
-  readonly advice: Sentences | null;
-  /** What only the runbook says. */
-  readonly background: Sentences | null;
+  /** What to do, or why there is nothing to do. */
+  readonly advice: Sentences;
+  /** How to do it, the most useful step first. */
+  readonly steps: readonly Step[];
+  /** What only the runbook says. May hold Markdown and commands. */
+  readonly background: string | null;
 }
 
-const LAST_ERROR: Sentences = () =>
-  'The last error. 401 and 403: the credentials. 404 and 410: the endpoint moved. 429: the provider limits your rate. 5xx and time-outs: the provider itself.';
+/** What an error asks for, by what it looks like. The first that fits applies. */
+const ERROR_HINTS: readonly (readonly [RegExp, Sentences])[] = [
+  [statusOf('40[13]'), ({ provider }) => `${startWith(provider)} refuses the credentials. Are they still valid?`],
+  [
+    statusOf('404|410'),
+    ({ provider }) => `${startWith(provider)} has nothing at this address. Was the endpoint moved or deleted?`,
+  ],
+  [
+    statusOf('429'),
+    ({ provider }) => `${startWith(provider)} gets more requests than it accepts. Raise its rate limit.`,
+  ],
+  [
+    statusOf('5\\d\\d'),
+    ({ provider }) => `${startWith(provider)} has a fault. Is there an incident at ${target(provider)}?`,
+  ],
+  [
+    /time[d-]? ?-?out|ETIMEDOUT/i,
+    ({ provider }) => `${startWith(provider)} does not answer in time. Is there an incident at ${target(provider)}?`,
+  ],
+];
+
+/** A status with the words that say it is one, so that "500 ms" is none. */
+function statusOf(codes: string): RegExp {
+  return new RegExp(`(?:^|\\bHTTP(?:/\\d(?:\\.\\d)?)? |\\bstatus(?: code)?:? )(?:${codes})\\b(?! ?ms)`, 'i');
+}
+
+/** What fails: the provider, or what is behind a webhook. At the start of a sentence. */
+function startWith(provider: string): string {
+  return provider === 'Webhooks' ? 'Your endpoint' : provider;
+}
+
+/** The same within a sentence. */
+function target(provider: string): string {
+  return provider === 'Webhooks' ? 'your endpoint' : provider;
+}
+
+const lastError: Sentences = (subject) =>
+  ERROR_HINTS.find(([pattern]) => subject.error !== null && pattern.test(subject.error))?.[1](subject) ??
+  'The last error. 401 or 403: the credentials. 404 or 410: the endpoint moved. 429: too many requests. 5xx or a time-out: the provider has a fault.';
 
 const REFUSAL: Sentences = () =>
-  'The reason in the alert. 403: the key may not change integrations. 404: the integration was deleted. No answer: the next pass checks whether the change took effect.';
+  'The reason. 403: the Secret Key may not change integrations. 404: the integration was deleted. No answer: the next pass checks whether the change took effect.';
 
-const fixAndResume: Sentences = ({ id, command }) =>
-  `Fix it at the provider, then resume it: ${command({ run: 'resume', id })}`;
+const themOrIt: Sentences = ({ several }) => (several ? 'them' : 'it');
 
-const fixOrPause: Sentences = ({ id, command }) =>
-  `Fix it at the provider. To pause it now: ${command({ run: 'pause', id })}`;
+const theIntegration: Sentences = ({ several }) => (several ? 'the integrations' : 'the integration');
 
-const pauseAgain: Sentences = ({ id, command }) => `Nothing. To pause it again: ${command({ run: 'pause', id })}`;
+const stays: Sentences = ({ several }) => (several ? 'they stay' : 'it stays');
 
-const listGaps: Sentences = ({ id, command }) =>
-  `To list when events were not forwarded, for an export from Qonversion: ${command({ run: 'gaps', id })}`;
+const fixAndResume: Sentences = (subject) =>
+  subject.nextProbe === null
+    ? `Fix the cause at ${target(subject.provider)}, then resume ${theIntegration(subject)}.`
+    : `Fix the cause at ${target(subject.provider)}, then resume ${theIntegration(subject)}. If you cannot fix it now, wait for the probe.`;
+
+const RESUME: Step = {
+  aim: (subject) => `resume ${themOrIt(subject)}`,
+  panel: `press ${BUTTON.resume}`,
+  run: 'resume',
+  ofIntegration: true,
+};
+
+const PAUSE: Step = {
+  aim: (subject) => `pause ${themOrIt(subject)}`,
+  panel: `press ${BUTTON.pause}`,
+  run: 'pause',
+  ofIntegration: true,
+};
+
+const PAUSE_AGAIN: Step = { ...PAUSE, aim: (subject) => `pause ${themOrIt(subject)} again` };
+
+const IGNORE: Step = {
+  aim: () => 'stop these alerts for a day',
+  panel: `press ${BUTTON.ignore}`,
+  run: 'ignore --for 24h',
+  ofIntegration: true,
+};
+
+const LIST_GAPS: Step = {
+  aim: () => 'list when no events were sent, for an export from Qonversion',
+  panel: null,
+  run: 'gaps',
+  ofIntegration: true,
+};
+
+const SEE_FAILING: Step = {
+  aim: () => 'see which integrations fail, and why',
+  panel: 'read the list: the worst come first',
+  run: 'plan',
+  ofIntegration: false,
+};
 
 /** Qonversion's scheduled reports have these as destinations. */
 const REPORTS: ReadonlySet<string> = new Set(['Slack', 'Webhooks']);
@@ -80,8 +178,15 @@ const reports: Sentences = ({ provider }) =>
 
 const nextProbe: Sentences = (subject) =>
   subject.nextProbe === null
-    ? 'The guard will not resume it.'
-    : `At ${subject.nextProbe} the guard probes whether it works again.`;
+    ? `The guard does not probe: ${stays(subject)} stopped until a person resumes ${themOrIt(subject)}.`
+    : `${subject.nextProbe} the guard probes whether deliveries succeed again.`;
+
+const NOT_LATER = 'Events from that time are not delivered later.';
+
+const KEEPS_SENDING =
+  'The guard pauses none of them for now. Events are still sent, and Qonversion repeats failed ones for a while.';
+
+const DO_NOT_PAUSE = 'Do not pause the integrations: events of a pause are lost for certain.';
 
 /** What most types have; the catalogue names the exceptions. */
 const USUAL = {
@@ -90,7 +195,8 @@ const USUAL = {
   incident: null,
   phases: null,
   check: null,
-  advice: null,
+  advice: () => 'Nothing.',
+  steps: [],
   background: null,
 } as const;
 
@@ -104,11 +210,13 @@ const EVENT_CATALOGUE = {
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'delivering', after: 'failing' },
-    meaning: ({ destination }) => `Events are still sent to ${destination}, but they do not arrive.`,
-    check: LAST_ERROR,
-    advice: fixOrPause,
-    background: ({ id, command }) =>
-      `During a planned maintenance, have the guard ignore it: ${command({ run: 'ignore --for 2h', id })}. When a delivery succeeds you get \`integration.recovered\`, and nothing else happens.`,
+    meaning: ({ destination }) =>
+      `Events are still sent to ${destination}, but they do not arrive. Qonversion repeats failed ones for a while.`,
+    check: lastError,
+    advice: ({ provider }) => `Fix the cause at ${target(provider)}. There is no need to pause anything now.`,
+    steps: [PAUSE],
+    background:
+      'For a planned maintenance, let the guard ignore the integration: `npx integration-guard ignore ID --for 2h`. When a delivery succeeds you get `integration.recovered`.',
   },
   'integration.paused': {
     severity: 'critical',
@@ -119,11 +227,12 @@ const EVENT_CATALOGUE = {
     incident: 'trigger',
     phases: { before: 'delivering', after: 'paused' },
     meaning: (subject) =>
-      `No more events are sent to ${subject.destination}. Events from the pause are not delivered later.${reports(subject)} ${nextProbe(subject)}`,
-    check: LAST_ERROR,
+      `No more events are sent to ${subject.destination}. ${NOT_LATER}${reports(subject)} ${nextProbe(subject)}`,
+    check: lastError,
     advice: fixAndResume,
-    background: () =>
-      'A pause of Slack or Webhooks may stop a scheduled report as well. With manual recovery the guard never resumes it. You can also resume it in the Qonversion dashboard. The guard counts its failures from that moment. If the pause was wrong, raise the limits for this integration in `overrides`.',
+    steps: [RESUME],
+    background:
+      'You can also resume the integration in the Qonversion dashboard. The guard counts its failures from that moment. A pause of Slack or Webhooks may stop a scheduled report as well. If the pause was wrong, raise the limits for this integration in `overrides`.',
   },
   'integration.would-pause': {
     severity: 'warning',
@@ -135,9 +244,10 @@ const EVENT_CATALOGUE = {
     phases: { before: 'delivering', after: 'failing' },
     meaning: ({ destination }) =>
       `The guard is in observe mode and changed nothing. Events are still sent to ${destination}, but they do not arrive.`,
-    check: LAST_ERROR,
-    advice: fixOrPause,
-    background: () =>
+    check: lastError,
+    advice: (subject) => `Fix the cause at ${target(subject.provider)}, or pause ${theIntegration(subject)}.`,
+    steps: [PAUSE],
+    background:
       'If you agree with these alerts for some days, set `"mode": "enforce"`. If you do not, raise the limits.',
   },
   'integration.pause-failed': {
@@ -149,9 +259,12 @@ const EVENT_CATALOGUE = {
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'failing', after: 'failing' },
-    meaning: () => 'It may still be active, and its deliveries may still fail. The guard tries again in every pass.',
+    meaning: ({ destination }) =>
+      `Events may still be sent to ${destination}, and may still fail. The guard tries again in every pass.`,
     check: REFUSAL,
-    advice: ({ id, command }) => `Fix what the reason names. To pause it now: ${command({ run: 'pause', id })}`,
+    advice: (subject) =>
+      `Fix what the reason names. If the guard still cannot pause ${theIntegration(subject)}, try it yourself.`,
+    steps: [PAUSE],
   },
   'integration.activation-failed': {
     severity: 'warning',
@@ -159,10 +272,11 @@ const EVENT_CATALOGUE = {
     label: 'could not be resumed',
     description: 'A probe was due, but Qonversion did not resume the integration.',
     incident: 'trigger',
-    meaning: ({ destination }) =>
-      `It stays stopped: no events are sent to ${destination}. The guard tries again in every pass.`,
+    meaning: (subject) => `No events are sent to ${subject.destination}. The guard tries again in every pass.`,
     check: REFUSAL,
-    advice: ({ id, command }) => `Fix what the reason names. To resume it now: ${command({ run: 'resume', id })}`,
+    advice: (subject) =>
+      `Fix what the reason names. If the guard still cannot resume ${theIntegration(subject)}, try it yourself.`,
+    steps: [RESUME],
   },
   'integration.suspended': {
     severity: 'critical',
@@ -173,10 +287,11 @@ const EVENT_CATALOGUE = {
     incident: 'trigger',
     phases: { before: 'delivering', after: 'suspended' },
     meaning: (subject) =>
-      `Qonversion sends no more events to ${subject.destination}. Events from the suspension are not delivered later.${reports(subject)} ${nextProbe(subject)}`,
-    check: LAST_ERROR,
+      `Qonversion sends no more events to ${subject.destination}. ${NOT_LATER}${reports(subject)} ${nextProbe(subject)}`,
+    check: lastError,
     advice: fixAndResume,
-    background: () => 'The guard never turns a suspension into a pause.',
+    steps: [RESUME],
+    background: 'The guard never turns a suspension into a pause.',
   },
   'integration.reactivated': {
     severity: 'info',
@@ -185,11 +300,11 @@ const EVENT_CATALOGUE = {
     description: 'An operator resumed an integration that the guard or Qonversion had stopped.',
     incident: 'resolve',
     phases: { before: 'paused', after: 'delivering' },
-    meaning: ({ destination }) =>
-      `Events are sent to ${destination} again. The guard leaves it on and counts failures from now on.`,
-    check: (subject) =>
-      `Did your team resume it? If not, another person has access to the project. ${listGaps(subject)}`,
-    advice: pauseAgain,
+    meaning: (subject) =>
+      `Events are sent to ${subject.destination} again. The guard leaves ${themOrIt(subject)} on and counts failures from now on.`,
+    check: (subject) => `Did your team resume ${themOrIt(subject)}? If not, another person has access to the project.`,
+    advice: () => 'Nothing, if it was your team.',
+    steps: [PAUSE_AGAIN, LIST_GAPS],
   },
   'integration.probing': {
     severity: 'info',
@@ -200,7 +315,6 @@ const EVENT_CATALOGUE = {
     phases: { before: 'paused', after: 'probing' },
     meaning: ({ destination }) =>
       `Events are sent to ${destination} again as a probe. If deliveries go on, the outage is over. Failures stop it again, for longer.`,
-    advice: pauseAgain,
   },
   'integration.probe-failed': {
     severity: 'info',
@@ -208,11 +322,8 @@ const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'probe failed',
     description: 'Deliveries failed during a probe, so the guard paused the integration again, for longer.',
-    quotesLastError: true,
     phases: { before: 'probing', after: 'paused' },
     meaning: (subject) => `No more events are sent to ${subject.destination}. ${nextProbe(subject)}`,
-    check: LAST_ERROR,
-    advice: fixAndResume,
   },
   'integration.recovered': {
     severity: 'info',
@@ -222,8 +333,8 @@ const EVENT_CATALOGUE = {
     incident: 'resolve',
     phases: { before: 'failing', after: 'delivering' },
     meaning: ({ destination }) => `Events arrive at ${destination} again.`,
-    advice: (subject) => `Nothing. ${listGaps(subject)}`,
-    background: () => 'Events from a pause are not delivered later. If you need them, export them from Qonversion.',
+    steps: [LIST_GAPS],
+    background: 'Events from a pause are not delivered later. If you need them, export them from Qonversion.',
   },
   'integration.recovery-abandoned': {
     severity: 'critical',
@@ -234,10 +345,11 @@ const EVENT_CATALOGUE = {
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'paused', after: 'paused' },
-    meaning: ({ destination }) => `No events are sent to ${destination} until a person resumes it.`,
-    check: LAST_ERROR,
-    advice: fixAndResume,
-    background: () =>
+    meaning: (subject) => `No events are sent to ${subject.destination}. ${nextProbe({ ...subject, nextProbe: null })}`,
+    check: lastError,
+    advice: (subject) => `Fix the cause at ${target(subject.provider)}, then resume ${theIntegration(subject)}.`,
+    steps: [RESUME],
+    background:
       'The reason in the alert says which of the two happened. The guard does not undo a change that may be an operator’s.',
   },
   'integration.still-down': {
@@ -247,12 +359,12 @@ const EVENT_CATALOGUE = {
     description: 'The daily summary (`remindAt`): the integration is still stopped.',
     quotesLastError: true,
     incident: 'trigger',
-    meaning: (subject) =>
-      `No events are sent to ${subject.destination}. Events from the pause are not delivered later. ${nextProbe(subject)}`,
-    check: LAST_ERROR,
+    meaning: (subject) => `No events are sent to ${subject.destination}. ${NOT_LATER} ${nextProbe(subject)}`,
+    check: lastError,
     advice: fixAndResume,
-    background: ({ id, command }) =>
-      `To keep it off and end the reminders, make the pause your own: ${command({ run: 'pause', id })}.`,
+    steps: [RESUME],
+    background:
+      'To keep the integration off and end the reminders, pause it yourself: `npx integration-guard pause ID`.',
   },
   'integration.flapping': {
     severity: 'warning',
@@ -265,10 +377,11 @@ const EVENT_CATALOGUE = {
     phases: { before: 'delivering', after: 'failing' },
     meaning: ({ destination }) =>
       `Some events arrive at ${destination}, many do not. Failed events are lost unless Qonversion sends them again.`,
-    check: LAST_ERROR,
-    advice: fixOrPause,
-    background: ({ id, command }) =>
-      `The guard pauses a flapping integration only if the settings say so. To stop these alerts: ${command({ run: 'ignore --for 7d', id })}.`,
+    check: lastError,
+    advice: ({ provider }) =>
+      `Fix the cause at ${target(provider)}. A pause would stop the events that arrive as well.`,
+    steps: [PAUSE, IGNORE],
+    background: 'The guard pauses a flapping integration only if the settings say so (`"flapping": "pause"`).',
   },
   'integration.operator-paused': {
     severity: 'info',
@@ -278,7 +391,6 @@ const EVENT_CATALOGUE = {
     description: 'An operator paused the integration, or it was never started.',
     phases: { before: 'delivering', after: 'operator' },
     meaning: ({ destination }) => `No events are sent to ${destination}. The guard never resumes it.`,
-    advice: ({ id, command }) => `To resume it: ${command({ run: 'resume', id })}`,
   },
   'integration.operator-resumed': {
     severity: 'info',
@@ -288,7 +400,6 @@ const EVENT_CATALOGUE = {
     description: 'An operator resumed an integration that an operator had paused, or started a new one.',
     phases: { before: 'operator', after: 'delivering' },
     meaning: ({ destination }) => `Events are sent to ${destination} again. The guard counts failures from now on.`,
-    advice: pauseAgain,
   },
   'integration.exemption': {
     severity: 'info',
@@ -297,7 +408,6 @@ const EVENT_CATALOGUE = {
     label: 'ignored or unignored',
     description: 'An operator had the guard ignore the integration for some time, or ended that.',
     meaning: () => 'While an integration is ignored, the guard neither pauses it nor sends alerts about it.',
-    advice: ({ id, command }) => `Nothing. To have it guarded again: ${command({ run: 'ignore --off', id })}`,
   },
   'provider.down': {
     severity: 'critical',
@@ -307,11 +417,12 @@ const EVENT_CATALOGUE = {
       'Most integrations of one provider that were tried lately fail at once (`providerOutage`). One event instead of one per integration.',
     incident: 'trigger',
     meaning: ({ provider }) =>
-      `${provider} rejects the events of many integrations, so the cause is there. The guard pauses none of them for now: events are still sent, and Qonversion repeats failed ones for a while.`,
-    check: ({ provider, command }) => `The status page of ${provider}. Which integrations: ${command('plan')}`,
-    advice: () => 'Nothing, if the provider is repairing it. Do not pause them: what you pause is lost for certain.',
-    background: () =>
-      'While the outage lasts, and for at most `providerOutage.holdHours`, none of the provider’s integrations is paused or reported on its own. After that each is judged by itself.',
+      `Many integrations of ${provider} fail at once, so the cause is probably there. ${KEEPS_SENDING}`,
+    check: ({ provider }) => `Does the status page of ${provider} report an incident?`,
+    advice: ({ provider }) => `Nothing, if ${provider} is repairing it. ${DO_NOT_PAUSE}`,
+    steps: [SEE_FAILING],
+    background:
+      'While the outage lasts, and for at most `providerOutage.holdHours`, the guard pauses and reports none of the provider’s integrations on its own. After that it judges each one separately.',
   },
   'provider.recovered': {
     severity: 'info',
@@ -320,39 +431,47 @@ const EVENT_CATALOGUE = {
     description: 'For about half an hour few integrations of the provider have failed.',
     incident: 'resolve',
     meaning: ({ provider }) =>
-      `${provider} accepts events again. Integrations that still fail are judged by themselves.`,
+      `${provider} accepts events again. The guard judges each integration that still fails separately.`,
   },
   'guard.common-cause': {
     severity: 'critical',
     actor: 'guard',
-    label: 'failing for a common cause',
+    label: 'many integrations fail at once',
     description:
       'Integrations of several providers, or most of the project, fail at once: the cause is at Qonversion, in the network, or in an account that they share.',
     incident: 'trigger',
-    meaning: () =>
-      'The guard pauses none of them for now. Events are still sent, and Qonversion repeats failed ones for a while.',
-    check: ({ command }) => `Qonversion's status page. What the errors have in common: ${command('plan')}`,
-    advice: () => 'Nothing, if Qonversion is repairing it. Do not pause them: what you pause is lost for certain.',
+    meaning: () => `The integrations have one cause in common, probably at Qonversion. ${KEEPS_SENDING}`,
+    check: () => 'Does Qonversion’s status page report an incident? What do the errors have in common?',
+    advice: () => `Nothing, if Qonversion is repairing it. ${DO_NOT_PAUSE}`,
+    steps: [SEE_FAILING],
   },
   'guard.common-cause-ended': {
     severity: 'info',
     actor: 'guard',
-    label: 'delivering after a common cause',
+    label: 'most integrations deliver again',
     description: 'For about half an hour few integrations have failed.',
     incident: 'resolve',
-    meaning: () => 'Integrations that still fail are judged by themselves.',
+    meaning: () => 'Events arrive again. The guard judges each integration that still fails separately.',
   },
   'guard.list-suspicious': {
     severity: 'critical',
     actor: 'guard',
-    label: 'list of integrations suspicious',
+    label: 'the list of integrations looks wrong',
     description: 'The list has suddenly lost most of the integrations it had, or all of them.',
     incident: 'trigger',
-    meaning: () => 'The guard concludes nothing from this list: it pauses, probes and forgets nothing.',
+    meaning: () => 'The guard does not trust this list: it pauses, probes and forgets nothing.',
     check: () =>
-      'Does the secret hold the key of another project? Were integrations deleted? Does Qonversion report an incident?',
-    advice: ({ command }) =>
-      `If the key is wrong, store the right one. If the list is right, do nothing: the guard accepts it after a day. To see it: ${command('list')}`,
+      'Does the secret hold the Secret Key of another project? Were integrations deleted? Does Qonversion report an incident?',
+    advice: () =>
+      'If the Secret Key is wrong, store the right one in AWS Secrets Manager. If the list is right, do nothing: the guard accepts it after a day.',
+    steps: [
+      {
+        aim: () => 'see the list',
+        panel: 'compare its list with your integrations at Qonversion',
+        run: 'list',
+        ofIntegration: false,
+      },
+    ],
   },
   'guard.held': {
     severity: 'critical',
@@ -363,9 +482,18 @@ const EVENT_CATALOGUE = {
     incident: 'trigger',
     meaning: () =>
       'So many failures at once usually have one cause, so the guard paused nothing. Events are still sent, but they do not arrive.',
-    check: ({ command }) =>
-      `What they share: a provider, a network, an error (${command('plan')}). Does Qonversion's status page report an incident?`,
-    advice: ({ command }) => `Fix the common cause. If you want all of them paused: ${command('run --force')}`,
+    check: () =>
+      'What do they share: a provider, a network, an error? Does Qonversion’s status page report an incident?',
+    advice: () => 'Fix the common cause. Pause the integrations only if their failures do harm.',
+    steps: [
+      SEE_FAILING,
+      {
+        aim: () => 'pause all of them',
+        panel: `press ${BUTTON.pause} at each one that you want to pause`,
+        run: 'run --force',
+        ofIntegration: false,
+      },
+    ],
   },
   'guard.backlog': {
     severity: 'critical',
@@ -376,9 +504,17 @@ const EVENT_CATALOGUE = {
     meaning: () =>
       'The alerts named here arrive only now, and as a summary. The history has each of them, unless it could not be written either.',
     check: () =>
-      'Why alerts were refused: the topic and its encryption key, a deleted chat channel, the log of the pass.',
-    advice: ({ command }) => `Read what happened, and whether it is over: ${command('history --since 7d')}`,
-    background: () =>
+      'Why were the alerts refused? Look at the topic and its encryption key, for a deleted chat channel, and at the log of the pass.',
+    advice: () => 'Read what happened, and whether it is over.',
+    steps: [
+      {
+        aim: () => 'read the history',
+        panel: `open "${HISTORY_HEADING}"`,
+        run: 'history --since 7d',
+        ofIntegration: false,
+      },
+    ],
+    background:
       'Each integration, and the project, keeps up to 64 KiB of alerts that an audience has not accepted. Newer alerts are kept whole.',
   },
   'guard.unreadable': {
@@ -387,9 +523,18 @@ const EVENT_CATALOGUE = {
     label: 'records unreadable',
     description: 'Some records do not look as the API documents them.',
     incident: 'trigger',
-    meaning: () => 'The guard skips these records. It guards all other integrations as usual.',
-    check: ({ command }) => `Which field of which record: ${command('list --json')}, under "invalid".`,
-    advice: () => 'Update the guard. If that does not help, report the record to Qonversion.',
+    meaning: () => 'The guard does not watch the integrations of these records. It guards all others as usual.',
+    check: () => 'Which field of which record is it? The reason names the first one.',
+    advice: () =>
+      'This can wait until the morning. Update the guard. If that does not help, report the record to Qonversion.',
+    steps: [
+      {
+        aim: () => 'see every unreadable record, under "invalid"',
+        panel: null,
+        run: 'list --json',
+        ofIntegration: false,
+      },
+    ],
   },
   'guard.failing': {
     severity: 'critical',
@@ -397,20 +542,40 @@ const EVENT_CATALOGUE = {
     label: 'the guard cannot run',
     description: 'Passes cannot run.',
     incident: 'trigger',
-    meaning: () => 'The guard watches no integration of this project until this is fixed.',
+    meaning: () =>
+      'The guard watches no integration of this project until this is fixed. It pauses nothing and resumes nothing. Qonversion sends events as before.',
     check: () =>
-      'The reason in the alert. Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. Could not be reached, or 5xx: Qonversion or the network. Ledger: DynamoDB.',
-    advice: ({ command }) => `Fix what the reason names, then check: ${command('plan')}`,
-    background: () =>
-      'The stack’s outputs have the command that stores the key. *Names a policy that fleet.policies does not have*: correct the tag of the secret. When passes run again you get `guard.recovered`.',
+      'The reason. Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. No answer, or 5xx: Qonversion or the network. Ledger: DynamoDB.',
+    advice: () =>
+      'If the key was refused or is missing, store the current Secret Key in AWS Secrets Manager. If Qonversion or AWS has an incident, wait: the guard goes on when it is over.',
+    steps: [
+      {
+        aim: () => 'check whether it works again',
+        panel: 'see whether the panel shows your integrations',
+        run: 'plan',
+        ofIntegration: false,
+      },
+    ],
+    background:
+      'The stack’s outputs have the command that stores the key. If the reason is *names a policy that fleet.policies does not have*, correct the tag of the secret. When passes run again you get `guard.recovered`.',
   },
   'guard.recovered': {
     severity: 'info',
     actor: 'guard',
-    label: 'the guard runs again',
-    description: 'Passes run again after `guard.failing`.',
+    label: 'the guard works again',
+    description: 'Passes run again after `guard.failing`, or use the list again after `guard.list-suspicious`.',
     incident: 'resolve',
-    meaning: () => 'The guard watches all integrations of this project again.',
+    meaning: () =>
+      'The guard watches all integrations of this project again. Before that it paused nothing, resumed nothing and reported no failing integration. Qonversion sent events as before.',
+    advice: () => 'Nothing. If an integration needs you now, it has an alert of its own.',
+    steps: [
+      {
+        aim: () => 'see how the integrations are now',
+        panel: 'read the list: the worst come first',
+        run: 'list',
+        ofIntegration: false,
+      },
+    ],
   },
 } as const satisfies Readonly<Record<string, Omit<EventDescription, keyof typeof USUAL> & Partial<EventDescription>>>;
 

@@ -16,9 +16,9 @@ export interface Figures {
   readonly failingForMinutes: number;
 }
 
-/** Something that a person or a machine should hear of. Its text is already safe to store and to send. */
+/** Something that people or machines are notified of. Its text is already safe to store and to send. */
 export interface GuardEvent {
-  /** Deterministic: the same thing in the same episode has the same id, however often it is sent. */
+  /** The same thing in the same episode has the same id, however often it is sent. */
   readonly id: string;
   readonly type: EventType;
   readonly severity: Severity;
@@ -26,17 +26,17 @@ export interface GuardEvent {
   readonly project: string;
   /** Names the episode; events of one outage share it. */
   readonly episode: string;
-  /** One sentence a person understands. */
+  /** One sentence for people: what happened, since when, why. */
   readonly reason: string;
   readonly record: IntegrationRecord | null;
-  /** The provider an event without a record is about; null: about the project or the guard. */
+  /** The provider that an event without a record is about; null: the project or the guard. */
   readonly provider: string | null;
   readonly figures: Figures | null;
   /** When the guard probes it next, if it does. */
   readonly nextProbeAt: string | null;
 }
 
-/** Whether the event stands in the history only: what operators do is no news to them, so nobody is alerted. */
+/** Whether the event stands in the history only. Operators know what they did, so no one is alerted. */
 export function isAuditOnly({ type }: Pick<GuardEvent, 'type'>): boolean {
   return describeType(type).auditOnly;
 }
@@ -73,7 +73,7 @@ export interface EventSeed {
   readonly nextProbeAt?: string | null;
 }
 
-/** Makes the event, its text safe to keep and to send, its id the same for the same thing in the same episode (law 1). */
+/** Makes the event. Its text is safe to store and to send, and its id is the same for the same thing in the same episode (law 1). */
 export function makeEvent(seed: EventSeed): GuardEvent {
   const record = seed.record ?? null;
   const identity = [seed.project, record?.id ?? '', seed.type, seed.episode, seed.ordinal ?? 0];
@@ -93,7 +93,7 @@ export function makeEvent(seed: EventSeed): GuardEvent {
   });
 }
 
-/** The event with every text in it safe and of limited length, times and ids included (law 5). Changes nothing the second time. */
+/** The event with all of its text safe and bounded, times and ids included (law 5). A second call changes nothing. */
 export function boundEvent(event: GuardEvent): GuardEvent {
   const { record, figures, provider } = event;
   return {
@@ -123,7 +123,7 @@ function boundRecord(record: IntegrationRecord): IntegrationRecord {
   };
 }
 
-/** ISO 8601 allows any number of digits after the second; milliseconds are enough. */
+/** ISO 8601 allows any number of digits for a second. Milliseconds are enough. */
 function boundTime(moment: string): string {
   if (moment.length <= 40) return moment;
   const ms = Date.parse(moment);

@@ -1,4 +1,4 @@
-/** The words of the API, as plain data. Times are ISO 8601 strings in UTC, as the API sends them. */
+/** The API's data under the API's names. Times are ISO 8601 strings in UTC. */
 
 export type TargetPlatform = 'iOS' | 'Android' | 'Stripe';
 
@@ -22,38 +22,38 @@ export interface IntegrationRecord {
   /** The last successful delivery; null when there never was one. */
   readonly last_delivery_at: string | null;
   readonly last_error_at: string | null;
-  /** What the upstream said: untrusted text. */
+  /** The provider's error message: untrusted text. */
   readonly last_error_message: string | null;
-  /** Failures since the last successful delivery. Neither a pause nor a re-activation resets it. */
+  /** Failures since the last successful delivery. Pausing and resuming do not reset it. */
   readonly delivery_error_count: number;
 }
 
-/** An element of the list that is not a record the API documents. `id` is null when even that could not be read. */
+/** An element of the list that is not a record as the API documents it. `id` is null when it could not be read either. */
 export interface InvalidRecord {
   readonly id: string | null;
   readonly problem: string;
 }
 
-/** Everything one project has, as one pass read it. */
+/** The integrations of one project, as one pass read them. */
 export interface Listing {
   readonly records: readonly IntegrationRecord[];
   readonly invalid: readonly InvalidRecord[];
-  /** How far the API's clock is ahead of ours, in milliseconds, as it says; 0 when it did not say, or when it is seconds. */
-  readonly clockAheadMs: number;
+  /** How far the API's clock is ahead of this machine's, in milliseconds; 0 for a few seconds, null when the API did not say. */
+  readonly clockAheadMs: number | null;
 }
 
-/** What became of a status that the API was asked for. */
+/** The API's answer to a requested status. */
 export type StatusAnswer =
   /** The record shows the state, and this request changed it. */
   | { readonly outcome: 'set'; readonly record: IntegrationRecord }
   /**
-   * The record shows the state, and its last change is older than this request by the API's own clock: if that was the
-   * change of state, an operator was faster.
+   * The record shows the state, but its last change is older than this request by the API's clock. An operator may have changed
+   * the state first.
    */
   | { readonly outcome: 'already'; readonly record: IntegrationRecord }
   /** The request certainly had no effect. */
   | { readonly outcome: 'refused'; readonly error: Error }
-  /** The same, and it would be so for every other request: the API does not accept the key. */
+  /** The same, because the API does not accept the key, so every other request would fail too. */
   | { readonly outcome: 'key-refused'; readonly error: Error }
-  /** No answer, or none that shows the state: the request may have taken effect. */
+  /** No answer, or an answer without the state: the request may have taken effect. */
   | { readonly outcome: 'unknown'; readonly error: Error };

@@ -1,22 +1,22 @@
 import { plusMs } from '../text/time.ts';
 import type { Entry, State } from './entry.ts';
 
-/** How long a pass may be at work, and how exactly its times can be compared. */
+/** Leases: how long a pass may work on an entry, and how exactly its times can be compared. */
 
-/** The longest a pass may run: the function's timeout, and the length of a lease (law 2). */
+/** The time limit of a pass. Also the function's timeout and the length of a lease (law 2). */
 export const PASS_TIME_LIMIT_SECONDS = 120;
 
-/** Moments closer together than this count as the same: the API's times are whole seconds, and answers take time. */
+/** Moments that are closer than this count as the same: the API's times are whole seconds, and answers take time. */
 export const CLOCK_TOLERANCE_MS = 5_000;
 
-/** The lease of a pass that begins its work now. */
+/** The end of a lease that begins now. */
 export function leaseFrom(now: string): string {
   return plusMs(new Date(now), PASS_TIME_LIMIT_SECONDS * 1_000);
 }
 
 /**
- * Whether another pass may still be at work. Two clocks may differ, but a lease that ends later than twice the time of a pass
- * from now is from a clock that was wrong, not from a pass that runs.
+ * Whether another pass may still be working on the entry. Clocks may differ a little, but a lease that ends more than two time
+ * limits from now comes from a wrong clock, not from a running pass.
  */
 export function isLeased(lease: string | null, now: string): boolean {
   if (lease === null) return false;
@@ -25,8 +25,8 @@ export function isLeased(lease: string | null, now: string): boolean {
 }
 
 /**
- * The entry with nothing in it that counts from a moment still to come: such a moment is from a clock that was wrong, and
- * would put off pauses and probes until then. The very same object when there is none.
+ * The entry with moments in the future replaced by `now`. They come from a wrong clock and would delay pauses and probes. Returns
+ * the same object when there are none.
  */
 export function withoutFuture(entry: Entry, now: string): Entry {
   const { state } = entry;
@@ -55,7 +55,7 @@ function boundState(state: State, bound: <T extends string | null>(moment: T) =>
   };
 }
 
-/** Whether a moment lies so far ahead that no pass with a right clock can have noted it. */
+/** Whether a moment is so far in the future that it comes from a wrong clock. */
 export function isAhead(moment: string | null, now: string): boolean {
   return moment !== null && Date.parse(moment) - Date.parse(now) >= 2 * PASS_TIME_LIMIT_SECONDS * 1_000;
 }

@@ -4,12 +4,12 @@ import type { OutboxItem } from './entry.ts';
 import { type GuardEvent, isAuditOnly, makeEvent } from './event.ts';
 import { describeType, type EventType } from './event-catalogue.ts';
 
-/** The alerts an entry still owes to an audience. */
+/** The alerts of an entry that not every audience has accepted yet. */
 
-/** DynamoDB takes items of 400 KB. An entry has little beside its outbox, and this leaves a wide margin. */
+/** Far below the 400 KB of a DynamoDB item, because the entry's other fields are small. */
 export const MAX_OUTBOX_BYTES = 64 * 1_024;
 
-/** The history is an audience like any other; it is the only one of audit-only events. */
+/** The history is an audience like the others. Audit-only events go to the history alone. */
 export const HISTORY = 'history';
 
 export function toOutbox(events: readonly GuardEvent[]): readonly OutboxItem[] {
@@ -17,8 +17,8 @@ export function toOutbox(events: readonly GuardEvent[]): readonly OutboxItem[] {
 }
 
 /**
- * The outbox within `MAX_OUTBOX_BYTES`: when it is larger, its older half is merged into one alert that says what was
- * merged. Each of the merged alerts stands in the history, unless the history has refused it too.
+ * Limits an outbox to `MAX_OUTBOX_BYTES`. A larger one has its older half merged into one alert, which lists the merged types. The
+ * history still has each merged alert, unless it refused the alert too.
  */
 export function boundOutbox(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
   if (bytesOf(outbox) <= MAX_OUTBOX_BYTES) return outbox;
@@ -35,7 +35,7 @@ export function boundOutbox(outbox: readonly OutboxItem[]): readonly OutboxItem[
 function merge(items: readonly OutboxItem[]): OutboxItem {
   const [oldest] = items;
   const newest = items.at(-1);
-  if (oldest === undefined || newest === undefined) throw new Error('there is nothing to merge');
+  if (oldest === undefined || newest === undefined) throw new Error('there is no alert to merge');
   const counts: Record<string, number> = {};
   for (const { event, merged } of items) {
     for (const [type, count] of Object.entries(merged ?? { [event.type]: 1 }))
@@ -55,9 +55,9 @@ function merge(items: readonly OutboxItem[]): OutboxItem {
     reason: `${plural(total, 'alert')} ${span} could not be delivered and are merged into this one: ${list.join(', ')}`,
     ...(record === null ? {} : { record }),
   });
-  // Audit-only events are owed to the history alone, and so is what they are merged into.
-  const owedTo = items.map((item) => item.undelivered ?? (isAuditOnly(item.event) ? [HISTORY] : null));
-  const undelivered = owedTo.includes(null) ? null : [...new Set(owedTo.flatMap((audiences) => audiences ?? []))];
+  // Only the history needs audit-only events, so an alert that merges nothing else goes to the history alone.
+  const awaiting = items.map((item) => item.undelivered ?? (isAuditOnly(item.event) ? [HISTORY] : null));
+  const undelivered = awaiting.includes(null) ? null : [...new Set(awaiting.flatMap((audiences) => audiences ?? []))];
   return { event, undelivered, merged: counts };
 }
 

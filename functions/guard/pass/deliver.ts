@@ -4,9 +4,9 @@ import { type GuardEvent, isAuditOnly } from '../model/event.ts';
 import { HISTORY } from '../model/outbox.ts';
 import type { Ports } from '../ports.ts';
 
-/** Delivering outboxes: each audience by itself, so that one that refuses never stops or repeats another (law 7). */
+/** Delivers outboxes to each audience independently: a failing one neither stops another nor sends it alerts twice (law 7). */
 
-/** What audiences have accepted in this pass. */
+/** The events that each audience has accepted in this pass. */
 export class Deliveries {
   readonly #accepted = new Map<string, Set<string>>();
   readonly #audiences: readonly string[];
@@ -19,7 +19,7 @@ export class Deliveries {
     for (const id of eventIds) this.#accepted.set(id, (this.#accepted.get(id) ?? new Set()).add(audience));
   }
 
-  /** Who still owes an acceptance. An audience that is gone from the settings owes none. */
+  /** The audiences that have not accepted the event. One that the settings no longer have does not count. */
   undelivered({ event, undelivered }: OutboxItem): readonly string[] {
     const wanted = isAuditOnly(event) ? [HISTORY] : [HISTORY, ...this.#audiences];
     const accepted = this.#accepted.get(event.id);
@@ -36,7 +36,7 @@ export class Deliveries {
   }
 }
 
-/** Publishes what the outboxes hold, appends it to the history, and notes who has accepted what. */
+/** Publishes the events of the outboxes, appends them to the history, and notes which audience accepted which event. */
 export async function deliver(
   ports: Ports,
   project: string,

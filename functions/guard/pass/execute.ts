@@ -11,53 +11,53 @@ import { announceFailure, resolve } from '../policy/resolve.ts';
 import type { LedgerItem, Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { Deliveries, deliver } from './deliver.ts';
-import { withKeyRefused, withoutLook } from './plan.ts';
+import { withKeyRefused, withoutFirstPass } from './plan.ts';
 import { type PassTime, RESERVE_MS } from './time-budget.ts';
 
-/** How many integrations are acted on at once. Kind to the API's rate limit, and a hundred pauses still take seconds. */
+/** How many integrations the guard changes at once. Low enough for the API's rate limit; a hundred pauses take seconds. */
 const CONCURRENCY = 8;
 
-/** What became of a decision. */
+/** The outcome of a decision. */
 export type Outcome =
-  /** Nothing was to do. */
+  /** There was nothing to do. */
   | 'quiet'
-  /** Done, delivered and settled. */
+  /** Done, and every alert is delivered. */
   | 'done'
-  /** Only remembered: there was nothing to announce. */
+  /** Only the ledger changed: there was nothing to announce. */
   | 'noted'
-  /** An operator set the state while we were about to: theirs, and announced as such. */
+  /** An operator set the state first. The guard leaves it to them and says so in the alert. */
   | 'overtaken'
-  /** Qonversion refused, could not be reached, or did not show the state. */
+  /** Qonversion refused, could not be reached, or did not confirm the state. */
   | 'failed'
-  /** The attempt could not be written down, so nothing was touched. */
+  /** The ledger could not record the attempt, so the guard changed nothing. */
   | 'ledger-failed'
-  /** Another pass was faster; the record is theirs. */
+  /** Another pass was faster and handles the integration. */
   | 'lost-race'
-  /** Time ran out before it was begun. */
+  /** Time ran out before it was started. */
   | 'not-started'
-  /** Done, but an audience or the ledger did not accept it; the next pass goes on. */
+  /** Done, but an audience or the ledger did not accept it; the next pass continues. */
   | 'unsettled';
 
 export interface Result {
   readonly decision: Decision;
   readonly outcome: Outcome;
-  /** Why it failed, was left, or stayed unsettled. */
+  /** Why it failed, was left alone, or stayed unsettled. */
   readonly problem: string | null;
 }
 
-/** What became of a whole plan. */
+/** The outcome of a whole plan. */
 export interface Execution {
   readonly results: readonly Result[];
   /** Alerts that every audience has accepted. */
   readonly delivered: readonly GuardEvent[];
-  /** Events that the history or an audience has still to accept. */
+  /** Events that the history or an audience has not accepted yet. */
   readonly undelivered: readonly GuardEvent[];
   readonly projectProblem: string | null;
-  /** Why the acting ended before its time; null: it did not. */
+  /** Why the pass stopped making requests; null: it did not. */
   readonly keyRefused: string | null;
 }
 
-/** An entry after steps 1 and 2; `version` null: it was not written, or is settled already. */
+/** An entry after steps 1 and 2. `version` is null if it was not written, or needs no further step. */
 interface Begun<E> {
   readonly entry: E;
   readonly version: number | null;
@@ -66,8 +66,8 @@ interface Begun<E> {
 }
 
 /**
- * Law 1 in four steps, the same for integrations and the project: the ledger learns what is going to happen, Qonversion is
- * asked, alerts are published, and the ledger learns the outcome. What earlier passes owe is delivered before all of it.
+ * Law 1 in four steps, the same for integrations and the project: write the attempt to the ledger, send the request to Qonversion,
+ * publish the alerts, write the outcome to the ledger. Undelivered alerts of earlier passes come first.
  */
 export async function execute(
   ports: Ports,
@@ -76,23 +76,25 @@ export async function execute(
   projectDecision: Decided<ProjectEntry> | null,
   time: PassTime,
 ): Promise<Execution> {
-  // The healthy majority is not even looked at: thousands of promises would take longer than deciding did.
+  // Healthy integrations are left out: a promise for each of thousands would take longer than deciding did.
   const due = decisions.filter(({ quiet }) => !quiet);
   const projectPlanned = projectDecision === null || projectDecision.quiet ? null : projectDecision;
   const deliveries = new Deliveries(ports.alerts.audiences);
-  const owed = [...due, ...(projectPlanned === null ? [] : [projectPlanned])].flatMap(({ current }) => current.outbox);
-  await deliver(ports, project.name, owed, deliveries);
+  const backlog = [...due, ...(projectPlanned === null ? [] : [projectPlanned])].flatMap(
+    ({ current }) => current.outbox,
+  );
+  await deliver(ports, project.name, backlog, deliveries);
 
   const writer: Writer = { keyRefused: null, ports, project, time, deliveries };
   const begun = await pMap(due, (decision) => beginOne(writer, decision), { concurrency: CONCURRENCY });
   const isWhole = begun.every(({ outcome }) => outcome !== 'not-started');
-  const projectLooked = projectPlanned === null || isWhole ? projectPlanned : withoutLook(projectPlanned);
+  const projectAsRead = projectPlanned === null || isWhole ? projectPlanned : withoutFirstPass(projectPlanned);
   const projectDue =
     projectDecision === null || writer.keyRefused === null
-      ? projectLooked
-      : withKeyRefused(withoutLook(projectDecision), project, writer.keyRefused, time.now());
+      ? projectAsRead
+      : withKeyRefused(withoutFirstPass(projectDecision), project, writer.keyRefused, time.now());
   const projectBegun = projectDue && (await begin<ProjectEntry>(writer, projectDue, projectItem, null));
-  const tried = new Set(owed.map(({ event }) => event.id));
+  const tried = new Set(backlog.map(({ event }) => event.id));
   const fresh = [...begun, ...(projectBegun === null ? [] : [projectBegun])]
     .flatMap((item) => (item.version === null ? [] : item.entry.outbox))
     .filter(({ event }) => !tried.has(event.id));
@@ -103,7 +105,7 @@ export async function execute(
   });
   const projectFinished = projectDue && projectBegun && (await finish(writer, projectDue, projectItem, projectBegun));
   const results = new Map(due.map((decision, index) => [decision, finished[index]]));
-  const events = [...new Map([...owed, ...fresh].map((item) => [item.event.id, item])).values()];
+  const events = [...new Map([...backlog, ...fresh].map((item) => [item.event.id, item])).values()];
   const isDelivered = (item: OutboxItem) => deliveries.undelivered(item).length === 0;
   return {
     results: decisions.map((decision) => {
@@ -119,7 +121,7 @@ export async function execute(
 }
 
 interface Writer {
-  /** Why no request is worth making any more: the API does not accept the key (rule 13). */
+  /** Why the pass makes no more requests: the API does not accept the key (rule 13). Null: it does. */
   keyRefused: string | null;
   readonly ports: Ports;
   readonly project: GuardedProject;
@@ -127,13 +129,13 @@ interface Writer {
   readonly deliveries: Deliveries;
 }
 
-/** An attempt is as old as the moment it is written down. */
+/** Steps 1 and 2 for an integration. The time of the attempt is the moment it is written to the ledger. */
 function beginOne(writer: Writer, decision: Decision): Promise<Begun<Entry>> {
   const { next } = decision;
   const attempt = next.attempt && { ...next.attempt, at: writer.time.now() };
   const request = attempt === null || decision.record === null ? null : ask(writer, decision, attempt);
   const stamped = request === null ? decision : { ...decision, next: { ...next, attempt } };
-  const late = writer.ports.remainingMs() < RESERVE_MS ? 'time ran out; the next pass goes on' : null;
+  const late = writer.ports.remainingMs() < RESERVE_MS ? 'time ran out; the next pass continues' : null;
   const refused = request === null ? null : writer.keyRefused;
   return begin(writer, stamped, itemOf(decision), request, late ?? refused);
 }
@@ -146,33 +148,33 @@ const itemOf =
 
 const projectItem: ToItem<ProjectEntry> = (entry) => ({ kind: 'project', entry });
 
-/** Asks Qonversion for what was written down, and says what became of it. */
+/** Makes the request that the ledger has recorded, and returns its outcome. */
 type Ask<E> = (entry: E) => Promise<Pick<Begun<E>, 'entry' | 'outcome' | 'problem'>>;
 
 /**
- * Steps 1 and 2: puts what is going to happen under a lease, then asks for it.
- * @param leave why nothing new is to be begun; null: it is. What was owed and is delivered by now is written down all the same
+ * Steps 1 and 2: writes the attempt to the ledger with a lease, then makes the request.
+ * @param skipReason why nothing new is started; null: it is. The ledger still forgets alerts that were delivered before
  */
 async function begin<E extends Remembered>(
   { ports, project, time, deliveries }: Writer,
   { known, current, next, expiresAt, changed }: Decided<E>,
   toItem: ToItem<E>,
   request: Ask<E> | null,
-  leave: string | null = null,
+  skipReason: string | null = null,
 ): Promise<Begun<E>> {
-  const late = leave !== null;
-  const target = late ? current : next;
+  const isSkipped = skipReason !== null;
+  const target = isSkipped ? current : next;
   const entry = { ...target, outbox: boundOutbox(deliveries.remaining(target.outbox)) };
   const put = (lease: string | null) => {
-    const expires = entry.outbox.length === 0 && !late ? expiresAt : null;
+    const expires = entry.outbox.length === 0 && !isSkipped ? expiresAt : null;
     return ports.ledger.write(project.name, toItem({ ...entry, lease }), known?.version ?? null, expires);
   };
   try {
-    if (late || (request === null && next.outbox.length === current.outbox.length)) {
+    if (isSkipped || (request === null && next.outbox.length === current.outbox.length)) {
       const { length } = current.outbox;
       const less = entry.outbox.length < length || entry.outbox.some((item, place) => item !== current.outbox[place]);
-      if (less || (changed && !late)) await put(null);
-      if (late) return { entry, version: null, outcome: 'not-started', problem: leave };
+      if (less || (changed && !isSkipped)) await put(null);
+      if (isSkipped) return { entry, version: null, outcome: 'not-started', problem: skipReason };
       const outcome = length === 0 ? 'noted' : entry.outbox.length === 0 ? 'done' : 'unsettled';
       return { entry, version: null, outcome, problem: outcome === 'unsettled' ? UNDELIVERED : null };
     }
@@ -181,7 +183,7 @@ async function begin<E extends Remembered>(
     return { ...asked, version: written };
   } catch (error) {
     const lost = error instanceof LostRaceError;
-    const problem = lost ? 'another pass was faster and has this one' : describeError(error);
+    const problem = lost ? 'another pass was faster and handles it' : describeError(error);
     const outcome = lost ? 'lost-race' : 'ledger-failed';
     const item = toItem(entry);
     const what = item.kind === 'project' ? 'the project' : item.id;
@@ -220,7 +222,7 @@ function ask(writer: Writer, decision: Decision, { status, state }: Attempt): As
   };
 }
 
-/** An adapter that throws has left the outcome open. */
+/** If an adapter throws, the outcome is unknown. */
 async function setStatus(ports: Ports, id: string, status: 0 | 1): Promise<StatusAnswer> {
   try {
     return await ports.api.setStatus(id, status);
@@ -229,14 +231,14 @@ async function setStatus(ports: Ports, id: string, status: 0 | 1): Promise<Statu
   }
 }
 
-/** Step 4: the known outcome is always written, and what an audience still owes an acceptance for. */
+/** Step 4: writes the outcome, and the events that an audience has not accepted yet. */
 async function finish<E extends Remembered>(
   { ports, project, deliveries }: Writer,
   { expiresAt }: Decided<E>,
   toItem: ToItem<E>,
   begun: Begun<E> | undefined,
 ): Promise<Pick<Result, 'outcome' | 'problem'>> {
-  if (begun === undefined) throw new Error('what was begun is finished');
+  if (begun === undefined) throw new Error('every decision that was begun has a result');
   if (begun.version === null) return begun;
   const outbox = boundOutbox(deliveries.remaining(begun.entry.outbox));
   let problem = outbox.length === 0 ? null : UNDELIVERED;
@@ -245,11 +247,11 @@ async function finish<E extends Remembered>(
     const entry = { ...begun.entry, outbox, lease: null };
     await ports.ledger.write(project.name, toItem(entry), begun.version, outbox.length === 0 ? expiresAt : null);
   } catch (error) {
-    // Another pass took it over meanwhile: it is theirs, and a copy of the alert bears the same id.
+    // Another pass took the entry over and handles it. Its copy of the alert has the same ID.
     if (!(error instanceof LostRaceError)) {
       written = false;
       problem = describeError(error);
-      ports.log.error('outcome not written; the next pass finds it out', { project: project.name, problem });
+      ports.log.error('outcome not written; the next pass determines it', { project: project.name, problem });
     }
   }
   if (problem === null) return begun;

@@ -9,8 +9,8 @@ import { execute, type Result } from './execute.ts';
 import { createPassTime } from './time-budget.ts';
 
 /**
- * What an operator asks for. It goes through the ledger, so that the guard knows whose choice it was: the guard never resumes
- * what an operator paused, and what an operator resumes starts with a clean count (rules 5 and 6).
+ * Carries out an operator's command. The ledger records that it was the operator's choice: the guard never resumes an integration
+ * that an operator paused, and failures count from zero when an operator resumes one (rules 5 and 6).
  * @throws UnknownIntegrationError when the project has no such integration
  */
 export async function runOperatorCommand(
@@ -20,13 +20,13 @@ export async function runOperatorCommand(
   command: OperatorCommand,
 ): Promise<Result> {
   const startedAt = ports.clock.now();
-  // In this order: a list that is older than the ledger would contradict what another pass has just done.
+  // The ledger first: a list that is older than the ledger would contradict another pass that has just finished.
   const view = await ports.ledger.read(project.name);
   const listing = await ports.api.list();
   const record = listing.records.find((candidate) => candidate.id === id);
   if (record === undefined) {
     throw new UnknownIntegrationError(
-      `project "${project.name}" has no integration "${id}"; \`integration-guard list\` shows the ids it has`,
+      `project "${project.name}" has no integration "${id}"; \`integration-guard list\` shows the IDs it has`,
     );
   }
   const time = createPassTime(ports, startedAt, listing.clockAheadMs);

@@ -10,7 +10,7 @@ import {
 } from '../model/entry.ts';
 import { type GuardEvent, makeEvent } from '../model/event.ts';
 import type { EventType } from '../model/event-catalogue.ts';
-import type { Listing } from '../model/integration.ts';
+import type { IntegrationRecord, Listing } from '../model/integration.ts';
 import { isLeased } from '../model/lease.ts';
 import { toOutbox } from '../model/outbox.ts';
 import { blastRadius, holdBack, isTrip, MAX_HELD, nextHold } from '../policy/blast-radius.ts';
@@ -33,24 +33,30 @@ import type { Policy } from '../settings/schema.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
-import { minutesBetween } from '../text/time.ts';
+import { describeMinutes, describeMoment, minutesBetween } from '../text/time.ts';
 
-/** Everything one pass is going to do, as data. Computed before anything is touched. */
+/** Everything that one pass will do, as data. The pass computes it before it changes anything. */
 export interface Plan {
   readonly project: string;
   readonly now: string;
   readonly decisions: readonly Decision[];
   readonly projectDecision: Decided<ProjectEntry>;
   readonly invalid: Listing['invalid'];
-  /** Integrations by state as the list had them. */
+  /** Integrations by state, from the list. */
   readonly states: { readonly paused: number; readonly active: number; readonly suspended: number };
-  /** How many integrations the blast radius lets one pass trip, and how many were over the limits. */
+  /** How many integrations one pass may trip, how many are over the limits, and whether their pauses are held back. */
   readonly blastRadius: { readonly allowed: number; readonly wanted: number; readonly held: boolean };
   /** Outages that integrations share (rule 10). */
   readonly outages: readonly OutageView[];
 }
 
-/** Whether a pass is about to ask Qonversion for a status, or has found a change of state that it explains. */
+/** Every record of the list; none when some of them could not be read, so that the list shows nothing of what it lacks. */
+export function recordsOf({ decisions, invalid }: Plan): readonly IntegrationRecord[] {
+  if (invalid.length > 0 || decisions.some(({ kind }) => kind === 'unread')) return [];
+  return decisions.flatMap(({ record }) => record ?? []);
+}
+
+/** Whether the plan makes a request to Qonversion, or explains a change of state. */
 export function actsOrExplains({ decisions }: Plan): boolean {
   return decisions.some(
     ({ record, known, next }) =>
@@ -59,7 +65,7 @@ export function actsOrExplains({ decisions }: Plan): boolean {
   );
 }
 
-/** Decides about every record of a project, then holds all trips back if there are too many at once (rule 11). */
+/** Decides about every record of a project, then holds back all trips if there are too many at once (rule 11). */
 export function makePlan(
   project: string,
   policy: Policy,
@@ -79,11 +85,11 @@ export function makePlan(
     project,
     now,
     changeTimesShown: showsChangeTimes(records, view),
-    // Only an attempt that is open needs it.
+    // Needed only while the outcome of an attempt is unknown.
     listedUntil: [...view.integrations.values()].some(({ entry }) => entry.attempt !== null)
       ? latestMomentOf(records)
       : null,
-    firstLook: known.listed === null,
+    isFirstPass: known.listed === null,
     holding: outages.holding,
     ended: outages.ended,
   };
@@ -104,7 +110,7 @@ export function makePlan(
           now,
         );
   const held = hold.held !== false;
-  // While it is calm there is nothing to add to what people know.
+  // While the hold is calm, people need no reminder.
   const isCalm = hold.held === true && wanted <= allowed;
   const decisions = held
     ? wished.map((decision) => (isTrip(decision) ? holdBack(decision, now, hold.held === 'anew') : decision))
@@ -112,7 +118,7 @@ export function makePlan(
 
   const heldReason =
     hold.held === true
-      ? `${plural(wanted, 'integration')} over the limits at once, and at most ${allowed} of ${plural(states.active, 'active one')} may be paused in one pass; none was paused`
+      ? `${plural(wanted, 'integration')} reached the limits at once; the guard may pause at most ${allowed} of ${plural(states.active, 'active one')} in one pass, so it paused none`
       : null;
   const problems = {
     failing: null,
@@ -120,7 +126,15 @@ export function makePlan(
     unreadable: unreadableReason(listing),
     'list-suspicious': null,
   };
-  const seen = { overLimits, heldCalmSince: hold.calmSince, outages, listed: listedOf(listing) };
+  const seen = {
+    overLimits,
+    heldCalmSince: hold.calmSince,
+    outages,
+    listed: listedOf(listing),
+    isAccepted: suspicion !== null,
+    failing: wished.filter(({ record, figures }) => record?.active === 1 && (figures?.freshErrors ?? 0) > 0).length,
+    stopped: wished.filter(({ record, next: { state } }) => record?.active !== 1 && state.name === 'open').length,
+  };
   return {
     project,
     now,
@@ -133,13 +147,13 @@ export function makePlan(
   };
 }
 
-/** Whether a suspicious list has been the same for so long that it is the project's. */
+/** Whether a suspicious list has been the same for so long that the guard accepts it. */
 function isAccepted({ notices }: ProjectEntry, now: string): boolean {
   const { 'list-suspicious': notice } = notices;
   return notice !== undefined && minutesBetween(notice.since, now) >= ACCEPT_AFTER_HOURS * 60;
 }
 
-/** Says so, delivers what is owed, and concludes nothing (rule 12). */
+/** The plan for a suspicious list: alerts about it, delivers the outboxes, and concludes nothing (rule 12). */
 function planSuspicious(
   project: string,
   policy: Policy,
@@ -166,12 +180,7 @@ function planSuspicious(
   };
 }
 
-/** Whether there is nothing to write, to ask for or to deliver (law 3). */
-export function isQuiet(plan: Plan): boolean {
-  return plan.projectDecision.quiet && plan.decisions.every(({ quiet }) => quiet);
-}
-
-/** What is to be done when a pass cannot list: the failure is announced, and what integrations owe is delivered. */
+/** The plan for a pass that cannot list integrations: announces the failure, and delivers the outboxes. */
 export function planFailure(
   project: string,
   policy: Policy,
@@ -188,9 +197,9 @@ export function planFailure(
 }
 
 /**
- * What this pass would trip; and, while an episode of holding back lasts, what was held in it and has been suspended by
- * Qonversion since. Those are out of our hands and still speak for a common cause: without them the rest would be paused
- * as soon as the worker has thinned them out, although the operator has not decided yet.
+ * The integrations that this pass would trip. During a hold, also held ones that Qonversion has suspended since: they still point
+ * to a common cause. Without them the guard would pause the rest as soon as Qonversion had suspended enough, before an operator
+ * decides.
  */
 function findOverLimits(wished: readonly Decision[], view: LedgerView): readonly string[] {
   const trips = wished.filter(isTrip).map(({ id }) => id);
@@ -200,10 +209,10 @@ function findOverLimits(wished: readonly Decision[], view: LedgerView): readonly
   return [...trips, ...suspended.map(({ id }) => id)];
 }
 
-/** Decisions about entries of the ledger whose integrations were not read. */
+/** Decisions about ledger entries whose integrations were not read. */
 function decideAbsent({ records, invalid }: Listing, view: LedgerView, context: DecisionContext): readonly Decision[] {
   const read = new Set(records.map(({ id }) => id));
-  // A record whose id cannot be read may be any of those we miss, so none counts as gone.
+  // A record without a readable ID may be any of the missing ones, so none of them counts as gone.
   const nameless = invalid.some(({ id }) => id === null);
   const unreadable = new Set(invalid.map(({ id }) => id));
   return [...view.integrations]
@@ -231,18 +240,47 @@ const PROJECT_EVENTS = {
 
 const PROJECT_TOPICS = Object.keys(PROJECT_EVENTS) as readonly ProjectTopic[];
 
-/** What a pass that could list saw of the project. */
+/** The findings of a pass that could list the project's integrations. */
 interface Seen {
   readonly overLimits: readonly string[];
   readonly heldCalmSince: string | null;
   readonly outages: Outages;
   readonly listed: Listed;
+  /** Whether the list was suspicious for so long that it is the project's. */
+  readonly isAccepted: boolean;
+  /** Integrations that fail now, and those that the guard or Qonversion has stopped. */
+  readonly failing: number;
+  readonly stopped: number;
 }
 
-const WHEN_OVER = {
-  failing: 'passes run again',
-  'list-suspicious': 'the list is the project’s again, or has been the same for a day',
-} as const;
+/** From when to when the guard did not watch, and what that means for the integrations. */
+function overReason(
+  topic: 'failing' | 'list-suspicious',
+  since: string,
+  listed: Listed | null,
+  seen: Seen | null,
+  now: string,
+): string {
+  const span = `from ${describeMoment(since, now)} to ${describeMoment(now, now)} (${describeMinutes(minutesBetween(since, now))})`;
+  if (topic === 'list-suspicious') {
+    const why =
+      seen?.isAccepted === true
+        ? `the list has been the same for ${ACCEPT_AFTER_HOURS} hours, so the guard accepts it`
+        : 'the list has the project’s integrations again';
+    return `${why}; ${span} the guard did not trust it`;
+  }
+  const missed =
+    listed === null
+      ? ''
+      : `, so ${plural(listed.count, 'integration')} ${listed.count === 1 ? 'was' : 'were'} not watched`;
+  const state =
+    seen === null
+      ? ''
+      : seen.failing + seen.stopped === 0
+        ? '; now none of them fails'
+        : `; now ${seen.failing} of them ${seen.failing === 1 ? 'fails' : 'fail'} and ${seen.stopped} ${seen.stopped === 1 ? 'is' : 'are'} stopped`;
+  return `passes could not run ${span}${missed}${state}`;
+}
 
 function outageEvent(project: string, { kind, outage, reason }: OutageChange, time: string): GuardEvent {
   const { provider, since: episode } = outage;
@@ -259,8 +297,8 @@ function outageEvent(project: string, { kind, outage, reason }: OutageChange, ti
 }
 
 /**
- * Problems of the project as a whole: each is announced once per episode and again as a reminder while it lasts.
- * @param problems the reason of each problem there is, null for each there is not; one that is left out is not known
+ * Decides about the project as a whole. Each problem is announced once per episode and in reminders while it lasts.
+ * @param problems the reason of each problem; null: the problem does not exist; left out: unknown
  */
 function decideProject(
   project: string,
@@ -283,16 +321,20 @@ function decideProject(
     if (reason === undefined) continue;
     if (reason === null) {
       delete notices[topic];
-      const over = topic === 'failing' || topic === 'list-suspicious' ? WHEN_OVER[topic] : null;
-      if (over !== null && notice !== undefined)
+      if (notice !== undefined && (topic === 'failing' || topic === 'list-suspicious')) {
+        const over = overReason(topic, notice.since, stored.listed, seen, now);
         alerts.push(
           makeEvent({ ...seed, type: 'guard.recovered', episode: notice.since, ordinal: topic, reason: over }),
         );
+      }
     } else if (isDue(notice, now, policy.remindAt)) {
       const next = noticed(notice, now, now);
       notices[topic] = next;
       const type = PROJECT_EVENTS[topic];
-      alerts.push(makeEvent({ ...seed, type, episode: next.since, ordinal: next.times - 1, reason }));
+      const lasting = notice === undefined ? '' : `; since ${describeMoment(notice.since, now)}`;
+      alerts.push(
+        makeEvent({ ...seed, type, episode: next.since, ordinal: next.times - 1, reason: `${reason}${lasting}` }),
+      );
     }
   }
   if (seen !== null) alerts.push(...seen.outages.changes.map((change) => outageEvent(project, change, now)));
@@ -310,13 +352,13 @@ function decideProject(
   return { known, current: stored, next, expiresAt: null, changed, quiet: !changed && stored.outbox.length === 0 };
 }
 
-/** The decision about the project when some of what it has was left to the next pass: that one is the first look then. */
-export function withoutLook(decided: Decided<ProjectEntry>): Decided<ProjectEntry> {
+/** The same decision, except that the next pass counts as the first one again, since this one did not finish. */
+export function withoutFirstPass(decided: Decided<ProjectEntry>): Decided<ProjectEntry> {
   const { current, next } = decided;
   return current.listed === null ? { ...decided, next: { ...next, listed: null } } : decided;
 }
 
-/** The decision about the project when its key is refused in the middle of a pass: announced once, like a pass that cannot run. */
+/** The decision about the project when the API refuses its key during a pass: announced like a pass that cannot run. */
 export function withKeyRefused(
   decided: Decided<ProjectEntry>,
   { name: project, policy }: GuardedProject,
@@ -326,7 +368,7 @@ export function withKeyRefused(
   const { current, next } = decided;
   const { failing: notice } = current.notices;
   if (isLeased(current.lease, now)) return decided;
-  // That passes run again is not announced with that they cannot; what earlier passes owe stays.
+  // This pass must not announce that passes run again. Undelivered alerts of earlier passes stay.
   const isFalse = ({ event }: OutboxItem) => event.type === 'guard.recovered' && event.time === now;
   const outbox = next.outbox.filter((item) => !isFalse(item) || current.outbox.includes(item));
   if (!isDue(notice, now, policy.remindAt)) {

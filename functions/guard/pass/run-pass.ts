@@ -7,38 +7,38 @@ import type { GuardedProject } from '../settings/types.ts';
 import { describeMinutes } from '../text/time.ts';
 import { type Execution, execute, type Result } from './execute.ts';
 import { actsOrExplains, makePlan, type Plan, planFailure } from './plan.ts';
-import { createPassTime, isBeyondBelief, type PassTime } from './time-budget.ts';
+import { createPassTime, isImplausible, type PassTime } from './time-budget.ts';
 
-/** Unreadable records that a log line shows: enough to find the reason. */
+/** How many unreadable records a log line shows. */
 const MAX_EXAMPLES = 5;
 
-/** All that one pass read, decided and did. */
+/** Everything that one pass read, decided and did. */
 export interface PassReport {
   readonly project: string;
   readonly startedAt: string;
   readonly durationMs: number;
   /** Why the pass could not run at all; null when it ran. */
   readonly failure: string | null;
-  /** Whether the pass ran, and everything it did is delivered and settled. */
+  /** Whether the pass ran, and every alert and outcome is delivered and written. */
   readonly ok: boolean;
-  /** Whether every alert, that the pass could not run included, is delivered and settled. */
+  /** Whether every alert and outcome is delivered and written, even if the pass could not run. */
   readonly settled: boolean;
   readonly results: readonly Result[];
   /** Alerts that every audience accepted in this pass. */
   readonly delivered: readonly GuardEvent[];
   /** Events that an audience or the history did not accept; they stay in the outbox for the next pass. */
   readonly undelivered: readonly GuardEvent[];
-  /** What was decided; null when the pass could not run. */
+  /** Null when the pass could not run. */
   readonly plan: Plan | null;
   readonly traffic: Traffic;
 }
 
 export interface PassOptions {
-  /** An operator's word for this once: trip however many are over the limits (rule 11). */
+  /** An operator lets this one pass trip any number of integrations (rule 11). */
   readonly force?: boolean;
 }
 
-/** Reads everything and decides; touches nothing. What it returns is what `runPass` would execute. */
+/** Reads and decides, and changes nothing. Returns the plan that `runPass` would execute. */
 export async function planPass(ports: LookingPorts, project: GuardedProject, options: PassOptions = {}): Promise<Plan> {
   const startedAt = ports.clock.now();
   const [listing, view] = await Promise.all([ports.api.list(), ports.ledger.read(project.name)]);
@@ -47,9 +47,9 @@ export async function planPass(ports: LookingPorts, project: GuardedProject, opt
 }
 
 /**
- * One evaluation of one project: read, decide, then execute. A pass that cannot run announces that and returns a report with
+ * Runs one pass over one project: reads, decides, then executes. If the pass cannot run, it sends an alert, and the report has a
  * `failure`.
- * @throws LedgerUnavailableError when the ledger cannot be read: without it nothing may be touched
+ * @throws LedgerUnavailableError when the ledger cannot be read: without it the guard must not change anything
  */
 export async function runPass(ports: Ports, project: GuardedProject, options: PassOptions = {}): Promise<PassReport> {
   const { log, end } = limitLog(ports.log);
@@ -82,9 +82,9 @@ async function evaluate(ports: Ports, project: GuardedProject, options: PassOpti
   }
 
   const { plan, time } = planned;
-  if (listing.status === 'fulfilled' && isBeyondBelief(listing.value.clockAheadMs)) {
+  if (listing.status === 'fulfilled' && isImplausible(listing.value.clockAheadMs)) {
     const apart = describeMinutes(Math.round(Math.abs(listing.value.clockAheadMs) / 60_000));
-    const problem = `the clock of this machine and that of the API are ${apart} apart; minutes are counted by the one that makes less time pass`;
+    const problem = `the clocks of this machine and of the API are ${apart} apart, so the guard pauses later rather than too early; set this machine's clock`;
     ports.log.warn('clocks disagree', { project: project.name, problem });
   }
   if (plan.invalid.length > 0) {
@@ -96,9 +96,9 @@ async function evaluate(ports: Ports, project: GuardedProject, options: PassOpti
 }
 
 /**
- * List and ledger are asked for at once, and most passes need no more. But that list may be older than what the ledger
- * says: an integration that another pass paused in between would look resumed by an operator. So a pass that is about to act, or
- * that finds a change of state to explain, lists again. That list is younger than the ledger it is compared with, and a later write to the ledger makes us lose
+ * A pass reads the list and the ledger at the same time, which is enough for most. But that list may be older than the ledger: an
+ * integration that another pass has just paused would look as if an operator had resumed it. So a pass that acts, or that explains
+ * a change of state, lists again. The second list is newer than the ledger, and a later write to the ledger makes this pass lose
  * the race.
  */
 async function readAndPlan(
@@ -116,8 +116,8 @@ async function readAndPlan(
 }
 
 /**
- * Nothing can be remembered now, so machines hear it in every pass, under one id for an hour. People hear it once, from the
- * alarm on failed passes, which does not depend on us.
+ * Without the ledger the guard cannot remember an alert. So each pass alerts machines, with the same event ID for an hour. People
+ * are alerted once, by the alarm on failed passes, which does not need the guard.
  */
 async function announceLedgerFailure(ports: Ports, project: string, now: string, error: unknown): Promise<void> {
   const reason = `the ledger cannot be read, so nothing may be touched (${describeError(error)})`;

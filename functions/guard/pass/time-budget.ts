@@ -1,38 +1,38 @@
 import type { Ports } from '../ports.ts';
 import { plusMs } from '../text/time.ts';
 
-/** How a pass's time is spent, and what its times mean. */
+/** The time that a pass has, and the clock it uses. */
 
-/** No new work is begun when less time than this is left (law 6): half of it for the request itself … */
+/** With less time left than this, the pass starts no new work (law 6). Half of it is for the request … */
 export const RESERVE_MS = 20_000;
 
-/** … and this much for publishing and writing: requests to the API must have ended by then. */
+/** … and this much is for publishing alerts and writing outcomes. Requests to the API must end before. */
 export const ALERT_RESERVE_MS = 10_000;
 
-/** Time as a pass counts it: the API's, since the moments it compares with are the API's. Ours may be minutes off. */
+/** The API's clock, because a pass compares with times of the API. This machine's clock may be minutes off. */
 export interface PassTime {
-  /** When the list was asked for. */
+  /** When the pass requested the list. */
   readonly startedAt: string;
   readonly now: () => string;
 }
 
-/** Further apart than this is no clock that drifts: one of the two is wrong, or the answer came from a cache. */
+/** Clocks that are further apart have not drifted: one of them is wrong, or the answer came from a cache. */
 const MAX_SKEW_MS = 30 * 60 * 1_000;
 
-/** A clock that is behind by more than this is no clock. */
+/** The API's clock is ignored when it is behind by more than this. */
 const MAX_BEHIND_MS = 24 * 60 * 60 * 1_000;
 
-export function isBeyondBelief(clockAheadMs: number): boolean {
-  return Math.abs(clockAheadMs) > MAX_SKEW_MS;
+export function isImplausible(clockAheadMs: number | null): clockAheadMs is number {
+  return clockAheadMs !== null && Math.abs(clockAheadMs) > MAX_SKEW_MS;
 }
 
-/** Where the clocks disagree beyond belief, the one counts that makes less time pass: nothing is paused too early. */
-function believed(clockAheadMs: number): number {
-  if (clockAheadMs > MAX_SKEW_MS || clockAheadMs < -MAX_BEHIND_MS) return 0;
+/** The skew that the pass applies. If it is implausible, the clock that is behind counts, so that nothing is paused too early. */
+function trustedSkew(clockAheadMs: number | null): number {
+  if (clockAheadMs === null || clockAheadMs > MAX_SKEW_MS || clockAheadMs < -MAX_BEHIND_MS) return 0;
   return clockAheadMs;
 }
 
-export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number): PassTime {
-  const aheadMs = believed(clockAheadMs);
+export function createPassTime(ports: Pick<Ports, 'clock'>, startedAt: Date, clockAheadMs: number | null): PassTime {
+  const aheadMs = trustedSkew(clockAheadMs);
   return { startedAt: plusMs(startedAt, aheadMs), now: () => plusMs(ports.clock.now(), aheadMs) };
 }

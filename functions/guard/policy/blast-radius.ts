@@ -1,48 +1,48 @@
 import { isAhead } from '../model/lease.ts';
 import type { Policy } from '../settings/schema.ts';
 import { minutesBetween } from '../text/time.ts';
-import { type Decision, weigh } from './decide.ts';
+import { type Decision, finalizeDecision } from './decide.ts';
 
-/** The last resort (rule 11): too many trips at once have a common cause, so none takes place. */
+/** The blast radius (rule 11): when a pass would trip too many integrations, they share a cause, so the guard trips none. */
 
 /**
- * The most integrations one pass may trip.
- * @param activeCount how many integrations of the project are active (1) now
+ * How many integrations one pass may trip.
+ * @param activeCount the project's integrations that are active (1) now
  */
 export function blastRadius(policy: Policy, activeCount: number): number {
   return Math.max(policy.blastRadius.floor, Math.floor((policy.blastRadius.percent * activeCount) / 100));
 }
 
-/** A pause of what was delivering. The end of a failed probe stops no more than was stopped before, so it does not count. */
+/** Whether the decision pauses an active integration. The end of a failed probe does not count: it was stopped before. */
 export function isTrip({ kind, current }: Decision): boolean {
   return kind === 'pause' && current.state.name !== 'half-open';
 }
 
 /**
  * The same decision without its trip.
- * @param anew whether its failures count from now on: the hold is over, and what is left is judged anew, not tripped at once
+ * @param anew whether failures count from `now`: the hold is over, so an integration that still fails is not tripped at once
  */
 export function holdBack(decision: Decision, now: string, anew = false): Decision {
   const { next } = decision;
   const stretch = anew && next.stretch !== null ? { ...next.stretch, since: now } : next.stretch;
   const reason = `${decision.reason}; ${anew ? 'the blast radius held it back until now, so it is judged anew' : 'held back by the blast radius'}`;
-  return weigh({ ...decision, kind: 'held', reason, next: { ...next, stretch, attempt: null } }, now);
+  return finalizeDecision({ ...decision, kind: 'held', reason, next: { ...next, stretch, attempt: null } }, now);
 }
 
-/** A hold ends when no more are over the limits than may be paused, for so long: not because some of them delivered once. */
+/** A hold ends when no more trips than allowed were due for this long, so that single deliveries do not end it. */
 const CALM_MINUTES = 60;
 
-/** What the blast radius says in one pass. */
+/** The result of the blast radius in one pass. */
 export interface Hold {
-  /** Held back; 'anew': for the last time, and the failures of what is left count from now on. */
+  /** Whether trips are held back. 'anew': for the last time, and the failures count from this pass. */
   readonly held: boolean | 'anew';
-  /** `heldCalmSince` of the project from here on. */
+  /** The next `heldCalmSince` of the project. */
   readonly calmSince: string | null;
 }
 
 /**
- * @param lasting whether a hold lasts from an earlier pass
- * @param wanted how many are over the limits, what Qonversion has suspended of the held ones included
+ * @param lasting whether an earlier pass began a hold that has not ended
+ * @param wanted how many integrations are over the limits, including held ones that Qonversion has suspended since
  */
 export function nextHold(
   { lasting, calmSince }: { readonly lasting: boolean; readonly calmSince: string | null },
@@ -57,5 +57,5 @@ export function nextHold(
     : { held: 'anew', calmSince: null };
 }
 
-/** As many fingerprints as an item has room for; far more than any blast radius lets trip. */
+/** How many fingerprints the project's item of the ledger holds. Every blast radius is far below it. */
 export const MAX_HELD = 5_000;

@@ -2,7 +2,7 @@ import type { HalfOpenState, Mark, OpenedBy, OpenState } from '../model/entry.ts
 import type { Recovery } from '../settings/schema.ts';
 import { plusMinutes } from '../text/time.ts';
 
-/** The moves of an open circuit. What belongs to the outage stays through all of them. */
+/** The state changes of an open circuit. Each keeps the fields of the outage. */
 
 /** Closed → open. `episode` names the outage in every event that follows. */
 export function trip(by: OpenedBy, episode: string, now: string, mark: Mark): OpenState {
@@ -24,13 +24,13 @@ export function reopen(
   return { ...state, name: 'open', by, openedAt: now, failedProbes: state.failedProbes + 1, mark };
 }
 
-/** When an open circuit is due for a probe; null when it stays open until an operator acts (manual recovery, or given up). */
+/** When the guard probes an open circuit. Null: never, because recovery is manual or the guard has given up. */
 export function nextProbeAt(state: OpenState, recovery: Recovery): string | null {
   if (recovery.mode === 'manual' || state.failedProbes >= recovery.maxAttempts) return null;
   return plusMinutes(state.openedAt, cooldownMinutes(state, recovery));
 }
 
-/** Minutes from the moment a circuit opened to its probe; as long must deliveries go on to close it. 0 with manual recovery. */
+/** Minutes from opening a circuit to its probe. Deliveries must continue for as long to close it. 0 with manual recovery. */
 export function cooldownMinutes({ failedProbes }: Pick<OpenState, 'failedProbes'>, recovery: Recovery): number {
   if (recovery.mode === 'manual') return 0;
   return Math.min(recovery.cooldownMinutes * recovery.backoff ** failedProbes, recovery.maxCooldownMinutes);

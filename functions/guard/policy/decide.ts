@@ -12,26 +12,26 @@ import { resolve } from './resolve.ts';
 import type { DecisionKind, EndedOutage, HoldingOutage, Situation, Verdict } from './situation.ts';
 import { transition } from './transitions.ts';
 
-/** What is decided about one entry of the ledger, an integration's or the project's, with what it takes to write it. */
+/** The decision about one ledger entry, of an integration or of the project, and everything needed to write it. */
 export interface Decided<E> {
-  /** The entry as it is now, once what became of an interrupted attempt is known. */
+  /** The entry after the outcome of an interrupted attempt was resolved. */
   readonly current: E;
-  /** The entry to be written: `current` and what this pass changes. An `attempt` in it is to be made. */
+  /** The entry to write: `current` plus the changes of this pass. The pass makes the `attempt` in it. */
   readonly next: E;
-  /** The entry as it was read; null when there was none. */
+  /** The entry as the ledger has it; null when it has none. */
   readonly known: Versioned<E> | null;
   /** When the ledger may forget the entry once its outbox is empty; null: never. */
   readonly expiresAt: string | null;
   /** Whether `next` differs from what the ledger has. */
   readonly changed: boolean;
-  /** Whether there is nothing to write, to ask for or to deliver (law 3). */
+  /** Whether there is nothing to write, request or deliver (law 3). */
   readonly quiet: boolean;
 }
 
-/** A decision as data: computed before anything is touched, executed by the pass. */
+/** A decision as data. The pass computes all decisions before it changes anything, and then executes them. */
 export interface Decision extends Decided<Entry> {
   readonly id: string;
-  /** Null for `gone`, `unread`, and for what another pass has under way of them. */
+  /** Null for `gone` and `unread`, and for `under-way` when the integration was not read. */
   readonly record: IntegrationRecord | null;
   readonly kind: DecisionKind;
   /** One sentence a person understands. */
@@ -39,12 +39,12 @@ export interface Decision extends Decided<Entry> {
   readonly figures: Figures | null;
 }
 
-/** What the decision asks of Qonversion; null: nothing. */
+/** The status that the decision requests from Qonversion; null: none. */
 export function statusAsked({ record, next }: Decision): Status | null {
   return record === null || next.attempt === null ? null : next.attempt.status;
 }
 
-/** Everything the decision publishes, alerts of earlier passes included, once what it asks for has taken effect. */
+/** Everything the decision publishes once its request has taken effect, including alerts of earlier passes. */
 export function alertsOf(decision: Decision): readonly GuardEvent[] {
   const { next } = decision;
   const conditional = statusAsked(decision) === null ? [] : (next.attempt?.alerts ?? []);
@@ -54,19 +54,19 @@ export function alertsOf(decision: Decision): readonly GuardEvent[] {
 export interface DecisionContext {
   readonly project: string;
   readonly now: string;
-  /** `updated_at` moves when an integration is changed, and only then (`showsChangeTimes`). */
+  /** Whether `updated_at` is the time of the last change (`showsChangeTimes`). */
   readonly changeTimesShown: boolean;
-  /** The latest moment that the list knows of: it is at least as young as that. Left out: not known. */
+  /** The latest moment in the list, so the list is not older. Left out: unknown. */
   readonly listedUntil?: string | null;
-  /** Whether this is the first pass that ever looked at the project (rule 2). */
-  readonly firstLook?: boolean;
-  /** The shared outage that holds back what the rules would do about an integration; left out: none (rule 10). */
+  /** Whether this is the first pass over the project (rule 2). Left out: no. */
+  readonly isFirstPass?: boolean;
+  /** The shared outage during which the guard neither pauses nor reports an integration (rule 10). Left out: none. */
   readonly holding?: (record: IntegrationRecord) => HoldingOutage | null;
-  /** Those that it shared and that are over; left out: none. */
+  /** The shared outages of an integration that have ended. Left out: none. */
   readonly ended?: (record: IntegrationRecord) => readonly EndedOutage[];
 }
 
-/** The latest moment that the records know of; null without one. */
+/** The latest moment in the records; null without records. */
 export function latestMomentOf(records: readonly IntegrationRecord[]): string | null {
   return records.reduce<string | null>(
     (last, { updated_at, last_delivery_at, last_error_at }) =>
@@ -89,16 +89,16 @@ export function decide(
   return decideBy(transition, record, known, policy, context);
 }
 
-/** A lagging replica or cache catches up within so many minutes. */
+/** A replica or cache of the API lags by less than this. */
 const LAG_MINUTES = 60;
 
-/** Whether the record is older than a change of which the ledger knows: then it says nothing new. */
+/** Whether the record is older than a change that the ledger has. Such a record says nothing new. */
 function isStale({ updated_at }: IntegrationRecord, { state: { mark } }: Entry, context: DecisionContext): boolean {
   if (!context.changeTimesShown || mark.changedAt === null || !isLater(mark.changedAt, updated_at)) return false;
   return minutesBetween(mark.changedAt, context.now) < LAG_MINUTES;
 }
 
-/** The same for what an operator asked for through the guard. */
+/** The same for a command that an operator gave to the guard. */
 export function decideForOperator(
   record: IntegrationRecord,
   known: Known,
@@ -110,8 +110,8 @@ export function decideForOperator(
 }
 
 /**
- * Whether the record is as it was before an attempt, in a list that may be older than the attempt: a request that was received
- * would look like one that never was.
+ * Whether the record is unchanged in a list that may be older than the attempt. Such a list cannot show whether the API received
+ * the request.
  */
 function isOlderThanAttempt(
   { active, updated_at }: IntegrationRecord,
@@ -131,7 +131,7 @@ function decideBy(
   policy: EffectivePolicy,
   context: DecisionContext,
 ): Decision {
-  const { project, now, firstLook = false, holding, ended } = context;
+  const { project, now, isFirstPass = false, holding, ended } = context;
   const stored = withoutFuture(known?.entry ?? BLANK_ENTRY, now);
   if (isLeased(stored.lease, now)) return underWay(record.id, record, known);
 
@@ -139,12 +139,13 @@ function decideBy(
   const changedAt = context.changeTimesShown ? record.updated_at : null;
   const outage = holding?.(record) ?? null;
   const endedOutages = ended?.(record) ?? [];
-  const verdict = rule({ record, changedAt, entry: current, policy, outage, endedOutages, firstLook, project, now });
+  const verdict = rule({ record, changedAt, entry: current, policy, outage, endedOutages, isFirstPass, project, now });
   return conclude(record.id, record, known, current, verdict, now);
 }
 
 /**
- * A ledger entry whose integration is not listed: what it owes is delivered, the rest ends with the entry's expiry.
+ * Decides about a ledger entry whose integration is not in the list: its outbox is delivered, and the ledger forgets the entry when
+ * it expires.
  */
 export function decideGone(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
   if (isLeased(known.entry.lease, context.now)) return underWay(id, null, known);
@@ -153,12 +154,12 @@ export function decideGone(id: string, known: Versioned<Entry>, context: Decisio
   return conclude(id, null, known, current, verdict, context.now);
 }
 
-/** After so many minutes an attempt is announced although nobody can see what became of it. */
+/** After this time the guard announces an attempt even if it cannot read the outcome. */
 const UNSEEN_MINUTES = 60;
 
 /**
- * An entry whose integration cannot be read now: nothing is concluded, but what it owes is delivered. An attempt that was
- * interrupted is announced after an hour all the same.
+ * Decides about a ledger entry whose integration cannot be read now: the guard concludes nothing, and delivers its outbox. It
+ * announces an interrupted attempt after an hour.
  */
 export function decideUnread(
   id: string,
@@ -199,26 +200,26 @@ function conclude(
     request === undefined || record === null
       ? verdict.next.attempt
       : { ...request, at: now, updatedAt: record.updated_at, failedAt: null };
-  // The healthy majority keeps the very object it was.
+  // Healthy integrations keep the same object, so that comparing them costs nothing.
   const asBefore = alerts.length === 0 && request === undefined && verdict.next.lease === null;
   const outbox = [...current.outbox, ...toOutbox(alerts)];
   const next = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
-  return weigh({ id, record, kind, reason, figures, known, current, next }, now);
+  return finalizeDecision({ id, record, kind, reason, figures, known, current, next }, now);
 }
 
 /** How long the ledger keeps the entry of an integration that is gone from the list. */
 const KEEP_GONE_DAYS = 30;
-/** How long it keeps an entry that says nothing any more. */
+/** How long the ledger keeps a blank entry. */
 const KEEP_BLANK_DAYS = 7;
 
-/** Finds out what there is to write, and when the entry may be forgotten. */
-export function weigh(draft: Omit<Decision, 'expiresAt' | 'changed' | 'quiet'>, now: string): Decision {
+/** Adds to a decision whether there is anything to write, and when the entry expires. */
+export function finalizeDecision(draft: Omit<Decision, 'expiresAt' | 'changed' | 'quiet'>, now: string): Decision {
   const { kind, known, current, next } = draft;
   const differs = !same(next, known?.entry ?? BLANK_ENTRY);
   if (known === null && !differs) return { ...draft, expiresAt: null, changed: false, quiet: true };
   const days = kind === 'gone' ? KEEP_GONE_DAYS : same(withoutOutbox(next), BLANK_ENTRY) ? KEEP_BLANK_DAYS : null;
   const expires = known?.expiresAt ?? null;
-  // Of what could not be read nothing is concluded.
+  // The guard could not read the integration, so the expiry stays as it is.
   const expiresAt = kind === 'unread' ? expires : days === null ? null : (expires ?? plusMinutes(now, days * 24 * 60));
   const expiryMoves = known !== null && next.outbox.length === 0 && (expiresAt === null) !== (expires === null);
   const changed = differs || expiryMoves;
@@ -229,7 +230,7 @@ function withoutOutbox(entry: Entry): Entry {
   return entry.outbox.length === 0 ? entry : { ...entry, outbox: [] };
 }
 
-/** Most entries stay the very object they were; only the others have to be compared. */
+/** Most entries stay the same object, and need no comparison. */
 function same(left: Entry, right: Entry): boolean {
   return left === right || isDeepStrictEqual(left, right);
 }

@@ -6,14 +6,14 @@ import type { LedgerView } from '../ports.ts';
 import { HOUR_MS, isLater, latest, minutesBetween } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 
-/** What is counted: rules 1 to 4 as numbers, and what a record says about changes. */
+/** The numbers of rules 1 to 4, and whether records show when they were changed. */
 
-/** Whether a delivery has succeeded since the mark was taken: the count fell, or `last_delivery_at` moved on. */
+/** Whether a delivery has succeeded since the mark was taken: the count fell, or `last_delivery_at` is later. */
 export function deliveredSince(record: IntegrationRecord, mark: Pick<Mark, 'count' | 'lastDeliveryAt'>): boolean {
   return record.delivery_error_count < mark.count || isLater(record.last_delivery_at, mark.lastDeliveryAt);
 }
 
-/** Rule 1: the API's count survives a re-activation, so it counts from the mark until a delivery has succeeded since. */
+/** Rule 1: resuming does not reset the API's count, so failures count from the mark until a delivery succeeds. */
 export function freshErrorsOf(record: IntegrationRecord, mark: Mark): number {
   return record.delivery_error_count - baselineOf(record, mark);
 }
@@ -22,33 +22,32 @@ function baselineOf(record: IntegrationRecord, mark: Mark): number {
   return deliveredSince(record, mark) ? 0 : mark.count;
 }
 
-/** The latest of the last delivery (or the creation, when there was none) and the activation we saw. */
+/** The last delivery (without one, the creation), or the activation that a pass saw if that is later. */
 export function failingSince(record: IntegrationRecord, mark: Mark): string {
   return latest(record.last_delivery_at ?? record.created_at, mark.activatedAt);
 }
 
-/** Fewer failures in a row are no stretch … */
+/** A stretch begins at this number of failures in a row … */
 const STRETCH_ERRORS = 3;
-/** … but where attempts are rare each one is: the last delivery lies so long before the failure. */
+/** … or at the first failure if the last delivery was this long before it, since attempts are rare then. */
 const RARE_MS = HOUR_MS;
 
 /**
- * Rule 2: the failures that this pass sees, and since when passes have seen them. Silence does not lengthen a stretch, because
- * it ends with the last failure. It never begins before a pass saw it, except in the first look at a project: there the record
- * says since when.
- * @returns null without failures; the same object while the stretch goes on
+ * Rule 2: the stretch of failures that this pass sees, and its beginning. Silence does not lengthen a stretch, because it ends with
+ * the last failure. It begins when a pass first sees it. Only in the first pass over a project does the record say when it began.
+ * @returns null without failures; the same object while the stretch continues
  */
 export function sampleStretch(
   record: IntegrationRecord,
   mark: Mark,
   known: Stretch | null,
-  { now, firstLook }: { readonly now: string; readonly firstLook: boolean },
+  { now, isFirstPass }: { readonly now: string; readonly isFirstPass: boolean },
 ): Stretch | null {
   const freshErrors = freshErrorsOf(record, mark);
   if (freshErrors === 0) return null;
   if (known !== null && !deliveredSince(record, known)) {
     const last = latest(now, record.last_error_at);
-    // A beginning that is still to come is from a clock that was wrong.
+    // A beginning in the future comes from a wrong clock.
     return isAhead(known.since, last) ? { ...known, since: last } : known;
   }
   const { last_error_at: lastErrorAt, last_delivery_at: lastDeliveryAt, delivery_error_count: count } = record;
@@ -56,16 +55,16 @@ export function sampleStretch(
   const isRare = lastErrorAt !== null && Date.parse(lastErrorAt) - Date.parse(begin) >= RARE_MS;
   if (freshErrors < STRETCH_ERRORS && !isRare) return null;
   // The later of two clocks, so that neither can lengthen the span.
-  return { since: firstLook ? begin : latest(now, lastErrorAt), count, lastDeliveryAt };
+  return { since: isFirstPass ? begin : latest(now, lastErrorAt), count, lastDeliveryAt };
 }
 
-/** What rules 1 to 4 make of one record. */
+/** The result of rules 1 to 4 for one record. */
 export interface Assessment {
   readonly figures: Figures;
-  /** The limits of rule 3 are reached, or those of rule 4. */
+  /** Whether the limits of rule 3 or rule 4 are reached. */
   readonly overLimits: boolean;
   readonly overWarning: boolean;
-  /** Which of the two reached its limit of time; rule 4 counts for integrations with few events. */
+  /** Whether the limits of rule 4 were reached (integrations with few events), and not those of rule 3. */
   readonly lowTraffic: boolean;
 }
 
@@ -82,7 +81,7 @@ export function assess(
   const rareOver = lowTraffic !== 'off' && isRare(lowTraffic.errors, lowTraffic.pauseAfterHours);
   const rareWarning = lowTraffic !== 'off' && isRare(Math.ceil(lowTraffic.errors / 2), lowTraffic.warnAfterHours);
   const over = freshErrors >= errorThreshold && failingMinutes >= failingForMinutes;
-  // A warning after half of both limits: what heals within minutes is no news to people.
+  // A warning after half of both limits, so that failures which end within minutes alert no one.
   const warning = warnThreshold > 0 && freshErrors >= warnThreshold && failingMinutes >= failingForMinutes / 2;
   return {
     figures: {
@@ -100,19 +99,18 @@ export function assess(
   };
 }
 
-/** A delivery attempt so many whole minutes after a change is certainly not what moved `updated_at`. */
+/** A delivery attempt at least this long after `updated_at` did not set it. */
 const CLEARLY_LATER_MINUTES = 2;
 
 /**
- * Whether `updated_at` is the moment an integration was last changed. The API does not promise it, so it has to be shown:
- * by records that have had a success, and records that have had a failure, since `updated_at`. A ledger that holds such a
- * moment was written by a pass that had seen it shown.
+ * Whether `updated_at` is the time of an integration's last change. The API does not document it, so records must show it: one with
+ * a later delivery and one with a later failure. A ledger that has a time of change was written by a pass that saw such records.
  */
 export function showsChangeTimes(records: readonly IntegrationRecord[], view: LedgerView | null = null): boolean {
-  const unmoved = (kind: 'last_delivery_at' | 'last_error_at') =>
+  const hasLater = (kind: 'last_delivery_at' | 'last_error_at') =>
     records.some(({ updated_at, [kind]: attempt }) => {
       return attempt !== null && minutesBetween(updated_at, attempt) >= CLEARLY_LATER_MINUTES;
     });
-  if (unmoved('last_delivery_at') && unmoved('last_error_at')) return true;
+  if (hasLater('last_delivery_at') && hasLater('last_error_at')) return true;
   return [...(view?.integrations.values() ?? [])].some(({ entry }) => entry.state.mark.changedAt !== null);
 }

@@ -3,36 +3,36 @@ import type { IntegrationRecord } from '../model/integration.ts';
 import { isLater, latest } from '../text/time.ts';
 
 /**
- * Integrations that fail and deliver by turns (rule 9). Each success resets the API's count, so no limit is reached. A one-sided
- * cumulative sum (CUSUM) over samples of whether the last attempt failed detects the share that fails, whatever the traffic and
- * the interval of passes. Source: E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954).
+ * Integrations that alternate between failing and delivering (rule 9). Each success resets the API's count, so no limit is reached.
+ * Each pass takes a sample: did the last attempt fail? A one-sided cumulative sum (CUSUM) over the samples detects a high share of
+ * failures at any traffic and any interval of passes. Source: E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954).
  */
 
-/** A share of failures that is tolerated, and one that is to be reported. */
+/** The share of failures that is tolerated, and the share that is reported. */
 const TOLERATED = 0.2;
 const REPORTED = 0.6;
 
-/** What one sample adds: the logarithm of how much more probable it is under the share to be reported. */
+/** The change of the score with one sample: the log-likelihood ratio of the reported share to the tolerated one. */
 const FAILED = Math.log(REPORTED / TOLERATED);
 const DELIVERED = Math.log((1 - REPORTED) / (1 - TOLERATED));
 
-/** Reported at this score. In the realistic world it takes five failed samples, or eight at 80 %. */
+/** The score at which flapping is reported: after five failed samples in a row, or about eight when 80 % fail. */
 const LIMIT = 5;
-/** A longer series of failures than this says no more, and the score has to come down again. */
+/** The score's upper limit, so that it can come down again after many failures. */
 const MAX_SCORE = 2 * LIMIT;
-/** Before two deliveries have been seen it is an outage, which the limits detect; its length must not count. */
+/** With fewer deliveries than this it is an outage, which the limits detect. Its length must not raise the score any further. */
 const MIN_DELIVERIES = 2;
 const MAX_OUTAGE_SCORE = 3;
 
-/** Failures in a row that begin the watching. */
+/** Failures in a row after which the guard begins to take samples. */
 const START_ERRORS = 3;
 
-/** Samples from before a break this long say nothing about now. */
+/** After a break this long, earlier samples are discarded. */
 const FORGET_HOURS = 24;
 
 /**
- * What one more pass adds to what the passes before it saw: a sample, if there was an attempt since.
- * @returns null while nothing is to be watched, so that healthy integrations cost no write; the same object when nothing changes
+ * Adds the sample of one pass, if there was an attempt since the last sample.
+ * @returns null when the integration needs no samples, so that a healthy one costs no write; the same object when nothing changes
  */
 export function sampleFlapping(
   record: IntegrationRecord,
@@ -49,16 +49,16 @@ export function sampleFlapping(
   const delivered = isLater(lastDeliveryAt, flapping.lastDeliveryAt);
   if (!delivered && !isLater(lastErrorAt, flapping.lastErrorAt)) return flapping;
   const deliveries = Math.min(MIN_DELIVERIES, flapping.deliveries + (delivered ? 1 : 0));
-  const most = deliveries < MIN_DELIVERIES ? MAX_OUTAGE_SCORE : MAX_SCORE;
+  const maxScore = deliveries < MIN_DELIVERIES ? MAX_OUTAGE_SCORE : MAX_SCORE;
   const sum = flapping.score + (freshErrors > 0 ? FAILED : DELIVERED);
   if (sum <= 0) return null;
-  const score = Math.min(most, sum);
-  // At the most, a further failure changes nothing: an outage costs no write per pass.
+  const score = Math.min(maxScore, sum);
+  // At the upper limit another failure changes nothing, so an outage costs no write per pass.
   if (score === flapping.score && deliveries === flapping.deliveries) return flapping;
   return { ...flapping, score, deliveries, lastErrorAt, lastDeliveryAt };
 }
 
-/** Failing and delivering by turns: neither a warning nor its end is worth an alert each time. */
+/** Whether it alternates between failing and delivering, so that a warning and a recovery each time would be noise. */
 export function alternates(flapping: Flapping | null): boolean {
   return flapping !== null && flapping.deliveries >= MIN_DELIVERIES;
 }

@@ -7,10 +7,10 @@ import type { Decision } from './decide.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { isFlapping } from './flapping.ts';
 
-/** What the policy does with an integration next if nothing changes, in words that follow "The guard …". */
+/** The guard's next action on an integration if nothing changes. `text` follows "The guard …". */
 export interface NextAction {
   readonly text: string;
-  /** When, if that is known. */
+  /** When; null: unknown. */
   readonly at: string | null;
 }
 
@@ -33,7 +33,7 @@ export function nextAction(decision: Decision, policy: EffectivePolicy, now: str
     case 'would-pause':
       return { text: 'would pause it, but only observes', at: null };
     case 'held':
-      return { text: 'holds its pause back: too many at once', at: null };
+      return { text: 'holds back its pause: too many at once', at: null };
     case 'shared-outage':
       return { text: 'waits: it fails together with others', at: null };
     case 'open':
@@ -48,7 +48,7 @@ export function nextAction(decision: Decision, policy: EffectivePolicy, now: str
       return { text: 'reports that it has recovered', at: now };
     case 'reactivated':
     case 'operator-resume':
-      return { text: 'leaves it on, and counts failures from here', at: null };
+      return { text: 'leaves it active and counts failures from now on', at: null };
     case 'operator-paused':
     case 'operator-pause':
       return { text: 'leaves it paused', at: null };
@@ -61,7 +61,7 @@ export function nextAction(decision: Decision, policy: EffectivePolicy, now: str
     case 'operator-unignore':
       return { text: 'watches it again from the next pass on', at: now };
     case 'under-way':
-      return { text: 'is at work on it in another pass', at: now };
+      return { text: 'is working on it in another pass', at: now };
   }
 }
 
@@ -78,7 +78,7 @@ function whileFailing(
   const waits = isLater(earliest, now);
   const unless = 'unless a delivery succeeds';
   if (missing <= 0 && waits) return { text: `${pauses} at ${describeMoment(earliest, now)} ${unless}`, at: earliest };
-  // The span ends with the last failure, so time alone pauses nothing.
+  // The span ends with the last failure, so the guard pauses only after another failure.
   if (missing <= 0) return { text: `${pauses} at the next failure ${unless}`, at: null };
   const after = `${pauses} after ${plural(missing, 'more failure')}`;
   return waits
@@ -97,6 +97,6 @@ function whileProbing(state: State, figures: Figures | null, policy: EffectivePo
   const limit = policy.recovery.mode === 'probe' ? policy.recovery.probeErrors : policy.errorThreshold;
   const left = Math.max(1, limit - (figures?.freshErrors ?? 0));
   const probe = state.name === 'half-open' ? state.failedProbes + 1 : 1;
-  const text = `ends probe ${probe} when deliveries go on, or pauses it again after ${plural(left, 'more failure')}`;
+  const text = `ends probe ${probe} when deliveries continue, or pauses it again after ${plural(left, 'more failure')}`;
   return { text, at: null };
 }

@@ -4,52 +4,61 @@ import { isAhead } from '../model/lease.ts';
 import type { LedgerView } from '../ports.ts';
 import type { Policy } from '../settings/schema.ts';
 import { plural, safeText } from '../text/sanitize.ts';
-import { describeMoment, HOUR_MS, isLater, MINUTE_MS, minutesBetween, plusMinutes } from '../text/time.ts';
+import {
+  describeMinutes,
+  describeMoment,
+  HOUR_MS,
+  isLater,
+  MINUTE_MS,
+  minutesBetween,
+  plusMinutes,
+} from '../text/time.ts';
 import { effectivePolicy } from './effective-policy.ts';
 import { freshErrorsOf } from './figures.ts';
 import type { EndedOutage, HoldingOutage } from './situation.ts';
 
 /**
- * Rule 10: integrations that fail together have one cause. What separates a provider's outage from one customer's broken endpoint
- * is the neighbours in the same list.
+ * Rule 10: integrations that fail together share a cause. If most integrations of a provider fail, the provider is down. If one of
+ * many fails, its own endpoint is broken.
  */
 
-/** An integration that was attempted within so many minutes, or that the guard paused so lately, shows how its provider is. */
+/** Only integrations with a recent attempt, or a recent pause by the guard, say how their provider is. */
 const TRIED_MINUTES = 30;
 const TRIPPED_MINUTES = 60;
 
-/** What has delivered nothing for a day was broken before, so it cannot show that an outage begins. */
+/** An integration without a delivery for this long was broken before, so it does not count towards the beginning of an outage. */
 const DELIVERED_MS = 24 * HOUR_MS;
 
-/** An outage is over when no more than half have failed in all passes of so many minutes (six passes at the default rate) … */
+/** An outage is over when, for this long, at most half of its integrations fail (six passes at the default rate) … */
 const CALM_MINUTES = 25;
-/** … and twice as long each time it comes back within so many minutes, so that one that comes and goes is no stream of alerts. */
+/** … and for twice as long each time it returns within this time, so that an outage that comes and goes sends few alerts. */
 const RETURNS_MINUTES = 6 * 60;
 const MAX_CALM_MINUTES = 12 * 60;
 
-/** An outage of which nothing is tried any more can neither last nor end. */
+/** The guard ends an outage after this long if none of its integrations is tried any more. */
 const FORGET_MINUTES = 7 * 24 * 60;
 
-/** How long an outage is remembered after its end, and how many are. */
+/** How long the guard remembers an outage after its end, and how many it remembers. */
 const REMEMBER_MINUTES = 24 * 60;
 const MAX_REMEMBERED = 32;
 
-/** Failures that were first seen so long before an outage was declared belong to it. */
+/** Failures that began at most this long before an outage belong to it. */
 const BEFORE_MINUTES = 30;
 
-/** What one more pass says about the outages of a project. */
+/** An outage that began or ended in this pass. */
 export interface OutageChange {
   readonly kind: 'begun' | 'ended';
   readonly outage: SharedOutage;
   readonly reason: string;
 }
 
-/** A shared outage as a person is shown it. */
+/** A shared outage with the figures that the panel and the command line show. */
 export interface OutageView extends SharedOutage {
-  /** Until then none of its integrations is paused or reported on its own. */
+  /** Until then the guard neither pauses nor reports its integrations one by one. */
   readonly until: string;
-  /** Of its integrations that were tried lately, so many fail. */
+  /** Its integrations with a recent attempt. */
   readonly tried: number;
+  /** Those of them that fail. */
   readonly failing: number;
 }
 
@@ -58,36 +67,39 @@ export function describeOutage({ provider, since, until, tried, failing }: Outag
   const what = provider === null ? 'Failing for a common cause' : `${provider} is down`;
   const held = isLater(until, now)
     ? `none of them is paused before ${describeMoment(until, now)}`
-    : 'each is judged by itself again';
+    : 'each is judged on its own again';
   return `${what}: ${failing} of ${plural(tried, 'integration')} fail since ${describeMoment(since, now)}; ${held}`;
 }
 
 export interface Outages {
-  /** Those that last, and those to be remembered. */
+  /** Outages that last, and those that ended within a day. */
   readonly remembered: readonly SharedOutage[];
   readonly views: readonly OutageView[];
   readonly changes: readonly OutageChange[];
-  /** The outage that holds back what the rules would do about this integration; null: none. */
+  /** The outage during which the guard neither pauses nor reports this integration; null: none. */
   readonly holding: (record: IntegrationRecord) => HoldingOutage | null;
-  /** The outages of this integration that are over. */
+  /** The outages of this integration that have ended. */
   readonly ended: (record: IntegrationRecord) => readonly EndedOutage[];
 }
 
-/** One integration as a witness. */
-interface Witness {
+/** The state of one integration, as evidence about its provider. */
+interface Sample {
   readonly provider: string;
   readonly failing: boolean;
-  /** Whether it delivered lately enough to show that an outage begins. */
+  /** Whether it delivered within a day, so that its failure may show that an outage begins. */
   readonly worked: boolean;
 }
 
-/** How many of a group were tried, and how many of those fail. */
+/** The integrations of a group that were tried, and those of them that fail. */
 interface Count {
   readonly tried: number;
   readonly failing: number;
 }
 
-/** @param known the outages that the pass before remembered */
+/**
+ * Finds the outages that integrations share, and those that ended.
+ * @param known the outages in the ledger
+ */
 export function findOutages(
   records: readonly IntegrationRecord[],
   view: Pick<LedgerView, 'integrations'>,
@@ -99,18 +111,18 @@ export function findOutages(
   if (rule === 'off') {
     const changes = known
       .filter(({ endedAt }) => endedAt === null)
-      .map((outage) => ({ kind: 'ended' as const, outage, reason: 'the settings do not ask for this rule any more' }));
+      .map((outage) => ({ kind: 'ended' as const, outage, reason: 'the settings turned this rule off' }));
     return { remembered: [], views: [], changes, holding: () => null, ended: () => [] };
   }
   const names = new Map(records.map(({ integration }) => [integration, safeText(integration, 60)]));
   const nameOf = ({ integration }: IntegrationRecord) => names.get(integration) ?? '';
   const excepted = new Set(rule.except.map((name) => safeText(name, 60)));
-  const witnesses = records.flatMap((record) => {
+  const samples = records.flatMap((record) => {
     if (effectivePolicy(policy, record).mode === 'ignore') return [];
-    return witnessOf(record, nameOf(record), view.integrations.get(record.id)?.entry ?? null, now);
+    return sampleOf(record, nameOf(record), view.integrations.get(record.id)?.entry ?? null, now);
   });
-  const groups = Map.groupBy(witnesses, ({ provider }) => provider);
-  const of = (provider: string | null) => (provider === null ? witnesses : (groups.get(provider) ?? []));
+  const groups = Map.groupBy(samples, ({ provider }) => provider);
+  const of = (provider: string | null) => (provider === null ? samples : (groups.get(provider) ?? []));
   const providers = [...groups.keys()].filter((name) => !excepted.has(name));
   const begins = (provider: string | null) => {
     const { tried, failing } = count(of(provider).filter(({ worked }) => worked));
@@ -143,7 +155,7 @@ export function findOutages(
     const outage: SharedOutage = { provider, since: now, calmSince: null, endedAt: null, returns };
     lasting.push(outage);
     const { tried, failing } = count(of(provider));
-    const reason = `${failing} of the ${plural(tried, 'integration')} that were tried lately fail${where}; none of them is paused before ${describeMoment(untilOf(outage, rule.holdHours), now)}`;
+    const reason = `${failing} of the ${plural(tried, 'integration')} that were tried in the last ${TRIED_MINUTES} minutes fail${where}; the guard pauses none of them before ${describeMoment(untilOf(outage, rule.holdHours), now)}`;
     changes.push({ kind: 'begun', outage, reason });
   };
 
@@ -151,10 +163,10 @@ export function findOutages(
   const down = [...begun, ...providers.filter(isKnown)];
   if (!isKnown(null)) {
     const judged = providers.filter((provider) => isKnown(provider) || of(provider).length >= rule.minimum);
-    // Only with one that begins: outages that were told apart stay apart when their neighbours fall silent.
+    // Only when an outage begins. Separate outages stay separate when other providers are no longer tried.
     const several = begun.length > 0 && (down.length >= 3 || (down.length === 2 && judged.length <= 3));
     const failingProviders = new Set(of(null).flatMap(({ failing, provider }) => (failing ? [provider] : [])));
-    // Of one provider alone it is that provider.
+    // If only one provider fails, it is that provider's outage.
     if (several || (begins(null) && failingProviders.size >= 2))
       begin(null, `, of ${plural(failingProviders.size, 'provider')}`);
   }
@@ -180,7 +192,7 @@ export function findOutages(
   };
 }
 
-function witnessOf(record: IntegrationRecord, provider: string, entry: Entry | null, now: string): readonly Witness[] {
+function sampleOf(record: IntegrationRecord, provider: string, entry: Entry | null, now: string): readonly Sample[] {
   if (isLater(entry?.ignoredUntil ?? null, now)) return [];
   const { last_delivery_at: deliveredAt, last_error_at: failedAt, active } = record;
   const worked = isWithin(deliveredAt, DELIVERED_MS, now);
@@ -198,44 +210,45 @@ function isWithin(moment: string | null, ms: number, now: string): boolean {
   return moment !== null && Date.parse(now) - Date.parse(moment) <= ms;
 }
 
-function count(witnesses: readonly Witness[]): Count {
-  return { tried: witnesses.length, failing: witnesses.filter(({ failing }) => failing).length };
+function count(samples: readonly Sample[]): Count {
+  return { tried: samples.length, failing: samples.filter(({ failing }) => failing).length };
 }
 
-/** A lasting outage after one more pass. `ended` says why it is over; null: it lasts. The same object when nothing changes. */
+/** An outage after one more pass. `ended` says why it is over; null: it lasts. Returns the same object when nothing changes. */
 function nextOf(
   outage: SharedOutage,
   seen: Count & { readonly isCalm: boolean },
   now: string,
 ): { readonly outage: SharedOutage; readonly ended: string | null } {
   const { tried, failing } = seen;
-  // From a clock that was wrong; it would hold back until then.
+  // A beginning in the future comes from a wrong clock, and would hold pauses back until then.
   if (isAhead(outage.since, now)) return nextOf({ ...outage, since: now, calmSince: null }, seen, now);
   if (tried === 0) {
     const isForgotten = minutesBetween(outage.since, now) >= FORGET_MINUTES;
     return isForgotten
-      ? { outage: { ...outage, endedAt: now }, ended: 'none of them is tried any more' }
+      ? { outage: { ...outage, endedAt: now }, ended: 'no events are sent to its integrations any more' }
       : { outage, ended: null };
   }
   if (!seen.isCalm) return { outage: outage.calmSince === null ? outage : { ...outage, calmSince: null }, ended: null };
   const calmSince = outage.calmSince ?? now;
   const calmMinutes = Math.min(CALM_MINUTES * 2 ** outage.returns, MAX_CALM_MINUTES);
   if (calmSince !== now && minutesBetween(calmSince, now) >= calmMinutes) {
-    const ended = `since ${describeMoment(calmSince, now)} few of them fail (now ${failing} of ${tried})`;
+    const down = `${describeMoment(outage.since, now)}, for ${describeMinutes(minutesBetween(outage.since, calmSince))}`;
+    const ended = `few integrations fail since ${describeMoment(calmSince, now)} (now ${failing} of ${tried}); many failed from ${down}`;
     return { outage: { ...outage, calmSince, endedAt: now }, ended };
   }
   return { outage: calmSince === outage.calmSince ? outage : { ...outage, calmSince }, ended: null };
 }
 
-/** It holds back for its hours, and while it is calm until that has lasted. */
+/** The first outage that holds pauses back: for `holdHours`, and while it is calm and not yet over. */
 function holdingOf(lasting: readonly SharedOutage[], holdHours: number, now: string): HoldingOutage | null {
   const outage = lasting.find((each) => each.calmSince !== null || isLater(untilOf(each, holdHours), now));
   return outage === undefined ? null : { ...outage, until: untilOf(outage, holdHours) };
 }
 
 /**
- * The stretch of failures after the outages it began in: it counts from their end, because its last attempt may lie in one of them.
- * One that began before an outage goes on through it.
+ * The stretch of failures after outages. A stretch that began in an outage counts from the end of the outage. One that began before
+ * the outage stays as it is.
  */
 export function afterOutages(stretch: Stretch, ended: readonly EndedOutage[]): Stretch {
   const since = ended.reduce((from, outage) => {

@@ -1,4 +1,4 @@
-import { type Attempt, afresh, type Entry, type Mark } from '../model/entry.ts';
+import { type Attempt, type Entry, type Mark, resetEntry } from '../model/entry.ts';
 import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../model/event.ts';
 import type { IntegrationRecord } from '../model/integration.ts';
 import { CLOCK_TOLERANCE_MS, PASS_TIME_LIMIT_SECONDS } from '../model/lease.ts';
@@ -10,17 +10,17 @@ import { isDue, noticed, stretchNotice } from './notices.ts';
 import type { DecisionKind } from './situation.ts';
 import { ABANDONED_TO_OPERATOR } from './when-open.ts';
 
-/** What is known of an attempt: the API's answer, or what a later pass finds in the list. */
+/** The evidence about an attempt: the API's answer, or the record that a later pass finds in the list. */
 export type Finding =
   | { readonly kind: 'set' | 'already' | 'listed'; readonly record: IntegrationRecord }
   | { readonly kind: 'refused' | 'unknown' }
-  /** Its record is not in the list, or has been unreadable for long. */
+  /** Its record is not in the list, or has been unreadable for an hour. */
   | { readonly kind: 'gone' };
 
 /**
- * What became of an attempt (law 1): no alert is lost, none announces a pause that never happened without saying so, and no
- * pause stays unexplained. The pass that made the attempt and the pass that finds it in the ledger both call this.
- * @returns the entry with the outcome as its state, `attempt` null unless the outcome is still unknown
+ * Finds the outcome of an attempt (law 1). No alert is lost, every pause is explained, and an alert about a pause that may not have
+ * happened says so. The pass that made the attempt calls this, and so does a later pass that finds the attempt in the ledger.
+ * @returns the entry with the outcome as its state; `attempt` is null unless the outcome is still unknown
  */
 export function resolve(entry: Entry, finding: Finding, { project, now }: { project: string; now: string }): Entry {
   const { attempt } = entry;
@@ -29,7 +29,7 @@ export function resolve(entry: Entry, finding: Finding, { project, now }: { proj
     case 'set':
       return tookEffect(entry, attempt, exactMark(attempt, finding.record, now), attempt.alerts);
     case 'already':
-      // When nothing was changed since the list, the API does not move `updated_at` for a state: then it was ours.
+      // `updated_at` has not moved since the list, so no operator changed the integration: the guard did.
       return isOperatorCommand(attempt) || !isLater(finding.record.updated_at, attempt.updatedAt)
         ? tookEffect(entry, attempt, exactMark(attempt, finding.record, now), attempt.alerts)
         : attributeToOperator(entry, attempt, finding.record);
@@ -38,7 +38,7 @@ export function resolve(entry: Entry, finding: Finding, { project, now }: { proj
     case 'unknown':
       return { ...entry, attempt: { ...attempt, failedAt: now } };
     case 'gone':
-      // It stays written down: a list that has lost an integration may have it again.
+      // The attempt stays in the ledger, because the integration may be in the next list again.
       return attempt.alerts.length === 0
         ? entry
         : { ...withAlerts(entry, attempt.alerts.map(unseen)), attempt: { ...attempt, alerts: [] } };
@@ -47,7 +47,7 @@ export function resolve(entry: Entry, finding: Finding, { project, now }: { proj
   }
 }
 
-/** The next pass has no answer; `active` and `updated_at` say how far the attempt came. */
+/** The outcome as the list shows it, in `active` and `updated_at`. */
 function compareWithList(
   entry: Entry,
   attempt: Attempt,
@@ -58,9 +58,10 @@ function compareWithList(
   const { mark } = attempt.state;
   const changed = isLater(record.updated_at, attempt.updatedAt);
   const canBeOurs = !changed || isOperatorCommand(attempt) || changedWithinPass(attempt, record);
-  if (record.active === status && canBeOurs) return tookEffect(entry, attempt, restamped(mark, record), attempt.alerts);
+  if (record.active === status && canBeOurs)
+    return tookEffect(entry, attempt, withChangedAt(mark, record), attempt.alerts);
   if (!changed) return withoutAttempt(entry);
-  // The record has changed since. Whether the attempt took effect before that cannot be known, so its alerts say so.
+  // The record has changed since, so the attempt may or may not have taken effect. The alerts say so.
   const alerts = attempt.alerts.map(unconfirmed);
   switch (record.active) {
     case 0:
@@ -68,23 +69,23 @@ function compareWithList(
         ? attributeToOperator(entry, attempt, record)
         : leaveToOperator(withAlerts(entry, alerts), attempt, record, { project, now });
     case 1:
-      // The table finds an open circuit, and an operator who resumed it is not fought.
+      // The circuit opens, and the transition table then finds that an operator resumed the integration.
       return status === 0 ? tookEffect(entry, attempt, mark, alerts) : withoutAttempt(entry, alerts);
     case 2:
-      // If there was a probe, the worker has ended it.
+      // If there was a probe, Qonversion's worker ended it.
       return status === 1 ? tookEffect(entry, attempt, mark, alerts) : withoutAttempt(entry, alerts);
   }
 }
 
 function tookEffect(entry: Entry, attempt: Attempt, mark: Mark, alerts: readonly GuardEvent[]): Entry {
-  return withoutAttempt(afresh(entry, { ...attempt.state, mark }, attempt.notices), alerts);
+  return withoutAttempt(resetEntry(entry, { ...attempt.state, mark }, attempt.notices), alerts);
 }
 
 function withoutAttempt(entry: Entry, alerts: readonly GuardEvent[] = []): Entry {
   return { ...withAlerts(entry, alerts), attempt: null };
 }
 
-/** Paused while we may have been resuming it: an operator's pause always wins (rule 8). */
+/** An operator may have paused it while the guard resumed it. The operator's pause wins (rule 8). */
 function leaveToOperator(
   entry: Entry,
   attempt: Attempt,
@@ -96,27 +97,27 @@ function leaveToOperator(
   const episode = state.name === 'open' || state.name === 'half-open' ? state.episode : attempt.at;
   const seed = { project, time: now, episode, ordinal: -1, reason: ABANDONED_TO_OPERATOR, record };
   const event = makeEvent({ ...seed, type: 'integration.recovery-abandoned' });
-  return withoutAttempt(afresh(entry, { name: 'closed', mark: state.mark }), [event]);
+  return withoutAttempt(resetEntry(entry, { name: 'closed', mark: state.mark }), [event]);
 }
 
 /**
- * The state we asked for is there, and an operator may have set it: their choice, which is never undone (rules 5 and 6). A
- * pause is announced all the same, for ours may have come before theirs.
+ * The integration has the requested state, and an operator may have set it. The guard never undoes an operator's choice (rules 5
+ * and 6). It still announces a pause, because its own request may have come first.
  */
 function attributeToOperator(entry: Entry, attempt: Attempt, record: IntegrationRecord): Entry {
-  // It was active when we asked. The table finds the circuit open: resumed by an operator.
+  // The circuit stays open, and the transition table then finds that an operator resumed the integration.
   if (attempt.status === 1) return withoutAttempt(entry);
-  const mark = restamped({ ...attempt.state.mark, count: record.delivery_error_count }, record);
-  const isolated = afresh(entry, { name: 'isolated', mark: { ...mark, activatedAt: null } });
+  const mark = withChangedAt({ ...attempt.state.mark, count: record.delivery_error_count }, record);
+  const isolated = resetEntry(entry, { name: 'isolated', mark: { ...mark, activatedAt: null } });
   return withoutAttempt(isolated, attempt.alerts.map(leftToOperator));
 }
 
-/** An operator's own command through the guard: no matter who was faster, it is what they want. */
+/** Whether an operator gave the command through the guard. Then the state is the one they want, no matter who set it. */
 function isOperatorCommand({ state }: Attempt): boolean {
   return state.name === 'closed' || state.name === 'isolated';
 }
 
-/** Whether the change can be that of the pass that made the attempt: it falls into the time which that pass had. */
+/** Whether the record changed while the pass that made the attempt was running, so that the pass may have changed it. */
 function changedWithinPass(attempt: Attempt, record: IntegrationRecord): boolean {
   const changedAt = Date.parse(record.updated_at);
   const from = Date.parse(attempt.at);
@@ -124,18 +125,18 @@ function changedWithinPass(attempt: Attempt, record: IntegrationRecord): boolean
   return changedAt >= from - CLOCK_TOLERANCE_MS && changedAt <= until + CLOCK_TOLERANCE_MS;
 }
 
-/** Failures count from the moment the state was set, not from when it was decided. */
+/** A mark from the moment the state was set, not from the decision. Failures count from there. */
 function exactMark({ state: { mark } }: Attempt, record: IntegrationRecord, now: string): Mark {
   return {
-    ...restamped(mark, record),
+    ...withChangedAt(mark, record),
     count: record.delivery_error_count,
     lastDeliveryAt: record.last_delivery_at,
     activatedAt: mark.activatedAt === null ? null : now,
   };
 }
 
-/** With the time of our own change: only a later one is an operator's. */
-function restamped(mark: Mark, record: IntegrationRecord): Mark {
+/** The mark with the time of the guard's own change. A later change is an operator's. */
+function withChangedAt(mark: Mark, record: IntegrationRecord): Mark {
   return { ...mark, changedAt: mark.changedAt === null ? null : record.updated_at };
 }
 
@@ -143,7 +144,7 @@ function withAlerts(entry: Entry, alerts: readonly GuardEvent[]): Entry {
   return { ...entry, outbox: [...entry.outbox, ...toOutbox(alerts)] };
 }
 
-/** The alert of a pause or a probe that may not have taken place. */
+/** The alert about a pause or a probe that may not have happened. */
 function unconfirmed(event: GuardEvent): GuardEvent {
   return qualified(
     event,
@@ -151,12 +152,12 @@ function unconfirmed(event: GuardEvent): GuardEvent {
   );
 }
 
-/** The alert of an attempt on a record that cannot be seen. */
+/** The alert about an attempt on an integration whose record is missing or unreadable. */
 function unseen(event: GuardEvent): GuardEvent {
   return qualified(event, 'the pass was interrupted and the record cannot be seen, so this may not have taken effect');
 }
 
-/** The alert of a pause that the guard leaves to an operator: the same episode, and no probe to come. */
+/** The alert about a pause that the guard leaves to an operator: the same episode, and no probe follows. */
 function leftToOperator(event: GuardEvent): GuardEvent {
   return qualified(event, 'an operator changed it at the same time, so it is left to the operator');
 }
@@ -173,8 +174,8 @@ interface FailedDecision {
 }
 
 /**
- * The alert about a request that failed, once per episode and as a reminder. An operator's own command fails before their
- * eyes, so it needs none.
+ * Adds the alert about a failed request, once per episode and as a reminder. An operator sees the failure of their own command, so it
+ * needs no alert.
  */
 export function announceFailure(
   entry: Entry,
@@ -188,7 +189,7 @@ export function announceFailure(
   const known = entry.notices[topic];
   if (!isDue(known, now, policy.remindAt)) return entry;
   const { state } = entry;
-  // A stop or a probe that succeeds ends the notice, and the outage goes on: the next failure in it is another one.
+  // A pause or a probe that succeeds ends the notice but not the outage, so the next failure needs an ID of its own.
   const opened = state.name === 'open' || state.name === 'half-open' ? `${state.openedAt} ` : '';
   const began = state.name === 'open' || state.name === 'half-open' ? state.episode : (figures?.failingSince ?? now);
   const since = stretchNotice(entry.notices)?.since ?? began;

@@ -3,9 +3,9 @@ import { type EventSeed, type Figures, type GuardEvent, makeEvent } from '../mod
 import type { IntegrationRecord, Status } from '../model/integration.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 
-/** What a rule looks at, and what it answers. */
+/** The input and the output of the rules. */
 
-/** What the policy says about one record, in one word. */
+/** The decision about one integration, in one word. */
 export type DecisionKind =
   /** No fresh errors. */
   | 'healthy'
@@ -15,32 +15,32 @@ export type DecisionKind =
   | 'warn'
   /** Trip: closed → open, or the end of a failed probe. */
   | 'pause'
-  /** What `pause` would be, in observe mode. */
+  /** The same as `pause`, in observe mode: only reported. */
   | 'would-pause'
   /** Over the limits, held back by the blast radius. */
   | 'held'
-  /** Fails together with its provider or most of the project, so it is neither paused nor reported on its own (rule 10). */
+  /** Fails together with its provider or most of the project, so the guard neither pauses nor reports it (rule 10). */
   | 'shared-outage'
-  /** Stopped, by us or by Qonversion's worker; nothing to do yet. */
+  /** Stopped by the guard or by Qonversion's worker; nothing to do yet. */
   | 'open'
   /** Qonversion's worker has just suspended it. */
   | 'suspended'
   | 'remind'
   /** Open → half-open. */
   | 'probe'
-  /** Half-open, and no verdict yet. */
+  /** Half-open; the probe has neither succeeded nor failed yet. */
   | 'probing'
   | 'recovered'
-  /** An operator resumed what we or Qonversion had stopped. */
+  /** An operator resumed it after the guard or Qonversion had stopped it. */
   | 'reactivated'
-  /** An operator holds it off. */
+  /** An operator paused it. */
   | 'operator-paused'
   | 'ignored'
-  /** Another pass is at work on it. */
+  /** Another pass is working on it. */
   | 'under-way'
   /** Its record, or the whole list, could not be read. */
   | 'unread'
-  /** What an operator asked for through the guard. */
+  /** Commands that an operator gave to the guard. */
   | 'operator-pause'
   | 'operator-resume'
   | 'operator-ignore'
@@ -48,35 +48,35 @@ export type DecisionKind =
   /** In the ledger, but no longer in the project. */
   | 'gone';
 
-/** Everything the rules look at for one integration. */
+/** Everything that the rules read about one integration. */
 export interface Situation {
   readonly record: IntegrationRecord;
-  /** When the integration was last changed; null when the API's `updated_at` has not been shown to say so. */
+  /** The time of the integration's last change; null when `updated_at` may mean something else (`showsChangeTimes`). */
   readonly changedAt: string | null;
   readonly entry: Entry;
   readonly policy: EffectivePolicy;
-  /** The outage it shares, while that holds back what the rules would do; null: none. */
+  /** The shared outage during which the guard neither pauses nor reports it; null: none. */
   readonly outage: HoldingOutage | null;
-  /** Those it shared within the last day, and which are over. */
+  /** Shared outages that ended within the last day. */
   readonly endedOutages: readonly EndedOutage[];
-  /** Whether this is the first pass that ever looked at the project (rule 2). */
-  readonly firstLook: boolean;
+  /** Whether this is the first pass over the project (rule 2). */
+  readonly isFirstPass: boolean;
   readonly project: string;
   readonly now: string;
 }
 
-/** A shared outage, as far as one of its integrations is concerned. */
+/** A shared outage during which the guard neither pauses nor reports its integrations. */
 export interface HoldingOutage extends SharedOutage {
-  /** Until then it holds back. */
+  /** It holds pauses back until then. */
   readonly until: string;
 }
 
-/** One that is over. */
+/** A shared outage that has ended. */
 export interface EndedOutage extends SharedOutage {
   readonly endedAt: string;
 }
 
-/** What to ask of Qonversion, and what becomes of the entry once that has taken effect. */
+/** The request to Qonversion, and the fields of the entry after it has taken effect. */
 interface Request {
   readonly status: Status;
   readonly state: State;
@@ -84,31 +84,31 @@ interface Request {
   readonly alerts: readonly GuardEvent[];
 }
 
-/** What a rule says. */
+/** The result of a rule. */
 export interface Verdict {
   readonly kind: DecisionKind;
   readonly reason: string;
   readonly figures?: Figures;
-  /** What to publish in any case. */
+  /** Alerts to publish, even if the request fails. */
   readonly alerts?: readonly GuardEvent[];
-  /** The entry whatever becomes of the request. */
+  /** The entry, whether the request succeeds or fails. */
   readonly next: Entry;
   readonly request?: Request;
 }
 
-/** Failures count from here on. */
+/** A mark of this moment, so that failures count from now on. */
 export function markNow({ record, changedAt, now }: Situation, activated = false): Mark {
   const { delivery_error_count: count, last_delivery_at: lastDeliveryAt } = record;
   return { count, lastDeliveryAt, changedAt, activatedAt: activated ? now : null };
 }
 
-/** Whether the integration was changed since the mark was taken; false when that cannot be known. */
+/** Whether the integration was changed after the mark was taken; false when unknown. */
 export function changedSinceMark({ changedAt, entry }: Situation): boolean {
   const { mark } = entry.state;
   return changedAt !== null && mark.changedAt !== null && Date.parse(changedAt) > Date.parse(mark.changedAt);
 }
 
-/** An event about the situation's integration, now. */
+/** An event about the integration, with `now` as its time. */
 export function eventOf(situation: Situation, seed: Omit<EventSeed, 'project' | 'time'>): GuardEvent {
   const { record, project, now: time } = situation;
   return makeEvent({ record, ...seed, project, time });

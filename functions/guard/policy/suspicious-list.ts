@@ -4,20 +4,20 @@ import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
 
 /**
- * Rule 12: a list that has suddenly lost most of a project's integrations, or all of them, is suspicious. It may be another
- * project's, or a fault at Qonversion, so nothing is concluded from it.
+ * Rule 12: a list that suddenly lacks most or all integrations of a project is suspicious. It may belong to another project or come
+ * from a fault at Qonversion, so the guard concludes nothing from it.
  */
 
-/** So many fingerprints say how much of a project a list has, and fit into one item of the ledger. */
+/** The number of fingerprints to remember: enough to estimate which share of a project is missing, few enough for the ledger. */
 const SAMPLE = 32;
 
-/** Of fewer integrations, losing some is no sign; losing all always is. */
+/** With fewer integrations than this, only an empty list is suspicious. */
 const MIN_COUNT = 4;
 
-/** After so long without another list this one is the project's. */
+/** The guard accepts a suspicious list that has stayed the same for this long. */
 export const ACCEPT_AFTER_HOURS = 24;
 
-/** What to remember of the list. */
+/** The part of the list that the ledger remembers. */
 export function listedOf({ records, invalid }: Listing): Listed {
   const ids = [...records.map(({ id }) => id), ...invalid.flatMap(({ id }) => (id === null ? [] : [id]))];
   return { count: ids.length, sample: ids.map(fingerprint).sort().slice(0, SAMPLE) };
@@ -25,7 +25,7 @@ export function listedOf({ records, invalid }: Listing): Listed {
 
 /** Why the list is suspicious; null: it is not. */
 export function suspicionOf(listing: Listing, known: Listed | null): string | null {
-  // A record whose id cannot be read may be any of those that are missing.
+  // A record without a readable ID may be any of the missing ones.
   if (known === null || known.count === 0 || listing.invalid.some(({ id }) => id === null)) return null;
   const { count } = listedOf(listing);
   const before = plural(known.count, 'integration');

@@ -11,7 +11,7 @@ import { suspended, suspendedDuringProbe, suspendedWhileOpen } from './when-susp
 /** One cell for each state of the API: a pure function of the situation. */
 type Row<S extends State> = Readonly<Record<Active, (situation: Situation, state: S) => Verdict>>;
 
-/** The whole machine: our circuit × the API's `active`. */
+/** The whole state machine: the guard's circuit × the API's `active`. */
 const TRANSITIONS: {
   readonly closed: Row<ClosedState>;
   readonly isolated: Row<IsolatedState>;
@@ -31,7 +31,7 @@ const TRANSITIONS: {
   'half-open': { 0: isolate,      1: whenHalfOpen,    2: suspendedDuringProbe },
 };
 
-/** The rules of design §3 for one integration. Pure: the same situation always gives the same verdict. */
+/** Applies the rules of docs/policy.md to one integration. Pure: the same situation always gives the same verdict. */
 export function transition(situation: Situation): Verdict {
   const { policy, entry, now, record } = situation;
   if (policy.mode === 'ignore') return whenIgnored(situation, 'ignored by the settings');

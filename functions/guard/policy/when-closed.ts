@@ -11,7 +11,7 @@ import { noticed, stretchNotice, withoutStretch } from './notices.ts';
 import { afterOutages } from './provider-outage.ts';
 import { changedSinceMark, eventOf, type HoldingOutage, markNow, type Situation, type Verdict } from './situation.ts';
 
-/** Active, and nothing stopped it: the limits, the early warning, flapping, and the end of a stretch of failures. */
+/** A closed circuit: checks the limits, the early warning, flapping, and the end of a stretch of failures. */
 export function whenClosed(situation: Situation, state: ClosedState): Verdict {
   const mark = currentMark(situation, state.mark);
   const { entry } = situation;
@@ -20,7 +20,7 @@ export function whenClosed(situation: Situation, state: ClosedState): Verdict {
   );
 }
 
-/** The same for an entry whose mark is up to date. */
+/** The same for an entry whose mark is current. */
 export function judgeClosed(before: Situation): Verdict {
   const { record, policy, outage, now } = before;
   const situation = { ...before, entry: noteStretch(before) };
@@ -42,7 +42,7 @@ export function judgeClosed(before: Situation): Verdict {
     const verdict = wouldPause(situation, entry, figures, reason);
     return { ...verdict, alerts: [...alerts, ...(verdict.alerts ?? [])] };
   }
-  // While it fails and delivers by turns, each turn would be a warning.
+  // An integration that alternates would be warned about at each change.
   if (overWarning && !alternates(entry.flapping)) {
     const warning = warningReason(assessment, policy, now);
     const announced = noticeOnce(situation, entry, 'failing', figures, warning);
@@ -56,10 +56,10 @@ export function judgeClosed(before: Situation): Verdict {
   return { kind, reason, figures, alerts, next: entry };
 }
 
-/** The entry with the stretch of failures that this pass sees. From its beginning on, a later change of the integration shows. */
-function noteStretch({ record, changedAt, entry, endedOutages, now, firstLook }: Situation): Entry {
+/** The entry with the stretch of failures that this pass sees. When one begins, the mark notes the integration's last change. */
+function noteStretch({ record, changedAt, entry, endedOutages, now, isFirstPass }: Situation): Entry {
   const { state } = entry;
-  const sampled = sampleStretch(record, state.mark, entry.stretch, { now, firstLook });
+  const sampled = sampleStretch(record, state.mark, entry.stretch, { now, isFirstPass });
   const stretch = sampled === null ? null : afterOutages(sampled, endedOutages);
   if (stretch === entry.stretch) return entry;
   return { ...entry, stretch, state: stretch === null ? state : noteChange(state, record, changedAt) };
@@ -85,54 +85,56 @@ function pause(situation: Situation, entry: Entry, figures: Figures, reason: str
     reason,
     figures,
     nextProbeAt: nextProbeAt(state, policy.recovery),
-    // The event is published once the pause shows.
+    // The event is published after the pause has taken effect.
     record: { ...record, active: 0 },
   });
   const notices = { stopped: noticed(undefined, state.episode, now) };
   return { kind: 'pause', reason, figures, next: entry, request: { status: 0, state, notices, alerts: [event] } };
 }
 
-/** What a pause would be, in observe mode: announced once per stretch of failures. */
+/** In observe mode, an alert in place of a pause, once per stretch of failures. */
 export function wouldPause(situation: Situation, entry: Entry, figures: Figures, reason: string): Verdict {
   const observed = `${reason}; observe mode, so nothing was changed`;
   const announced = noticeOnce(situation, entry, 'would-pause', figures, observed);
   return { kind: 'would-pause', reason, figures, alerts: announced.alerts, next: announced.entry };
 }
 
-/** The mark as it counts now: a delivery ends it, a change that no pass has seen renews it. */
+/** The mark that counts now: a delivery clears it, and a change between two passes sets it to this moment. */
 function currentMark(situation: Situation, mark: Mark): Mark {
   const { record, entry } = situation;
-  // The time of the last change stays: a list from before it says nothing new.
+  // The time of the last change stays, so that an older list is recognised.
   const { activatedAt, changedAt } = mark;
   const fresh = deliveredSince(record, mark) ? { ...NO_MARK, activatedAt, changedAt } : mark;
-  const over = isLater(record.last_delivery_at, mark.activatedAt);
-  const current = over && fresh.activatedAt !== null ? { ...fresh, activatedAt: null } : sameOr(mark, fresh);
+  const hasDelivered = isLater(record.last_delivery_at, mark.activatedAt);
+  const current =
+    hasDelivered && fresh.activatedAt !== null ? { ...fresh, activatedAt: null } : unchangedOr(mark, fresh);
   const failing = record.delivery_error_count > current.count;
-  return failing && changedUnseen({ ...situation, entry: { ...entry, state: { name: 'closed', mark: current } } })
+  return failing &&
+    changedBetweenPasses({ ...situation, entry: { ...entry, state: { name: 'closed', mark: current } } })
     ? markNow(situation, true)
     : current;
 }
 
-/** The very same object when nothing has changed, so that healthy integrations are recognised at once. */
-function sameOr(mark: Mark, fresh: Mark): Mark {
+/** Returns the same object when nothing has changed, so that comparing healthy integrations costs nothing. */
+function unchangedOr(mark: Mark, fresh: Mark): Mark {
   const { count, lastDeliveryAt, changedAt } = mark;
   return count === fresh.count && lastDeliveryAt === fresh.lastDeliveryAt && changedAt === fresh.changedAt
     ? mark
     : fresh;
 }
 
-/** A change within so many minutes may be a repair, however short the limit of minutes is. */
+/** A change within this time may be a fix, even if `failingForMinutes` is shorter. */
 const RECENT_CHANGE_MINUTES = 15;
 
 /**
- * Whether an operator has changed a failing integration since its failures began to be counted, unseen by any pass: paused,
- * fixed and resumed it between two passes, perhaps. Failures from before say nothing about what it is now. Without a note of
- * the last change only a recent one counts: a change long before the first look is no repair.
+ * Whether an operator changed a failing integration between two passes: they may have paused, fixed and resumed it. Failures from
+ * before the change say nothing about the integration now. If no earlier change was noted, only a recent one counts: a change long
+ * before the first pass is no fix.
  */
-function changedUnseen(situation: Situation): boolean {
+function changedBetweenPasses(situation: Situation): boolean {
   const { record, changedAt, entry, policy, now } = situation;
   const { mark } = entry.state;
-  // What was delivered since the change has failed anew since.
+  // A delivery since the change means that the failures are newer than the change.
   if (!isLater(changedAt, latest(record.last_delivery_at ?? record.created_at, mark.activatedAt))) return false;
   if (mark.changedAt !== null) return changedSinceMark(situation);
   return minutesBetween(record.updated_at, now) < Math.max(policy.failingForMinutes, RECENT_CHANGE_MINUTES);
@@ -143,7 +145,7 @@ interface Watched {
   readonly alerts: readonly GuardEvent[];
 }
 
-/** Rule 9. `reason` says so while it flaps. */
+/** Rule 9. `reason` is null unless it flaps. */
 function watchFlapping(situation: Situation): Watched & { readonly reason: string | null } {
   const { record, entry, policy, outage, now } = situation;
   const { flapping: known, notices } = entry;
@@ -156,17 +158,17 @@ function watchFlapping(situation: Situation): Watched & { readonly reason: strin
   const flapping = sampleFlapping(record, figures.freshErrors, known, now);
   const sampled = flapping === known ? entry : { ...entry, flapping };
   if (flapping === null) {
-    // What has not been tried for long has not recovered.
+    // An integration that still fails was not tried for long, and has not recovered.
     if (notice === undefined || figures.freshErrors > 0) return { entry: sampled, alerts: [], reason: null };
-    const reason = 'deliveries succeed again, and few have failed lately';
+    const reason = `few deliveries fail now; they had failed and succeeded by turns since ${describeMoment(notice.since, now)}`;
     const seed = { type: 'integration.recovered', episode: notice.since, reason } as const;
     return { entry: { ...sampled, notices: otherNotices }, alerts: [eventOf(situation, seed)], reason: null };
   }
-  // After a failure, not after a delivery: an outage that has just ended is none.
+  // Flapping is reported only after a failure: after a delivery it may be an outage that has just ended.
   if (!isFlapping(flapping) || (figures.freshErrors === 0 && notice === undefined) || outage !== null)
     return { entry: sampled, alerts: [], reason: null };
 
-  const reason = 'it fails and delivers by turns; each delivery resets the count, so no limit is reached';
+  const reason = `it fails and delivers by turns since ${describeMoment(flapping.since, now)}; each delivery resets the count, so no limit is reached`;
   // Once per episode; a pause has an alert of its own.
   if (notice !== undefined || policy.flapping === 'pause') return { entry: sampled, alerts: [], reason };
   const announced = noticed(undefined, flapping.since, now);
@@ -178,31 +180,31 @@ function watchFlapping(situation: Situation): Watched & { readonly reason: strin
   };
 }
 
-/** After so many minutes without a failure a stretch is over even if flapping is still watched for. */
+/** After this long without a failure a stretch is over, even if the guard still samples for flapping. */
 const CALM_MINUTES = 60;
 
-/** When a stretch of failures was announced and deliveries succeed again, people hear that it is over. */
+/** Announces the recovery when a stretch of failures was announced and deliveries succeed again. */
 function endStretch(situation: Situation, entry: Entry): Watched {
   const { record, policy, now } = situation;
   const announced = stretchNotice(entry.notices);
   if (announced === null) return { entry, alerts: [] };
-  // A count that fell without a delivery is from a list that lags, above all when it knows of no failure of this stretch.
+  // A count that fell without a delivery may come from a lagging list, so the last failure must be old and of this stretch.
   const failed = record.last_error_at === null ? CALM_MINUTES : minutesBetween(record.last_error_at, now);
   const isReset =
     record.delivery_error_count === 0 && failed >= CALM_MINUTES && isLater(record.last_error_at, announced.since);
   if (!isLater(record.last_delivery_at, announced.since) && !isReset) return { entry, alerts: [] };
-  // Some deliveries long: of what fails and delivers by turns, each turn would be an alert.
+  // An integration that alternates must stay calm first, or each delivery would be an alert.
   if (entry.flapping !== null && failed < CALM_MINUTES) return { entry, alerts: [] };
   const { figures } = assess(record, entry, policy);
   const at = record.last_delivery_at === null ? '' : ` at ${describeMoment(record.last_delivery_at, now)}`;
-  const reason = `delivering again: a delivery succeeded${at}`;
+  const reason = `a delivery succeeded${at}; deliveries had failed since ${describeMoment(announced.since, now)}`;
   return {
     entry: { ...entry, notices: withoutStretch(entry.notices) },
     alerts: [eventOf(situation, { type: 'integration.recovered', episode: announced.since, reason, figures })],
   };
 }
 
-/** The alert, unless this stretch of failures has had it; and the notice of it. */
+/** Announces the topic and notes it, unless it was announced for this stretch of failures. */
 function noticeOnce(
   situation: Situation,
   entry: Entry,

@@ -1,4 +1,4 @@
-import { afresh, type HalfOpenState, NO_MARK, type OpenState } from '../model/entry.ts';
+import { type HalfOpenState, NO_MARK, type OpenState, resetEntry } from '../model/entry.ts';
 import { isAuditOnly } from '../model/event.ts';
 import { plural } from '../text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../text/time.ts';
@@ -9,15 +9,15 @@ import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from
 import { wouldPause } from './when-closed.ts';
 import { reactivated } from './when-open.ts';
 
-/** Probing (rule 8): deliveries that go on close the circuit, failures in a row open it again. */
+/** A half-open circuit (rule 8): continued deliveries close it, failures in a row open it again. */
 export function whenHalfOpen(situation: Situation, state: HalfOpenState): Verdict {
   const { record, entry, policy, now } = situation;
-  // An operator's choice during a probe wins, even if it came and went between two passes.
+  // An operator's change during a probe wins, even if no pass saw it.
   if (changedSinceMark(situation)) return reactivated(situation, state);
 
   const { figures } = assess(record, entry, policy);
-  const most = policy.recovery.mode === 'probe' ? policy.recovery.probeErrors : policy.errorThreshold;
-  if (figures.freshErrors >= most) return failProbe(situation, state);
+  const limit = policy.recovery.mode === 'probe' ? policy.recovery.probeErrors : policy.errorThreshold;
+  if (figures.freshErrors >= limit) return failProbe(situation, state);
 
   const probedAt = describeMoment(state.probedAt, now);
   if (!deliveredSince(record, state.mark)) {
@@ -35,15 +35,15 @@ export function whenHalfOpen(situation: Situation, state: HalfOpenState): Verdic
   };
 }
 
-/** How long an integration with few events has to be calm after one delivery, when no second one comes. */
+/** With few events: the time after one delivery that counts as a recovery, if nothing fails. */
 const QUIET_HOURS = 24;
 
-/** One delivery is no recovery: they have to go on as long as the last cooldown took, and in a later pass than the first. */
+/** One delivery is no recovery: deliveries must continue for as long as the last cooldown, and over more than one pass. */
 function hasRecovered({ record, policy, now }: Situation, { delivering, ...state }: HalfOpenState): boolean {
   if (delivering === null || delivering.since === now) return false;
   const minutes = minutesBetween(delivering.since, now);
-  const goesOn = isLater(record.last_delivery_at, delivering.lastDeliveryAt);
-  return minutes >= cooldownMinutes(state, policy.recovery) && (goesOn || minutes >= QUIET_HOURS * 60);
+  const continues = isLater(record.last_delivery_at, delivering.lastDeliveryAt);
+  return minutes >= cooldownMinutes(state, policy.recovery) && (continues || minutes >= QUIET_HOURS * 60);
 }
 
 function recovered(situation: Situation, state: HalfOpenState): Verdict {
@@ -57,12 +57,12 @@ function recovered(situation: Situation, state: HalfOpenState): Verdict {
     kind: 'recovered',
     reason,
     alerts: [eventOf(situation, { ...seed, type: 'integration.recovered' })],
-    // The time of the last change stays: a list from before it says nothing new.
-    next: afresh(entry, { name: 'closed', mark: { ...NO_MARK, changedAt: state.mark.changedAt } }),
+    // The time of the last change stays, so that an older list is recognised.
+    next: resetEntry(entry, { name: 'closed', mark: { ...NO_MARK, changedAt: state.mark.changedAt } }),
   };
 }
 
-/** Half-open → open: for longer, and in the same outage. Only the end of all probes is news. */
+/** Half-open → open, with a longer cooldown and in the same outage. People are alerted only when no probe follows. */
 function failProbe(situation: Situation, state: HalfOpenState): Verdict {
   const { record, entry, policy, now } = situation;
   const { figures } = assess(record, entry, policy);
@@ -75,7 +75,7 @@ function failProbe(situation: Situation, state: HalfOpenState): Verdict {
   const after = givenUp ? givenUpReason(next) : due === null ? null : `next probe ${describeMoment(due, now)}`;
   const reason = after === null ? outcome : `${outcome}; ${after}`;
   const event = eventOf(situation, {
-    // With manual recovery nobody would hear that it is stopped for good.
+    // With manual recovery no probe follows, so people must learn that it stays paused.
     type: givenUp ? 'integration.recovery-abandoned' : due === null ? 'integration.paused' : 'integration.probe-failed',
     episode: next.episode,
     ordinal: next.failedProbes,
@@ -84,8 +84,8 @@ function failProbe(situation: Situation, state: HalfOpenState): Verdict {
     nextProbeAt: due,
     record: { ...record, active: 0 },
   });
-  const told = entry.notices.stopped ?? noticed(undefined, next.episode, now);
-  const stopped = isAuditOnly(event) ? told : { ...told, lastAt: now };
+  const notice = entry.notices.stopped ?? noticed(undefined, next.episode, now);
+  const stopped = isAuditOnly(event) ? notice : { ...notice, lastAt: now };
   return {
     kind: 'pause',
     reason,

@@ -1,4 +1,4 @@
-import { afresh, type HalfOpenState, type OpenState } from '../model/entry.ts';
+import { type HalfOpenState, type OpenState, resetEntry } from '../model/entry.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../text/time.ts';
 import { beginProbe, nextProbeAt } from './circuit.ts';
 import { assess } from './figures.ts';
@@ -6,11 +6,11 @@ import { isDue, noticed } from './notices.ts';
 import { isolatedEntry } from './operator.ts';
 import { changedSinceMark, eventOf, markNow, type Situation, type Verdict } from './situation.ts';
 
-/** An open circuit: probed when its cooldown has passed (rule 8), reminded of while it lasts. */
+/** An open circuit: the guard probes it after its cooldown (rule 8), and reminds people of it until then. */
 export function whenOpen(situation: Situation, state: OpenState): Verdict {
   const { record, entry, policy, endedOutages, now } = situation;
   const planned = policy.mode === 'enforce' ? nextProbeAt(state, policy.recovery) : null;
-  // The outage in which it was paused is over, so it is probed at once.
+  // The shared outage in which it was paused is over, so the guard probes it at once.
   const isOver = endedOutages.some(
     ({ since, endedAt }) => isLater(state.openedAt, since) && !isLater(state.openedAt, endedAt),
   );
@@ -38,7 +38,7 @@ export function whenOpen(situation: Situation, state: OpenState): Verdict {
 /** Open → half-open. */
 function probe(situation: Situation, state: OpenState): Verdict {
   const { record, entry, policy, now } = situation;
-  // Resumed and paused again by an operator, between two passes: theirs now.
+  // An operator resumed and paused it between two passes, so the guard leaves it to them.
   if (state.by === 'guard' && changedSinceMark(situation)) return leaveToOperator(situation, state);
   const attempt = state.failedProbes + 1;
   const most = policy.recovery.mode === 'probe' ? policy.recovery.maxAttempts : attempt;
@@ -74,23 +74,23 @@ function leaveToOperator(situation: Situation, state: OpenState): Verdict {
   return { kind: 'operator-paused', reason: event.reason, alerts: [event], next: isolatedEntry(situation) };
 }
 
-/** The last word about a pause of ours that an operator has changed meanwhile: it may be theirs now, so no probe undoes it. */
+/** The reason why the guard ends its probes: an operator has changed the integration, so the pause may be theirs now. */
 export const ABANDONED_TO_OPERATOR =
   'an operator changed it while it was paused, so it stays paused until an operator resumes it';
 
-/** Rule 5: an operator resumed it. Whatever the count says, the operator is right. */
+/** Rule 5: an operator resumed it, so the guard closes the circuit at any count of failures. */
 export function reactivated(situation: Situation, state: OpenState | HalfOpenState): Verdict {
   const { record, entry, now } = situation;
   const what =
     state.name === 'half-open'
       ? `an operator changed it during the probe that began at ${describeMoment(state.probedAt, now)}`
-      : `an operator resumed what had been stopped since ${describeMoment(state.stoppedAt, now)}`;
+      : `an operator resumed it; it had been stopped since ${describeMoment(state.stoppedAt, now)}`;
   const reason = `${what}; failures count from ${record.delivery_error_count.toLocaleString('en-US')} on`;
   const seed = { episode: state.episode, ordinal: state.failedProbes, reason };
   return {
     kind: 'reactivated',
     reason,
     alerts: [eventOf(situation, { ...seed, type: 'integration.reactivated' })],
-    next: afresh(entry, { name: 'closed', mark: markNow(situation, true) }),
+    next: resetEntry(entry, { name: 'closed', mark: markNow(situation, true) }),
   };
 }

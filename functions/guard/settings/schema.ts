@@ -461,6 +461,8 @@ export type SettingsInput = Omit<z.input<typeof settings>, 'fleet'> & {
 export type ProjectSettings = z.output<typeof project>;
 export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;
+export type Override = Policy['overrides'][number];
+export type Match = Override['match'];
 /** The policy of a project whose settings say nothing about it. */
 export const DEFAULT_POLICY: Policy = policy.parse({});
 

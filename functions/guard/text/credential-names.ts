@@ -1,34 +1,37 @@
-/** What the name of a field says about its value, and which values are prose after all. */
+/** Decides from the name of a field whether its value is secret, and recognises values that are prose. */
 
 export type NameKind =
-  /** A secret for sure: "client_secret", "X-Api-Key". */
+  /** Certainly a secret: "client_secret", "X-Api-Key". */
   | 'secret'
-  /** A secret that people make up, so maybe several words: "password". */
+  /** A secret that a person chose, maybe of several words: "password". */
   | 'phrase'
-  /** A scheme or not, and then a secret: "Authorization". */
+  /** A secret, with or without a scheme before it: "Authorization". */
   | 'authorization'
   | 'cookie'
   /** Often no secret: "key", "session". */
   | 'weak'
   /** `?code=` in an address: a secret if it is long. */
   | 'code'
-  /** A scheme, with the secret behind it: "Bearer", "Key". */
+  /** A scheme, followed by the secret: "Bearer", "Key". */
   | 'bearer'
   | 'scheme'
-  /** A scheme, with the secret among parameters: "Digest". */
+  /** A scheme, followed by parameters with the secret: "Digest". */
   | 'parameters'
-  /** As "phrase" and "secret", with nothing but a space before what may be the value. */
+  /** As "phrase" and "secret", but only a space separates the name from the possible value. */
   | 'bare-phrase'
   | 'bare-secret';
 
-/** How a name and its value are tied together. */
+/** The separator between a name and its value. */
 export type Tie = 'assigned' | 'is' | 'space';
 
-/** @param before the text right before the name */
+/**
+ * The kind of secret that a name announces; null: none.
+ * @param before the text directly before the name
+ */
 export function classifyName(name: string, before: string, tie: Tie): NameKind | null {
   const isFlag = name.startsWith('-');
   const isSpaced = tie === 'space' && !isFlag;
-  // Behind a full stop another sentence begins.
+  // After a full stop another sentence begins.
   if (isSpaced && name.endsWith('.')) return null;
   const words = wordsOf(name.slice(-80));
   const last = words.at(-1) ?? '';
@@ -74,7 +77,7 @@ function classifyWords(last: string, previous: string, count: number): NameKind 
 
 const ONE_WORD = /^[A-Za-z]?(?:[a-z]*|[A-Z]*)$/;
 
-/** "X-Hub-Signature-256" is x, hub, signature; what only says which of several it is falls off. */
+/** The words of a name, without qualifiers at the end: "X-Hub-Signature-256" is x, hub, signature. */
 function wordsOf(name: string): readonly string[] {
   if (ONE_WORD.test(name)) return [name.toLowerCase()];
   const words = name
@@ -87,57 +90,55 @@ function wordsOf(name: string): readonly string[] {
   return words;
 }
 
-/** Whether what stands where a value would is a sentence: "must be a string", "expired". */
+/** Whether the text in the place of a value is prose: "must be a string", "expired". */
 export function isProse(value: string): boolean {
   const word = /^[("'[<]?(\p{L}{1,20})(?![\p{L}\p{N}_@=+/-])/u.exec(value)?.[1];
   return word !== undefined && PROSE.has(word.toLowerCase());
 }
 
-/** Whether a word says how the secret behind it is used: "Basic". */
+/** Whether a word is an authentication scheme, which a secret may follow: "Basic". */
 export function isScheme(word: string): boolean {
   const scheme = word.toLowerCase();
   return scheme === 'bearer' || SURE_SCHEMES.has(scheme) || SCHEMES.has(scheme) || SCHEMES_WITH_PARAMETERS.has(scheme);
 }
 
-const list = (words: string): ReadonlySet<string> => new Set(words.split(' '));
+const list = (words: string): ReadonlySet<string> => new Set(words.split(/,\s*/));
 
 const PHRASE =
   /(?:password|passwd|passphrase|passcode|mnemonic|passwort|kennwort|wachtwoord|lösenord|passord|adgangskode|contraseña|senha|hasło|heslo|parola|şifre|jelszó|salasana|пароль|密码|密碼|口令|パスワード|비밀번호)s?$|^(?:pwd|pw|userpwd|dbpass|userpass|passe|clave|pin|otp|totp|cvv|cvc)$/u;
-const PHRASES = list('secret seed recovery pass backup');
+const PHRASES = list('secret,seed,recovery,pass,backup');
 const SECRET =
   /(?:token|secret|signature|credential|hmac|jwt|sessid|sessionid|csrf|xsrf|(?:api|app|access|auth|client|private|secret|server|signing|write|dev|account|license|encryption|master|service|shared|project)key)s?$|^(?:sig|sid)$/;
 const AUTHORIZATION = /authorization$|^authentication$/;
 const COOKIE = /cookies?$/;
-const WEAK = list('session auth pass hash nonce');
+const WEAK = list('session,auth,pass,hash,nonce');
 const QUALIFIERS = list(
-  'v value header raw base hex b prod production live test staging dev old new current primary secondary encoded plain text',
+  'v,value,header,raw,base,hex,b,prod,production,live,test,staging,dev,old,new,current,primary,secondary,encoded,plain,text',
 );
 
-/** Kinds of keys that open something, and kinds that only name something. */
+/** Kinds of keys that grant access, and kinds that only identify something. */
 const SECRET_KEYS = list(
-  'api app application access auth authentication client private secret server signing signature write read dev developer project master encryption license subscription account admin service rest sdk shared webhook ingestion integration security storage ssh',
+  'api,app,application,access,auth,authentication,client,private,secret,server,signing,signature,write,read,dev,developer,project,master,encryption,license,subscription,account,admin,service,rest,sdk,shared,webhook,ingestion,integration,security,storage,ssh',
 );
 const OTHER_KEYS = list(
-  'primary foreign partition sort property event cache public idempotency object map json hash field missing invalid unknown duplicate unexpected required reserved unsupported bad index row entity message routing translation dedup insert',
+  'primary,foreign,partition,sort,property,event,cache,public,idempotency,object,map,json,hash,field,missing,invalid,unknown,duplicate,unexpected,required,reserved,unsupported,bad,index,row,entity,message,routing,translation,dedup,insert',
 );
 
 const SCHEMES = list(
-  'basic token key apikey api-key hmac sharedkey sharedkeylite aws jwt geniekey private-token splunk bot negotiate ntlm',
+  'basic,token,key,apikey,api-key,hmac,sharedkey,sharedkeylite,aws,jwt,geniekey,private-token,splunk,bot,negotiate,ntlm',
 );
-/** No word of a sentence, so what follows is hardly one either. */
-const SURE_SCHEMES = list('apikey sharedkey sharedkeylite geniekey private-token hmac-sha1 hmac-sha256 hmac-sha512');
+/** Schemes that are not words of a sentence, so a secret almost certainly follows. */
+const SURE_SCHEMES = list('apikey,sharedkey,sharedkeylite,geniekey,private-token,hmac-sha1,hmac-sha256,hmac-sha512');
 const SCHEMES_WITH_PARAMETERS = list(
-  'digest hawk oauth mac signature sharedaccesssignature googlelogin aws4-hmac-sha256',
+  'digest,hawk,oauth,mac,signature,sharedaccesssignature,googlelogin,aws4-hmac-sha256',
 );
 
 const PROSE = list(
-  `a about already an and are as at authentication auth authorization be been being belongs but by can cannot case contains could
-  couldn denied deprecated disabled does doesn doesnt don empty error expected expiration expired expires failed failure field fields for forbidden format
-  found from generation had has hasn have header headers if in inactive incorrect incorrectly invalid is isn it kind length limit lookup malformed
-  mandatory may mismatch mismatched missing mode must name names needed needs neither no none not null of on or parameter parameters
-  parse please policy provided realm refresh rejected rejection request required requires reset revoked rotated scheme should signature size
-  supplied than that the this to token tokens too type types undefined unknown unexpected unsupported unable unauthorized unauthenticated unavailable update
-  used using validation value values verification was wasn when which while will with without wrong you your true false yes string number`
-    .split(/\s+/)
-    .join(' '),
+  `a,about,already,an,and,are,as,at,authentication,auth,authorization,be,been,being,belongs,but,by,can,cannot,case,contains,could,
+  couldn,denied,deprecated,disabled,does,doesn,doesnt,don,empty,error,expected,expiration,expired,expires,failed,failure,field,fields,for,forbidden,format,
+  found,from,generation,had,has,hasn,have,header,headers,if,in,inactive,incorrect,incorrectly,invalid,is,isn,it,kind,length,limit,lookup,malformed,
+  mandatory,may,mismatch,mismatched,missing,mode,must,name,names,needed,needs,neither,no,none,not,null,of,on,or,parameter,parameters,
+  parse,please,policy,provided,realm,refresh,rejected,rejection,request,required,requires,reset,revoked,rotated,scheme,should,signature,size,
+  supplied,than,that,the,this,to,token,tokens,too,type,types,undefined,unknown,unexpected,unsupported,unable,unauthorized,unauthenticated,unavailable,update,
+  used,using,validation,value,values,verification,was,wasn,when,which,while,will,with,without,wrong,you,your,true,false,yes,string,number`,
 );

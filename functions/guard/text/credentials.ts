@@ -1,19 +1,19 @@
 import { classifyName, isProse, isScheme, type NameKind, type Tie } from './credential-names.ts';
 
 /**
- * Blanks out what is, or looks like, a credential of anyone. Errs on the side of blanking: an alert stays readable without
- * the value. Every step reads the text once, and doing it again changes nothing.
+ * Blanks out everything that is a credential or looks like one. In doubt it blanks, because an alert stays readable without the
+ * value. Each step reads the text once. Idempotent.
  */
 export function redactCredentials(text: string): string {
   return ONE_WORD.test(text) ? text : STEPS.reduce((result, step) => step(result), text);
 }
 
-/** "Amplitude": what most names are. */
+/** Most names are one word, such as "Amplitude". */
 const ONE_WORD = /^[A-Za-z]{0,15}$/;
 
 const BLANKED = '[redacted]';
 
-/** What an earlier step, or `redactPersonalData`, has put in place of something. */
+/** A placeholder of an earlier step, or of `redactPersonalData`. */
 const PLACEHOLDER = /\[[a-z]{2,10}\]|\[?[a-z]{0,10}…$/y;
 
 type Step = (text: string) => string;
@@ -25,13 +25,13 @@ const replacing =
 
 // Addresses -------------------------------------------------------------------------------------------------------------------
 
-/** user:password@ in an address; passwords may hold a slash or an at sign themselves. */
+/** `user:password@` in an address. A password may contain a slash or an at sign. */
 const USER_INFO: readonly Step[] = [
   replacing(/:\/\/[^\s/?#"'<>\\]{1,200}@/g, `://${BLANKED}@`),
   replacing(/:\/\/(?!\[)[^\s/:@"'<>\\]{0,64}:(?!\d{1,5}(?:[/?#]|$))[^\s"'<>\\@]{1,128}@/g, `://${BLANKED}@`),
 ];
 
-/** Addresses whose path or host is the credential, with slashes as they are, escaped, or percent-encoded. */
+/** Addresses whose path or host is the credential. Slashes may be plain, escaped or percent-encoded. */
 const HOOKS: readonly Step[] = [
   'hooks\\.slack(?:-gov)?\\.com/\\w{1,20}/',
   'discord(?:app)?\\.com/api/(?:v\\d{1,2}/)?webhooks/',
@@ -68,7 +68,7 @@ const QUOTE = '(?:\\\\{0,4}["\'`]|%22|%27|&quot;|&#0{0,3}3[49];|[“”‘’«�
 const IS = '\\s(?:[Ii][Ss]|[Ww][Aa][Ss])(?:\\s?[:=])?\\s';
 const SEPARATOR = `\\s{0,4}(?:=>|->|→|={1,3}|:=|::?(?!//)|%(?:25)?3[adAD]|\\\\{1,2}u003[adAD]|&#6[01];|&colon;|&equals;|[＝：])\\s{0,4}`;
 
-/** A name and what ties it to its value: `name=`, `"name": "`, `name is `, `'name', '`, `Bearer `. */
+/** A name and its separator: `name=`, `"name": "`, `name is `, `'name', '`, `Bearer `. */
 const NAME = new RegExp(
   `(?<![\\p{L}\\p{N}_.$-])([\\p{L}\\p{N}_.$-]+)(?:${QUOTE}|[[\\])]){0,3}(${SEPARATOR}|(?<=["'])\\s?,\\s?(?=["'])|${IS}|\\s(?=\\S))`,
   'gu',
@@ -79,24 +79,24 @@ const CLOSING_OF: Readonly<Record<string, string>> = { '“': '”', '„': '“
 const MAX_QUOTED = 2_000;
 
 /**
- * An unquoted value: up to a space, or to what begins the next field. What may turn out to be no secret is looked at in part, so
- * that no text is read again and again.
+ * An unquoted value ends at a space or at the next field. At most this many of its characters are checked, so that a long value is
+ * not read again for each name before it.
  */
 const MAX_RUN = 256;
 const RUN =
   /(?:[^\s"'`<>&;,%(){}[\]\\]|%(?!2[267c]|0[ad])|[,(){}\]](?=[^\s"'`,;.(){}[\]<&])|\\(?!["'nrt])|\[(?!redacted)){1,256}/iy;
 const LIST = /\[[^\]]{1,500}\]?/y;
-/** More words of a passphrase, up to a name of another field. */
+/** More words of a passphrase, up to the name of another field. */
 const WORDS = /(?:\s(?![\p{L}\p{N}_.-]{1,40}(?:\s?[=:]|["']\s?:))[^\s"'`<>&;,|(){}[\]]{1,64}){1,11}/uy;
 const PARAMETERS = /(?:[\s,]{0,3}[\w-]{1,40}=(?:"[^"]{0,400}"?|[^\s,"[]{1,400}))+/y;
 const COOKIES = /(?=[^\s;=]{1,100}=)[^\s;"'<>[]+(?:;\s?[^\s;="'<>]{1,60}=[^\s;"'<>]*)*/y;
 const SCHEME_WORD = /^[A-Za-z][\w-]{0,40}$/;
 
-/** A pair whose value comes under a name of its own: `{"name": "api_key", "value": "…"}`, `key="ApiKey" value="…"`. */
+/** A pair of fields for the name and the value: `{"name": "api_key", "value": "…"}`, `key="ApiKey" value="…"`. */
 const NAMES_OF_NAMES = /^(?:name|key|field|header|param|parameter|id)$/i;
 const NAMES_OF_VALUES = /^(?:value|val|content|data)$/i;
 
-/** What follows a name is a name with a value of its own, not a value. */
+/** Another name with its value, in the place where a value would be. */
 const ATTRIBUTE = /^[\w.-]{1,40}=["']/;
 
 interface Span {
@@ -104,7 +104,7 @@ interface Span {
   readonly to: number;
 }
 
-/** Goes from name to name, and over the values of those that say they are secret. */
+/** Finds each name in the text and blanks its value if the name announces a secret. */
 function redactValues(text: string): string {
   let result = '';
   let copied = 0;
@@ -114,14 +114,14 @@ function redactValues(text: string): string {
     const [whole, word = '', separator = ''] = match;
     const at = match.index + whole.length;
     const tie = tieOf(separator);
-    // "%26token": the name begins behind what is left of the percent-encoded sign.
+    // "%26token": the name begins after the two digits of the percent-encoded sign.
     const begin = match.index + (text[match.index - 1] === '%' ? 2 : 0);
     const name = word.slice(begin - match.index);
     const before = text.slice(Math.max(0, begin - 48), begin);
     const named = NAMES_OF_NAMES.test(name) ? kindNamedAt(text, at) : null;
     const kind: NameKind | null =
       announced !== null && NAMES_OF_VALUES.test(name) ? announced : classifyName(name, before, tie);
-    // Or of an object: `"token": { "value": … }`.
+    // An object may hold the value: `"token": { "value": … }`.
     announced = named ?? (kind !== null && text[at] === '{' ? kind : announced);
     const isOther = tie === 'space' && kind !== 'parameters' && ATTRIBUTE.test(text.slice(at, at + 44));
     const value = kind === null || named !== null || isOther ? null : valueAt(text, at, kind, separator);
@@ -139,13 +139,13 @@ function tieOf(separator: string): Tie {
   return /^\s(?:is|was)/i.test(separator) ? 'is' : 'assigned';
 }
 
-/** What a value says that is a name itself. */
+/** The kind of a value that is itself the name of a field. */
 function kindNamedAt(text: string, at: number): NameKind | null {
   const name = /^["'\\]{0,3}([\w.-]{1,64})/.exec(text.slice(at, at + 70))?.[1];
   return name === undefined ? null : classifyName(name, '', 'assigned');
 }
 
-/** What to blank out of the value that begins at `at`; null when it is none. */
+/** The span to blank in the value that begins at `begin`; null: it is no secret. */
 function valueAt(text: string, begin: number, kind: NameKind, separator: string): Span | null {
   const at = text[begin] === '(' ? begin + 1 : begin;
   const opening = stick(OPENING, text, at);
@@ -163,14 +163,14 @@ function valueAt(text: string, begin: number, kind: NameKind, separator: string)
       : null;
   if (kind === 'authorization') return authorizationAt(text, at, separator);
   const value = unquotedAt(text, at, kind);
-  // "secrets: token: …" is a name of a group.
+  // In "secrets: token: …" the word is the name of a group.
   if (text[at + value.length] === ':' && SCHEME_WORD.test(value)) return null;
   if (!isSecretValue(value, kind, separator, false)) return null;
   if (kind === 'secret' && isScheme(value)) return authorizationAt(text, at, separator);
   return { from: at, to: endOfRun(text, at + value.length, value.length) };
 }
 
-/** A value that was looked at in part is blanked whole. */
+/** The end of a value of which only `MAX_RUN` characters were checked. The whole value is blanked. */
 function endOfRun(text: string, to: number, length: number): number {
   let end = to;
   for (let last = length; last >= MAX_RUN; end += last) last = stick(RUN, text, end)?.length ?? 0;
@@ -188,7 +188,7 @@ function unquotedAt(text: string, at: number, kind: NameKind): string {
   return `${run}${words}`.replace(/[.:]$/, '');
 }
 
-/** A scheme stays readable; what follows it does not. Without a scheme all of it is blanked. */
+/** Blanks the text after a scheme, which stays readable. Without a scheme the whole value is blanked. */
 function authorizationAt(text: string, at: number, separator: string): Span | null {
   const first = (stick(RUN, text, at) ?? '').replace(/:$/, '');
   if (first === '' || (isProse(first) && !isScheme(first))) return null;
@@ -211,7 +211,7 @@ function authorizationAt(text: string, at: number, separator: string): Span | nu
     : null;
 }
 
-/** Where the quoted text ends that begins at `from`: at the same quote, or with the text if that was cut. */
+/** The end of the quoted text that begins at `from`: the closing quote, or the end of the text if it was cut. */
 function closingAt(text: string, from: number, opening: string): number {
   const quote = opening.replace(/^[bu](?=.)/i, '');
   const closing = CLOSING_OF[quote] ?? quote;
@@ -233,7 +233,7 @@ function isSecretValue(value: string, kind: NameKind, separator: string, quoted:
     case 'weak':
       return value.length >= 3 && (separator.includes('=') || !IDENTIFIER.test(value)) && !/^\d{1,6}$/.test(value);
     case 'cookie':
-      return value.includes('=') || looksMade(value);
+      return value.includes('=') || looksGenerated(value);
     case 'code':
       return value.length >= 10;
     case 'bearer':
@@ -246,24 +246,24 @@ function isSecretValue(value: string, kind: NameKind, separator: string, quoted:
       );
     case 'scheme':
     case 'parameters':
-      return !/^realm=/i.test(value) && (looksMade(value) || (value.length >= 8 && /\p{Ll}\p{Lu}/u.test(value)));
+      return !/^realm=/i.test(value) && (looksGenerated(value) || (value.length >= 8 && /\p{Ll}\p{Lu}/u.test(value)));
     case 'bare-secret':
-      return looksMade(value);
+      return looksGenerated(value);
   }
 }
 
-/** "Token expired" is prose, and "Token abc" is none. */
+/** The value without a scheme, so that "Token expired" counts as prose and "Token abc" does not. */
 function withoutScheme(value: string): string {
   const [first = '', ...rest] = value.split(' ');
   return isScheme(first) && rest.length > 0 ? rest.join(' ') : value;
 }
 
-/** The name of a field or an event rather than a secret. */
+/** Names of fields and events, which are not secrets. */
 const IDENTIFIER = /^[a-z][a-z_.$]*$/;
 const FIELD = /^[a-z]{1,9}(?:_[a-z]{1,20}){0,4}$/;
 
-/** Whether a word looks like one that a machine has made, after a name that only may be one: "key 4f3a9c81". */
-function looksMade(value: string): boolean {
+/** Whether a word looks generated. Needed after names that do not always announce a secret: "key 4f3a9c81". */
+function looksGenerated(value: string): boolean {
   if (value.length < 6 || /^\p{L}+(?:[_.-]\p{L}+)*[_.-]?\d{0,4}$/u.test(value)) return false;
   return (/\d/.test(value) && /\p{L}/u.test(value)) || /^\w+=["\w]/.test(value);
 }
@@ -289,14 +289,14 @@ function redactElements(text: string): string {
 
 const PLACEHOLDER_ONLY = /^\[[a-z]{2,10}\]$/;
 
-// What speaks for itself ------------------------------------------------------------------------------------------------------
+// Secrets without a name ------------------------------------------------------------------------------------------------------
 
 const PRIVATE_KEY = replacing(
   /-----BEGIN [^-]{0,40}PRIVATE KEY[^-]{0,20}-----(?:(?!-----END )[\s\S])*(?:-----END [^-]{0,60}-----)?/g,
   BLANKED,
 );
 
-/** Options of one letter: user:password of curl, and passwords of clients of databases. */
+/** Options of one letter: `user:password` of `curl`, and passwords of database clients. */
 const COMMANDS: readonly Step[] = [
   replacing(/(?<!\S)((?:-u|--user)\s["']?)(?!\[redacted)[^\s:"']{1,100}:[^\s"']{1,300}/g, `$1${BLANKED}`),
   replacing(
@@ -306,11 +306,11 @@ const COMMANDS: readonly Step[] = [
 ];
 
 const KNOWN: readonly Step[] = [
-  // Users with their secrets behind a colon.
+  // A user and a secret, separated by a colon.
   replacing(/(?<![\w.-])([\w.-]{1,64}\.mp-service-account):(?!\[redacted)[^\s@"']{4,200}/g, `$1:${BLANKED}`),
   // JSON Web Tokens.
   replacing(/(?<![\w-])eyJ[\w-]{4,}(?:\.[\w-]*){1,4}/g, BLANKED),
-  // Prefixes of vendors: Qonversion and Stripe, AWS, Branch, PostHog, OneSignal, GitHub, Slack, Google, SendGrid and others.
+  // Vendors' prefixes: Qonversion and Stripe, AWS, Branch, PostHog, OneSignal, GitHub, Slack, Google, SendGrid and others.
   replacing(
     /(?:(?<![A-Za-z0-9])|(?<=%[\da-fA-F]{2}|\\u00[\da-f]{2}|\\[nrt]))(?:(?:test_|live_)?(?:sk|pk|rk|whsec|phc|phx|phs|phr|os_v2_(?:app|org)|(?:key|secret)_(?:live|test))_[\w-]{4,}|(?:AKIA|ASIA|AROA)[A-Z0-9]{12,}|(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|ya29\.|1\/\/0|AIza|SG\.|shp(?:at|ss|ca|pa)_|npm_|hf_|dop_v1_|NRAK-|key-(?=\w*\d)|pat-|sq0|EAA(?=\w{17}))[\w.~/-]{8,})/g,
     BLANKED,
@@ -322,11 +322,11 @@ const KNOWN: readonly Step[] = [
 const MIXED = /^(?=\D*\d)(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
-/** Identifiers that a provider's support asks for stay. */
+/** Labels of IDs that a provider's support may ask for. Such IDs stay readable. */
 const LABELLED =
   /(?:request|trace|correlation|transaction|event|message|span|incident|batch|operation|delivery|insert|ray)[\s_-]?(?:id|uuid)["']?\s?[:=#]?\s?["'([]?$/i;
 
-/** Long words that no person has made: keys of all vendors without a prefix, and identifiers unless they are labelled as such. */
+/** Blanks long random words: keys without a vendor's prefix, and IDs without a label. */
 function redactRandomWords(text: string): string {
   const blank = (word: string, at: number, whole: string): string =>
     (UUID.test(word) || looksRandom(word) || (word.length >= 40 && MIXED.test(word))) &&
@@ -336,7 +336,7 @@ function redactRandomWords(text: string): string {
   return text.replace(/(?<![\w+/=.-])[\w+/-]{16,}={0,2}/g, blank).replace(/(?<![\w-])[\w-]{16,}={0,2}/g, blank);
 }
 
-/** Random characters change their kind (digits, small, capital) at every other step; words do so at their ends. */
+/** Whether a word looks random: its characters often change between digits, small and capital letters. */
 function looksRandom(word: string): boolean {
   let switches = 0;
   let previous = '';
@@ -355,7 +355,7 @@ function looksRandom(word: string): boolean {
   return switches >= 4 && (word.length < 4 * (switches + 1) || /^(?:[A-Z\d]{20,}|[a-z\d]{20,})$/.test(word));
 }
 
-/** Most texts have no address, and most addresses are of nobody listed here: each would cost a search. */
+/** Texts without an address are returned at once, because each pattern would cost a search. */
 function redactAddresses(text: string): string {
   if (!/\/|%2f|\.(?:net|site)\b/i.test(text)) return text;
   return [...USER_INFO, ...HOOKS, HOOK_HOSTS].reduce((result, step) => step(result), text);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A short name for a long id: thousands of them fit into one item of the ledger. */
+/** A short hash of an ID. Thousands of them fit into one item of the ledger. */
 export function fingerprint(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 11);
 }

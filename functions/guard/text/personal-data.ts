@@ -1,9 +1,8 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * Blanks out what identifies a person in an untrusted error message: mail addresses, IBANs, card numbers, IP addresses and
- * telephone numbers. Counts, versions, times and order numbers stay. Reads the text once for each of them, and doing it again
- * changes nothing.
+ * Blanks out personal data in an untrusted error message: mail addresses, IBANs, card numbers, IP addresses and telephone numbers.
+ * Counts, versions, times and order numbers stay. Reads the text once for each kind. Idempotent.
  */
 export function redactPersonalData(text: string): string {
   return FINDERS.reduce((result, find) => blank(result, find(fold(result))), text);
@@ -27,7 +26,7 @@ function blank(text: string, spans: readonly Span[]): string {
   return result + text.slice(copied);
 }
 
-/** Digits and signs of other scripts as ASCII, one for one, so that places in both texts are the same. */
+/** The text with digits and signs of other scripts as ASCII. Each stays one character, so that positions in both texts agree. */
 function fold(text: string): string {
   return text
     .replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
@@ -35,7 +34,7 @@ function fold(text: string): string {
     .replace(/[\u2010-\u2015\u2212]/g, '-');
 }
 
-/** The digits of a script stand in a row, and the first of a row is a zero. */
+/** The value of a digit of any script. The ten digits of a script are consecutive code points, beginning with zero. */
 function valueOfDigit(digit: string): string {
   let value = 0;
   const code = digit.charCodeAt(0);
@@ -51,7 +50,7 @@ const matching =
       return isIt(found) ? [{ from: match.index, to: match.index + found.length, placeholder }] : [];
     });
 
-// A mail address: any letters, since names of people and of domains have them. An apostrophe may be a quote before it.
+// A mail address may have letters of any script. An apostrophe at its beginning is a quotation mark.
 const LOCAL = '[\\p{L}\\p{N}\\p{M}._%+~-]';
 const DOMAIN = '(?:(?:[\\p{L}\\p{N}\\p{M}_-]{1,63}\\.){1,8}\\p{L}[\\p{L}\\p{N}\\p{M}-]{1,62}|\\[[\\da-f.:]{3,45}\\])';
 const findMail = matching(
@@ -74,7 +73,7 @@ const findIban = matching(
   },
 );
 
-/** Digits in groups; of neighbouring groups any may be the card number. */
+/** Finds card numbers in groups of digits. Any run of neighbouring groups may be the number. */
 function findCards(text: string): readonly Span[] {
   return Array.from(text.matchAll(/\d+(?:[ -]\d+)*/g)).flatMap(({ 0: run, index }) => {
     const spans: Span[] = [];
@@ -93,7 +92,7 @@ function findCards(text: string): readonly Span[] {
   });
 }
 
-/** The index of the group that ends a card number which begins with the group at `first`; -1 if none does. */
+/** The index of the last group of a card number that begins with the group at `first`; -1: no card number begins there. */
 function lastOfCard(
   run: string,
   groups: readonly { readonly from: number; readonly to: number }[],
@@ -113,7 +112,7 @@ function lastOfCard(
 const ISSUED =
   /^(?:4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|35\d{14,17}|6(?:011|2\d\d|4[4-9]\d|5\d\d)\d{12,15}|(?:50|5[6-8]|6[0-9])\d{11,17})$/;
 
-/** The issuers' range of numbers, and the check digit of ISO/IEC 7812 (Luhn). */
+/** Whether the digits have an issuer's prefix and length, and the right check digit (ISO/IEC 7812, Luhn). */
 function isCard(digits: string): boolean {
   if (!ISSUED.test(digits)) return false;
   const sum = Array.from(digits, Number)
@@ -131,7 +130,7 @@ const findIpv4 = matching(
 function findIpv6(text: string): readonly Span[] {
   return Array.from(text.matchAll(/(?<![\p{L}\p{N}_:.])[\da-f:]*:[\da-f:]+(?:\.\d{1,3}){0,3}/giu)).flatMap(
     ({ 0: found, index: from }) => {
-      // A colon behind it may be the sentence's.
+      // A colon at the end may belong to the sentence.
       const address = [found, found.replace(/:$/, '')].find((each) => /\d/.test(each) && isIPv6(each));
       return address === undefined ? [] : [{ from, to: from + address.length, placeholder: '[ip]' }];
     },
@@ -140,7 +139,7 @@ function findIpv6(text: string): readonly Span[] {
 
 const BETWEEN = '[ ()./-]{0,2}';
 const findPhones: readonly Finder[] = [
-  // With the country's code.
+  // With a country code.
   matching(
     new RegExp(`(?<![\\p{L}\\p{N}_+)])(?:\\+|%2b|00(?=[1-9]))${BETWEEN}[1-9](?:${BETWEEN}\\d){6,14}(?!\\d)`, 'giu'),
     '[phone]',
@@ -160,7 +159,7 @@ const findPhones: readonly Finder[] = [
   ),
   // As in North America.
   matching(/(?<![\p{L}\p{N}_.,:+-]|\d )(?:1[ .-])?[2-9]\d{2}[ .-][2-9]\d{2}[ .-]\d{4}(?![ .:-]?\d)/gu, '[phone]'),
-  // Behind a word that says so.
+  // After a word such as "phone".
   matching(
     /(?<=(?:phone|mobile|msisdn|telefon|whatsapp|\btel|\bcell|\bfax)(?:[ _-]?(?:number|no|nr)\.?)?\\?["']{0,1}\s?(?:is\s)?[:=]?\s?\\?["']?)(?<!\d)\d(?:[ ()./-]?\d){5,14}(?!\d)/giu,
     '[phone]',

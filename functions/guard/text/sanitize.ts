@@ -2,9 +2,9 @@ import { redactCredentials } from './credentials.ts';
 import { normalise } from './normalise.ts';
 
 /**
- * Makes untrusted text safe to keep and to pass on (law 5): one line of visible characters, credentials blanked out, at
- * most `maxLength` characters. The work is bounded whatever the text's length. Doing it again changes nothing. Escaping for
- * the place where it is shown (HTML, chat, a mail subject) is the renderer's business.
+ * Makes untrusted text safe to store and to send (law 5): one line of visible characters, credentials blanked out, at most
+ * `maxLength` characters. The work is bounded for text of any length. Idempotent. Renderers escape the result for their own format
+ * (HTML, chat, a mail subject).
  */
 export function safeText(text: string, maxLength: number): string {
   const limit = Math.min(MAX_RAW_LENGTH, RAW_MARGIN + 2 * maxLength);
@@ -13,13 +13,13 @@ export function safeText(text: string, maxLength: number): string {
   return shorten(`${begin}…`, maxLength);
 }
 
-/** The cut may have left half of a credential that nobody recognises any more. */
+/** Drops the last word, because a credential that was cut in half is not recognised. */
 function withoutLastWord(text: string): string {
   const end = text.lastIndexOf(' ');
   return end < text.length - LONG_WORD ? text : text.slice(0, Math.max(0, end));
 }
 
-/** Cuts by characters, not UTF-16 units, so that no half of an emoji is left behind. */
+/** Cuts by characters, not UTF-16 units, so that no emoji is cut in half. */
 export function shorten(text: string, maxLength: number): string {
   if (text.length <= maxLength) return text;
   const characters = Array.from(text);
@@ -30,7 +30,7 @@ export function shorten(text: string, maxLength: number): string {
     .trimEnd()}…`;
 }
 
-/** Printable ASCII only, for places that take nothing else (SNS subjects, SMS). Accents fall off, dashes and quotes become plain. */
+/** Printable ASCII, for SNS subjects and SMS. Drops accents, and replaces typographic dashes and quotes. */
 export function toAscii(text: string): string {
   return text
     .normalize('NFKD')
@@ -46,7 +46,7 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 }
 
-/** Nobody reads further, and invisible characters and credentials take some of it. */
+/** How much of a text is read: more than is shown, because invisible characters and credentials are removed. */
 const MAX_RAW_LENGTH = 4_096;
 const RAW_MARGIN = 1_024;
 const LONG_WORD = 512;

@@ -1,4 +1,4 @@
-/** Arithmetic and words for moments. Moments travel as ISO 8601 strings; the clock port is the only source of "now". */
+/** Arithmetic and words for moments, which are ISO 8601 strings. The clock port is the only source of "now". */
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
@@ -11,12 +11,12 @@ export function plusMinutes(moment: string, minutes: number): string {
   return new Date(Date.parse(moment) + minutes * MINUTE_MS).toISOString();
 }
 
-/** Whole minutes from `earlier` to `later`, never negative: the API's clock and ours may disagree a little. */
+/** Whole minutes from `earlier` to `later`; never negative, since the API's clock and this machine's may differ a little. */
 export function minutesBetween(earlier: string, later: string): number {
   return Math.max(0, Math.floor((Date.parse(later) - Date.parse(earlier)) / MINUTE_MS));
 }
 
-/** Whether `candidate` is a later moment than `reference`; any moment is later than "never". */
+/** Whether `candidate` is later than `reference`. Every moment is later than null. */
 export function isLater(candidate: string | null, reference: string | null): boolean {
   if (candidate === null) return false;
   return reference === null || Date.parse(candidate) > Date.parse(reference);
@@ -26,7 +26,7 @@ export function latest(first: string, ...others: readonly (string | null)[]): st
   return others.reduce<string>((best, other) => (other !== null && isLater(other, best) ? other : best), first);
 }
 
-/** "48 min", "3 h 20 min", "2 days": as short as a person would say it. */
+/** "48 min", "3 h 20 min", "2 days". */
 export function describeMinutes(minutes: number): string {
   if (minutes < 60) return `${minutes} min`;
   if (minutes < 48 * 60) {

@@ -9,8 +9,8 @@ const AUDIENCES = [MACHINES, PEOPLE, CHANNEL];
 
 let harness: Harness;
 
-/** Every type that an audience has accepted, in order and as often as it was published. */
-function heardBy(audience: string): readonly string[] {
+/** The types of the events that an audience has accepted, in order. */
+function acceptedBy(audience: string): readonly string[] {
   return harness.alerts.published.flatMap((call) => (call.audience === audience ? call.events.map(typeOf) : []));
 }
 
@@ -27,12 +27,12 @@ beforeEach(() => {
 });
 
 describe('one audience that refuses', () => {
-  it.each(AUDIENCES)('never stops or repeats the others: %s', async (refusing) => {
+  it.each(AUDIENCES)('neither stops the others nor sends them alerts twice: %s', async (refusing) => {
     harness.alerts.refuse((_, audience) => audience === refusing);
     await harness.pass();
     await harness.run(6 * 60);
     for (const audience of AUDIENCES) {
-      expect(heardBy(audience)).toEqual(audience === refusing ? [] : ['integration.paused']);
+      expect(acceptedBy(audience)).toEqual(audience === refusing ? [] : ['integration.paused']);
     }
     expect(await historyTypes()).toEqual(['integration.paused']);
     expect(harness.ledger.entry('production', 'broken')).toMatchObject({
@@ -49,7 +49,7 @@ describe('one audience that refuses', () => {
     expect(report.undelivered.map(typeOf)).toEqual(['integration.paused']);
   });
 
-  it('gets what it has missed when it accepts again, and the others do not', async () => {
+  it('gets the missed alerts when it accepts again, and the others do not', async () => {
     harness.alerts.refuse((_, audience) => audience === CHANNEL);
     await harness.pass();
     harness.world.breakDown('later', 'HTTP 500');
@@ -57,14 +57,14 @@ describe('one audience that refuses', () => {
     harness.alerts.refuse(() => false);
     await harness.run(10);
     const all = ['integration.paused', 'integration.failing', 'integration.paused'];
-    for (const audience of AUDIENCES) expect(heardBy(audience)).toEqual(all);
+    for (const audience of AUDIENCES) expect(acceptedBy(audience)).toEqual(all);
     expect(harness.ledger.entry('production', 'broken')?.outbox).toEqual([]);
     const { writes } = harness.ledger.calls;
     await harness.run(10);
     expect(harness.ledger.calls.writes).toBe(writes);
   });
 
-  it('costs no write while it goes on refusing', async () => {
+  it('costs no write while it keeps refusing', async () => {
     harness.alerts.refuse((_, audience) => audience === CHANNEL);
     await harness.pass();
     const { writes } = harness.ledger.calls;
@@ -72,7 +72,7 @@ describe('one audience that refuses', () => {
     expect(harness.ledger.calls.writes).toBe(writes);
   });
 
-  it('owes nothing any more once it is gone from the settings', async () => {
+  it('is forgotten once the settings no longer have it', async () => {
     harness.alerts.refuse((_, audience) => audience === CHANNEL);
     await harness.pass();
     const alerts = { ...harness.alerts, audiences: [MACHINES, PEOPLE] };
@@ -84,16 +84,16 @@ describe('one audience that refuses', () => {
 });
 
 describe('a history that refuses', () => {
-  it('never stops or repeats the audiences, and gets what it has missed', async () => {
+  it('neither stops the audiences nor sends them alerts twice, and gets the missed events', async () => {
     const ledger = { ...harness.ledger, appendHistory: () => Promise.reject(new Error('throttled')) };
     for (let passes = 0; passes < 3; passes += 1) {
       await runPass({ ...harness.ports, ledger }, harness.project);
       harness.world.advance(5);
     }
-    for (const audience of AUDIENCES) expect(heardBy(audience)).toEqual(['integration.paused']);
+    for (const audience of AUDIENCES) expect(acceptedBy(audience)).toEqual(['integration.paused']);
     expect(await historyTypes()).toEqual([]);
     await harness.pass();
-    for (const audience of AUDIENCES) expect(heardBy(audience)).toEqual(['integration.paused']);
+    for (const audience of AUDIENCES) expect(acceptedBy(audience)).toEqual(['integration.paused']);
     expect(await historyTypes()).toEqual(['integration.paused']);
   });
 });

@@ -8,13 +8,20 @@ import { RESERVE_MS } from '../../../functions/guard/pass/time-budget.ts';
 import type { IntegrationsApi, Ledger, Ports } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
-import { addBusy, createFailingHarness, createHarness, type Harness, resultOf } from '../../support/harness.ts';
+import {
+  addBusy,
+  createDefaultsHarness,
+  createFailingHarness,
+  createHarness,
+  type Harness,
+  resultOf,
+} from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
-/** Two healthy integrations and one that is due to be paused. */
+/** A harness with two healthy integrations and one that the next pass pauses. */
 const failingHarness = (policy: Record<string, unknown> = {}) => createFailingHarness(policy, {}, ['good-1', 'good-2']);
 
-/** What the ledger says of an integration that the guard has paused, with nothing left to do. */
+/** The ledger's entry for an integration that the guard has paused and announced. */
 const SETTLED_OPEN = { attempt: null, outbox: [], lease: null, state: { name: 'open' } };
 
 function entryOf(harness: Harness, id: string): Entry {
@@ -23,13 +30,13 @@ function entryOf(harness: Harness, id: string): Entry {
 
 class Killed extends Error {}
 
-/** Ports whose n-th effect kills the process, before or after it took place. */
+/** Ports that simulate a killed process at the n-th effect: before it, or after it. */
 function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
   let effects = 0;
   const effect = async <T>(act: () => Promise<T>): Promise<T> => {
     const fatal = effects === n;
     effects += 1;
-    // A process that is dead does nothing any more.
+    // A dead process has no further effects.
     if (effects - 1 > n || (fatal && when === 'before')) throw new Killed();
     const result = await act();
     if (fatal) throw new Killed();
@@ -47,8 +54,8 @@ function killAt(ports: Ports, n: number, when: 'before' | 'after'): Ports {
   };
 }
 
-describe('law 1: intent before act, alert before settled', () => {
-  it('writes down what it is about to do before Qonversion is touched', async () => {
+describe('law 1: the ledger before the request, the alert before the end', () => {
+  it('writes the attempt to the ledger before the request to Qonversion', async () => {
     const harness = failingHarness();
     let attempt: Attempt | null | undefined;
     const api = {
@@ -63,7 +70,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 
-  it('writes down the outcome at once, and keeps the alert until it is accepted, under the same id', async () => {
+  it('writes the outcome at once, and keeps the alert with its ID until it is accepted', async () => {
     const harness = failingHarness();
     harness.alerts.refuse(() => true);
     const report = await harness.pass();
@@ -72,7 +79,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(harness.world.get('broken')?.active).toBe(0);
     expect(harness.ledger.entry('production', 'broken')).toMatchObject({
       ...SETTLED_OPEN,
-      outbox: [{ event: { id: undelivered?.id }, undelivered: ['everybody'] }],
+      outbox: [{ event: { id: undelivered?.id }, undelivered: ['all'] }],
     });
 
     harness.alerts.refuse(() => false);
@@ -83,7 +90,7 @@ describe('law 1: intent before act, alert before settled', () => {
   });
 
   it.each([0, 1, 2, 3].flatMap((effect) => (['before', 'after'] as const).map((when) => [effect, when] as const)))(
-    'loses nothing when killed at effect %i, %s it took place',
+    'loses no alert when killed at effect %i, %s it happened',
     async (effect, when) => {
       const harness = failingHarness();
       await runPass(killAt(harness.ports, effect, when), harness.project).catch(() => undefined);
@@ -96,7 +103,7 @@ describe('law 1: intent before act, alert before settled', () => {
     },
   );
 
-  it('settles only what the history has taken, and does not repeat the alert for it', async () => {
+  it('settles an alert only when the history has it, without publishing it again', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
       ...harness.ledger,
@@ -113,7 +120,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(new Set(harness.alerts.events().map(({ id }) => id))).toEqual(new Set(kept.map(({ id }) => id)));
   });
 
-  it('announces no pause that never happened', async () => {
+  it('does not announce a pause that never happened', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
     harness.world.repair('broken');
@@ -123,7 +130,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(isSettled(entryOf(harness, 'broken'))).toBe(true);
   });
 
-  it('explains an interrupted pause that an operator has undone, and does not fight the operator', async () => {
+  it('explains an interrupted pause that an operator has undone, and does not repeat it', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
     expect(harness.world.get('broken')?.active).toBe(0);
@@ -136,7 +143,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(harness.alerts.events()[0]?.reason).toContain('may not have taken effect');
   });
 
-  it('owes an alert even for an integration that was deleted meanwhile', async () => {
+  it('delivers the alert even if the integration was deleted meanwhile', async () => {
     const harness = createHarness();
     addBusy(harness, 'gone', { active: 1 });
     harness.world.patch('gone', { active: 2 });
@@ -146,7 +153,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(harness.alerts.types()).toEqual(['integration.suspended']);
   });
 
-  it('finishes what it began with an integration that one list had lost', async () => {
+  it('finishes a pause even if one list lacked the integration', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
     expect(harness.world.get('broken')?.active).toBe(0);
@@ -161,7 +168,7 @@ describe('law 1: intent before act, alert before settled', () => {
     expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 
-  it('finishes a pause whose answer was lost, without asking twice', async () => {
+  it('finishes a pause whose answer was lost, without a second request', async () => {
     const harness = failingHarness();
     const api: IntegrationsApi = {
       ...harness.api,
@@ -179,8 +186,8 @@ describe('law 1: intent before act, alert before settled', () => {
   });
 });
 
-describe('law 2: two passes at once are harmless', () => {
-  it('pause and tell once when both decide the same', async () => {
+describe('law 2: two simultaneous passes', () => {
+  it('pause and alert once when both decide the same', async () => {
     const harness = failingHarness();
     const reports = await Promise.all([harness.pass(), harness.pass()]);
     expect(harness.api.statusCalls).toEqual([['broken', 0]]);
@@ -188,7 +195,7 @@ describe('law 2: two passes at once are harmless', () => {
     expect(reports.map((report) => resultOf(report, 'broken')?.outcome).sort()).toEqual(['done', 'lost-race']);
   });
 
-  it('leave a record to the pass that wrote first', async () => {
+  it('leave an integration to the pass that wrote first', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
       ...harness.ledger,
@@ -207,7 +214,7 @@ describe('law 2: two passes at once are harmless', () => {
     let first = true;
     const api = {
       ...harness.api,
-      // While this list was on its way, another pass paused, told and settled.
+      // While this list is on its way, another pass pauses and announces it.
       list: async () => {
         const listing = await harness.api.list();
         if (first) {
@@ -217,7 +224,7 @@ describe('law 2: two passes at once are harmless', () => {
         return listing;
       },
     };
-    // The ledger is read late, as it may be.
+    // The ledger is read only after the other pass has finished.
     const ledger = {
       ...harness.ledger,
       read: async (project: string) => {
@@ -230,7 +237,7 @@ describe('law 2: two passes at once are harmless', () => {
     expect(harness.ledger.entry('production', 'broken')).toMatchObject(SETTLED_OPEN);
   });
 
-  it('leave alone a live lease, and take over one that has run out', async () => {
+  it('respect a lease, and take over one that has expired', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
     harness.world.advance(1);
@@ -267,10 +274,10 @@ describe('law 3: a quiet pass writes nothing', () => {
   });
 });
 
-describe('whose doing a state is', () => {
+describe('a state that the guard or an operator may have set', () => {
   const PROBING = { recovery: { ...PROBE_RECOVERY, cooldownMinutes: 1 } };
 
-  it('is the operator’s when it was there before our request: told, and never re-activated', async () => {
+  it('is the operator’s if it was set before the request: announced, and never undone', async () => {
     const harness = failingHarness(PROBING);
     const api = {
       ...harness.api,
@@ -290,9 +297,9 @@ describe('whose doing a state is', () => {
   });
 
   it.each([
-    ['within the time that the dead pass had: its own', 1, 1],
-    ['long after it: an operator’s', 10, 0],
-  ])('is told by the time of the change after a crash; %s', async (_name, minutes, active) => {
+    ['the guard’s if it changed within the time of the killed pass', 1, 1],
+    ['an operator’s if it changed long after it', 10, 0],
+  ])('is, after a crash, %s', async (_name, minutes, active) => {
     const harness = failingHarness(PROBING);
     await runPass(killAt(harness.ports, 0, 'after'), harness.project).catch(() => undefined);
     harness.world.advance(minutes);
@@ -306,8 +313,8 @@ describe('whose doing a state is', () => {
   });
 });
 
-describe('a clock that is not the API’s', () => {
-  it.each([-7, 7])('%s minutes off: the limit of minutes is the API’s', async (minutes) => {
+describe('a clock that differs from the API’s', () => {
+  it.each([-7, 7])('by %s minutes does not count: the guard uses the API’s clock', async (minutes) => {
     const harness = createHarness();
     addBusy(harness, 'broken');
     harness.world.advance(1);
@@ -326,7 +333,7 @@ describe('a clock that is not the API’s', () => {
     expect(harness.world.get('broken')?.active).toBe(0);
   });
 
-  it('does not take a lease from the future for a pass that runs', async () => {
+  it('does not make a lease from the future count as a running pass', async () => {
     const harness = failingHarness();
     const ahead = { now: () => new Date(harness.world.now().getTime() + 86_400_000) };
     await runPass(killAt({ ...harness.ports, clock: ahead }, 1, 'after'), harness.project).catch(() => undefined);
@@ -344,7 +351,7 @@ describe('a clock that is not the API’s', () => {
     it.each([
       ['probe', { recovery: PROBE_RECOVERY }, 'integration.probing'],
       ['reminder', { recovery: { mode: 'manual' } }, 'integration.still-down'],
-    ])('puts off no %s', async (_what, policy, expected) => {
+    ])('delays no %s', async (_what, policy, expected) => {
       const harness = failingHarness(policy);
       await runPass(aYearAhead(harness), harness.project);
       expect(harness.alerts.types()).toEqual(['integration.paused']);
@@ -353,7 +360,7 @@ describe('a clock that is not the API’s', () => {
       expect(history.map(({ type }) => type)).toContain(expected);
     });
 
-    it('puts off no pause', async () => {
+    it('delays no pause', async () => {
       const harness = failingHarness();
       await harness.pass();
       harness.world.advance(5);
@@ -368,8 +375,8 @@ describe('a clock that is not the API’s', () => {
   });
 });
 
-describe('law 6: absolute states, within the time there is', () => {
-  it('begins nothing new when time runs short, says what it left, and the next pass goes on', async () => {
+describe('law 6: absolute states, within the time limit', () => {
+  it('starts nothing new when time runs short, reports that, and the next pass continues', async () => {
     const harness = failingHarness();
     const short = { ...harness.ports, remainingMs: () => RESERVE_MS - 1 };
     const report = await runPass(short, harness.project);
@@ -379,7 +386,7 @@ describe('law 6: absolute states, within the time there is', () => {
     expect(resultOf(await harness.pass(), 'broken')).toEqual({ kind: 'pause', outcome: 'done' });
   });
 
-  it('takes a pause that fails for a failure, tells it once per episode, and tries again', async () => {
+  it('alerts once per episode about a pause that fails, and tries again', async () => {
     const harness = failingHarness();
     harness.api.failStatus(
       new RequestRefusedError('Qonversion refused the request about integration broken (409)'),
@@ -396,7 +403,7 @@ describe('law 6: absolute states, within the time there is', () => {
     expect(harness.alerts.types()).toEqual(['integration.pause-failed', 'integration.paused']);
   });
 
-  it("takes an operator's pause after a refusal for the operator's, not for its own", async () => {
+  it("treats an operator's pause after a refusal as the operator's, not as its own", async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     const refusal = new RequestRefusedError('Qonversion does not permit this key to use integration broken (403)');
     harness.api.failStatus(refusal, 'refused');
@@ -409,7 +416,7 @@ describe('law 6: absolute states, within the time there is', () => {
     expect(harness.alerts.types()).toEqual(['integration.pause-failed']);
   });
 
-  it('tells of a re-activation that fails, and tries again', async () => {
+  it('alerts about a probe that cannot be started, and tries again', async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     harness.api.failStatus(
@@ -424,8 +431,8 @@ describe('law 6: absolute states, within the time there is', () => {
   });
 });
 
-describe('law 7: nothing fails in silence', () => {
-  it('tells once per episode that passes cannot run, and when they run again', async () => {
+describe('law 7: nothing fails silently', () => {
+  it('alerts once per episode when passes cannot run, and when they run again', async () => {
     const harness = failingHarness();
     harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
     const report = await harness.pass();
@@ -438,16 +445,33 @@ describe('law 7: nothing fails in silence', () => {
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.recovered']);
   });
 
-  it('reminds while passes cannot run', async () => {
+  it('says from when to when passes could not run, what was not watched, and how it is now', async () => {
+    const harness = createDefaultsHarness();
+    for (const id of ['a', 'b', 'c']) addBusy(harness, id);
+    await harness.run(10);
+    harness.api.failList(unreachable());
+    await harness.run(90);
+    harness.world.breakDown('b', 'HTTP 503');
+    harness.api.failList(null);
+    await harness.run(5);
+    expect(harness.alerts.events().at(-1)).toMatchObject({
+      type: 'guard.recovered',
+      reason:
+        'passes could not run from 12:15 UTC to 13:45 UTC (1 h 30 min), so 3 integrations were not watched; now 1 of them fails and 0 are stopped',
+    });
+  });
+
+  it('reminds while passes cannot run, and says since when', async () => {
     const harness = createHarness();
     harness.api.failList(unreachable());
     await harness.pass();
     await harness.run(24 * 60);
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.failing']);
+    expect(harness.alerts.events().at(-1)?.reason).toMatch(/; since 2026-11-23 12:00 UTC$/);
     expect(new Set(harness.alerts.events().map(({ id }) => id)).size).toBe(2);
   });
 
-  it('touches nothing when the ledger cannot be read: an error is never an empty ledger', async () => {
+  it('changes nothing when the ledger cannot be read, since an error is not an empty ledger', async () => {
     const harness = failingHarness();
     harness.ledger.failWith('throttled');
     await expect(harness.pass()).rejects.toThrow(LedgerUnavailableError);
@@ -455,7 +479,7 @@ describe('law 7: nothing fails in silence', () => {
     expect(harness.alerts.published).toMatchObject([{ audience: 'machines', events: [{ type: 'guard.failing' }] }]);
   });
 
-  it('touches nothing when the attempt cannot be written', async () => {
+  it('changes nothing when the attempt cannot be written', async () => {
     const harness = failingHarness();
     const ledger: Ledger = {
       ...harness.ledger,
@@ -486,8 +510,8 @@ describe('law 7: nothing fails in silence', () => {
   });
 });
 
-describe('an operator through the guard', () => {
-  it('pauses for good: the guard never re-activates it', async () => {
+describe('a command of an operator', () => {
+  it('pauses permanently: the guard never resumes the integration', async () => {
     const harness = createHarness({ recovery: PROBE_RECOVERY });
     addBusy(harness, 'mine');
     const result = await runOperatorCommand(harness.ports, harness.project, 'mine', 'pause');
@@ -498,7 +522,7 @@ describe('an operator through the guard', () => {
     expect(harness.alerts.types()).toEqual([]);
   });
 
-  it('resumes with a clean count', async () => {
+  it('resumes with a count of zero', async () => {
     const harness = failingHarness();
     await harness.pass();
     await runOperatorCommand(harness.ports, harness.project, 'broken', 'resume');
@@ -509,7 +533,7 @@ describe('an operator through the guard', () => {
     expect(figures?.baseline).toBeGreaterThan(0);
   });
 
-  it('stands in the history, and alerts of nothing that is known to them', async () => {
+  it('is in the history, and alerts no one', async () => {
     const harness = failingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'good-1', 'pause');
     const [kept] = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
@@ -517,7 +541,7 @@ describe('an operator through the guard', () => {
     expect(harness.alerts.events()).toEqual([]);
   });
 
-  it('has it ignored for a while: not paused, not told of, and guarded again when the time is over', async () => {
+  it('exempts an integration for some time: no pause, no alert, and guarded again afterwards', async () => {
     const harness = failingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
     await harness.run(55);
@@ -540,7 +564,7 @@ describe('an operator through the guard', () => {
     ]);
   });
 
-  it('ends an exemption before its time', async () => {
+  it('ends an exemption early', async () => {
     const harness = failingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
     await runOperatorCommand(harness.ports, harness.project, 'broken', 'unignore');
@@ -548,7 +572,7 @@ describe('an operator through the guard', () => {
     expect(harness.world.get('broken')?.active).toBe(0);
   });
 
-  it('has an exemption outlive what others do to it meanwhile', async () => {
+  it('exempts an integration even while its state changes', async () => {
     const harness = failingHarness({ recovery: { ...PROBE_RECOVERY, cooldownMinutes: 5 } });
     await harness.run(5);
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 120 });
@@ -565,14 +589,14 @@ describe('an operator through the guard', () => {
     expect(harness.alerts.types().filter((type) => type === 'integration.paused')).not.toHaveLength(1);
   });
 
-  it('is told in one sentence when there is no such integration', async () => {
+  it('fails with one sentence when there is no such integration', async () => {
     const harness = createHarness();
     await expect(runOperatorCommand(harness.ports, harness.project, 'nope', 'pause')).rejects.toThrow(
-      'project "production" has no integration "nope"; `integration-guard list` shows the ids it has',
+      'project "production" has no integration "nope"; `integration-guard list` shows the IDs it has',
     );
   });
 
-  it('hears of a refusal from the door, not by mail', async () => {
+  it('returns a refusal as its result, not as an alert', async () => {
     const harness = createHarness();
     addBusy(harness, 'mine');
     harness.api.failStatus(new RequestRefusedError('Qonversion refused the request about integration mine (409)'));

@@ -4,8 +4,8 @@ import { PROBE_RECOVERY } from '../../support/builders.ts';
 import { addBusy, createFailingHarness, createHarness, type Harness } from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
-/** A pause whose alert nobody accepted, before the next pass runs. */
-async function pausedUnheard(): Promise<Harness> {
+/** A harness with a pause whose alert no audience has accepted, before the next pass. */
+async function pausedWithoutAlert(): Promise<Harness> {
   const harness = createFailingHarness({ recovery: { mode: 'manual' } });
   harness.alerts.refuse(() => true);
   await harness.pass();
@@ -15,7 +15,7 @@ async function pausedUnheard(): Promise<Harness> {
   return harness;
 }
 
-/** What went out and what the history has, by type. */
+/** The types of the published alerts and of the history's events, ten minutes later. */
 async function afterwards(harness: Harness) {
   await harness.run(10);
   const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
@@ -24,7 +24,7 @@ async function afterwards(harness: Harness) {
 
 describe('a pause alert that was refused is delivered later, in the mail and in the history', () => {
   it('when an operator has resumed the integration meanwhile', async () => {
-    const harness = await pausedUnheard();
+    const harness = await pausedWithoutAlert();
     harness.world.setStatus('broken', 1);
     const { alerts, history } = await afterwards(harness);
     expect(alerts).toEqual(expect.arrayContaining(['integration.paused', 'integration.reactivated']));
@@ -32,7 +32,7 @@ describe('a pause alert that was refused is delivered later, in the mail and in 
   });
 
   it("when Qonversion's worker has suspended it meanwhile", async () => {
-    const harness = await pausedUnheard();
+    const harness = await pausedWithoutAlert();
     harness.world.patch('broken', { active: 2, updated_at: harness.world.now().toISOString() });
     const { alerts, history } = await afterwards(harness);
     expect(alerts).toEqual(expect.arrayContaining(['integration.paused', 'integration.suspended']));
@@ -40,7 +40,7 @@ describe('a pause alert that was refused is delivered later, in the mail and in 
   });
 
   it('when it has been deleted meanwhile', async () => {
-    const harness = await pausedUnheard();
+    const harness = await pausedWithoutAlert();
     harness.world.delete('broken');
     const { alerts, history } = await afterwards(harness);
     expect(alerts).toEqual(['integration.paused']);
@@ -48,7 +48,7 @@ describe('a pause alert that was refused is delivered later, in the mail and in 
   });
 });
 
-/** A probe was asked for, and no answer came. */
+/** A harness with a probe whose request had no answer. */
 async function probeInDoubt(): Promise<Harness> {
   const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
   await harness.pass();
@@ -63,19 +63,19 @@ async function probeInDoubt(): Promise<Harness> {
 const IN_DOUBT = 'may not have taken effect';
 
 /** The reason of the first event of this type in the history. */
-async function said(harness: Harness, type: string): Promise<string | undefined> {
+async function reasonOf(harness: Harness, type: string): Promise<string | undefined> {
   const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
   return history.find((event) => event.type === type)?.reason;
 }
 
-describe('a probe of which nobody knows whether it took place is recorded as just that', () => {
+describe('a probe that may not have taken effect is recorded as such', () => {
   it('when an operator has paused the integration since', async () => {
     const harness = await probeInDoubt();
     harness.world.setStatus('broken', 1);
     harness.world.advance(5);
     harness.world.setStatus('broken', 0);
     await harness.pass();
-    expect(await said(harness, 'integration.probing')).toContain(IN_DOUBT);
+    expect(await reasonOf(harness, 'integration.probing')).toContain(IN_DOUBT);
     expect(harness.alerts.types().at(-1)).toBe('integration.recovery-abandoned');
   });
 
@@ -83,7 +83,7 @@ describe('a probe of which nobody knows whether it took place is recorded as jus
     const harness = await probeInDoubt();
     harness.world.setStatus('broken', 1);
     await harness.pass();
-    expect(await said(harness, 'integration.probing')).toContain(IN_DOUBT);
+    expect(await reasonOf(harness, 'integration.probing')).toContain(IN_DOUBT);
     expect(harness.alerts.types().at(-1)).toBe('integration.reactivated');
   });
 
@@ -93,11 +93,11 @@ describe('a probe of which nobody knows whether it took place is recorded as jus
     harness.world.advance(5);
     harness.world.suspend('broken');
     await harness.pass();
-    expect(await said(harness, 'integration.probing')).toContain(IN_DOUBT);
+    expect(await reasonOf(harness, 'integration.probing')).toContain(IN_DOUBT);
   });
 });
 
-describe('an operator who resumes through the guard what is active already', () => {
+describe('an operator who resumes an active integration through the guard', () => {
   it.each(['open', 'half-open'])('ends the episode of a circuit that is %s', async (circuit) => {
     const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
@@ -109,7 +109,7 @@ describe('an operator who resumes through the guard what is active already', () 
     expect(harness.alerts.types().at(-1)).toBe('integration.reactivated');
   });
 
-  it("has the end of an operator's own pause recorded", async () => {
+  it("ends an operator's own pause in the history", async () => {
     const harness = createHarness();
     addBusy(harness, 'good');
     await runOperatorCommand(harness.ports, harness.project, 'good', 'pause');
@@ -120,7 +120,7 @@ describe('an operator who resumes through the guard what is active already', () 
     expect(history.map(({ type }) => type)).toEqual(['integration.operator-paused', 'integration.reactivated']);
   });
 
-  it('hears nothing new about what the guard knows to be active', async () => {
+  it('gets no alert if the ledger has it as active', async () => {
     const harness = createHarness();
     addBusy(harness, 'good');
     await runOperatorCommand(harness.ports, harness.project, 'good', 'resume');

@@ -7,13 +7,13 @@ import { PROBE_RECOVERY } from '../../support/builders.ts';
 import { addBusy, createFailingHarness, createHarness, type Harness } from '../../support/harness.ts';
 import { unreachable } from '../../support/memory-ports.ts';
 
-/** Whole outages, with what goes wrong on the way: what people and the history know of them afterwards. */
+/** Outages with other faults during them. The alerts and the history must be complete afterwards. */
 
 const history = (harness: Harness) => harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
 const typesOf = (events: readonly GuardEvent[]) => events.map(({ type }) => type.replace('integration.', ''));
 
 describe('two failures in one outage', () => {
-  it('are two alerts, at an audience that refused meanwhile too', async () => {
+  it('are two alerts, also at an audience that refused meanwhile', async () => {
     const harness = createFailingHarness({ recovery: PROBE_RECOVERY }, { audiences: ['machines', 'people'] });
     harness.alerts.refuse((_, audience) => audience === 'people');
     const refusedPass = async () => {
@@ -32,8 +32,8 @@ describe('two failures in one outage', () => {
     harness.alerts.refuse(() => false);
     await harness.run(5);
     for (const audience of ['machines', 'people']) {
-      const heard = harness.alerts.published.flatMap((call) => (call.audience === audience ? call.events : []));
-      const failed = heard.filter(({ type }) => type === 'integration.pause-failed');
+      const accepted = harness.alerts.published.flatMap((call) => (call.audience === audience ? call.events : []));
+      const failed = accepted.filter(({ type }) => type === 'integration.pause-failed');
       expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
     }
     expect(typesOf(await history(harness)).filter((type) => type === 'pause-failed')).toHaveLength(2);
@@ -41,7 +41,7 @@ describe('two failures in one outage', () => {
 });
 
 describe('two outages', () => {
-  it('end in two alerts, although an operator began the second by resuming it through the guard', async () => {
+  it('end in two alerts, even if the second began when an operator resumed the integration through the guard', async () => {
     const harness = createFailingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'broken', 'pause');
     harness.world.advance(5);
@@ -57,7 +57,7 @@ describe('two outages', () => {
 });
 
 describe('a suspension after an operator paused a failing integration', () => {
-  it('is an outage of its own, although nothing was delivered in between', async () => {
+  it('is a separate outage, even without a delivery since the first', async () => {
     const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     harness.world.advance(PROBE_RECOVERY.cooldownMinutes);
@@ -73,10 +73,10 @@ describe('a suspension after an operator paused a failing integration', () => {
   });
 });
 
-describe('an interrupted pause whose record cannot be seen any more', () => {
+describe('an interrupted pause whose record is no longer readable', () => {
   it.each(['unreadable', 'unreachable'])('is announced within hours while it is %s', async (how) => {
     const harness = createFailingHarness();
-    // The answer is lost, and so is the alert of the failure.
+    // The answer is lost, and the alert about the failure is refused.
     harness.alerts.refuse(() => true);
     harness.api.failStatus(unreachable());
     await harness.pass();
@@ -95,14 +95,14 @@ describe('an interrupted pause whose record cannot be seen any more', () => {
     const paused = harness.alerts.events().filter(({ type }) => type === 'integration.paused');
     expect(paused).toMatchObject([{ reason: expect.stringContaining('may not have taken effect') }]);
     expect(typesOf(await history(harness))).toContain('paused');
-    // Once it is seen again nothing is left to find out.
+    // When the record is readable again, the guard settles the attempt.
     await harness.run(10);
     expect(harness.ledger.entry('production', 'broken')).toMatchObject({ attempt: null, outbox: [] });
   });
 });
 
 describe('an outage that ends while the guard ignores the integration', () => {
-  it('ends in the history', async () => {
+  it('has an end in the history', async () => {
     const harness = createFailingHarness();
     await harness.pass();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
@@ -112,7 +112,7 @@ describe('an outage that ends while the guard ignores the integration', () => {
     expect(typesOf(await history(harness)).at(-1)).toBe('operator-resumed');
   });
 
-  it('of a probe is announced when the exemption is over', async () => {
+  it('is announced after the exemption if a probe was running', async () => {
     const harness = createFailingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     harness.world.advance(PROBE_RECOVERY.cooldownMinutes);
@@ -124,8 +124,8 @@ describe('an outage that ends while the guard ignores the integration', () => {
   });
 });
 
-describe('a repair that no pass saw', () => {
-  it.each([0, 3, 15])('is not fought, with a limit of %s minutes', async (failingForMinutes) => {
+describe('a fix between two passes', () => {
+  it.each([0, 3, 15])('prevents a pause, with a limit of %s minutes', async (failingForMinutes) => {
     const harness = createHarness({ failingForMinutes, warnThreshold: 0 });
     addBusy(harness, 'shown');
     addBusy(harness, 'broken', { eventsPerMinute: 20 });
@@ -146,7 +146,7 @@ describe('a repair that no pass saw', () => {
 });
 
 describe('maintenance of many integrations', () => {
-  it('is held by the blast radius when all of them still fail afterwards', async () => {
+  it('is held by the blast radius if every integration still fails afterwards', async () => {
     const harness = createHarness({ failingForMinutes: 0, blastRadius: { percent: 0, floor: 1 } });
     const ids = Array.from({ length: 10 }, (_, number) => addBusy(harness, `i${number}`));
     harness.world.advance(5);
@@ -165,7 +165,7 @@ describe('maintenance of many integrations', () => {
   });
 });
 
-describe('an integration that fails and delivers by turns', () => {
+describe('an integration that alternates between failing and delivering', () => {
   const minute = (harness: Harness, fails: boolean) => {
     if (fails) harness.world.breakDown('broken', 'HTTP 503');
     else harness.world.repair('broken');
@@ -178,19 +178,22 @@ describe('an integration that fails and delivers by turns', () => {
     }
   };
 
-  it.each(['tell', 'pause'])('and then works for a day unseen is not reported as flapping (%s)', async (flapping) => {
-    const harness = createHarness({ flapping });
-    addBusy(harness, 'broken');
-    await flap(harness, 12);
-    minute(harness, true);
-    minute(harness, false);
-    harness.world.advance(24 * 60);
-    await harness.pass();
-    expect(harness.alerts.types()).toEqual([]);
-    expect(harness.world.get('broken')?.active).toBe(1);
-  });
+  it.each(['tell', 'pause'])(
+    'and then works for a day without passes is not reported as flapping (%s)',
+    async (flapping) => {
+      const harness = createHarness({ flapping });
+      addBusy(harness, 'broken');
+      await flap(harness, 12);
+      minute(harness, true);
+      minute(harness, false);
+      harness.world.advance(24 * 60);
+      await harness.pass();
+      expect(harness.alerts.types()).toEqual([]);
+      expect(harness.world.get('broken')?.active).toBe(1);
+    },
+  );
 
-  it('and is repaired and resumed by an operator is not paused for what it did before', async () => {
+  it('and is fixed and resumed by an operator is not paused for its earlier failures', async () => {
     const harness = createHarness({ flapping: 'pause' });
     addBusy(harness, 'broken');
     addBusy(harness, 'shown');

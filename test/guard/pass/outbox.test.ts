@@ -7,15 +7,15 @@ import { boundOutbox, MAX_OUTBOX_BYTES, toOutbox } from '../../../functions/guar
 import { aRecord, minutesAfter, NOON } from '../../support/builders.ts';
 import { addBusy, createHarness } from '../../support/harness.ts';
 
-/** Three bytes of UTF-8 a character. */
+/** Each character is three bytes in UTF-8. */
 const CJK = '配信エラー通知先';
 
-describe('an SNS that refuses for days', () => {
+describe('an outbox while SNS refuses for days', () => {
   it.each([
     ['ASCII', 'Amplitude'],
     ['CJK', CJK],
   ])(
-    'never keeps the ledger from being written, and loses no alert in silence: %s text',
+    'never becomes too large for the ledger, and loses no alert silently: %s text',
     { timeout: 60_000 },
     async (_name, text) => {
       const limits = { errorThreshold: 200, warnThreshold: 25, failingForMinutes: 0, flapping: 'off' };
@@ -38,7 +38,7 @@ describe('an SNS that refuses for days', () => {
       }
       expect([...problems]).toEqual([]);
 
-      // Now it breaks for good, SNS accepts again, and all is well a few passes later.
+      // Now it breaks permanently and SNS accepts again. After a few passes, everything is delivered.
       harness.world.breakDown('hourly', 'HTTP 503');
       for (let passes = 0; passes < 4; passes += 1) await pass();
       harness.alerts.refuse(() => false);
@@ -58,7 +58,7 @@ describe('an SNS that refuses for days', () => {
 });
 
 describe('a blast radius that holds thousands', () => {
-  it('is announced, however long their ids are', { timeout: 60_000 }, async () => {
+  it('is announced even if their IDs are long', { timeout: 60_000 }, async () => {
     const harness = createHarness();
     const ids = Array.from({ length: 2_000 }, (_, index) => `${index}-`.padEnd(256, 'x'));
     for (const id of ids) addBusy(harness, id, { eventsPerMinute: 20 });
@@ -93,7 +93,7 @@ describe('an outbox', () => {
       0,
     );
 
-  it('stays within its bytes, counts every alert it has merged, and keeps the newest whole', () => {
+  it('stays within its size limit, counts every merged alert, and keeps the newest unmerged', () => {
     fc.assert(
       fc.property(
         fc.array(anItem, { minLength: 1, maxLength: 150 }),
@@ -113,13 +113,13 @@ describe('an outbox', () => {
     );
   });
 
-  it('that is small enough is left as it is', () => {
+  it('that is small enough stays as it is', () => {
     const event = makeEvent({ type: 'guard.held', project: 'production', time: NOON, episode: NOON, reason: 'why' });
     const outbox = toOutbox([event]);
     expect(boundOutbox(outbox)).toBe(outbox);
   });
 
-  it('owes a merged alert to every audience that one of them was owed to', () => {
+  it('keeps a merged alert for every audience that has not accepted one of the alerts', () => {
     const long = 'x'.repeat(500);
     const items = Array.from({ length: 200 }, (_, index): OutboxItem => {
       const time = minutesAfter(NOON, index);

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { runPass } from '../../../functions/guard/pass/run-pass.ts';
 import { addBusy, createDefaultsHarness, type Harness } from '../../support/harness.ts';
 
-/** What version 1 of the rules got wrong, with the defaults. Each began as a reproduction on that version. */
+/** Mistakes of version 1 of the rules, with the default settings. Each test was first reproduced on that version. */
 
 const PROVIDERS = ['amplitude', 'appsflyer', 'mixpanel'] as const;
-const told = ({ alerts }: Harness) => alerts.types();
+const alertTypes = ({ alerts }: Harness) => alerts.types();
 const pauses = ({ api }: Harness) => api.statusCalls.filter(([, status]) => status === 0).map(([id]) => id);
 const active = ({ world }: Harness, id: string) => world.get(id)?.active;
 const idsOf = (count: number, prefix = 'i') => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 
-/** Minute by minute, with a pass at every fifth, while something happens at some of them. */
+/** Lets time pass minute by minute, with a pass every five minutes, and calls `happens` at its minutes. */
 async function lapse(harness: Harness, minutes: number, happens: Readonly<Record<number, () => void>> = {}) {
   for (let minute = 1; minute <= minutes; minute += 1) {
     happens[minute]?.();
@@ -20,7 +20,7 @@ async function lapse(harness: Harness, minutes: number, happens: Readonly<Record
 }
 
 describe('silence', () => {
-  it('of five hours and then one bad minute of 60 failures is no outage', async () => {
+  it('of five hours before one minute with 60 failures is no outage', async () => {
     const harness = createDefaultsHarness();
     addBusy(harness, 'quiet', { eventsPerMinute: 60 });
     await harness.run(10);
@@ -38,7 +38,7 @@ describe('silence', () => {
       },
     });
     expect(pauses(harness)).toEqual([]);
-    expect(told(harness)).toEqual([]);
+    expect(alertTypes(harness)).toEqual([]);
   });
 
   it('between the batches of an hourly sender does not make one bad minute an outage', async () => {
@@ -54,7 +54,7 @@ describe('silence', () => {
     };
     for (const isBad of [false, false, true, false, false]) await batch(isBad);
     expect(pauses(harness)).toEqual([]);
-    expect(told(harness)).toEqual([]);
+    expect(alertTypes(harness)).toEqual([]);
   });
 });
 
@@ -64,26 +64,26 @@ describe('an outage that integrations share', () => {
     const ids = idsOf(40);
     for (const id of ids) addBusy(harness, id);
     await harness.run(10);
-    // Not all at once, as providers do.
+    // They fail one after another, as in a provider's outage.
     for (const id of idsOf(30)) harness.world.planOutage(id, 'HTTP 503', 1 + (Number(id.slice(1)) % 20), 90);
     await harness.run(180);
     expect(pauses(harness)).toEqual([]);
-    expect(told(harness)).toEqual(['provider.down', 'provider.recovered']);
+    expect(alertTypes(harness)).toEqual(['provider.down', 'provider.recovered']);
     expect(harness.alerts.events()[0]).toMatchObject({ provider: 'Amplitude', record: null });
     expect(ids.every((id) => active(harness, id) === 1)).toBe(true);
   });
 
-  it('of three integrations, 20 minutes of DNS trouble, is one alert and no pause', async () => {
+  it('of three integrations, with 20 minutes of DNS errors, is one alert and no pause', async () => {
     const harness = createDefaultsHarness();
     for (const provider of PROVIDERS) addBusy(harness, provider, { provider });
     await harness.run(10);
     for (const id of PROVIDERS) harness.world.planOutage(id, 'getaddrinfo EAI_AGAIN', 1, 20);
     await harness.run(600);
     expect(pauses(harness)).toEqual([]);
-    expect(told(harness)).toEqual(['guard.common-cause', 'guard.common-cause-ended']);
+    expect(alertTypes(harness)).toEqual(['guard.common-cause', 'guard.common-cause-ended']);
   });
 
-  it('holds its integrations no longer than holdHours, and probes what was paused as soon as it is over', async () => {
+  it('holds pauses back for at most holdHours, and the guard probes paused integrations as soon as it ends', async () => {
     const harness = createDefaultsHarness(
       { providerOutage: { holdHours: 2 }, blastRadius: { percent: 100 } },
       { suspendAfterErrors: 1_000_000 },
@@ -98,13 +98,13 @@ describe('an outage that integrations share', () => {
     expect(pauses(harness)).toHaveLength(4);
     await harness.run(12 * 60);
     expect(idsOf(4).every((id) => active(harness, id) === 1)).toBe(true);
-    expect(told(harness).filter((type) => type.startsWith('provider.'))).toEqual([
+    expect(alertTypes(harness).filter((type) => type.startsWith('provider.'))).toEqual([
       'provider.down',
       'provider.recovered',
     ]);
   });
 
-  it('is not what two integrations of a provider have, nor the customers’ own webhooks', async () => {
+  it('is not declared for two integrations of a provider, nor for customers’ own webhooks', async () => {
     const harness = createDefaultsHarness();
     for (const id of idsOf(5)) addBusy(harness, id, { provider: 'webhooks' });
     for (const id of idsOf(2, 'm')) addBusy(harness, id, { provider: 'mixpanel' });
@@ -112,7 +112,7 @@ describe('an outage that integrations share', () => {
     await harness.run(10);
     for (const id of [...idsOf(3), ...idsOf(2, 'm')]) harness.world.breakDown(id, 'HTTP 503');
     await harness.run(20);
-    expect(told(harness)).toEqual([]);
+    expect(alertTypes(harness)).toEqual([]);
   });
 });
 
@@ -129,22 +129,22 @@ describe('little traffic', () => {
       }
       return Number.POSITIVE_INFINITY;
     };
-    expect(await hours(() => told(harness).includes('integration.failing'))).toBeLessThanOrEqual(3 * 24);
-    expect(await hours(() => told(harness).includes('integration.paused'))).toBeLessThanOrEqual(6 * 24);
+    expect(await hours(() => alertTypes(harness).includes('integration.failing'))).toBeLessThanOrEqual(3 * 24);
+    expect(await hours(() => alertTypes(harness).includes('integration.paused'))).toBeLessThanOrEqual(6 * 24);
   });
 
-  it('of which nine of ten events fail, one every ten minutes, is reported within a day', async () => {
+  it('of one event every ten minutes, nine of ten failing, is reported within a day', async () => {
     const harness = createDefaultsHarness();
     addBusy(harness, 'thin', { eventsPerMinute: 0.1 });
     await harness.run(60);
     harness.world.setFlaky('thin', 0.9);
     await harness.run(24 * 60);
-    expect(told(harness)).toEqual(expect.arrayContaining([expect.stringMatching(/flapping|failing|paused/)]));
+    expect(alertTypes(harness)).toEqual(expect.arrayContaining([expect.stringMatching(/flapping|failing|paused/)]));
   });
 });
 
-describe('quiet ledgers and people', () => {
-  it('one integration of which 1 % fails costs few writes and no second list', async () => {
+describe('few writes and few mails', () => {
+  it('an integration with 1 % failures costs few writes and no second list', async () => {
     const harness = createDefaultsHarness();
     addBusy(harness, 'chronic', { eventsPerMinute: 300 });
     await harness.run(10);
@@ -154,7 +154,7 @@ describe('quiet ledgers and people', () => {
     await harness.run(24 * 60);
     expect(harness.ledger.calls.writes - writes).toBeLessThan(10);
     expect(harness.api.traffic.requests - requests).toBe(288);
-    expect(told(harness)).toEqual([]);
+    expect(alertTypes(harness)).toEqual([]);
   });
 
   it('twelve integrations stopped at different hours are one mail a day', async () => {
@@ -180,7 +180,7 @@ describe('quiet ledgers and people', () => {
     let wasActive = true;
     for (let minute = 0; minute < 24 * 60; minute += 1) {
       const isActive = active(harness, 'tease') === 1;
-      // One minute of the first event alone, then nothing but refusals.
+      // The first event is accepted within a minute, and all others are refused.
       if (isActive && !wasActive) {
         harness.world.repair('tease');
         harness.world.setTraffic('tease', 1);
@@ -192,14 +192,14 @@ describe('quiet ledgers and people', () => {
       harness.world.advance(1);
       if (minute % 5 === 4) await harness.pass();
     }
-    expect(told(harness).filter((type) => type !== 'integration.still-down')).toEqual([
+    expect(alertTypes(harness).filter((type) => type !== 'integration.still-down')).toEqual([
       'integration.failing',
       'integration.paused',
     ]);
     expect(pauses(harness).length).toBeLessThanOrEqual(8);
   });
 
-  it('bad for 20 minutes and good for 40 is no stream of mails', async () => {
+  it('an integration that fails for 20 minutes of every hour sends few mails', async () => {
     const harness = createDefaultsHarness();
     addBusy(harness, 'wobbly', { eventsPerMinute: 60 });
     await harness.run(10);
@@ -209,13 +209,13 @@ describe('quiet ledgers and people', () => {
       harness.world.repair('wobbly');
       await harness.run(40);
     }
-    expect(told(harness).length).toBeLessThanOrEqual(2);
+    expect(alertTypes(harness).length).toBeLessThanOrEqual(2);
     expect(pauses(harness)).toEqual([]);
   });
 });
 
 describe('a list that lags', () => {
-  it('behind our own pause is no operator who resumed it', async () => {
+  it('behind the guard’s own pause does not look like an operator who resumed it', async () => {
     const harness = createDefaultsHarness();
     addBusy(harness, 'good');
     addBusy(harness, 'broken');
@@ -231,8 +231,8 @@ describe('a list that lags', () => {
     harness.world.repair('broken');
     await harness.run(60);
     expect(active(harness, 'broken')).toBe(1);
-    expect(told(harness)).not.toContain('integration.reactivated');
-    expect(told(harness).at(-1)).toBe('integration.recovered');
+    expect(alertTypes(harness)).not.toContain('integration.reactivated');
+    expect(alertTypes(harness).at(-1)).toBe('integration.recovered');
   });
 
   it('behind the failures is no recovery', async () => {
@@ -243,12 +243,12 @@ describe('a list that lags', () => {
     const before = await harness.api.list();
     harness.world.breakDown('broken', 'HTTP 401');
     await harness.run(45);
-    expect(told(harness)).toEqual(['integration.failing']);
+    expect(alertTypes(harness)).toEqual(['integration.failing']);
     await runPass({ ...harness.ports, api: { ...harness.api, list: async () => before } }, harness.project);
-    expect(told(harness)).toEqual(['integration.failing']);
+    expect(alertTypes(harness)).toEqual(['integration.failing']);
   });
 
-  it('is empty for two days: said once, and nothing concluded', async () => {
+  it('and is empty for almost a day is announced, and nothing is concluded from it', async () => {
     const harness = createDefaultsHarness();
     for (const id of idsOf(6)) addBusy(harness, id);
     await harness.run(10);
@@ -258,12 +258,16 @@ describe('a list that lags', () => {
       harness.world.advance(5);
       await runPass(ports, harness.project);
     }
-    expect(new Set(told(harness))).toEqual(new Set(['guard.list-suspicious']));
+    expect(new Set(alertTypes(harness))).toEqual(new Set(['guard.list-suspicious']));
     await harness.pass();
-    expect(told(harness).at(-1)).toBe('guard.recovered');
+    expect(harness.alerts.events().at(-1)).toMatchObject({
+      type: 'guard.recovered',
+      reason:
+        'the list has the project’s integrations again; from 2026-11-23 12:15 UTC to 11:10 UTC (22 h 55 min) the guard did not trust it',
+    });
   });
 
-  it('is another project’s: nothing is done to its integrations for a day', async () => {
+  it('and belongs to another project changes nothing for a day', async () => {
     const harness = createDefaultsHarness();
     for (const id of idsOf(6)) addBusy(harness, id);
     await harness.run(10);
@@ -275,17 +279,20 @@ describe('a list that lags', () => {
     expect(pauses(harness)).toEqual([]);
     await harness.run(4 * 60);
     expect(pauses(harness)).toContain('foreign0');
+    expect(harness.alerts.events().find(({ type }) => type === 'guard.recovered')?.reason).toMatch(
+      /^the list has been the same for 24 hours, so the guard accepts it; from /,
+    );
   });
 });
 
-describe('a key that is revoked in the middle of a pass of 40 pauses', () => {
-  it('is one alert, and the next pass goes on', async () => {
+describe('a key that is revoked during a pass with 40 pauses', () => {
+  it('is one alert, and the next pass continues', async () => {
     const harness = createDefaultsHarness({ providerOutage: 'off', blastRadius: { percent: 100 } });
     for (const id of idsOf(40)) addBusy(harness, id);
     await harness.run(10);
     for (const id of idsOf(40)) harness.world.breakDown(id, 'HTTP 401');
     await harness.run(60);
-    const before = told(harness).length;
+    const before = alertTypes(harness).length;
     let left = 9;
     const error = new Error('Qonversion refused the Secret Key (401)');
     const setStatus: typeof harness.api.setStatus = async (id, status) => {
@@ -297,12 +304,12 @@ describe('a key that is revoked in the middle of a pass of 40 pauses', () => {
     const report = await runPass({ ...harness.ports, api }, harness.project);
     expect(report.failure).toContain('401');
     expect(pauses(harness)).toHaveLength(9);
-    const news = told(harness).slice(before);
+    const news = alertTypes(harness).slice(before);
     expect(news.filter((type) => type !== 'integration.paused')).toEqual(['guard.failing']);
     await harness.run(5);
     expect(pauses(harness)).toHaveLength(40);
     expect(
-      told(harness)
+      alertTypes(harness)
         .slice(before)
         .filter((type) => !type.endsWith('paused')),
     ).toEqual(['guard.failing', 'guard.recovered']);
@@ -310,30 +317,33 @@ describe('a key that is revoked in the middle of a pass of 40 pauses', () => {
 });
 
 describe('a clock that is far off', () => {
-  it.each([31, 45, 300, -45, -300])('by %s minutes pauses nothing that delivered minutes ago', async (minutes) => {
-    const harness = createDefaultsHarness({ failingForMinutes: 15 });
-    addBusy(harness, 'blip', { eventsPerMinute: 60 });
-    const clock = { now: () => new Date(harness.world.now().getTime() + minutes * 60_000) };
-    const list = async () => ({ ...(await harness.api.list()), clockAheadMs: -minutes * 60_000 });
-    const ports = { ...harness.ports, clock, api: { ...harness.api, list } };
-    const logged: unknown[] = [];
-    const log = { ...ports.log, warn: (message: string) => void logged.push(message) };
-    const pass = () => runPass({ ...ports, log }, harness.project);
-    harness.world.advance(5);
-    await pass();
-    harness.world.advance(7);
-    harness.world.breakDown('blip', 'HTTP 503');
-    harness.world.advance(3);
-    await pass();
-    await pass();
-    expect(pauses(harness)).toEqual([]);
-    expect(logged).toContain('clocks disagree');
-  });
+  it.each([31, 45, 300, -45, -300])(
+    'by %s minutes does not pause an integration that delivered minutes ago',
+    async (minutes) => {
+      const harness = createDefaultsHarness({ failingForMinutes: 15 });
+      addBusy(harness, 'blip', { eventsPerMinute: 60 });
+      const clock = { now: () => new Date(harness.world.now().getTime() + minutes * 60_000) };
+      const list = async () => ({ ...(await harness.api.list()), clockAheadMs: -minutes * 60_000 });
+      const ports = { ...harness.ports, clock, api: { ...harness.api, list } };
+      const logged: unknown[] = [];
+      const log = { ...ports.log, warn: (message: string) => void logged.push(message) };
+      const pass = () => runPass({ ...ports, log }, harness.project);
+      harness.world.advance(5);
+      await pass();
+      harness.world.advance(7);
+      harness.world.breakDown('blip', 'HTTP 503');
+      harness.world.advance(3);
+      await pass();
+      await pass();
+      expect(pauses(harness)).toEqual([]);
+      expect(logged).toContain('clocks disagree');
+    },
+  );
 });
 
 describe('the end of a shared outage', () => {
   const provider = (harness: Harness, kind: string) =>
-    told(harness).filter((type) => type === `provider.${kind}`).length;
+    alertTypes(harness).filter((type) => type === `provider.${kind}`).length;
   const start = async (policy: Record<string, unknown> = {}) => {
     const harness = createDefaultsHarness(policy, { suspendAfterErrors: 1_000_000 });
     for (const id of idsOf(6)) addBusy(harness, id);
@@ -345,7 +355,7 @@ describe('the end of a shared outage', () => {
     for (const id of ids) world.planOutage(id, 'HTTP 503', inMinutes, minutes);
   };
 
-  it('comes when two of six stay broken, those are paused, and the next outage is another', async () => {
+  it('comes even if two of six stay broken; those are paused, and the next outage is a new one', async () => {
     const harness = await start();
     down(harness, idsOf(6), 60);
     down(harness, ['i0', 'i1'], 47 * 60);
@@ -359,7 +369,7 @@ describe('the end of a shared outage', () => {
     expect(pauses(harness).filter((id) => /i[2-5]/.test(id))).toEqual([]);
   });
 
-  it('of two providers comes once, however small their part of the project is', async () => {
+  it('of two providers is one alert, even if they are a small part of the project', async () => {
     const harness = createDefaultsHarness({}, { suspendAfterErrors: 1_000_000 });
     for (const name of ['amplitude', 'appsflyer'])
       for (const id of idsOf(3, name)) addBusy(harness, id, { provider: name });
@@ -367,10 +377,10 @@ describe('the end of a shared outage', () => {
     await harness.run(60);
     down(harness, [...idsOf(3, 'amplitude'), ...idsOf(3, 'appsflyer')], 22 * 60);
     await harness.run(24 * 60);
-    expect(told(harness)).toEqual(['guard.common-cause', 'guard.common-cause-ended']);
+    expect(alertTypes(harness)).toEqual(['guard.common-cause', 'guard.common-cause-ended']);
   });
 
-  it('of two providers does not become one of a common cause because their neighbours fall silent', async () => {
+  it('of two providers stays separate when other providers are no longer tried', async () => {
     const harness = createDefaultsHarness({}, { suspendAfterErrors: 1_000_000 });
     const providers = ['amplitude', 'appsflyer', 'mixpanel', 'braze'];
     for (const name of providers) for (const id of idsOf(3, name)) addBusy(harness, id, { provider: name });
@@ -380,15 +390,15 @@ describe('the end of a shared outage', () => {
     await harness.run(60);
     for (const name of ['mixpanel', 'braze']) for (const id of idsOf(3, name)) harness.world.setTraffic(id, 0);
     await harness.run(9 * 60);
-    expect(told(harness)).toEqual(['provider.down', 'provider.down', 'provider.recovered', 'provider.recovered']);
+    expect(alertTypes(harness)).toEqual(['provider.down', 'provider.down', 'provider.recovered', 'provider.recovered']);
   });
 
-  it('is no news while none is tried, and everything is probed as soon as it is over', async () => {
+  it('is not announced while no integration is tried, and the guard probes all as soon as it is', async () => {
     const harness = createDefaultsHarness();
     for (const id of idsOf(6)) addBusy(harness, id);
     for (const id of idsOf(8, 'b')) addBusy(harness, id, { provider: 'braze' });
     await harness.run(60);
-    // Qonversion's worker suspends them meanwhile.
+    // Meanwhile Qonversion's worker suspends them.
     down(harness, idsOf(6), 40 * 60);
     await harness.run(39 * 60);
     expect(provider(harness, 'recovered')).toBe(0);
@@ -397,11 +407,11 @@ describe('the end of a shared outage', () => {
     expect(idsOf(6).every((id) => active(harness, id) === 1)).toBe(true);
   });
 
-  it('is not lost on an integration that the pass did not reach', async () => {
+  it('counts for an integration whose entry could not be written then', async () => {
     const harness = await start();
     down(harness, idsOf(6), 180);
     await harness.run(175);
-    // Its next batch is hours away: the last attempt lies in the outage.
+    // Its next batch is hours away, so its last attempt was in the outage.
     harness.world.setTraffic('i0', 0);
     const { write } = harness.ledger;
     const ledger: typeof harness.ledger = {
@@ -420,17 +430,17 @@ describe('the end of a shared outage', () => {
     expect(pauses(harness)).toEqual([]);
   });
 
-  it('of one that comes and goes all day is few mails', async () => {
+  it('of an outage that comes and goes all day sends few mails', async () => {
     const harness = await start();
     for (let minute = 0; minute < 24 * 60; minute += 60) down(harness, idsOf(6), 20, minute);
     await harness.run(30 * 60);
-    expect(told(harness).length).toBeLessThanOrEqual(6);
+    expect(alertTypes(harness).length).toBeLessThanOrEqual(6);
     expect(pauses(harness)).toEqual([]);
   });
 });
 
 describe('a pause whose answer was lost', () => {
-  it('is the guard’s own although the next pass gets the list that this one had', async () => {
+  it('is the guard’s own, even if the next pass gets the same list', async () => {
     const harness = createDefaultsHarness();
     addBusy(harness, 'good');
     addBusy(harness, 'broken');
@@ -450,7 +460,7 @@ describe('a pause whose answer was lost', () => {
     harness.world.repair('broken');
     await harness.run(120);
     expect(active(harness, 'broken')).toBe(1);
-    expect(told(harness)).toContain('integration.paused');
-    expect(told(harness).at(-1)).toBe('integration.recovered');
+    expect(alertTypes(harness)).toContain('integration.paused');
+    expect(alertTypes(harness).at(-1)).toBe('integration.recovered');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
 
-/** An integration of which so large a part fails, with so many events a minute. */
+/** A harness with an integration whose events fail with a probability of `share`. */
 function flakyHarness(policy: Record<string, unknown> = {}, { share = 0.9, eventsPerMinute = 10 } = {}): Harness {
   const harness = createHarness(policy);
   addBusy(harness, 'healthy');
@@ -11,8 +11,8 @@ function flakyHarness(policy: Record<string, unknown> = {}, { share = 0.9, event
   return harness;
 }
 
-/** Down for some minutes, up for some, by turns, for so many hours. */
-async function turns(harness: Harness, id: string, down: number, up: number, hours: number): Promise<void> {
+/** Breaks an integration for `down` minutes and repairs it for `up` minutes, for `hours` hours. */
+async function alternate(harness: Harness, id: string, down: number, up: number, hours: number): Promise<void> {
   for (let minutes = 0; minutes < hours * 60; minutes += down + up) {
     harness.world.breakDown(id, 'HTTP 503');
     await lapse(harness, minutes, down);
@@ -21,7 +21,7 @@ async function turns(harness: Harness, id: string, down: number, up: number, hou
   }
 }
 
-/** Minute by minute, with a pass at every fifth. */
+/** Lets time pass minute by minute, with a pass every five minutes. */
 async function lapse(harness: Harness, from: number, minutes: number): Promise<void> {
   for (let minute = from + 1; minute <= from + minutes; minute += 1) {
     harness.world.advance(1);
@@ -29,9 +29,9 @@ async function lapse(harness: Harness, from: number, minutes: number): Promise<v
   }
 }
 
-const told = (harness: Harness) => harness.alerts.types();
+const alertTypes = (harness: Harness) => harness.alerts.types();
 
-describe('rule 9: an integration that fails and delivers by turns', () => {
+describe('rule 9: an integration that alternates between failing and delivering', () => {
   it('is reported as flapping within an hour, once, and not paused', async () => {
     const harness = flakyHarness();
     await harness.run(60);
@@ -39,7 +39,7 @@ describe('rule 9: an integration that fails and delivers by turns', () => {
       { type: 'integration.flapping', severity: 'warning', record: { id: 'flaky' } },
     ]);
     await harness.run(300);
-    expect(told(harness)).toEqual(['integration.flapping']);
+    expect(alertTypes(harness)).toEqual(['integration.flapping']);
     expect(harness.world.get('flaky')?.active).toBe(1);
   });
 
@@ -50,22 +50,22 @@ describe('rule 9: an integration that fails and delivers by turns', () => {
   ])('is reported with events %s', async (_name, eventsPerMinute) => {
     const harness = flakyHarness({}, { eventsPerMinute });
     await harness.run(eventsPerMinute < 1 ? 240 : 60);
-    expect(told(harness)).toContain('integration.flapping');
+    expect(alertTypes(harness)).toContain('integration.flapping');
   });
 
-  it('is reported whatever the interval of the passes', async () => {
+  it('is reported even if passes are an hour apart', async () => {
     const harness = flakyHarness();
     for (let hours = 0; hours < 12; hours += 1) {
       harness.world.advance(60);
       await harness.pass();
     }
-    expect(told(harness)).toContain('integration.flapping');
+    expect(alertTypes(harness)).toContain('integration.flapping');
   });
 
-  it.each([0.01, 0.1])('is not reported when only a part of %s fails, and costs few writes', async (share) => {
+  it.each([0.01, 0.1])('is not reported when only a share of %s fails, and costs few writes', async (share) => {
     const harness = flakyHarness({}, { share, eventsPerMinute: 300 });
     await harness.run(24 * 60);
-    expect(told(harness)).toEqual([]);
+    expect(alertTypes(harness)).toEqual([]);
     expect(harness.ledger.calls.writes).toBeLessThan(20);
     expect(harness.api.traffic.requests).toBe(288);
   });
@@ -74,39 +74,39 @@ describe('rule 9: an integration that fails and delivers by turns', () => {
     const harness = createHarness({ failingForMinutes: 60 });
     addBusy(harness, 'down', { eventsPerMinute: 60 });
     await harness.run(10);
-    await turns(harness, 'down', 14, 1, 24);
-    expect(told(harness)).toContain('integration.flapping');
-    expect(told(harness).length).toBeLessThanOrEqual(3);
+    await alternate(harness, 'down', 14, 1, 24);
+    expect(alertTypes(harness)).toContain('integration.flapping');
+    expect(alertTypes(harness).length).toBeLessThanOrEqual(3);
   });
 
-  it('is not what fails for 20 minutes of every hour, which is tolerated', async () => {
+  it('is tolerated when it fails for 20 minutes of every hour', async () => {
     const harness = createHarness({ failingForMinutes: 60 });
     addBusy(harness, 'bad', { eventsPerMinute: 60 });
     await harness.run(10);
-    await turns(harness, 'bad', 20, 40, 24);
-    expect(told(harness).length).toBeLessThanOrEqual(3);
+    await alternate(harness, 'bad', 20, 40, 24);
+    expect(alertTypes(harness).length).toBeLessThanOrEqual(3);
   });
 
-  it('has recovered when deliveries have succeeded for some time', async () => {
+  it('has recovered after some time of deliveries', async () => {
     const harness = flakyHarness();
     await harness.run(60);
     harness.world.setFlaky('flaky', 0);
     await harness.run(10);
-    expect(told(harness)).toEqual(['integration.flapping']);
+    expect(alertTypes(harness)).toEqual(['integration.flapping']);
     await harness.run(80);
-    expect(told(harness)).toEqual(['integration.flapping', 'integration.recovered']);
+    expect(alertTypes(harness)).toEqual(['integration.flapping', 'integration.recovered']);
     expect(harness.ledger.entry('production', 'flaky')?.flapping).toBeNull();
   });
 
-  it('is an outage like any other when nothing is delivered any more', async () => {
+  it('is an ordinary outage when nothing is delivered any more', async () => {
     const harness = flakyHarness();
     await harness.run(60);
     harness.world.breakDown('flaky', 'HTTP 500');
     await harness.run(30);
-    expect(told(harness)).toEqual(['integration.flapping', 'integration.paused']);
+    expect(alertTypes(harness)).toEqual(['integration.flapping', 'integration.paused']);
   });
 
-  it('is not the outage of some hours before it', async () => {
+  it('is not reported after a single outage of some hours', async () => {
     const harness = createHarness({ failingForMinutes: 600 });
     addBusy(harness, 'down');
     await harness.run(10);
@@ -114,24 +114,24 @@ describe('rule 9: an integration that fails and delivers by turns', () => {
     await harness.run(240);
     harness.world.repair('down');
     await harness.run(60);
-    expect(told(harness)).not.toContain('integration.flapping');
+    expect(alertTypes(harness)).not.toContain('integration.flapping');
     expect(harness.ledger.entry('production', 'down')?.flapping).toBeNull();
   });
 
-  it('is paused when the policy says so, and within the blast radius', async () => {
+  it('is paused with flapping: "pause", within the blast radius', async () => {
     const harness = flakyHarness({ flapping: 'pause' });
     await harness.run(60);
     expect(harness.world.get('flaky')?.active).toBe(0);
-    expect(told(harness)).toEqual(['integration.paused']);
+    expect(alertTypes(harness)).toEqual(['integration.paused']);
     const held = flakyHarness({ flapping: 'pause', blastRadius: { percent: 0, floor: 0 } });
     await held.run(60);
     expect(held.world.get('flaky')?.active).toBe(1);
-    expect(told(held)).toContain('guard.held');
+    expect(alertTypes(held)).toContain('guard.held');
   });
 
-  it('is nothing when the policy turns it off', async () => {
+  it('is not reported with flapping: "off"', async () => {
     const harness = flakyHarness({ overrides: [{ match: { id: 'flaky' }, flapping: 'off' }] });
     await harness.run(180);
-    expect(told(harness)).toEqual([]);
+    expect(alertTypes(harness)).toEqual([]);
   });
 });

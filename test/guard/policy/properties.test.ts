@@ -6,7 +6,7 @@ import { blastRadius } from '../../../functions/guard/policy/blast-radius.ts';
 import { PROBE_RECOVERY } from '../../support/builders.ts';
 import { addBusy, createHarness, type Harness } from '../../support/harness.ts';
 
-/** The rules of design §3 as invariants over random histories: traffic, outages, operators, suspensions, deletions. */
+/** The rules as invariants over random histories of traffic, outages, operators' actions, suspensions and deletions. */
 
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 
@@ -61,7 +61,7 @@ const history = fc.array(step, { minLength: 5, maxLength: 40 });
 
 const RECOVERIES = [{ mode: 'manual' }, PROBE_RECOVERY] as const;
 
-/** Something that watches every pass of a history and objects. */
+/** Checks of every pass of a history. */
 interface Watch {
   readonly beforePass?: (harness: Harness) => Promise<void> | void;
   readonly afterPass?: (harness: Harness, calls: readonly (readonly [string, 0 | 1])[]) => void;
@@ -71,7 +71,7 @@ interface Watch {
 async function play(policy: Record<string, unknown>, steps: readonly Step[], watch: Watch): Promise<Harness> {
   const harness = createHarness(policy);
   for (const id of IDS) addBusy(harness, id);
-  /** Paused by an operator and not yet seen so by a pass: what comes and goes between two looks nobody can see. */
+  /** Integrations that an operator paused since the last pass. No pass could see it if the operator resumed one now. */
   const unseen = new Set<string>();
   for (const item of steps) {
     switch (item.does) {
@@ -118,7 +118,7 @@ async function play(policy: Record<string, unknown>, steps: readonly Step[], wat
 
 const LAX = { blastRadius: { percent: 100, floor: 100 } };
 
-/** Everything is down from the start, passes are close, and operators keep re-activating: what a hasty guard gets wrong. */
+/** All integrations fail from the start, passes follow each other quickly, and operators keep resuming two of them. */
 const stubbornOperators = fc
   .array(
     fc.oneof(
@@ -158,7 +158,7 @@ const stubbornOperators = fc
   ]);
 
 describe('over random histories', () => {
-  it('never acts on an ignored integration, and never tells of one', async () => {
+  it('never changes an ignored integration, and never alerts about one', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom(...RECOVERIES), async (steps, recovery) => {
         const ignored = { match: { id: 'a' }, mode: 'ignore' };
@@ -173,7 +173,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('never pauses what is not active, and re-activates only what it paused or Qonversion suspended', async () => {
+  it('pauses only active integrations, and resumes only those that it paused or Qonversion suspended', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom(...RECOVERIES), async (steps, recovery) => {
         let seen = new Map<string, { readonly active: number; readonly circuit: string | undefined }>();
@@ -200,7 +200,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('never re-activates what an operator paused', async () => {
+  it('never resumes an integration that an operator paused', async () => {
     await fc.assert(
       fc.asyncProperty(history, async (steps) => {
         const paused = new Set<string>();
@@ -222,7 +222,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('touches nothing in observe mode', async () => {
+  it('changes nothing in observe mode', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom(...RECOVERIES), async (steps, recovery) => {
         const watched = steps.filter(({ does }) => !does.startsWith('guard'));
@@ -254,7 +254,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('after an operator re-activates, trips only after errorThreshold new failures and failingForMinutes', async () => {
+  it('after an operator resumes, trips only after errorThreshold new failures and failingForMinutes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(history, stubbornOperators), async (steps) => {
         const resumed = new Map<string, { readonly at: number; readonly failed: number }>();
@@ -275,7 +275,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('plans exactly what the pass then does', async () => {
+  it('executes exactly the plan', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom(...RECOVERIES), async (steps, recovery) => {
         await play({ recovery, blastRadius: { percent: 30, floor: 1 } }, steps, {
@@ -283,7 +283,7 @@ describe('over random histories', () => {
             const writes = harness.ledger.calls.writes;
             const plan = await harness.plan();
             expect(harness.ledger.calls.writes).toBe(writes);
-            // The same moment, so the pass that follows finds the same world.
+            // At the same moment, so that the pass sees the same world as the plan.
             const report = await harness.pass();
             expect(report.plan).toEqual(plan);
             expect(report.results.map(({ decision }) => decision)).toEqual(plan.decisions);
@@ -293,7 +293,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('announces each thing once: no two alerts with the same id while every alert is accepted', async () => {
+  it('publishes each alert once while every audience accepts', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.constantFrom(...RECOVERIES), async (steps, recovery) => {
         const harness = await play({ recovery }, steps, {});
@@ -303,7 +303,7 @@ describe('over random histories', () => {
     );
   });
 
-  it('leaves nothing unsettled, and writes nothing when the world stands still', async () => {
+  it('leaves nothing unsettled, and writes nothing while nothing changes', async () => {
     await fc.assert(
       fc.asyncProperty(history, async (steps) => {
         const harness = await play({ recovery: { mode: 'manual' } }, steps, {});

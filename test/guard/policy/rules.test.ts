@@ -23,7 +23,7 @@ function pausedBefore(policy: Record<string, unknown> = PROBING, minutes = 70, f
   return firstPass(aFailingRecord(60, failing), { policy, at: minutesBefore(NOON, minutes) });
 }
 
-/** The same, and resumed as a probe five minutes before noon; the probes before it failed. */
+/** The same, then resumed as a probe five minutes before noon, after `failedProbes` failed probes. */
 function probing(policy: Record<string, unknown> = PROBING, failedProbes = 0): Decision {
   const failing = 90 + 500 * failedProbes;
   let decision = pausedBefore(policy, failing - 20, failing);
@@ -46,7 +46,7 @@ function resumedAt60(): Decision {
 }
 
 describe('rule 1: fresh errors', () => {
-  it('are the whole count when the ledger knows nothing', () => {
+  it('are the whole count when the ledger has no entry', () => {
     expect(firstPass(aFailingRecord(61, 48)).figures?.freshErrors).toBe(61);
   });
 
@@ -55,7 +55,7 @@ describe('rule 1: fresh errors', () => {
     expect(decision.figures).toMatchObject({ freshErrors: 15, baseline: 60 });
   });
 
-  it('are the whole count again once last_delivery_at has moved past the activation', () => {
+  it('are the whole count again once last_delivery_at is later than the activation', () => {
     const decision = nextPass(resumedAt60(), aFailingRecord(75, 10));
     expect(decision.figures).toMatchObject({ freshErrors: 75, baseline: 0 });
   });
@@ -65,7 +65,7 @@ describe('rule 1: fresh errors', () => {
     expect(decision.figures).toMatchObject({ freshErrors: 12, baseline: 0 });
   });
 
-  it('remember a fallen count, so that it may climb past the old baseline', () => {
+  it('remember that the count fell, so that it may rise above the old baseline', () => {
     const fallen = nextPass(resumedAt60(), aFailingRecord(12, 300));
     expect(fallen.quiet).toBe(false);
     expect(nextPass(fallen, aFailingRecord(70, 300)).figures).toMatchObject({ freshErrors: 70 });
@@ -74,27 +74,27 @@ describe('rule 1: fresh errors', () => {
 
 describe('rule 2: the failure span', () => {
   const at = (minutes: number) => ({ at: minutesAfter(NOON, minutes) });
-  /** Failures and no delivery since an hour before noon, the last one so many minutes after noon. */
+  /** No delivery for `silence` minutes at noon, and the last failure `minutes` after noon. */
   const failing = (errors: number, minutes: number, silence = 60) =>
     aFailingRecord(errors, silence, { last_error_at: minutesAfter(NOON, minutes) });
-  /** A pass over a project that is known, and in which the integration was well. */
-  const wellBefore = firstPass(aRecord(), { firstLook: false });
+  /** A pass over a known project, in which the integration delivered. */
+  const healthyBefore = firstPass(aRecord(), { isFirstPass: false });
 
-  it('begins in the pass that first sees the failures, however long ago the last delivery was', () => {
-    const seen = nextPass(wellBefore, failing(60, 0, 300));
+  it('begins in the pass that first sees the failures, even if the last delivery was hours ago', () => {
+    const seen = nextPass(healthyBefore, failing(60, 0, 300));
     expect(seen.figures).toMatchObject({ freshErrors: 60, failingMinutes: 0 });
     expect(nextPass(seen, failing(600, 40, 300), at(40)).figures?.failingMinutes).toBe(40);
   });
 
   it('is not lengthened by silence', () => {
-    const seen = nextPass(wellBefore, failing(60, 0));
+    const seen = nextPass(healthyBefore, failing(60, 0));
     const later = nextPass(seen, failing(60, 0), at(600));
     expect(later.figures?.failingMinutes).toBe(0);
     expect(asks(later)).toBe('nothing');
   });
 
-  it('begins anew after a delivery', () => {
-    const seen = nextPass(wellBefore, failing(60, 0));
+  it('begins again after a delivery', () => {
+    const seen = nextPass(healthyBefore, failing(60, 0));
     const delivered = { last_delivery_at: minutesAfter(NOON, 50), last_error_at: minutesAfter(NOON, 64) };
     const next = nextPass(seen, aFailingRecord(80, 0, delivered), at(65));
     expect(next.figures?.failingMinutes).toBe(0);
@@ -102,25 +102,25 @@ describe('rule 2: the failure span', () => {
   });
 
   it('needs three failures where attempts are frequent, and one where they are rare', () => {
-    expect(nextPass(wellBefore, failing(2, 0, 10)).quiet).toBe(true);
-    expect(nextPass(wellBefore, failing(3, 0, 10)).quiet).toBe(false);
-    expect(nextPass(wellBefore, failing(1, 0, 60)).quiet).toBe(false);
+    expect(nextPass(healthyBefore, failing(2, 0, 10)).quiet).toBe(true);
+    expect(nextPass(healthyBefore, failing(3, 0, 10)).quiet).toBe(false);
+    expect(nextPass(healthyBefore, failing(1, 0, 60)).quiet).toBe(false);
   });
 
-  it('counts by the later of two clocks, so that neither lengthens it', () => {
-    const behind = nextPass(wellBefore, failing(60, 0), at(-40));
+  it('uses the later of two clocks, so that neither lengthens it', () => {
+    const behind = nextPass(healthyBefore, failing(60, 0), at(-40));
     expect(nextPass(behind, failing(60, 59), at(19)).figures?.failingMinutes).toBe(59);
-    const ahead = nextPass(wellBefore, failing(60, 0), at(40));
+    const ahead = nextPass(healthyBefore, failing(60, 0), at(40));
     expect(nextPass(ahead, failing(60, 60), at(100)).figures?.failingMinutes).toBe(20);
   });
 
-  it('is taken from the record in the first look at a project', () => {
+  it('comes from the record in the first pass over a project', () => {
     expect(firstPass(aFailingRecord(61, 48)).figures?.failingMinutes).toBe(48);
     const record = aFailingRecord(61, 0, { last_delivery_at: null, created_at: minutesBefore(NOON, 20) });
     expect(firstPass(record).figures?.failingMinutes).toBe(20);
   });
 
-  it('begins anew when an operator resumed it', () => {
+  it('begins again when an operator resumed the integration', () => {
     expect(nextPass(resumedAt60(), aFailingRecord(75, 300)).figures?.failingMinutes).toBe(0);
   });
 
@@ -130,8 +130,8 @@ describe('rule 2: the failure span', () => {
     [50, 60, 'pause'],
     [5_000, 59, 'nothing'],
     [49, 5_000, 'nothing'],
-  ])('with %i failures over %i minutes the guard asks for: %s', (errors, minutes, asked) => {
-    const seen = nextPass(wellBefore, failing(Math.min(errors, 20), 0));
+  ])('with %i failures over %i minutes leads to this request: %s', (errors, minutes, asked) => {
+    const seen = nextPass(healthyBefore, failing(Math.min(errors, 20), 0));
     expect(asks(nextPass(seen, failing(errors, minutes), at(minutes)))).toBe(asked);
   });
 });
@@ -166,7 +166,7 @@ describe('rule 3: an active integration over both limits', () => {
 describe('rule 3: the early warning', () => {
   const warned = firstPass(aFailingRecord(25, 30));
 
-  it('comes at half of both limits unless the settings say otherwise, and says when it would be paused', () => {
+  it('comes at half of both limits by default, and says when the guard would pause it', () => {
     expect(types(firstPass(aFailingRecord(25, 29)))).toEqual([]);
     expect(types(firstPass(aFailingRecord(24, 30)))).toEqual([]);
     expect(types(warned)).toEqual(['integration.failing']);
@@ -181,20 +181,20 @@ describe('rule 3: the early warning', () => {
     expect(types(firstPass(aFailingRecord(49, 40), { policy: { warnThreshold: 0 } }))).toEqual([]);
   });
 
-  /** Delivers in every pass, so many minutes after noon. */
+  /** The alerts of passes that see a new delivery each, until `minutes` after noon. */
   const deliveries = (minutes: number) => {
     let decision = warned;
-    const told: string[] = [];
+    const published: string[] = [];
     for (let after = 5; after <= minutes; after += 5) {
       const moment = minutesAfter(NOON, after);
       const record = aRecord({ last_delivery_at: moment, last_error_at: NOON });
       decision = nextPass(decision, record, { at: moment });
-      told.push(...types(decision));
+      published.push(...types(decision));
     }
-    return told;
+    return published;
   };
 
-  it('is followed by integration.recovered once several deliveries have succeeded, and by no other', () => {
+  it('is followed by one integration.recovered after several deliveries', () => {
     expect(deliveries(5)).toEqual([]);
     expect(deliveries(15)).toEqual(['integration.recovered']);
     expect(deliveries(120)).toEqual(['integration.recovered']);
@@ -219,34 +219,34 @@ describe('rule 4: low traffic', () => {
     [3, 12 * HOUR, ['integration.failing']],
     [3, 120 * HOUR - 1, ['integration.failing']],
     [3, 120 * HOUR, ['integration.paused']],
-  ])('with %i failures over %i minutes people hear of %s', (errors, minutes, told) => {
-    expect(types(firstPass(aFailingRecord(errors, minutes)))).toEqual(told);
+  ])('with %i failures over %i minutes publishes %j', (errors, minutes, published) => {
+    expect(types(firstPass(aFailingRecord(errors, minutes)))).toEqual(published);
   });
 
-  it('says which limits it goes by', () => {
+  it('names its limits', () => {
     expect(firstPass(aFailingRecord(3, 13 * HOUR)).reason).toContain('the guard pauses it at 3 failures over 5 days');
   });
 
-  it('can be switched off', () => {
+  it('can be turned off', () => {
     expect(types(firstPass(aFailingRecord(3, 200 * HOUR), { policy: { lowTraffic: 'off' } }))).toEqual([]);
   });
 });
 
-describe('rule 5: active while our circuit is open', () => {
+describe('rule 5: active while the circuit is open', () => {
   const resumed = nextPass(pausedBefore({}), aFailingRecord(75, 300));
 
-  it('closes the circuit and announces it, whatever the count says', () => {
+  it('closes the circuit and announces it at any count', () => {
     expect(resumed.kind).toBe('reactivated');
     expect(asks(resumed)).toBe('nothing');
     expect(types(resumed)).toEqual(['integration.reactivated']);
   });
 
-  it('counts from the count now, and from now on', () => {
+  it('counts failures and minutes from now on', () => {
     const next = nextPass(resumed, aFailingRecord(80, 300), { at: minutesAfter(NOON, 5) });
     expect(next.figures).toMatchObject({ baseline: 75, freshErrors: 5, failingMinutes: 0 });
   });
 
-  it('never fights the operator: the next passes leave it alone until both limits are reached anew', () => {
+  it('respects the operator: the guard pauses it only when both limits are reached again', () => {
     const failing = (errors: number, minutes: number) =>
       aFailingRecord(75 + errors, 300, { last_error_at: minutesAfter(NOON, minutes) });
     const seen = nextPass(resumed, failing(3, 5), { at: minutesAfter(NOON, 5) });
@@ -262,7 +262,7 @@ describe('rule 6: paused by an operator', () => {
   const off = (fields: Partial<IntegrationRecord> = {}) => aFailingRecord(600, 300, { active: 0, ...fields });
   const paused = firstPass(off());
 
-  it('is remembered, recorded in the history, and no alert', () => {
+  it('is remembered and recorded in the history, without an alert', () => {
     expect(paused.kind).toBe('operator-paused');
     expect(asks(paused)).toBe('nothing');
     expect(alerts(paused)).toMatchObject([
@@ -277,18 +277,18 @@ describe('rule 6: paused by an operator', () => {
     expect(nextPass(paused, off(), conditions)).toMatchObject({ kind: 'operator-paused', quiet: true });
   });
 
-  it('gives its count as the baseline of the coming activation', () => {
+  it('makes its count the baseline of the next activation', () => {
     const decision = nextPass(paused, aFailingRecord(610, 300));
     expect(decision.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 0 });
   });
 
-  it('is recorded in the history when it ends, and no alert', () => {
+  it('is recorded in the history when it ends, without an alert', () => {
     const decision = nextPass(paused, aFailingRecord(610, 300));
     expect(types(decision)).toEqual(['integration.operator-resumed']);
     expect(alerts(decision).every(isAuditOnly)).toBe(true);
   });
 
-  it('counts from nothing when a delivery has succeeded before we looked', () => {
+  it('counts from zero when a delivery succeeded before the next pass', () => {
     const decision = nextPass(paused, aFailingRecord(610, 2));
     expect(decision.figures).toMatchObject({ baseline: 0, freshErrors: 610, failingMinutes: 0 });
     expect(asks(decision)).toBe('nothing');
@@ -325,7 +325,7 @@ describe("rule 7: suspended by Qonversion's worker", () => {
     expect(alerts(decision)[0]?.episode).toBe(alerts(paused)[0]?.episode);
   });
 
-  it('is another outage when a delivery has ended the probe in between, unseen', () => {
+  it('is another outage when a delivery ended the probe between two passes', () => {
     const failed = aFailingRecord(40, 3, { active: 2 });
     const [event] = alerts(nextPass(probing(PROBING, 2), failed, { policy: PROBING }));
     expect(event).toMatchObject({ episode: failed.last_delivery_at, nextProbeAt: minutesAfter(NOON, 60) });
@@ -382,14 +382,14 @@ describe('rule 8: recovery by probe', () => {
       expect(types(nextPass(first, delivered(58), at(59)))).toEqual([]);
     });
 
-    it('has recovered when deliveries have gone on for as long as the cooldown, and says when it was paused', () => {
+    it('is a recovery when deliveries continue for as long as the cooldown, and says when it was paused', () => {
       const decision = nextPass(first, delivered(58), at(60));
       expect(types(decision)).toEqual(['integration.recovered']);
       expect(decision.reason).toContain('it was stopped from 10:50 UTC to 11:55 UTC');
       expect(nextPass(decision, delivered(64), at(65)).kind).toBe('healthy');
     });
 
-    it('has recovered after a day when no other delivery comes', () => {
+    it('is a recovery after a day without another delivery', () => {
       expect(types(nextPass(first, delivered(-2), at(24 * 60 - 1)))).toEqual([]);
       expect(types(nextPass(first, delivered(-2), at(24 * 60)))).toEqual(['integration.recovered']);
     });
@@ -432,13 +432,13 @@ describe('rule 8: recovery by probe', () => {
     expect(later).toMatchObject({ kind: 'open', quiet: true });
   });
 
-  it('takes a suspension during the probe for a failed probe', () => {
+  it('counts a suspension during the probe as a failed probe', () => {
     const decision = nextPass(probing(), aFailingRecord(70, 90, { active: 2 }), { policy: PROBING });
     expect(decision.kind).toBe('suspended');
     expect(alerts(decision)).toMatchObject([{ type: 'integration.suspended', nextProbeAt: minutesAfter(NOON, 120) }]);
   });
 
-  it('takes a second suspension of what Qonversion had suspended for a failed probe, and no news', () => {
+  it('counts a second suspension by Qonversion as a failed probe, and alerts no one', () => {
     const off = aFailingRecord(600, 130, { active: 2 });
     const suspended = firstPass(off, { policy: PROBING, at: minutesBefore(NOON, 70) });
     const probe = nextPass(suspended, off, { policy: PROBING, at: minutesBefore(NOON, 5) });
@@ -468,7 +468,7 @@ describe('the daily summary', () => {
     at: minutesAfter(MORNING, minutes),
   });
 
-  it('has what is stopped, once a day at remindAt', () => {
+  it('lists stopped integrations once a day at remindAt', () => {
     const paused = pausedBefore(policy);
     expect(nextPass(paused, off, morning(-1)).quiet).toBe(true);
     const decision = nextPass(paused, off, morning(2));
@@ -479,22 +479,22 @@ describe('the daily summary', () => {
     expect(alerts(second)[0]?.id).not.toBe(alerts(decision)[0]?.id);
   });
 
-  it('leaves out until the next day what people heard of within the six hours before', () => {
+  it('leaves out integrations that were announced within the six hours before', () => {
     const paused = (hoursBefore: number) => firstPass(aFailingRecord(60, 90), morning(-hoursBefore * 60));
     expect(nextPass(paused(5), off, morning(0)).quiet).toBe(true);
     expect(types(nextPass(paused(6), off, morning(0)))).toEqual(['integration.still-down']);
     expect(types(nextPass(paused(5), off, morning(24 * 60)))).toEqual(['integration.still-down']);
   });
 
-  it('does not begin anew with each probe that fails', () => {
+  it('is not repeated after each failed probe', () => {
     const own = { recovery: { ...PROBE_RECOVERY, maxAttempts: 1 } };
-    const told = nextPass(pausedBefore(policy), off, morning(0));
-    const probe = nextPass(told, off, morning(60, own));
+    const reminded = nextPass(pausedBefore(policy), off, morning(0));
+    const probe = nextPass(reminded, off, morning(60, own));
     const failed = nextPass(probe, aFailingRecord(63, 90), morning(65, own));
     expect([probe.kind, failed.kind]).toEqual(['probe', 'pause']);
     const second = nextPass(failed, off, morning(24 * 60, own));
     expect(types(second)).toEqual(['integration.still-down']);
-    expect(alerts(second)[0]?.id).not.toBe(alerts(told)[0]?.id);
+    expect(alerts(second)[0]?.id).not.toBe(alerts(reminded)[0]?.id);
   });
 
   it('does not come when remindAt is "never"', () => {
@@ -515,19 +515,19 @@ describe('rule 11: the blast radius', () => {
     return harness;
   }
 
-  it('lets a pass trip as many as percent of the active ones', async () => {
+  it('lets a pass trip up to percent of the active integrations', async () => {
     const harness = await outageOf(5, 10);
     await harness.pass();
     expect(harness.api.statusCalls).toHaveLength(5);
   });
 
-  it('lets a pass trip as many as the floor', async () => {
+  it('lets a pass trip up to floor integrations', async () => {
     const harness = await outageOf(3, 4);
     await harness.pass();
     expect(harness.api.statusCalls).toHaveLength(3);
   });
 
-  it('trips none when there are more, and says so once per episode', async () => {
+  it('trips none when there are more, and alerts once per episode', async () => {
     const harness = await outageOf(6, 10);
     const report = await harness.pass();
     await harness.pass();
@@ -536,14 +536,14 @@ describe('rule 11: the blast radius', () => {
     expect(harness.alerts.types()).toEqual(['guard.held']);
   });
 
-  it('is overruled once by force', async () => {
+  it('does not limit a pass with force', async () => {
     const harness = await outageOf(6, 10);
     await harness.pass();
     await harness.pass({ force: true });
     expect(harness.api.statusCalls).toHaveLength(6);
   });
 
-  /** Six of ten are over the limits and held. */
+  /** Six of ten integrations are over the limits and held. */
   async function heldOutage() {
     const harness = await outageOf(6, 10);
     await harness.pass();
@@ -553,14 +553,14 @@ describe('rule 11: the blast radius', () => {
     for (const index of indexes) world.repair(`i${index}`);
   };
 
-  it('remembers a hold: the rest is not paused when some of what is held delivers', async () => {
+  it('continues a hold when some of the held integrations deliver', async () => {
     const harness = await heldOutage();
     mend(harness, [0, 1, 2]);
     await harness.run(55);
     expect(harness.api.statusCalls).toEqual([]);
   });
 
-  it('judges the rest anew when no more than it allows have been over the limits for an hour', async () => {
+  it('ends a hold after an hour with at most the allowed number over the limits, and judges the rest again', async () => {
     const harness = await heldOutage();
     mend(harness, [0, 1, 2]);
     await harness.run(65 + 10);
@@ -569,7 +569,7 @@ describe('rule 11: the blast radius', () => {
     expect(harness.api.statusCalls.map(([id]) => id).sort()).toEqual(['i3', 'i4', 'i5']);
   });
 
-  it('takes an outage that comes and goes for one episode', async () => {
+  it('treats an outage that comes and goes as one episode', async () => {
     const harness = await heldOutage();
     for (let times = 0; times < 5; times += 1) {
       mend(harness, [0, 1, 2, 3, 4, 5]);
@@ -591,7 +591,7 @@ describe('rule 11: the blast radius', () => {
     expect(new Set(held.map(({ id }) => id)).size).toBe(2);
   });
 
-  it('goes on holding the rest when Qonversion suspends some of what is held', async () => {
+  it('continues a hold when Qonversion suspends some of the held integrations', async () => {
     const harness = await outageOf(6, 10);
     await harness.pass();
     harness.world.patch('i0', { active: 2 });
@@ -601,7 +601,7 @@ describe('rule 11: the blast radius', () => {
     expect(harness.alerts.types().filter((type) => type === 'guard.held')).toHaveLength(1);
   });
 
-  it('does not count the end of a failed probe, which stops no more than was stopped before', async () => {
+  it('does not count the end of a failed probe, because the integration was stopped before', async () => {
     const harness = await outageOf(5, 10, {
       recovery: { ...PROBE_RECOVERY, cooldownMinutes: 10 },
       blastRadius: { percent: 50, floor: 0 },
@@ -616,8 +616,8 @@ describe('rule 11: the blast radius', () => {
   });
 });
 
-describe('rule 12: records that cannot be read, and records that are gone', () => {
-  it('are reported and skipped, and never stop the others', async () => {
+describe('rule 12: unreadable records, and records that are gone', () => {
+  it('are reported and skipped, and the others are guarded', async () => {
     const harness = createHarness();
     addBusy(harness, 'good');
     addBusy(harness, 'bad');
@@ -652,7 +652,7 @@ describe('rule 12: records that cannot be read, and records that are gone', () =
     expect(harness.ledger.entry('production', 'draft')).toBeUndefined();
   });
 
-  it('stay in the ledger while a record without a readable id may be theirs', async () => {
+  it('stay in the ledger while a record without a readable ID may be theirs', async () => {
     const harness = createHarness();
     addBusy(harness, 'draft', { active: 0 });
     await harness.pass();
@@ -660,7 +660,7 @@ describe('rule 12: records that cannot be read, and records that are gone', () =
     const before = harness.ledger.calls.writes;
     const report = await harness.pass();
     expect(report.results).toEqual([]);
-    // The one pair of writes announces the unreadable record.
+    // One pair of writes, which announces the unreadable record.
     expect(harness.ledger.calls.writes - before).toBe(2);
     harness.world.advance(31 * 24 * 60);
     expect(harness.ledger.entry('production', 'draft')).toBeDefined();
@@ -692,16 +692,16 @@ describe('overrides', () => {
     });
   });
 
-  it('let a glob cross a slash, for a title is not a path', () => {
+  it('let a glob match a slash, because a title is not a path', () => {
     const policy = aPolicy({ overrides: [{ match: { title: 'web*' }, mode: 'ignore' }] });
     expect(effectivePolicy(policy, aRecord({ title: 'web/payments/eu' })).mode).toBe('ignore');
   });
 });
 
-describe('a change that no pass has seen (an operator paused, fixed and resumed it in between)', () => {
+describe('a change between two passes (an operator paused, fixed and resumed it)', () => {
   const changed = { updated_at: minutesBefore(NOON, 2) };
 
-  it('starts the count afresh, so that an operator is not fought', () => {
+  it('resets the count, so that the guard does not undo the operator’s choice', () => {
     const decision = firstPass(aFailingRecord(600, 300, changed));
     expect(asks(decision)).toBe('nothing');
     expect(types(decision)).toEqual([]);
@@ -710,18 +710,18 @@ describe('a change that no pass has seen (an operator paused, fixed and resumed 
     expect(next.figures).toMatchObject({ baseline: 600, freshErrors: 10, failingMinutes: 0 });
   });
 
-  it('is nothing to remember while nothing fails', () => {
+  it('is not remembered while nothing fails', () => {
     expect(firstPass(aRecord(changed))).toMatchObject({ kind: 'healthy', quiet: true });
   });
 
-  it('shows against the time of change that was noted with the warning', () => {
+  it('is found by the time of change that the warning noted', () => {
     const warned = firstPass(aFailingRecord(30, 5), { at: minutesBefore(NOON, 60) });
     const next = nextPass(warned, aFailingRecord(600, 300, { updated_at: minutesBefore(NOON, 30) }));
     expect(asks(next)).toBe('nothing');
     expect(next.figures?.freshErrors).toBe(0);
   });
 
-  it('counts once, and both limits apply from there', () => {
+  it('counts once, and both limits apply after it', () => {
     const seen = firstPass(aFailingRecord(600, 300, changed));
     const failing = (errors: number, minutes: number) =>
       aFailingRecord(errors, 300, { ...changed, last_error_at: minutesAfter(NOON, minutes) });
@@ -732,17 +732,17 @@ describe('a change that no pass has seen (an operator paused, fixed and resumed 
     expect(later(65)).toBe('pause');
   });
 
-  it('is no repair when it lies longer back than the time limit', () => {
+  it('is no fix when it is older than failingForMinutes', () => {
     expect(asks(firstPass(aFailingRecord(600, 300, { updated_at: minutesBefore(NOON, 60) })))).toBe('pause');
   });
 
-  it('ends a probe: the operator is right', () => {
+  it('ends a probe, because the operator decided', () => {
     const decision = nextPass(probing(), aFailingRecord(90, 90, changed), { policy: PROBING });
     expect(decision.kind).toBe('reactivated');
     expect(asks(decision)).toBe('nothing');
   });
 
-  it('of what we paused leaves it to the operator when its probe is due: they may have paused it themselves', () => {
+  it('of a paused integration ends its probes, because the pause may be the operator’s now', () => {
     const record = aFailingRecord(60, 150, { active: 0, updated_at: minutesBefore(NOON, 30) });
     const conditions = { policy: PROBING, at: minutesAfter(NOON, 60) };
     const decision = nextPass(pausedBefore(), record, conditions);
@@ -753,21 +753,21 @@ describe('a change that no pass has seen (an operator paused, fixed and resumed 
     expect(nextPass(decision, record, conditions)).toMatchObject({ kind: 'operator-paused', quiet: true });
   });
 
-  it('is not the guard’s own: a probe began with one', () => {
+  it('is not the guard’s own change at the beginning of a probe', () => {
     const own = aFailingRecord(62, 90, { updated_at: minutesBefore(NOON, 5) });
     expect(nextPass(probing(), own, { policy: PROBING }).kind).toBe('probing');
   });
 
-  it('is not believed when nothing shows that updated_at is the time of a change', () => {
+  it('is ignored when no record shows that updated_at is the time of a change', () => {
     expect(asks(firstPass(aFailingRecord(600, 300, changed), { changeTimesShown: false }))).toBe('pause');
   });
 });
 
-describe('what shows that updated_at is the time of a change', () => {
+describe('the evidence that updated_at is the time of a change', () => {
   const delivered = aRecord();
   const failed = aRecord({ last_delivery_at: null, last_error_at: NOON });
 
-  it('is a delivery and a failure that did not move it', () => {
+  it('is a delivery and a failure that did not change it', () => {
     expect(showsChangeTimes([delivered, failed])).toBe(true);
     expect(showsChangeTimes([aRecord({ last_error_at: NOON })])).toBe(true);
   });
@@ -776,7 +776,7 @@ describe('what shows that updated_at is the time of a change', () => {
     ['no record', []],
     ['deliveries alone', [delivered]],
     ['failures alone', [failed]],
-    ['failures that moved it', [delivered, { ...failed, updated_at: NOON }]],
+    ['failures that changed it', [delivered, { ...failed, updated_at: NOON }]],
     ['failures within the minute', [delivered, { ...failed, updated_at: minutesBefore(NOON, 1) }]],
   ])('is not %s', (_name, records) => {
     expect(showsChangeTimes(records)).toBe(false);
@@ -786,7 +786,7 @@ describe('what shows that updated_at is the time of a change', () => {
 describe('an ignored integration', () => {
   const policy = { overrides: [{ match: { id: 'amp-ios' }, mode: 'ignore' }] };
 
-  it('is not acted on and not announced in any state', () => {
+  it('is neither changed nor announced in any state', () => {
     for (const active of [0, 1, 2] as const) {
       const record = aFailingRecord(600, 300, { active });
       const decisions = [firstPass(record, { policy }), nextPass(pausedBefore(), record, { policy })];
@@ -797,7 +797,7 @@ describe('an ignored integration', () => {
     }
   });
 
-  it('has what operators do in its history all the same', () => {
+  it('still has operators’ actions in its history', () => {
     const resumed = nextPass(pausedBefore(), aFailingRecord(60, 30), { policy });
     expect(types(resumed)).toEqual(['integration.operator-resumed']);
     const paused = nextPass(resumed, aFailingRecord(60, 30, { active: 0 }), { policy });
@@ -805,7 +805,7 @@ describe('an ignored integration', () => {
     expect(types(nextPass(paused, aFailingRecord(60, 30, { active: 0 }), { policy }))).toEqual([]);
   });
 
-  it('starts afresh when it is guarded again after an operator has resumed it', () => {
+  it('counts from zero when it is guarded again after an operator resumed it', () => {
     const ignored = nextPass(pausedBefore({}), aFailingRecord(600, 300), { policy });
     const decision = nextPass(ignored, aFailingRecord(620, 300), { at: minutesAfter(NOON, 5) });
     expect(asks(decision)).toBe('nothing');

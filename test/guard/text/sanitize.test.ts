@@ -20,18 +20,18 @@ describe('law 5: untrusted text', () => {
     expect(safeText(text, 100)).toBe(safe);
   });
 
-  it('is cut without leaving half a character', () => {
+  it('is cut between characters', () => {
     expect(shorten('\u{1f680}'.repeat(50), 10)).toBe(`${'\u{1f680}'.repeat(9)}…`);
     expect(safeText('x'.repeat(100_000), 300)).toHaveLength(300);
     expect(shorten('\u{1f680}'.repeat(10), 15)).toBe('\u{1f680}'.repeat(10));
   });
 
-  it('is read only at its beginning, and a word that this cuts is left out', () => {
+  it('is read only up to a limit, and the word at the limit is left out', () => {
     const hidden = '\u200b'.repeat(1_000);
     expect(safeText(`said ${hidden} password=${'hunter2'.repeat(50)} later`, 20)).toBe('said…');
   });
 
-  it('never holds a control character, a direction mark or more than was asked for', () => {
+  it('never has a control character, a direction mark or more than maxLength characters', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 500 }), fc.integer({ min: 1, max: 120 }), (text, length) => {
         const safe = safeText(text, length);
@@ -98,13 +98,13 @@ describe('law 5: untrusted text', () => {
     'cookie: a=b;',
     'key%3D\\"',
     '-----BEGIN PRIVATE KEY',
-  ])('is dealt with whole even when it is %j over and over', (part) => {
-    // A pattern that backtracks would not come back before the test's time limit.
+  ])('is handled quickly even if it repeats %j thousands of times', (part) => {
+    // A pattern that backtracks would exceed the test's time limit.
     expect(safeText(part.repeat(30_000), 300).length).toBeLessThanOrEqual(300);
     expect(redactCredentials(part.repeat(2_000)).length).toBeGreaterThan(0);
   });
 
-  it('becomes printable ASCII where nothing else is taken', () => {
+  it('becomes printable ASCII for SNS subjects and SMS', () => {
     expect(toAscii('Café — “quotes” … \u{1f680} Привет')).toBe('Cafe - "quotes" ... ? ?');
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {

@@ -7,8 +7,8 @@ import type { Ledger } from '../../../functions/guard/ports.ts';
 import { KeyRefusedError, RequestRefusedError, UnavailableError } from '../../../functions/qonversion/errors.ts';
 import { addBusy, createFailingHarness, createHarness, type Harness, resultOf } from '../../support/harness.ts';
 
-/** A pass has paused an integration, and nobody has accepted the alert yet. */
-async function harnessThatOwes(): Promise<Harness> {
+/** A harness with a paused integration whose alert no audience has accepted. */
+async function undeliveredHarness(): Promise<Harness> {
   const harness = createFailingHarness();
   harness.alerts.refuse(() => true);
   await harness.pass();
@@ -17,9 +17,9 @@ async function harnessThatOwes(): Promise<Harness> {
   return harness;
 }
 
-describe('an alert that is owed', () => {
-  it('is delivered by a pass that cannot list: the key was revoked, say', async () => {
-    const harness = await harnessThatOwes();
+describe('an undelivered alert', () => {
+  it('is delivered by a pass that cannot list because its key was revoked', async () => {
+    const harness = await undeliveredHarness();
     harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
     const report = await harness.pass();
     expect([...harness.alerts.types()].sort()).toEqual(['guard.failing', 'integration.paused']);
@@ -27,8 +27,8 @@ describe('an alert that is owed', () => {
     expect(harness.ledger.entry('production', 'broken')?.outbox).toEqual([]);
   });
 
-  it('keeps a pass that cannot list from being settled while it is refused', async () => {
-    const harness = await harnessThatOwes();
+  it('leaves a pass that cannot list unsettled while it is refused', async () => {
+    const harness = await undeliveredHarness();
     harness.api.failList(new KeyRefusedError('Qonversion refused the Secret Key (401)'));
     harness.alerts.refuse(({ type }) => type === 'integration.paused');
     expect(await harness.pass()).toMatchObject({ ok: false, settled: false });
@@ -36,24 +36,24 @@ describe('an alert that is owed', () => {
 
   it.each([
     ['its own record', 'broken', { delivery_error_count: -1 }],
-    ['a record without a readable id', 'good', { id: '../etc' }],
+    ['a record without a readable ID', 'good', { id: '../etc' }],
   ])('is delivered while %s cannot be read', async (_name, id, fields) => {
-    const harness = await harnessThatOwes();
+    const harness = await undeliveredHarness();
     harness.world.patch(id, fields);
     await harness.pass();
     expect(harness.alerts.types()).toContain('integration.paused');
     expect(harness.ledger.entry('production', 'broken')).toMatchObject({ outbox: [], state: { name: 'open' } });
   });
 
-  it('is delivered once by a pass that has no time for anything else', async () => {
-    const harness = await harnessThatOwes();
+  it('is delivered once by a pass without time for new work', async () => {
+    const harness = await undeliveredHarness();
     const report = await runPass({ ...harness.ports, remainingMs: () => RESERVE_MS - 1 }, harness.project);
     expect(resultOf(report, 'broken')?.outcome).toBe('not-started');
     await harness.run(10);
     expect(harness.alerts.types()).toEqual(['integration.paused']);
   });
 
-  it('to the history alone never becomes an alert to people, however much there is of it', async () => {
+  it('for the history alone never becomes an alert to people, even if 200 are merged', async () => {
     const harness = createHarness();
     addBusy(harness, 'mine');
     const ledger: Ledger = { ...harness.ledger, appendHistory: () => Promise.reject(new Error('throttled')) };
@@ -69,7 +69,7 @@ describe('an alert that is owed', () => {
 });
 
 describe('a pass that could not list until its time was nearly over', () => {
-  it('announces it all the same', async () => {
+  it('still announces the failure', async () => {
     const harness = createHarness();
     addBusy(harness, 'good');
     harness.api.failList(new UnavailableError('Qonversion could not be reached: no answer within 10000 ms'));
@@ -79,8 +79,8 @@ describe('a pass that could not list until its time was nearly over', () => {
   });
 });
 
-describe('two passes that both have something to say about the project', () => {
-  it('are both well: one of them says it', async () => {
+describe('two simultaneous passes with an alert about the project', () => {
+  it('both succeed, and one of them publishes it', async () => {
     const harness = createHarness();
     addBusy(harness, 'bad');
     harness.world.patch('bad', { delivery_error_count: -1 });
@@ -94,7 +94,7 @@ describe('two passes that both have something to say about the project', () => {
 });
 
 describe('a request that failed', () => {
-  it('is not settled when its outcome cannot be written', async () => {
+  it('is unsettled when its outcome cannot be written', async () => {
     const harness = createHarness();
     addBusy(harness, 'broken');
     harness.world.advance(5);
@@ -118,7 +118,7 @@ describe('a request that failed', () => {
 
 describe('a timestamp with hundreds of thousands of digits', () => {
   it.each(['last_delivery_at', 'last_error_at', 'created_at', 'updated_at'])(
-    'in %s never keeps it from being paused',
+    'in %s does not prevent a pause',
     async (field) => {
       const harness = createHarness();
       addBusy(harness, 'broken');

@@ -1,0 +1,96 @@
+import { describeError, LedgerFormatError } from '../guard/errors.ts';
+import type { Entry, OutboxItem, ProjectEntry } from '../guard/model/entry.ts';
+import type { CheckableLedger, Ledger } from '../guard/ports.ts';
+import { plural, safeText } from '../guard/text/sanitize.ts';
+import { describeMoment, minutesBetween } from '../guard/text/time.ts';
+import { adviceOnLedgerFile, adviceOnLedgerTable } from './advice.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
+import { toSentence } from './to-sentence.ts';
+
+/** Checks of the ledger: whether a pass could write it, and what it says of a project. */
+
+/** Where the ledger is: on this machine, or in a stack. */
+export type LedgerPlace = 'file' | 'stack';
+
+/** Writes an entry that no pass reads, and removes it. */
+export async function checkLedgerWrite(
+  ledger: Pick<CheckableLedger, 'place' | 'checkWrite'>,
+  place: LedgerPlace,
+): Promise<Finding> {
+  const check = place === 'file' ? 'ledger file' : 'ledger table';
+  try {
+    await ledger.checkWrite();
+    return ok(check, `${ledger.place} can be written: a test entry was written and removed.`);
+  } catch (error) {
+    return ledgerProblem(check, error, place);
+  }
+}
+
+/** What the ledger says of one project. */
+export interface ProjectInLedger {
+  readonly ledger: Pick<Ledger, 'read' | 'history'>;
+  readonly name: string;
+  readonly place: LedgerPlace;
+  readonly now: string;
+  /** The name of a check, with the project where there are several. */
+  readonly of: (check: string) => string;
+}
+
+export async function checkLedger(project: ProjectInLedger): Promise<readonly Finding[]> {
+  const { ledger, name, place, of } = project;
+  try {
+    const { project: own, integrations } = await ledger.read(name);
+    const entries = [...integrations.values()].map(({ entry }) => entry);
+    return [
+      ok(of('ledger'), describeEntries(entries)),
+      ...undelivered([...entries, ...(own === null ? [] : [own.entry])], project),
+      ...(own === null ? [] : await failingPasses(own.entry, project)),
+    ];
+  } catch (error) {
+    return [ledgerProblem(of('ledger'), error, place)];
+  }
+}
+
+function describeEntries(entries: readonly Entry[]): string {
+  if (entries.length === 0) return 'It can be read, and has no entry yet.';
+  const stopped = entries.filter(({ state: { name } }) => name === 'open' || name === 'half-open').length;
+  const rest = stopped === 0 ? '' : `, and ${plural(stopped, 'circuit')} not closed`;
+  return `It can be read, and has ${plural(entries.length, 'integration')}${rest}.`;
+}
+
+/** A pass publishes what it has to say at once, and the next one what was not accepted. */
+const LATE_MINUTES = 15;
+
+function undelivered(
+  entries: readonly { readonly outbox: readonly OutboxItem[] }[],
+  { place, now, of }: ProjectInLedger,
+): readonly Finding[] {
+  const times = entries.flatMap(({ outbox }) => outbox.map(({ event }) => event.time)).sort();
+  const late = times.filter((time) => minutesBetween(time, now) >= LATE_MINUTES);
+  const [oldest] = late;
+  if (oldest === undefined) return [];
+  const message = `${plural(late.length, 'alert')} not delivered yet, the oldest from ${describeMoment(oldest, now)}.`;
+  const action =
+    place === 'file'
+      ? 'Run `npx integration-guard run`, which shows them.'
+      : 'Look into the log of the pass function for what SNS answered, and check the policy and the key of the alerts topic.';
+  return [warning(of('alerts'), message, action)];
+}
+
+async function failingPasses(
+  { notices }: ProjectEntry,
+  { ledger, name, now, of }: ProjectInLedger,
+): Promise<readonly Finding[]> {
+  if (notices.failing === undefined) return [];
+  const { since, lastAt } = notices.failing;
+  const events = await ledger.history(name, since < lastAt ? since : lastAt);
+  const reason = events.findLast(({ type }) => type === 'guard.failing')?.reason ?? 'the history does not say why';
+  const message = `Passes have failed since ${describeMoment(since, now)}: ${toSentence(safeText(reason, 300))}`;
+  return [problem(of('passes'), message, 'Fix what it names. The next pass then runs.')];
+}
+
+function ledgerProblem(check: string, error: unknown, place: LedgerPlace): Finding {
+  const message = error instanceof LedgerFormatError ? error.what : describeError(error);
+  const action = place === 'file' ? adviceOnLedgerFile(error) : adviceOnLedgerTable(error);
+  return problem(check, toSentence(message), action);
+}
