@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { bundleFunctions } from './bundle-functions.ts';
@@ -79,7 +79,8 @@ function licencesOf(metafiles: readonly Metafile[]): string {
   const folders = new Set(
     metafiles.flatMap(({ inputs }) =>
       Object.keys(inputs).flatMap((path) => {
-        const file = relative(ROOT, join(ROOT, path.replace(/^(?:\.\.\/)+/, '')));
+        // Where node_modules is a link, the path is that of its target.
+        const file = path.slice(Math.max(0, path.indexOf('node_modules/')));
         return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [];
       }),
     ),

@@ -1,12 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toJsonText } from '../cli/failure.ts';
 import { paint, table } from '../cli/format.ts';
+import { GuardError } from '../guard/errors.ts';
 import { shellWord } from '../guard/model/command-line.ts';
 import { bySeverity, type GuardEvent } from '../guard/model/event.ts';
-import { describeType } from '../guard/model/event-catalogue.ts';
+import { describeType, type EventType } from '../guard/model/event-catalogue.ts';
 import { type PassReport, runPass } from '../guard/pass/run-pass.ts';
 import type { AlertSink, Ports } from '../guard/ports.ts';
 import { parseSettings } from '../guard/settings/schema.ts';
@@ -17,13 +15,15 @@ import { createFileLedger } from '../local/ledger.ts';
 import { toCloudEvent } from '../messages/cloud-event.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import { parseSecretKey } from '../qonversion/secret-key.ts';
+import { createGuardFolder, type GuardFolder } from './guard-folder.ts';
 import { type CastId, populate } from './scenario.ts';
 import { PRODUCTION_KEY, type Sandbox, startSandbox } from './server.ts';
+import { listenForInterruption } from './until-interrupted.ts';
 import { World } from './world.ts';
 
 /**
- * An afternoon in the life of the guard: the real pass over HTTP against the sandbox, every virtual five minutes, while
- * providers break and recover, and people step in.
+ * An afternoon of the guard: the real pass runs over HTTP against the sandbox every five virtual minutes, while providers fail and
+ * recover, and operators act. The demo compares each pass with what the story promises.
  */
 export interface DemoOptions {
   readonly json: boolean;
@@ -32,8 +32,10 @@ export interface DemoOptions {
   readonly pace: number;
   readonly out: (text: string) => void;
   readonly columns: number;
-  /** Whether nobody reads the output any more, so that there is no point in going on. */
+  /** Whether no one reads the output any more, so that the demo can end. */
   readonly gone: () => boolean;
+  /** Changes the sandbox before the story begins: a test breaks the story here. */
+  readonly prepare?: (sandbox: Sandbox) => void;
 }
 
 const PROJECT = 'demo';
@@ -47,19 +49,25 @@ const SETTINGS = {
       policy: {
         // The project has two integrations of each provider.
         providerOutage: { minimum: 2 },
-        // A long leash, so that Qonversion's own worker gets there first.
+        // A kept sandbox plays its afternoon at any time of the day.
+        remindAt: 'never',
+        // This limit is so high that Qonversion's own worker suspends Braze first.
         overrides: [{ match: { integration: 'Braze' }, errorThreshold: 1_000 }],
       },
     },
   },
 };
 
-interface Beat {
-  /** Minutes after one o'clock. */
+interface ScriptStep {
+  /** Minutes after the story began, at one o'clock. */
   readonly minute: number;
   readonly says: string;
   readonly does: (world: World) => void;
+  /** Whether what it says is so, where it speaks of the guard or of the record. */
+  readonly holds?: (world: World, alerts: readonly GuardEvent[]) => boolean;
 }
+
+const AMPLITUDE = ['amp-ios', 'amp-android'] as const;
 
 const COMMON_OUTAGE = [
   'af-ios',
@@ -71,79 +79,182 @@ const COMMON_OUTAGE = [
   'bq-export',
 ] as const;
 
-function breaks(ids: readonly CastId[], message: string): Beat['does'] {
+function breaks(ids: readonly CastId[], message: string): ScriptStep['does'] {
   return (world) => {
     for (const id of ids) world.breakDown(id, message);
   };
 }
 
-function mends(ids: readonly CastId[]): Beat['does'] {
+function repairs(ids: readonly CastId[]): ScriptStep['does'] {
   return (world) => {
-    for (const id of ids) world.mend(id);
+    for (const id of ids) world.repair(id);
   };
 }
 
-const STORY: readonly Beat[] = [
+function areActive(world: World, ids: readonly CastId[]): boolean {
+  return ids.every((id) => world.get(id)?.active === 1);
+}
+
+const SCRIPT: readonly ScriptStep[] = [
   {
     minute: 8,
     says: 'Amplitude goes down, for both platforms.',
-    does: breaks(['amp-ios', 'amp-android'], 'HTTP 503 Service Unavailable'),
+    does: breaks(AMPLITUDE, 'HTTP 503 Service Unavailable'),
   },
   {
     minute: 31,
-    says: 'The billing webhook begins to drop four of five events.',
+    says: 'The billing webhook begins to reject four of five events.',
     does: (world) => world.setFlaky('hook-billing', 0.8, 'HTTP 502 Bad Gateway'),
   },
-  { minute: 53, says: 'Amplitude is back. No event was withheld.', does: mends(['amp-ios', 'amp-android']) },
+  {
+    minute: 53,
+    says: 'Amplitude works again. The guard paused neither platform, so no event was withheld.',
+    does: repairs(AMPLITUDE),
+    holds: (world) => areActive(world, AMPLITUDE) && AMPLITUDE.every((id) => world.tally(id).withheld === 0),
+  },
   {
     minute: 61,
-    says: 'The CRM webhook begins to refuse its token.',
+    says: 'The token of the CRM webhook expires: it rejects every event.',
     does: breaks(['hook-crm'], 'HTTP 401: {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
   },
   {
     minute: 76,
-    says: 'Mixpanel answers with time-outs; just a blip.',
+    says: 'Mixpanel does not answer for a few minutes.',
     does: breaks(['mix-ios'], 'timeout after 10 s'),
   },
-  { minute: 84, says: 'Mixpanel is back. The guard has alerted nobody.', does: mends(['mix-ios']) },
+  {
+    minute: 84,
+    says: 'Mixpanel works again. The guard sent no alert about it.',
+    does: repairs(['mix-ios']),
+    holds: (_, alerts) => alerts.every(({ record, provider }) => record?.id !== 'mix-ios' && provider !== 'Mixpanel'),
+  },
   {
     minute: 92,
-    says: "Braze's endpoint moves away; the settings give Braze a long leash.",
+    says: "Braze's endpoint moves. In these settings the guard pauses Braze only after 1,000 failures.",
     does: breaks(['braze-ios'], 'HTTP 410 Gone'),
   },
   {
     minute: 113,
-    says: 'The billing webhook is repaired.',
+    says: 'The billing webhook accepts every event again.',
     does: (world) => world.setFlaky('hook-billing', 0),
   },
   {
     minute: 152,
-    says: 'An operator renews the CRM token and re-activates the webhook in the Qonversion dashboard. Its error count stays where it was.',
+    says: 'An operator renews the CRM token, and resumes the webhook in the Qonversion dashboard. Its error count stays where it was.',
     does: (world) => {
-      world.mend('hook-crm');
+      world.repair('hook-crm');
       world.setTraffic('hook-crm', 0);
       world.setStatus('hook-crm', 1);
     },
+    holds: (world) => areActive(world, ['hook-crm']) && (world.get('hook-crm')?.delivery_error_count ?? 0) > 50,
   },
   {
     minute: 171,
-    says: 'The CRM webhook gets its first event since, and delivers it.',
+    says: 'The guard has left the CRM webhook on. New events arrive for it.',
     does: (world) => world.setTraffic('hook-crm', 3),
+    holds: (world) => areActive(world, ['hook-crm']),
   },
-  { minute: 206, says: 'Braze has its new endpoint.', does: mends(['braze-ios']) },
+  { minute: 206, says: 'Braze has its new endpoint.', does: repairs(['braze-ios']) },
   {
     minute: 213,
-    says: 'AppsFlyer refuses the events of the Android app.',
+    says: 'AppsFlyer rejects the events of the Android app.',
     does: breaks(['af-android'], 'HTTP 403 Forbidden'),
   },
-  { minute: 288, says: 'AppsFlyer accepts them again.', does: mends(['af-android']) },
+  { minute: 288, says: 'AppsFlyer accepts them again.', does: repairs(['af-android']) },
   {
     minute: 316,
-    says: 'DNS fails somewhere on the way: seven integrations fail at once.',
+    says: 'DNS fails: seven integrations of five providers fail at once.',
     does: breaks(COMMON_OUTAGE, 'getaddrinfo EAI_AGAIN'),
   },
-  { minute: 347, says: 'DNS is back, and so are all seven.', does: mends(COMMON_OUTAGE) },
+  {
+    minute: 347,
+    says: 'DNS works again. The guard paused none of the seven.',
+    does: repairs(COMMON_OUTAGE),
+    holds: (world) => areActive(world, COMMON_OUTAGE),
+  },
 ];
+
+/** An alert that the story promises: which, about what, and by which minute. */
+interface PromisedAlert {
+  readonly by: number;
+  readonly type: EventType;
+  /** The ID of an integration, a provider, or null for the project. */
+  readonly about: CastId | 'Amplitude' | null;
+}
+
+const PROMISED_ALERTS: readonly PromisedAlert[] = [
+  { by: 10, type: 'provider.down', about: 'Amplitude' },
+  { by: 80, type: 'provider.recovered', about: 'Amplitude' },
+  { by: 85, type: 'integration.flapping', about: 'hook-billing' },
+  { by: 95, type: 'integration.failing', about: 'hook-crm' },
+  { by: 125, type: 'integration.paused', about: 'hook-crm' },
+  { by: 155, type: 'integration.reactivated', about: 'hook-crm' },
+  { by: 180, type: 'integration.recovered', about: 'hook-billing' },
+  { by: 185, type: 'integration.suspended', about: 'braze-ios' },
+  { by: 245, type: 'integration.failing', about: 'af-android' },
+  { by: 270, type: 'integration.recovered', about: 'braze-ios' },
+  { by: 275, type: 'integration.paused', about: 'af-android' },
+  { by: 310, type: 'integration.recovered', about: 'af-android' },
+  { by: 320, type: 'guard.common-cause', about: null },
+  { by: 375, type: 'guard.common-cause-ended', about: null },
+];
+
+/** The guard, or the sandbox, did not do what the story promises. The message is one sentence. */
+export class DemoFailedError extends GuardError {
+  override readonly name = 'DemoFailedError';
+
+  constructor(time: string, reason: string) {
+    super(`The demo stopped at ${time}, because ${reason}`);
+  }
+}
+
+/**
+ * Compares what the guard did with what the story promises, after each pass.
+ * @throws DemoFailedError at the first difference
+ */
+function createStoryCheck(world: World) {
+  const awaited = [...PROMISED_ALERTS];
+  const stop = (reason: string): never => {
+    throw new DemoFailedError(clockTime(world), reason);
+  };
+  return {
+    atBeginning(): void {
+      for (const { id, active, last_delivery_at } of world.list())
+        if (active === 1 && last_delivery_at === null) stop(`${id} does not deliver at the beginning.`);
+    },
+    before({ says, holds }: ScriptStep, alerts: readonly GuardEvent[]): void {
+      if (holds?.(world, alerts) === false) stop(`this is not so: "${says}"`);
+    },
+    after(minute: number, { failure, ok, results, delivered }: PassReport): void {
+      if (failure !== null) stop(`the guard's pass failed: ${failure}.`);
+      for (const { decision, outcome, problem } of results)
+        if (outcome === 'failed')
+          stop(`the guard could not ${decision.kind} ${decision.id}: ${problem ?? 'no reason'}.`);
+      if (!ok) stop('the guard could not settle all that it did in its pass.');
+      for (const event of delivered) {
+        const found = awaited.findIndex(({ type, about }) => type === event.type && about === subjectOf(event));
+        if (found < 0)
+          stop(`the guard sent an alert that the story does not have: ${nameAlert(event.type, subjectOf(event))}.`);
+        awaited.splice(found, 1);
+      }
+      const missing = awaited.find(({ by }) => by <= minute);
+      if (missing !== undefined)
+        stop(`the guard did not send the promised alert ${nameAlert(missing.type, missing.about)}.`);
+    },
+    atEnd(): void {
+      const stopped = world.list().filter(({ id, active }) => active !== 1 && id !== 'ph-staging');
+      for (const { id } of stopped) stop(`${id} is not active at the end.`);
+    },
+  };
+}
+
+function subjectOf({ record, provider }: GuardEvent): string | null {
+  return record?.id ?? provider;
+}
+
+function nameAlert(type: EventType, about: string | null): string {
+  return `"${about === null ? '' : `${about} `}${describeType(type).label}" (${type})`;
+}
 
 /** Everything that happened, for `--json` and the closing table. */
 interface Happening {
@@ -152,55 +263,73 @@ interface Happening {
   readonly what: string;
 }
 
+/**
+ * Plays the afternoon. It removes what it made when it ends, fails or is interrupted.
+ * @throws DemoFailedError when a pass fails, or when the story does not happen as it promises
+ */
 export async function runDemo(options: DemoOptions): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'integration-guard-'));
-  // When the sandbox stays up, the afternoon ends now, so that the commands to try see today's times.
+  const interruption = listenForInterruption();
+  const folder = createGuardFolder();
+  // When the sandbox stays up, the afternoon ends now, so that the commands to try see today's times. The story counts whole minutes.
   const startAt = options.keep
-    ? new Date(Date.now() - AFTERNOON_MINUTES * 60_000).toISOString()
+    ? new Date(Math.floor(Date.now() / 60_000 - AFTERNOON_MINUTES) * 60_000).toISOString()
     : '2026-11-23T13:00:00Z';
   const world = new World({ startAt, suspendAfterErrors: 200, suspendAfterMinutes: 90 });
   populate(world);
-  const sandbox = await startSandbox({ production: world });
+  const clock = { now: () => Date.now(), speed: 0 };
+  let kept = false;
   try {
-    const played = await play(sandbox, folder, options);
-    if (options.json) options.out(toJsonText(played));
-    if (options.keep && !options.gone()) await keepUp(sandbox, folder, options);
+    const sandbox = await startSandbox({ production: world, clock });
+    try {
+      options.prepare?.(sandbox);
+      const played = await play(sandbox, folder, options, interruption.signal);
+      if (interruption.signal.aborted) return;
+      if (options.json) options.out(toJsonText(played));
+      if (options.keep && !options.gone()) {
+        kept = true;
+        world.advance((clock.now() - world.now().getTime()) / 60_000);
+        clock.speed = 1;
+        await keepUp(sandbox, folder, options, interruption.interrupted);
+      }
+    } finally {
+      await sandbox.close();
+    }
   } finally {
-    await sandbox.close();
-    await rm(folder, { recursive: true });
+    folder.remove();
+    await interruption.end(kept);
   }
 }
 
-async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
+async function play(sandbox: Sandbox, folder: GuardFolder, options: DemoOptions, interrupted: AbortSignal) {
   const world = sandbox.production;
   const say = (text: string) => {
     if (!options.json) options.out(`${text}\n`);
   };
-  const settings = parseSettings({
-    ...SETTINGS,
-    projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } },
-  });
+  const settings = parseSettings(settingsFor(sandbox));
   const project: GuardedProject = { name: PROJECT, policy: settings.projects[PROJECT]?.policy ?? fail() };
   const happenings: Happening[] = [];
-  const told: GuardEvent[] = [];
+  const alerted: GuardEvent[] = [];
   const mails: string[] = [];
   const alerts = createTerminalAlertSink((mail) => mails.push(mail));
   const ports = createPorts(sandbox, folder, alerts);
+  const check = createStoryCheck(world);
 
   // Time for the first deliveries, so that the story opens on a healthy afternoon.
   world.advance(1);
   const opening = world.now().getTime() - 60_000;
+  check.atBeginning();
   say(introduction(world));
   const passes: PassReport[] = [];
   let elapsed = 1;
-  while (elapsed < AFTERNOON_MINUTES && !options.gone()) {
+  while (elapsed < AFTERNOON_MINUTES && !options.gone() && !interrupted.aborted) {
     const next = Math.min(elapsed - (elapsed % MINUTES_PER_PASS) + MINUTES_PER_PASS, AFTERNOON_MINUTES);
-    for (const beat of STORY.filter(({ minute }) => minute > elapsed && minute <= next)) {
-      world.advance(beat.minute - elapsed);
-      elapsed = beat.minute;
-      beat.does(world);
-      happenings.push({ at: clockTime(world), who: 'world', what: beat.says });
-      say(`${clockTime(world)}   ${paint('bold', beat.says)}`);
+    for (const step of SCRIPT.filter(({ minute }) => minute > elapsed && minute <= next)) {
+      world.advance(step.minute - elapsed);
+      elapsed = step.minute;
+      step.does(world);
+      check.before(step, alerted);
+      happenings.push({ at: clockTime(world), who: 'world', what: step.says });
+      say(`${clockTime(world)}   ${paint('bold', step.says)}`);
     }
     world.advance(next - elapsed);
     elapsed = next;
@@ -213,27 +342,31 @@ async function play(sandbox: Sandbox, folder: string, options: DemoOptions) {
       say(`${clockTime(world)}   ${paint(STYLE[severity], what)}`);
     }
     for (const mail of mails.slice(mailsBefore)) say(mail.trimEnd().replace(/^/gm, '        '));
-    told.push(...report.delivered);
-    if (options.pace > 0) await sleep(options.pace);
+    alerted.push(...report.delivered);
+    check.after(elapsed, report);
+    if (options.pace > 0) await sleep(options.pace, undefined, { signal: interrupted }).catch(() => undefined);
   }
-  say(closing(world, told, passes, opening, options.columns));
+  if (elapsed === AFTERNOON_MINUTES) {
+    check.atEnd();
+    say(closing(world, alerted, passes, opening, options.columns));
+  }
   return {
     passes: passes.length,
     happenings,
     mails,
-    events: told.map(toCloudEvent),
+    events: alerted.map(toCloudEvent),
     integrations: world.list().map(({ id, title, active }) => ({ id, title, active, ...world.tally(id) })),
   };
 }
 
-function createPorts(sandbox: Sandbox, folder: string, alerts: AlertSink): Ports {
+function createPorts(sandbox: Sandbox, { ledgerFile }: GuardFolder, alerts: AlertSink): Ports {
   const key = parseSecretKey(PRODUCTION_KEY, "the sandbox's key", 'restart the demo');
   const clock = { now: () => sandbox.production.now() };
   const remainingMs = () => 60_000;
   const source = { get: async () => key, renew: async () => key };
   return {
     api: createQonversionClient({ apiUrl: sandbox.url, key: source, clock, remainingMs }),
-    ledger: createFileLedger(join(folder, 'ledger.json'), clock),
+    ledger: createFileLedger(ledgerFile, clock),
     alerts,
     clock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
@@ -241,10 +374,10 @@ function createPorts(sandbox: Sandbox, folder: string, alerts: AlertSink): Ports
   };
 }
 
-/** Events of one type and moment as one line: seven that fail together are one piece of news. */
-function groupEvents(told: readonly GuardEvent[]) {
+/** Events of one type and moment as one line. */
+function groupEvents(alerted: readonly GuardEvent[]) {
   const groups = new Map<string, GuardEvent[]>();
-  for (const event of [...told].sort(bySeverity)) {
+  for (const event of [...alerted].sort(bySeverity)) {
     const key = `${event.time} ${event.type}`;
     groups.set(key, [...(groups.get(key) ?? []), event]);
   }
@@ -265,21 +398,21 @@ function introduction(world: World): string {
   const active = world.list().filter((record) => record.active === 1).length;
   return [
     paint('bold', 'Integration Guard: an afternoon on this machine'),
-    `A sandbox of the Qonversion API with ${plural(world.list().length, 'integration')} (${active} active), and the real guard, looking every five minutes.`,
-    'It pauses what has 50 failures over an hour and no delivery, and probes whether it works again.',
+    `A local copy of the Qonversion API has ${plural(world.list().length, 'integration')}, ${active} of them active. The real guard looks at them every five minutes.`,
+    'It pauses an integration after 50 failures over an hour without a delivery. Later it probes whether it works again.',
     '',
-    `${clockTime(world)}   All is well.`,
+    `${clockTime(world)}   Every active integration delivers.`,
   ].join('\n');
 }
 
 function closing(
   world: World,
-  told: readonly GuardEvent[],
+  alerted: readonly GuardEvent[],
   passes: readonly PassReport[],
   opening: number,
   columns: number,
 ): string {
-  const rows = groupEvents(told).map(({ time, type, short, why }) => [
+  const rows = groupEvents(alerted).map(({ time, type, short, why }) => [
     time.slice(11, 16),
     short,
     describeType(type).label,
@@ -292,44 +425,57 @@ function closing(
   const hours = Math.round((world.now().getTime() - opening) / 3_600_000);
   return [
     '',
-    paint('bold', 'What happened, and why'),
+    paint('bold', 'Summary'),
     table(['TIME', 'INTEGRATION', 'WHAT', 'WHY'], rows, columns, 3),
     '',
     `${hours} hours, ${plural(passes.length, 'pass', 'passes')}, ${plural(requests, 'request')} to the API. ` +
       `Events: ${sum('delivered').toLocaleString('en-US')} delivered, ${sum('failed').toLocaleString('en-US')} failed, ` +
       `${sum('withheld').toLocaleString('en-US')} not sent while stopped.`,
-    'Next: `npx integration-guard demo --keep` leaves the sandbox up to play with; the README says how to deploy.',
+    'Next: `npx integration-guard demo --keep` leaves the sandbox up, for you to try commands. The README says how to deploy.',
   ].join('\n');
 }
 
-/** Leaves the sandbox up until it is interrupted, its clock going on in real time. */
-async function keepUp(sandbox: Sandbox, folder: string, options: DemoOptions): Promise<void> {
-  const settingsFile = join(folder, 'settings.json');
-  const settings = { ...SETTINGS, projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: sandbox.url } } };
-  await writeFile(settingsFile, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
-  const text = [
+/** Leaves the sandbox up until it is interrupted. Its clock continues in real time. */
+async function keepUp(
+  sandbox: Sandbox,
+  folder: GuardFolder,
+  options: DemoOptions,
+  interrupted: Promise<void>,
+): Promise<void> {
+  folder.writeSettings(settingsFor(sandbox));
+  if (!options.json) options.out(`\n${suggestions(sandbox, folder)}\n`);
+  let looking: NodeJS.Timeout | undefined;
+  const unread = new Promise<void>((resolve) => {
+    looking = setInterval(() => {
+      if (options.gone()) resolve();
+    }, 1_000);
+  });
+  await Promise.race([interrupted, unread]);
+  clearInterval(looking);
+}
+
+/** Commands to copy while the sandbox is up. A test runs them as they are printed. */
+function suggestions({ url, controlUrl }: Sandbox, { exportLine, ledgerFile }: GuardFolder): string {
+  return [
+    `The sandbox stays up at ${url}, from now on in real time. In another terminal, in this folder:`,
     '',
-    `The sandbox stays up at ${sandbox.url}. In another terminal, in this folder:`,
-    '',
-    `  export QONVERSION_SECRET_KEY=${PRODUCTION_KEY} GUARD_SETTINGS=${shellWord(settingsFile)} GUARD_LEDGER=${shellWord(join(folder, 'ledger.json'))}`,
+    `  ${exportLine}`,
     '  npx integration-guard list',
     '  npx integration-guard pause slack-wins && npx integration-guard resume slack-wins',
-    `  curl -s ${sandbox.controlUrl}/break -d '{"id":"af-ios","message":"HTTP 500"}'   # a provider goes down`,
-    `  curl -s ${sandbox.controlUrl}/patch -d '{"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z"}}'`,
+    '',
+    'Let a provider fail, as if it had failed for two hours. The guard counts the time that it has watched, so it waits an hour',
+    'before it pauses. A guard with a new ledger goes by the record, and pauses at once:',
+    '',
+    `  curl -s ${controlUrl}/break -d '{"id":"af-ios","message":"HTTP 500","hoursAgo":2}'`,
+    `  export GUARD_LEDGER=${shellWord(`${ledgerFile}.new`)}`,
     '  npx integration-guard plan && npx integration-guard run',
     '',
     'Ctrl-C ends it.',
   ].join('\n');
-  if (!options.json) options.out(`${text}\n`);
-  let ticking: NodeJS.Timeout | undefined;
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
-    ticking = setInterval(() => {
-      sandbox.production.advance(1 / 60);
-      if (options.gone()) resolve();
-    }, 1_000);
-  });
-  clearInterval(ticking);
+}
+
+function settingsFor({ url }: Sandbox): object {
+  return { ...SETTINGS, projects: { [PROJECT]: { ...SETTINGS.projects[PROJECT], apiUrl: url } } };
 }
 
 function clockTime(world: World): string {

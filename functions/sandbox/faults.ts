@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** What the sandbox can do wrong, each for one request, for some, or until switched off. */
+/** Faults of the sandbox, each for one request, for some, or until it is switched off. */
 const kind = z.discriminatedUnion('kind', [
   /** Answers late. */
   z.strictObject({ kind: z.literal('latency'), ms: z.int().min(0) }),
@@ -20,7 +20,7 @@ const kind = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('cut') }),
   /** Answers 200 with this text instead of what was asked for. */
   z.strictObject({ kind: z.literal('body'), body: z.string(), contentType: z.string().optional() }),
-  /** Answers 200 with so many bytes of valid JSON white space before the end. */
+  /** Answers 200 with so many bytes of valid JSON whitespace before the end. */
   z.strictObject({ kind: z.literal('oversize'), bytes: z.int().positive() }),
   /** Accepts the request and never answers. */
   z.strictObject({ kind: z.literal('silence') }),

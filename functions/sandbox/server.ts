@@ -26,8 +26,18 @@ export interface SandboxOptions {
   readonly others?: ReadonlyMap<string, World>;
   /** Splits lists into pages of this many records, as other v4 lists are; left out: one page, as documented today. */
   readonly pageSize?: number;
-  /** So many requests are answered in any such time; the next get 429 with a `Retry-After` in whole seconds. */
+  /** The worlds' time passes as this clock's does, so many times as fast. Left out: only `advance` lets time pass. */
+  readonly clock?: SandboxClock;
+  /** Answers `requests` requests in any `perMs`; the next get 429 with a `Retry-After` in whole seconds. */
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
+}
+
+/** A clock that the worlds follow. Each request first lets the time pass that has passed since the request before. */
+export interface SandboxClock {
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** 1: real time. */
+  readonly speed: number;
 }
 
 export interface RequestSeen {
@@ -41,7 +51,7 @@ export interface Sandbox {
   readonly url: string;
   /** Base URL of the control API. */
   readonly controlUrl: string;
-  /** What `sk_` keys see, and what `test_sk_` keys see. */
+  /** The worlds of `sk_` keys and of `test_sk_` keys. */
   readonly production: World;
   readonly testing: World;
   readonly faults: Faults;
@@ -64,6 +74,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     rateLimit: options.rateLimit ?? null,
     answeredAt: [],
     created: new Map(),
+    clock: options.clock ?? null,
+    clockReadAt: options.clock?.now() ?? 0,
   };
   const server = createServer((request, response) => {
     void serve(state, request, response).catch(() => request.socket.destroy());
@@ -99,6 +111,8 @@ interface State {
   readonly rateLimit: { readonly requests: number; readonly perMs: number } | null;
   /** When requests were let through, in real milliseconds. */
   answeredAt: number[];
+  readonly clock: SandboxClock | null;
+  clockReadAt: number;
   /** Answers by Idempotency-Key, with the body they answered. */
   readonly created: Map<string, { readonly body: string; readonly answer: Answer }>;
 }
@@ -112,18 +126,28 @@ interface Answer {
 async function serve(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://127.0.0.1');
   const text = await readText(request);
+  followClock(state);
   if (url.pathname.startsWith('/_sandbox'))
     return send(response, control(state, request.method ?? 'GET', url.pathname, text));
 
   const method = request.method ?? 'GET';
   state.requests.push({ method, path: `${url.pathname}${url.search}`, authorization: request.headers.authorization });
-  // The server's clock is the world's, so that whoever compares it with the records' times sees one clock.
+  // The server's clock is the world's, so that a guard that compares it with the records' times sees one clock.
   const { world } = identify(state, request.headers.authorization) ?? { world: state.production };
   response.setHeader('date', world.now().toUTCString());
   const fault = state.faults.take(method, url.pathname);
   const handle = () => limited(state) ?? api(state, method, url, text, request.headers);
   if (fault === null) return send(response, handle());
   return sendFaulty(fault, request, response, handle);
+}
+
+function followClock(state: State): void {
+  if (state.clock === null) return;
+  const now = state.clock.now();
+  const minutes = ((now - state.clockReadAt) * state.clock.speed) / 60_000;
+  state.clockReadAt = now;
+  if (minutes > 0)
+    for (const world of [state.production, state.testing, ...state.others.values()]) world.advance(minutes);
 }
 
 /** The 429 that a request meets when there were too many lately; null when it may pass. */
@@ -222,7 +246,7 @@ function api(state: State, method: string, url: URL, text: string, headers: Inco
   return unknownUrl();
 }
 
-/** One key, one project; the prefix tells production from sandbox data. */
+/** One key, one project; the prefix separates production from sandbox data. */
 function identify(
   state: State,
   authorization: string | undefined,
@@ -296,18 +320,21 @@ function parseBody<T>(schema: z.ZodType<T>, text: string): { readonly value: T }
   };
 }
 
-/** The control API: look at everything, let time pass, break and mend, switch faults. */
+/** The control API: look at everything, let time pass, break and repair providers, switch faults. */
 function control(state: State, method: string, path: string, text: string): Answer {
   const command = `${method} ${path.slice('/_sandbox'.length)}`;
-  const body = z
-    .record(z.string(), z.unknown())
-    .catch({})
-    .parse(text === '' ? {} : JSON.parse(text));
   try {
-    return { status: 200, body: runControl(state, command, body) };
+    return { status: 200, body: runControl(state, command, controlBody.parse(JSON.parse(text || '{}'))) };
   } catch (error) {
-    return { status: 400, body: { error: error instanceof Error ? error.message : String(error) } };
+    return { status: 400, body: { error: describeControlError(error) } };
   }
+}
+
+const controlBody = z.record(z.string(), z.unknown());
+
+function describeControlError(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  return error instanceof Error ? error.message : String(error);
 }
 
 function runControl(state: State, command: string, body: Readonly<Record<string, unknown>>): unknown {
@@ -326,9 +353,11 @@ function runControl(state: State, command: string, body: Readonly<Record<string,
       return { now: world.now() };
     case 'POST /add':
       return world.add(body as Parameters<World['add']>[0]);
-    case 'POST /break':
-      world.breakDown(id(), z.string().parse(body.message ?? 'HTTP 503 from upstream'));
-      return world.get(id());
+    case 'POST /break': {
+      const plan = breakBody.parse(body);
+      world.breakDown(plan.id, plan.message, plan.hoursAgo);
+      return world.get(plan.id);
+    }
     case 'POST /outage': {
       const plan = z
         .object({
@@ -340,8 +369,8 @@ function runControl(state: State, command: string, body: Readonly<Record<string,
       world.planOutage(id(), plan.message, plan.inMinutes, plan.minutes);
       return world.get(id());
     }
-    case 'POST /mend':
-      world.mend(id());
+    case 'POST /repair':
+      world.repair(id());
       return world.get(id());
     case 'POST /flaky':
       world.setFlaky(id(), z.number().min(0).max(1).parse(body.share));
@@ -364,9 +393,19 @@ function runControl(state: State, command: string, body: Readonly<Record<string,
       state.faults.clear();
       return state.faults.list();
     default:
-      throw new Error(`no such command: ${command}`);
+      throw new Error(`the sandbox has no command "${command}"`);
   }
 }
+
+const breakBody = z.object({
+  id: z.string(),
+  message: z.string().default('HTTP 503 from upstream'),
+  hoursAgo: z
+    .number()
+    .min(0)
+    .max(24 * 30)
+    .default(0),
+});
 
 function refusal(
   status: number,
@@ -410,7 +449,7 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(JSON.stringify(answer.body));
 }
 
-/** Until the response takes more, or nobody reads it any more. */
+/** Until the response takes more, or its reader is gone. */
 async function drained(response: ServerResponse): Promise<void> {
   const stop = new AbortController();
   const settle = () => stop.abort();

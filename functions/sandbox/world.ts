@@ -2,8 +2,8 @@ import { findProvider, type TargetPlatform } from './catalog.ts';
 import { chanceAt, streamKey } from './world/chance.ts';
 
 /**
- * One Qonversion project as the API would show it, with a virtual clock: traffic flows, providers break and mend, and
- * Qonversion's delivery worker suspends what fails for too long. Nothing here knows of the guard.
+ * One Qonversion project as the API would show it, with a virtual clock: traffic flows, providers break and are repaired,
+ * and Qonversion's delivery worker suspends integrations that fail for too long. Nothing here knows of the guard.
  */
 
 export interface SandboxRecord {
@@ -26,7 +26,7 @@ export interface WorldOptions {
   readonly startAt?: string;
   /** The worker suspends an integration after this many failures in a row … */
   readonly suspendAfterErrors?: number;
-  /** … that have gone on for this many minutes. */
+  /** … that have continued for this many minutes. */
   readonly suspendAfterMinutes?: number;
 }
 
@@ -46,11 +46,11 @@ interface Pipe {
   eventsPerMinute: number;
   /** Fraction of an event not yet due. */
   owed: number;
-  /** What the provider answers while somebody has it broken down; null while it is up. */
+  /** The provider's answer from `breakDown` until `repair`; null while it is up. */
   outage: string | null;
   /** The part of events that fail while it is up, and with what. */
   flaky: { readonly share: number; readonly message: string } | null;
-  /** Outages that begin and end by themselves, in milliseconds of the virtual clock. */
+  /** Outages that begin and end automatically, in milliseconds of the virtual clock. */
   readonly planned: { readonly from: number; to: number; readonly message: string }[];
   /**
    * Events that arrived, that failed, and that were never sent because the pipe was stopped; `doomed` of these would have
@@ -130,7 +130,7 @@ export class World {
     return { ...record };
   }
 
-  /** What the status endpoint and the dashboard's switch do. Setting the state it already has changes nothing. */
+  /** The status endpoint and the dashboard's switch do this. Setting the state it already has changes nothing. */
   setStatus(id: string, status: 0 | 1): SandboxRecord | undefined {
     const pipe = this.#pipes.get(id);
     if (pipe === undefined) return undefined;
@@ -142,7 +142,7 @@ export class World {
     return { ...pipe.record };
   }
 
-  /** What the delivery worker does after repeated failures. Callers of the API cannot. */
+  /** The delivery worker does this after repeated failures. Callers of the API cannot. */
   suspend(id: string): void {
     const { record } = this.#pipe(id);
     record.active = 2;
@@ -165,9 +165,31 @@ export class World {
     this.#pipe(id).eventsPerMinute = eventsPerMinute;
   }
 
-  /** The provider begins to answer everything with this message. */
-  breakDown(id: string, message: string): void {
-    this.#pipe(id).outage = message;
+  /**
+   * The provider answers everything with this message, until `repair`.
+   * @param hoursAgo the record shows that it has done so for this long
+   */
+  breakDown(id: string, message: string, hoursAgo = 0): void {
+    const pipe = this.#pipe(id);
+    pipe.outage = message;
+    if (hoursAgo > 0 && pipe.record.active === 1) this.#failSince(pipe, this.#now - hoursAgo * 60 * MINUTE_MS, message);
+  }
+
+  /** Rewrites the record as if nothing had been delivered since then. */
+  #failSince(pipe: Pipe, since: number, message: string): void {
+    const { record } = pipe;
+    const failed = Math.floor((pipe.eventsPerMinute * (this.#now - since)) / MINUTE_MS);
+    if (failed === 0) return;
+    const begin = stampOf(since);
+    if (record.created_at > begin) record.created_at = begin;
+    if (record.updated_at > begin) record.updated_at = begin;
+    if (record.last_delivery_at !== null && record.last_delivery_at > begin) record.last_delivery_at = begin;
+    record.delivery_error_count += failed;
+    record.last_error_at = this.#stamp();
+    record.last_error_message = message;
+    pipe.failingSince = Math.min(pipe.failingSince ?? since, since);
+    pipe.tally.failed += failed;
+    pipe.tally.delivered = Math.max(0, pipe.tally.delivered - failed);
   }
 
   /** From now on so large a part of events fails although the provider is up; 0: none. */
@@ -175,20 +197,20 @@ export class World {
     this.#pipe(id).flaky = share > 0 ? { share, message } : null;
   }
 
-  /** The provider answers again, whatever outage it is that is on. */
-  mend(id: string): void {
+  /** The provider answers again, in every outage that is on. */
+  repair(id: string): void {
     const pipe = this.#pipe(id);
     pipe.outage = null;
     for (const outage of pipe.planned) if (outage.from <= this.#now) outage.to = Math.min(outage.to, this.#now);
   }
 
-  /** An outage that begins so many minutes from now and ends by itself. */
+  /** An outage that begins so many minutes from now and ends automatically. */
   planOutage(id: string, message: string, inMinutes: number, minutes: number): void {
     const from = this.#now + inMinutes * MINUTE_MS;
     this.#pipe(id).planned.push({ from, to: from + minutes * MINUTE_MS, message });
   }
 
-  /** What the provider answers now; null when it is up. */
+  /** The provider's answer now; null when it is up. */
   #answerOf(pipe: Pipe): string | null {
     return pipe.outage ?? pipe.planned.find(({ from, to }) => from <= this.#now && this.#now < to)?.message ?? null;
   }
@@ -258,10 +280,9 @@ export class World {
     return pipe;
   }
 
-  /** The API's times have no fraction of a second. */
   #stamp(): string {
     if (this.#stamped.at !== this.#now) {
-      this.#stamped = { at: this.#now, text: new Date(this.#now).toISOString().replace(/\.\d{3}Z$/, 'Z') };
+      this.#stamped = { at: this.#now, text: stampOf(this.#now) };
     }
     return this.#stamped.text;
   }
@@ -280,6 +301,11 @@ export class World {
       this.#created += 1;
     }
   }
+}
+
+/** The API's times have no fraction of a second. */
+function stampOf(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 /** How many of the next events fail while the provider is up, and how many of those come after the last that succeeds. */

@@ -13,7 +13,7 @@ function failingHarness(policy: Record<string, unknown> = {}): Harness {
   harness.world.advance(5);
   harness.world.breakDown('shown', 'HTTP 503');
   harness.world.advance(1);
-  harness.world.mend('shown');
+  harness.world.repair('shown');
   harness.world.breakDown('broken', 'HTTP 503');
   harness.world.advance(20);
   return harness;
@@ -45,7 +45,7 @@ describe('the gaps of an integration', () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     await harness.run(70);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(400);
     const found = await gaps(harness);
     expect(found.length).toBe(2);
@@ -67,7 +67,7 @@ describe('the gaps of an integration', () => {
 
   it("are an operator's too, in the dashboard and through the guard", async () => {
     const harness = failingHarness();
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     harness.world.advance(5);
     await harness.pass();
     const times = [harness.world.now()];
@@ -94,7 +94,7 @@ describe('the gaps of an integration', () => {
     harness.world.advance(3);
     harness.world.setStatus('broken', 0);
     harness.world.setStatus('broken', 1);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     harness.world.advance(2);
     await harness.pass();
     for (const gap of gapsOf(await harness.ledger.history('production', '2026-01-01T00:00:00.000Z')))

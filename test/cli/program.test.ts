@@ -528,7 +528,7 @@ describe('integration-guard demo', () => {
     expect(out).toContain('13:08   Amplitude goes down, for both platforms.');
     expect(out).toContain('Guard: Amplitude down.');
     expect(out).toContain('│ Subject: [demo] Amplitude down');
-    expect(out).toContain('What happened, and why');
+    expect(out).toContain('Summary');
   });
 });
 

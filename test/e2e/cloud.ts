@@ -26,6 +26,8 @@ export interface Cloud {
   readonly endpoint: string;
   /** A temporary folder. It is removed when the cloud stops. */
   readonly folder: string;
+  /** The folder of the Python programs: the AWS CLI and the linters. */
+  readonly programs: string;
   /** Environment variables for programs that use the emulator. */
   readonly environment: Readonly<Record<string, string>>;
   /** AWS calls of the deployed functions so far. */
@@ -100,6 +102,7 @@ export async function startCloud(): Promise<Cloud> {
   return {
     endpoint,
     folder,
+    programs,
     environment,
     calls: recorder.calls,
     cutOff: recorder.cutOff,

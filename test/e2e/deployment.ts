@@ -29,7 +29,7 @@ export interface Deployment {
   readonly settingsFile: string;
   /** Queue that the settings subscribe: one CloudEvent per event. */
   readonly eventsQueue: string;
-  /** Queue that listens to what people get, subscribed from outside as anybody may. */
+  /** Queue that listens to what people get, subscribed from outside the stack. */
   readonly digestsQueue: string;
   readonly clients: {
     readonly cloudformation: CloudFormationClient;
@@ -48,17 +48,17 @@ export interface Deployment {
   invoke(output: string, payload: unknown): Promise<{ readonly error: string | undefined; readonly body: unknown }>;
   /** Takes everything out of a queue. */
   receive(queue: string): Promise<readonly string[]>;
-  /** Waits for something the schedule brings about: a minute, the emulator's sweep of ten seconds, and some air. */
+  /** Waits for an effect of the schedule: a minute, the ten seconds of the emulator's sweep, and a reserve. */
   untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void>;
   writeSettings(policy?: Readonly<Record<string, unknown>>): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What a deployment watches. */
+/** The projects that a deployment watches. */
 export interface Watched {
   /** @param startAt the deployed guard's clock is the real one, so the sandbox's worlds begin now */
   readonly worlds: (startAt: string) => SandboxOptions;
-  /** What is there before the stack. */
+  /** Secrets that exist before the stack. */
   readonly secrets: readonly CreateSecretCommandInput[];
   /** `projects` or `fleet` of the settings. */
   readonly settings: (about: {
@@ -135,7 +135,7 @@ export async function deploy(
           alerts: {
             subscriptions: [
               { sqs: `arn:aws:sqs:${REGION}:${ACCOUNT}:guard-events` },
-              // Without the alarms, which would come when they please and spoil the counts.
+              // Without the alarms, which come at any time and would change the counts.
               { email: 'ops@example.com', minSeverity: 'warning', alarms: false },
               { sms: '+15551230000', minSeverity: 'critical', projects: ['production'], alarms: false },
             ],
@@ -174,7 +174,7 @@ export async function deploy(
         if (await condition()) return;
         await sleep(1_000);
       }
-      throw new Error(`the schedule has not brought about: ${what}\n${(await cloud.log()).slice(-3_000)}`);
+      throw new Error(`the schedule has not led to: ${what}\n${(await cloud.log()).slice(-3_000)}`);
     };
     await clients.sns.send(
       new SubscribeCommand({

@@ -1,47 +1,72 @@
-import { populate } from '../../functions/sandbox/scenario.ts';
+import { liveWorld, STATE_AT_START } from '../../functions/sandbox/live.ts';
 import { PRODUCTION_KEY } from '../../functions/sandbox/server.ts';
-import { deploy, STACK } from './deployment.ts';
+import { listenForInterruption } from '../../functions/sandbox/until-interrupted.ts';
+import { type Deployment, deploy, STACK, TWO_PROJECTS, type Watched } from './deployment.ts';
 
-/** `npm run local-cloud`: a whole deployed guard on this machine, left up to play with until Ctrl-C. */
+/** `npm run local-cloud`: a deployed guard on this machine, until Ctrl-C. */
 
-console.log('Starting a local AWS, bootstrapping and deploying; the first time this also makes a Python environment …');
-const deployment = await deploy();
-const { cloud, sandbox } = deployment;
-populate(sandbox.production);
-populate(sandbox.testing);
-const outputs = await deployment.outputs();
-const ticking = setInterval(() => {
-  sandbox.production.advance(1);
-  sandbox.testing.advance(1);
-}, 60_000);
+const WATCHED: Watched = {
+  ...TWO_PROJECTS,
+  worlds: () => {
+    const now = Date.now();
+    return { production: liveWorld(now), testing: liveWorld(now), clock: { now: Date.now, speed: 1 } };
+  },
+  settings: (about) =>
+    TWO_PROJECTS.settings({
+      ...about,
+      policy: { recovery: { mode: 'probe', cooldownMinutes: 1, maxCooldownMinutes: 5 }, ...about.policy },
+    }),
+};
 
-const invoke = `new L.LambdaClient().send(new L.InvokeCommand({FunctionName:'${outputs.PassFunctionName}',Payload:JSON.stringify({project:'production'})}))`;
-const fill = `new S.SecretsManagerClient().send(new S.PutSecretValueCommand({SecretId:'qonversion/production',SecretString:'${PRODUCTION_KEY}'}))`;
-const receive = `new Q.SQSClient().send(new Q.ReceiveMessageCommand({QueueUrl:'${deployment.digestsQueue}',MaxNumberOfMessages:10}))`;
+console.log(
+  'Deploying into an AWS emulator on this machine. This takes a minute, and the first time it also installs Python packages.',
+);
+const deployment = await deploy(WATCHED);
+const interruption = listenForInterruption();
+console.log(describe(deployment));
+await interruption.interrupted;
+await deployment.stop();
 
-console.log(`
-The guard is deployed as stack ${STACK}, with a schedule of one minute. In another terminal, in this folder:
+/** Commands to copy. A test runs them as they are printed. */
+function describe({ cloud, sandbox, digestsQueue }: Deployment): string {
+  const place = `--stack ${STACK} --project production`;
+  return `
+The guard is deployed as stack ${STACK}. It runs a pass every minute over a local Qonversion, in real time:
+
+${STATE_AT_START.map((sentence) => `- ${sentence}`).join('\n')}
+
+In another terminal, in this folder:
 
   export AWS_ENDPOINT_URL=${cloud.endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-  export PATH="$PWD/node_modules/.bin:$PATH"
+  export PATH="$PWD/node_modules/.bin:${cloud.programs}:$PATH"
 
-Fill the secret (until then every pass says that it is empty):
-  node -e "const S=require('@aws-sdk/client-secrets-manager');${fill}"
-See what the guard sees, and work with it:
-  npx integration-guard list --stack ${STACK} --project production
-  npx integration-guard pause slack-wins --stack ${STACK} --project production
-Let a provider fail, and wait a minute for the schedule (or invoke a pass yourself):
-  curl -s ${sandbox.controlUrl}/patch -d '{"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z"}}'
-  node -e "const L=require('@aws-sdk/client-lambda');${invoke}.then(r=>console.log(r.Payload.transformToString()))"
-Read what people are told:
-  node -e "const Q=require('@aws-sdk/client-sqs');${receive}.then(r=>(r.Messages||[]).forEach(m=>console.log(m.Body)))"
-Open the sandbox:
-  curl -s ${sandbox.controlUrl}/state
+Store the Secret Key. Until then each pass reports that the secret is empty.
 
-Ctrl-C ends and removes everything.`);
+  printf %s ${PRODUCTION_KEY} | aws secretsmanager put-secret-value --secret-id qonversion/production --secret-string file:///dev/stdin
 
-await new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
-});
-clearInterval(ticking);
-await deployment.stop();
+The next pass pauses hook-crm and af-android. Wait a minute for it, or run it yourself. In this deployment 50 failures are enough for a
+pause, and the guard does not wait an hour.
+
+  npx integration-guard run ${place}
+  npx integration-guard list ${place}
+
+Let Mixpanel fail, as if it had failed for an hour. The next pass pauses mix-ios.
+
+  curl -s ${sandbox.controlUrl}/break -d '{"id":"mix-ios","message":"HTTP 500","hoursAgo":1}'
+  npx integration-guard run ${place}
+
+Repair it. A minute later the guard probes mix-ios, and after some minutes with deliveries you get its recovery.
+
+  curl -s ${sandbox.controlUrl}/repair -d '{"id":"mix-ios"}'
+  npx integration-guard history ${place}
+
+Pause one yourself: the guard leaves it off.
+
+  npx integration-guard pause amp-ios ${place}
+
+Read the mails:
+
+  aws sqs receive-message --queue-url ${digestsQueue} --max-number-of-messages 10 --query 'Messages[].Body' --output text
+
+Ctrl-C ends and removes everything.`;
+}

@@ -105,7 +105,7 @@ class Chaos {
     for (const id of ['well', ...(this.#isShown ? [UNTOUCHED] : [])]) {
       this.#world.breakDown(id, 'HTTP 503');
       this.#advance(1);
-      this.#world.mend(id);
+      this.#world.repair(id);
     }
   }
 
@@ -121,7 +121,7 @@ class Chaos {
     this.#note('calm');
     this.#refuse([], false);
     this.#project.policy = this.#policy();
-    for (const { id } of this.#world.list()) this.#world.mend(id);
+    for (const { id } of this.#world.list()) this.#world.repair(id);
     for (let pass = 0; pass < CALM_PASSES; pass += 1) {
       this.#advance(5);
       await this.#pass();
@@ -169,7 +169,7 @@ class Chaos {
     if (id === 'well') return;
     this.#note(what < 97 ? `${id} breaks down` : `${id} is repaired`);
     if (what < 97) this.#world.breakDown(id, 'HTTP 503');
-    else this.#world.mend(id);
+    else this.#world.repair(id);
   }
 
   #changeSettings(id: string): void {

@@ -347,7 +347,7 @@ class Living {
   }
 
   #repair(id: string): void {
-    if (this.#world.get(id) !== undefined) this.#world.mend(id);
+    if (this.#world.get(id) !== undefined) this.#world.repair(id);
   }
 
   /** Operators react to an alert. */

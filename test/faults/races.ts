@@ -301,7 +301,7 @@ function externalEvent(race: Race, name: string, id: string): ExternalEvent {
         name,
         touches: 'api',
         does: () => {
-          if (race.world.get(id) !== undefined) race.world.mend(id);
+          if (race.world.get(id) !== undefined) race.world.repair(id);
         },
       };
     case 'SNS refuses':

@@ -204,7 +204,7 @@ describe('the reason of a real event', () => {
     await outage.run(30);
     for (const id of ['a', 'b', 'c', 'd']) outage.world.breakDown(id, 'HTTP 503');
     await outage.run(60);
-    for (const id of ['a', 'b', 'c', 'd']) outage.world.mend(id);
+    for (const id of ['a', 'b', 'c', 'd']) outage.world.repair(id);
     await outage.run(90);
     return [...harness.alerts.events(), ...outage.alerts.events()];
   }

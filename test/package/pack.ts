@@ -33,6 +33,11 @@ export interface Folder {
   read(name: string): Promise<string>;
 }
 
+/** The machine's environment: how npm reaches its registry, and nothing else of the developer's own that could change a test. */
+export function ownEnvironment(): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !FOREIGN.test(key)));
+}
+
 /** Builds the package and packs it. @returns the path of the tarball */
 export async function pack(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'guard-pack-'));
@@ -46,10 +51,8 @@ export async function createFolder(name: string): Promise<Folder> {
   const nodeFolder = await mkdtemp(join(tmpdir(), 'guard-node-'));
   await run('mkdir', ['-p', path]);
   await run('ln', ['-s', NODE, join(nodeFolder, 'node')]);
-  // npm keeps the machine's registry settings. Nothing else of the developer's environment may reach a test.
-  const own = Object.entries(process.env).filter(([key]) => !FOREIGN.test(key));
   const environment = {
-    ...Object.fromEntries(own),
+    ...ownEnvironment(),
     PATH: [
       join(path, 'node_modules', '.bin'),
       nodeFolder,

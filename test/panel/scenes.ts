@@ -19,8 +19,8 @@ interface Turn {
   readonly does: (harness: Harness) => unknown;
 }
 
-async function play(turns: readonly Turn[]): Promise<Harness> {
-  const harness = createHarness(POLICY, { startAt: START, suspendAfterErrors: 400, suspendAfterMinutes: 60 });
+async function play(turns: readonly Turn[], startAt = START): Promise<Harness> {
+  const harness = createHarness(POLICY, { startAt, suspendAfterErrors: 400, suspendAfterMinutes: 60 });
   populate(harness.world);
   let left = 7 * DAY;
   for (const turn of [...turns].sort((one, other) => other.ago - one.ago)) {
@@ -36,7 +36,7 @@ const breaks = (ago: number, id: CastId, message: string): Turn => ({
   ago,
   does: ({ world }) => world.breakDown(id, message),
 });
-const fixes = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.mend(id) });
+const fixes = (ago: number, id: CastId): Turn => ({ ago, does: ({ world }) => world.repair(id) });
 
 const AN_OUTAGE_THAT_IS_OVER = [
   breaks(3 * DAY, 'amp-ios', 'HTTP 503 Service Unavailable'),
@@ -53,9 +53,13 @@ export function allIsWell(): Promise<Harness> {
   return play([...AN_OUTAGE_THAT_IS_OVER, ...A_PAUSE_OF_A_DAY]);
 }
 
-/** One of each problem that an integration can have. */
-export function badDay(): Promise<Harness> {
-  return play([
+/**
+ * One of each problem that an integration can have.
+ * @param now when the day is, @default a fixed day
+ */
+export function badDay(now?: Date): Promise<Harness> {
+  const startAt = now === undefined ? START : new Date(now.getTime() - 7 * DAY * 60_000).toISOString();
+  const turns: readonly Turn[] = [
     ...AN_OUTAGE_THAT_IS_OVER,
     ...A_PAUSE_OF_A_DAY,
     breaks(95, 'seg-stripe', 'HTTP 401 {"error":"token expired","authorization":"Bearer crm-3f9a61c0d2"}'),
@@ -66,7 +70,7 @@ export function badDay(): Promise<Harness> {
     {
       ago: 40,
       does: ({ world }) => {
-        world.mend('mix-ios');
+        world.repair('mix-ios');
         world.setTraffic('mix-ios', 0);
       },
     },
@@ -77,5 +81,6 @@ export function badDay(): Promise<Harness> {
       ago: 25,
       does: ({ ports, project }) => runOperatorCommand(ports, project, 'slack-wins', { ignoreForMinutes: DAY }),
     },
-  ]);
+  ];
+  return play(turns, startAt);
 }

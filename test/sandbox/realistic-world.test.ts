@@ -161,7 +161,7 @@ describe('delivery', () => {
 describe('a world', () => {
   const options = { seed: 5, integrations: 30, days: 4 };
 
-  it('has the same traffic and the same troubles whatever is done to it', () => {
+  it('has the same traffic and the same troubles, also when integrations are paused', () => {
     const [left, right] = [new RealisticWorld(options), new RealisticWorld(options)];
     for (let minute = 0; minute < 2 * DAY_MINUTES; minute += 1) {
       if (minute === 60) left.get('i3').setActive(0, 'guard', minute);
@@ -246,7 +246,7 @@ describe('breaks to be paused', () => {
     });
     const whole = longAndBusy.filter(({ share }) => share === 1).length;
     expect(longAndBusy.length).toBeGreaterThan(whole);
-    // A guard that ignores everything alerts nobody, so no person repairs anything before the worker suspends it.
+    // A guard that ignores everything alerts no one, so no person repairs anything before the worker suspends it.
     const ignored = await live(options, aPolicy({ overrides: [{ match: { title: '*' }, mode: 'ignore' }] }));
     expect(ignored).toMatchObject({ pauses: 0, breaksToPause: whole, breaksPaused: 0 });
   });

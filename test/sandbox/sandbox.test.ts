@@ -209,7 +209,7 @@ describe('the control API', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
 
-  it('breaks, lets time pass, mends, and switches faults', async () => {
+  it('breaks, lets time pass, and switches faults', async () => {
     await control('POST', '/add', { id: 'a', active: 1, eventsPerMinute: 2 });
     await control('POST', '/break', { id: 'a', message: 'HTTP 500' });
     await control('POST', '/advance', { minutes: 3 });
@@ -220,12 +220,44 @@ describe('the control API', () => {
     expect((await call('GET', '/integrations')).status).toBe(200);
   });
 
+  it('breaks a provider until it is repaired', async () => {
+    await control('POST', '/add', { id: 'a', active: 1, eventsPerMinute: 2 });
+    await control('POST', '/advance', { minutes: 10 });
+    await control('POST', '/break', { id: 'a', message: 'HTTP 500' });
+    await control('POST', '/advance', { minutes: 120 });
+    expect(sandbox.production.get('a')).toMatchObject({ delivery_error_count: 240 });
+    expect((await control('POST', '/repair', { id: 'a' })).status).toBe(200);
+    await control('POST', '/advance', { minutes: 1 });
+    expect(sandbox.production.get('a')).toMatchObject({ delivery_error_count: 0 });
+  });
+
+  it('breaks a provider as if it had failed for hours', async () => {
+    await control('POST', '/add', { id: 'a', active: 1, eventsPerMinute: 2 });
+    await control('POST', '/advance', { minutes: 10 });
+    const { body } = await control('POST', '/break', { id: 'a', message: 'HTTP 401', hoursAgo: 2 });
+    expect(body).toMatchObject({
+      last_delivery_at: '2026-11-23T07:10:00Z',
+      last_error_at: '2026-11-23T09:10:00Z',
+      last_error_message: 'HTTP 401',
+      delivery_error_count: 240,
+      created_at: '2026-11-23T07:10:00Z',
+    });
+    await control('POST', '/advance', { minutes: 1 });
+    expect(sandbox.production.get('a')).toMatchObject({ delivery_error_count: 242 });
+  });
+
   it('says what is wrong with a command', async () => {
     expect(await control('POST', '/break', { id: 'nope' })).toMatchObject({
       status: 400,
       body: { error: 'the sandbox has no integration "nope"' },
     });
-    expect((await control('POST', '/dance')).status).toBe(400);
+    expect(await control('POST', '/break', { id: 'nope', hoursAgo: -1 })).toMatchObject({ status: 400 });
+    expect(await control('POST', '/dance')).toMatchObject({
+      status: 400,
+      body: { error: 'the sandbox has no command "POST /dance"' },
+    });
+    const notJson = await fetch(`${sandbox.controlUrl}/break`, { method: 'POST', body: '{' });
+    expect(await notJson.json()).toEqual({ error: expect.stringContaining('JSON') });
   });
 });
 
@@ -256,7 +288,7 @@ describe('the simulator', () => {
       last_delivery_at: '2026-11-23T09:01:00Z',
       last_error_at: '2026-11-23T09:05:00Z',
     });
-    made.mend('a');
+    made.repair('a');
     made.advance(1);
     expect(made.get('a')).toMatchObject({
       delivery_error_count: 0,
@@ -265,7 +297,7 @@ describe('the simulator', () => {
     });
   });
 
-  it('plays outages that begin and end by themselves', () => {
+  it('plays outages that begin and end automatically', () => {
     const made = world();
     made.planOutage('a', 'HTTP 503', 3, 4);
     made.advance(2);

@@ -27,7 +27,7 @@ const breaks = (id: string, at: number): ScriptStep => ({
   at,
   does: (world) => world.breakDown(id, 'HTTP 503 from upstream'),
 });
-const mends = (id: string, at: number): ScriptStep => ({ at, does: (world) => world.mend(id) });
+const mends = (id: string, at: number): ScriptStep => ({ at, does: (world) => world.repair(id) });
 const sets = (id: string, status: 0 | 1, at: number): ScriptStep => ({
   at,
   does: (world) => world.setStatus(id, status),

@@ -77,16 +77,16 @@ export class Stream {
     return count;
   }
 
-  /** Binomial; above 30 trials as a rounded normal. */
-  binomial(trials: number, probability: number): number {
-    if (probability <= 0 || trials === 0) return 0;
-    if (probability >= 1) return trials;
-    if (trials > 30) {
-      const spread = Math.sqrt(trials * probability * (1 - probability));
-      return Math.min(trials, Math.max(0, Math.round(trials * probability + spread * this.normal())));
+  /** Binomial; above 30 draws as a rounded normal. */
+  binomial(draws: number, probability: number): number {
+    if (probability <= 0 || draws === 0) return 0;
+    if (probability >= 1) return draws;
+    if (draws > 30) {
+      const spread = Math.sqrt(draws * probability * (1 - probability));
+      return Math.min(draws, Math.max(0, Math.round(draws * probability + spread * this.normal())));
     }
     let count = 0;
-    for (let trial = 0; trial < trials; trial += 1) if (this.next() < probability) count += 1;
+    for (let trial = 0; trial < draws; trial += 1) if (this.next() < probability) count += 1;
     return count;
   }
 }

@@ -16,7 +16,7 @@ const RING = 256;
 const SUSPEND_AFTER_MINUTES = 5 * 24 * 60;
 const SUSPEND_AFTER_ERRORS = 1_000;
 
-/** What became of the events of one integration. */
+/** How many events of one integration were delivered, failed and withheld. */
 export interface Tally {
   delivered: number;
   /** Every attempt failed. */
@@ -60,10 +60,10 @@ export class Delivery {
   #calmUntil = 0;
   #failingSince: number | null = null;
   #record: IntegrationRecord;
-  /** What has happened since the record was last shown: a busy integration changes every minute and is shown every fifth. */
+  /** Changes since the record was last shown: a busy integration changes every minute and is shown every fifth. */
   #news: { lastDelivery: number | null; lastError: number | null; message: string | null } | null = null;
   #errors = 0;
-  /** Who stopped it; null while it is active. */
+  /** The actor that stopped it; null while it is active. */
   stoppedBy: 'guard' | 'operator' | 'worker' | null = null;
 
   constructor(options: DeliveryOptions) {
@@ -118,17 +118,17 @@ export class Delivery {
         this.#repaired.set(trouble, minute);
   }
 
-  /** When a person ended that trouble; null when nobody has. */
+  /** When a person ended that trouble; null when no one has. */
   repairedAt(trouble: Trouble): number | null {
     return this.#repaired.get(trouble) ?? null;
   }
 
-  /** The part of deliveries that fails in that minute, if nobody does anything until then. */
+  /** The part of deliveries that fails in that minute, if no one acts until then. */
   failingShare(minute: number): number {
     return 1 - this.#workingShare(minute).share;
   }
 
-  /** What is wrong in that minute. */
+  /** The troubles that are on in that minute. */
   troublesAt(minute: number): readonly Trouble[] {
     return this.#options.troubles.filter((trouble) => this.#isOn(trouble, minute));
   }

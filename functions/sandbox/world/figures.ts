@@ -1,6 +1,6 @@
 import { CLASSES, type Life, type Reported } from './life.ts';
 
-/** What the lives under one policy came to, as rows that a person compares. */
+/** The figures of the lives under one policy, as rows that a person compares. */
 
 /** One policy: what it does, and what it only reports. */
 export interface Lives {
@@ -24,7 +24,7 @@ const DOOMED = 'of what is withheld, would have failed anyway';
 /** Law 8, in percent: at least so much is delivered of what observe delivers, and at least so much of what is withheld would have failed. */
 const LAW_8: Readonly<Record<string, number>> = { [DELIVERED]: 99.5, [DOOMED]: 50 };
 
-/** What law 8 asks for and these figures do not reach, one sentence each. */
+/** The demands of law 8 that these figures do not reach, one sentence each. */
 export function harmDone(figures: readonly Figure[]): readonly string[] {
   return figures.flatMap(({ label, value, text }) => {
     const least = LAW_8[label];
@@ -142,7 +142,7 @@ export function summaryOf(lives: readonly Life[]): readonly NamedFigure[] {
     {
       name: 'hoursPausedInVain',
       ...count(
-        'hours paused in vain: deliveries would arrive',
+        'hours paused although deliveries would arrive',
         per30Days((life) => life.hoursPausedInVain),
       ),
     },

@@ -31,7 +31,7 @@ const OUTAGE_SHARE = 0.3;
 export const CLASSES = ['below 1', '1 to 10', '10 to 100', 'above 100'] as const;
 export type TrafficClass = (typeof CLASSES)[number];
 
-/** What a life came to. */
+/** The figures of one life. */
 export interface Life {
   readonly days: number;
   /** Whether its world counted every failed attempt of an event or only the first. */
@@ -49,8 +49,8 @@ export interface Life {
   /** Breaks, a part of the deliveries or all of them. */
   readonly breaks: number;
   /**
-   * True breaks above 100 events a day of which every delivery fails and that nobody had repaired within a day, and how many
-   * of them were paused. What still delivers a part is to be reported, not paused.
+   * True breaks above 100 events a day of which every delivery fails and that no one had repaired within a day, and how many
+   * of them were paused. The guard must report, and not pause, an integration that still delivers a part.
    */
   readonly breaksToPause: number;
   readonly breaksPaused: number;
@@ -332,7 +332,7 @@ function classOf(eventsPerDay: number): TrafficClass {
 function createLedger(onWrite: () => void): Ledger {
   let project: LedgerView['project'] = null;
   let integrations = new Map<string, Versioned<Entry>>();
-  // What has been handed out stays as it is: the next write begins a new map.
+  // A map that was handed out does not change: the next write begins a new one.
   let isHandedOut = false;
   return {
     read: async () => {

@@ -13,7 +13,7 @@ const EVENING = 20 * 60;
 const RESPONSE_MINUTES = 45;
 /** The part of alerts at night and on weekends that wake a person. */
 const WAKES = 0.05;
-/** The part of early warnings that a person looks into: most are over before. What is stopped is always looked into. */
+/** The part of early warnings that a person looks into: most are over before. A person always looks into a stopped integration. */
 const WARNINGS_ANSWERED = 0.5;
 /** When a stopped integration still fails: minutes until the next look. */
 const LOOK_AGAIN_MINUTES = 120;
@@ -46,7 +46,7 @@ export class People {
     }
   }
 
-  /** When the next person does something, in minutes of the world; infinite when nobody is about to. */
+  /** When the next person does something, in minutes of the world; infinite when no one is about to. */
   get nextAt(): number {
     return Math.ceil(Math.min(...this.#agenda.values()));
   }

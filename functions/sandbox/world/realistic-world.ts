@@ -14,7 +14,7 @@ export interface WorldOptions {
   readonly days: number;
 }
 
-/** What projects forward their events to, as often as the name stands here. */
+/** The providers of projects. A provider that stands here twice is twice as frequent. */
 const PROVIDERS = [
   'Amplitude',
   'Amplitude',

@@ -31,7 +31,7 @@ const RELEASE_MINUTES = 10;
 interface Lull {
   readonly from: number;
   readonly to: number;
-  /** What has been held back, in events of a working day, by minute of the release. */
+  /** The events that were held back, in events of a working day, by minute of the release. */
   readonly released: number;
 }
 
@@ -103,7 +103,7 @@ export class Traffic {
     if (!stream.oneIn(LULL_ONE_DAY_IN)) return null;
     const from = Math.floor(stream.between(0, DAY_MINUTES));
     const minutes = Math.ceil(stream.logNormal(LULL_MINUTES.median, LULL_MINUTES.sigma));
-    // What a day holds back comes on the same day.
+    // Events that a day holds back come on the same day.
     const to = Math.min(from + minutes, DAY_MINUTES - RELEASE_MINUTES);
     if (to <= from) return null;
     const held = this.#day.subarray(from, to).reduce((sum, expected) => sum + expected, 0);

@@ -2,11 +2,12 @@ import { Stream, streamKey } from './chance.ts';
 import { DAY_MINUTES } from './traffic.ts';
 
 /**
- * What goes wrong in the world, written from the description in the design and from what providers publish about their
- * incidents, not from the rules of any guard: outages of minutes to days with slow recoveries, part of the traffic failing,
- * endpoints that fail and work by turns, rate limits, credentials that expire, and trouble at Qonversion. The kinds and the
- * lengths are what is published. How often things fail is assumed, on the hard side: as often as in the independent simulator
- * that led to the present rules, whose figures of the first rules this world comes to within 40 % (mean of seeds 11 to 19).
+ * The troubles of the world: outages of minutes to days with slow recoveries, part of the traffic failing, endpoints that fail and
+ * work alternately, rate limits, credentials that expire, and trouble at Qonversion. They are written from the design and from
+ * the incidents that providers publish, not from the rules of any guard. Their kinds and lengths are the published ones.
+ *
+ * Their frequency is an assumption, on the hard side. It is that of the independent simulator that led to the present rules. This
+ * world reproduces its figures of the first rules to within 40 % (mean of seeds 11 to 19).
  */
 
 export type TroubleKind =
@@ -16,7 +17,7 @@ export type TroubleKind =
   | 'short'
   /** Some of one integration's events, for hours. */
   | 'partial'
-  /** Down and up by turns, for hours. */
+  /** Down and up alternately, for hours. */
   | 'flapping'
   /** A few failures all the time. */
   | 'chronic'
@@ -37,7 +38,7 @@ export interface Trouble {
   readonly message: string;
 }
 
-/** What is needed of an integration to know which troubles are its own. */
+/** The fields of an integration that decide which troubles it has. */
 export interface Victim {
   readonly id: string;
   readonly provider: string;
@@ -84,11 +85,11 @@ const PARTIAL_DAYS = 30;
 const SHORT_DAYS = { own: 5, shared: 20 } as const;
 const SHORT_MINUTES = { median: 10, sigma: 1.1 } as const;
 
-/** One integration in so many has an endpoint that fails and works by turns, twice a month for half a day or two. */
+/** One integration in so many has an endpoint that fails and works alternately, twice a month for half a day or two. */
 const FLAPPING_ONE_IN = 15;
 const FLAPPING_DAYS = 12;
 
-/** One in so many sends a few events all the time that the provider does not take: an unknown product, no user id. */
+/** One in so many sends a few events all the time that the provider does not take: an unknown product, no user ID. */
 const CHRONIC_ONE_IN = 10;
 /** One in so many sends more at its busiest than its plan with the provider allows. */
 const RATE_LIMITED_ONE_IN = 25;

@@ -123,7 +123,7 @@ describe('law 1: the ledger before the request, the alert before the end', () =>
   it('does not announce a pause that never happened', async () => {
     const harness = failingHarness();
     await runPass(killAt(harness.ports, 1, 'before'), harness.project).catch(() => undefined);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(1);
     expect(harness.alerts.types()).toEqual([]);
@@ -135,7 +135,7 @@ describe('law 1: the ledger before the request, the alert before the end', () =>
     await runPass(killAt(harness.ports, 1, 'after'), harness.project).catch(() => undefined);
     expect(harness.world.get('broken')?.active).toBe(0);
     harness.world.advance(1);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     harness.world.setStatus('broken', 1);
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(1);
@@ -307,7 +307,7 @@ describe('a state that the guard or an operator may have set', () => {
     harness.world.advance(5);
     await harness.pass();
     expect(harness.alerts.types()[0]).toBe('integration.paused');
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(10);
     expect(harness.world.get('broken')?.active).toBe(active);
   });
@@ -440,7 +440,7 @@ describe('law 7: nothing fails silently', () => {
     expect(report).toMatchObject({ ok: false, failure: 'Qonversion refused the Secret Key (401)' });
     expect(harness.alerts.types()).toEqual(['guard.failing']);
     harness.api.failList(null);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(5);
     expect(harness.alerts.types()).toEqual(['guard.failing', 'guard.recovered']);
   });

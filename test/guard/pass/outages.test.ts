@@ -49,7 +49,7 @@ describe('two outages', () => {
     await harness.run(20);
     expect(harness.world.get('broken')?.active).toBe(0);
     harness.world.setStatus('broken', 1);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(5);
     const ends = harness.alerts.events().filter(({ type }) => type === 'integration.reactivated');
     expect(new Set(ends.map(({ id }) => id)).size).toBe(2);
@@ -107,7 +107,7 @@ describe('an outage that ends while the guard ignores the integration', () => {
     await harness.pass();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
     harness.world.setStatus('broken', 1);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(90);
     expect(typesOf(await history(harness)).at(-1)).toBe('operator-resumed');
   });
@@ -118,7 +118,7 @@ describe('an outage that ends while the guard ignores the integration', () => {
     harness.world.advance(PROBE_RECOVERY.cooldownMinutes);
     await harness.pass();
     await runOperatorCommand(harness.ports, harness.project, 'broken', { ignoreForMinutes: 60 });
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(90 + PROBE_RECOVERY.cooldownMinutes);
     expect(harness.alerts.types().at(-1)).toBe('integration.recovered');
   });
@@ -132,7 +132,7 @@ describe('a fix between two passes', () => {
     harness.world.advance(5);
     harness.world.breakDown('shown', 'HTTP 503');
     harness.world.advance(2);
-    harness.world.mend('shown');
+    harness.world.repair('shown');
     harness.world.advance(3);
     await harness.pass();
     harness.world.breakDown('broken', 'HTTP 503');
@@ -168,7 +168,7 @@ describe('maintenance of many integrations', () => {
 describe('an integration that alternates between failing and delivering', () => {
   const minute = (harness: Harness, fails: boolean) => {
     if (fails) harness.world.breakDown('broken', 'HTTP 503');
-    else harness.world.mend('broken');
+    else harness.world.repair('broken');
     harness.world.advance(1);
   };
   const flap = async (harness: Harness, passes: number) => {
@@ -200,7 +200,7 @@ describe('an integration that alternates between failing and delivering', () => 
     harness.world.advance(5);
     harness.world.breakDown('shown', 'HTTP 503');
     harness.world.advance(1);
-    harness.world.mend('shown');
+    harness.world.repair('shown');
     await flap(harness, 12);
     harness.world.advance(1);
     harness.world.setStatus('broken', 0);

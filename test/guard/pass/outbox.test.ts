@@ -33,7 +33,7 @@ describe('an outbox while SNS refuses for days', () => {
       for (let hour = 0; hour < 7 * 24; hour += 1) {
         harness.world.breakDown('hourly', text.repeat(40));
         await pass();
-        harness.world.mend('hourly');
+        harness.world.repair('hourly');
         for (let passes = 1; passes < 4; passes += 1) await pass();
       }
       expect([...problems]).toEqual([]);

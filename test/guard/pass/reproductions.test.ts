@@ -34,7 +34,7 @@ describe('silence', () => {
       },
       2: () => {
         world.setTraffic('quiet', 0);
-        world.mend('quiet');
+        world.repair('quiet');
       },
     });
     expect(pauses(harness)).toEqual([]);
@@ -49,7 +49,7 @@ describe('silence', () => {
       if (isBad) harness.world.breakDown('hourly', 'HTTP 503');
       harness.world.advance(1);
       harness.world.setTraffic('hourly', 0);
-      harness.world.mend('hourly');
+      harness.world.repair('hourly');
       await lapse(harness, 59);
     };
     for (const isBad of [false, false, true, false, false]) await batch(isBad);
@@ -182,7 +182,7 @@ describe('few writes and few mails', () => {
       const isActive = active(harness, 'tease') === 1;
       // The first event is accepted within a minute, and all others are refused.
       if (isActive && !wasActive) {
-        harness.world.mend('tease');
+        harness.world.repair('tease');
         harness.world.setTraffic('tease', 1);
       } else if (isActive && harness.world.get('tease')?.delivery_error_count === 0 && minute > 90) {
         harness.world.breakDown('tease', 'HTTP 429');
@@ -206,7 +206,7 @@ describe('few writes and few mails', () => {
     for (let hour = 0; hour < 24; hour += 1) {
       harness.world.breakDown('wobbly', 'HTTP 503');
       await harness.run(20);
-      harness.world.mend('wobbly');
+      harness.world.repair('wobbly');
       await harness.run(40);
     }
     expect(alertTypes(harness).length).toBeLessThanOrEqual(2);
@@ -228,7 +228,7 @@ describe('a list that lags', () => {
     const api = { ...harness.api, list: async () => before };
     harness.world.advance(2);
     await runPass({ ...harness.ports, api }, harness.project);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(60);
     expect(active(harness, 'broken')).toBe(1);
     expect(alertTypes(harness)).not.toContain('integration.reactivated');
@@ -457,7 +457,7 @@ describe('a pause whose answer was lost', () => {
     await runPass({ ...harness.ports, api: { ...harness.api, list, setStatus } }, harness.project);
     harness.world.advance(5);
     await runPass({ ...harness.ports, api: { ...harness.api, list } }, harness.project);
-    harness.world.mend('broken');
+    harness.world.repair('broken');
     await harness.run(120);
     expect(active(harness, 'broken')).toBe(1);
     expect(alertTypes(harness)).toContain('integration.paused');

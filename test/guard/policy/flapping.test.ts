@@ -16,7 +16,7 @@ async function alternate(harness: Harness, id: string, down: number, up: number,
   for (let minutes = 0; minutes < hours * 60; minutes += down + up) {
     harness.world.breakDown(id, 'HTTP 503');
     await lapse(harness, minutes, down);
-    harness.world.mend(id);
+    harness.world.repair(id);
     await lapse(harness, minutes + down, up);
   }
 }
@@ -112,7 +112,7 @@ describe('rule 9: an integration that alternates between failing and delivering'
     await harness.run(10);
     harness.world.breakDown('down', 'HTTP 500');
     await harness.run(240);
-    harness.world.mend('down');
+    harness.world.repair('down');
     await harness.run(60);
     expect(alertTypes(harness)).not.toContain('integration.flapping');
     expect(harness.ledger.entry('production', 'down')?.flapping).toBeNull();

@@ -88,7 +88,7 @@ async function play(policy: Record<string, unknown>, steps: readonly Step[], wat
         harness.world.breakDown(item.id, 'HTTP 500');
         break;
       case 'mend':
-        harness.world.mend(item.id);
+        harness.world.repair(item.id);
         break;
       case 'operator-pause':
         harness.world.setStatus(item.id, 0);

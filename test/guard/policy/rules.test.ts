@@ -550,7 +550,7 @@ describe('rule 11: the blast radius', () => {
     return harness;
   }
   const mend = ({ world }: Harness, indexes: readonly number[]) => {
-    for (const index of indexes) world.mend(`i${index}`);
+    for (const index of indexes) world.repair(`i${index}`);
   };
 
   it('continues a hold when some of the held integrations deliver', async () => {
