@@ -63,8 +63,8 @@ describe('the settings of a fleet', () => {
     ]);
   });
 
-  it('are such as the README shows', () => {
-    const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  it('are such as docs/fleet.md shows', () => {
+    const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('docs/fleet.md', 'utf8')) ?? [];
     const fleet = parseSettings(JSON.parse(`{${example}}`)).fleet;
     expect(fleet?.policies.map(({ policy }) => policy.mode)).toEqual(['enforce', 'observe']);
   });
