@@ -51,9 +51,12 @@ export function createFleetDirectory(
       if (error instanceof GuardError) throw error;
       if (error instanceof ResourceNotFoundException) throw missing();
       if (isDenied(error)) throw missing(' (Secrets Manager denies access to it)');
-      throw new SecretUnreadableError(`the tags of the secret "${secretName}" cannot be read (${describeError(error)})`, {
-        cause: error,
-      });
+      throw new SecretUnreadableError(
+        `the tags of the secret "${secretName}" cannot be read (${describeError(error)})`,
+        {
+          cause: error,
+        },
+      );
     }
   };
 
