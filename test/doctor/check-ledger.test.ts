@@ -123,7 +123,7 @@ describe('a ledger file', () => {
     [
       'EACCES',
       'permission denied',
-      'Give yourself the right to write the file and its folder, or set GUARD_LEDGER to another file.',
+      'Give yourself permission to write the file and its folder, or set GUARD_LEDGER to another file.',
     ],
   ])('that cannot be written (%s) is a problem, and is left as it is', async (code, text, action) => {
     const file = fileOf();
@@ -150,7 +150,7 @@ describe('a ledger file', () => {
     await writeFile(file, '');
     expect(await checkLedgerWrite(createFileLedger(join(file, 'x'), clock), 'file')).toMatchObject({
       level: 'problem',
-      action: 'A part of that path is a file and no folder. Set GUARD_LEDGER to another file.',
+      action: 'A part of that path is a file, not a folder. Set GUARD_LEDGER to another file.',
     });
   });
 

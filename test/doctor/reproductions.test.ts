@@ -104,7 +104,7 @@ describe('a clock', () => {
     const record = aRecord({ last_delivery_at: minutesAfter(NOON, 24 * 60) });
     expect(checkClock('clock', null, [record], NOON)).toMatchObject({
       level: 'problem',
-      message: "The clock of this machine is at least 24 h behind: Qonversion's records have a later moment.",
+      message: "The clock of this machine is at least 24 h behind: Qonversion's records have later times.",
     });
   });
 

@@ -158,7 +158,7 @@ describe('the doctor', () => {
       {
         check: 'alarms',
         level: 'unknown',
-        action: 'Ask for the right that the message names, or ask a person who has it to run the doctor.',
+        action: 'Ask for the permission that the message names, or ask a person who has it to run the doctor.',
       },
     ],
   ])('finds %s', async (_, facts, finding) => {
@@ -262,7 +262,7 @@ describe('the doctor of a fleet', () => {
       {
         secrets: async () => [secret('acme'), { ...secret('x'), project: null, policy: null, because: 'of its name' }],
       },
-      { level: 'warning', message: 'Secret "q/x" has the tag and is not a project of the fleet: of its name.' },
+      { level: 'warning', message: 'Secret "q/x" has the tag but is not a project of the fleet: of its name.' },
     ],
     [
       'a project whose policy is not there',
