@@ -141,9 +141,9 @@ describe('the panel in a browser', () => {
     expect(words).toEqual(expect.arrayContaining(Object.values(BUTTON)));
   });
 
-  it('has a headline that says all is well, or what is wrong, and the worst integration first', async () => {
+  it('has a headline that says whether everything works, and the worst integration first', async () => {
     await open(await allIsWell());
-    expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('All is well: 11 delivering');
+    expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('Everything works: 11 delivering');
     await page.close();
     await frame.close();
     await open(await badDay());

@@ -144,7 +144,7 @@ describe('the doors of the panel', () => {
     for (const id of ['theirs', 'forged-1']) {
       const page = await openDoors(harness).act({ project: 'production', action: 'pause', id });
       expect(sentence(page)).toContain(`project &quot;production&quot; has no integration &quot;${id}&quot;`);
-      expect(page).toContain('All is well: 1 delivering');
+      expect(page).toContain('Everything works: 1 delivering');
     }
     expect(harness.ledger.calls.writes).toBe(0);
   });
