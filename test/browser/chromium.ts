@@ -13,7 +13,7 @@ export async function launchChromium(): Promise<Browser> {
   const executablePath = (await findChromium()) ?? (await installChromium());
   return chromium.launch({
     executablePath,
-    // Root may not sandbox, as in containers; and nothing is to be asked of the internet.
+    // As root, for example in a container, Chromium cannot use its sandbox. No option may cause requests to the internet.
     args: [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
       '--disable-gpu',

@@ -41,9 +41,9 @@ interface Look {
   readonly theme?: 'light' | 'dark';
   readonly width?: number;
   readonly height?: number;
-  /** What the reader is not allowed to call. */
+  /** The function that the reader may not call. */
   readonly denied?: string;
-  /** Whether the panel is that of a fleet, in which the project is. */
+  /** Whether it is the panel of the project's fleet. */
   readonly fleet?: boolean;
 }
 
@@ -288,7 +288,7 @@ describe('the panel in a browser', () => {
     expect(await tooWide()).toEqual([]);
   });
 
-  it('lets a person look whom IAM does not let act', async () => {
+  it('lets a person look who may not act according to IAM', async () => {
     const harness = await allIsWell();
     await open(harness, { denied: ACT_ARN });
     await press(/^Pause: Braze iOS/, 'Confirm');

@@ -13,7 +13,7 @@ import { addBusy, createHarness } from '../support/harness.ts';
 import { unreachable } from '../support/memory-ports.ts';
 import { runKey } from '../support/run-key.ts';
 
-/** What the doctor once kept to itself, or said where it was not so. */
+/** Problems that the doctor once missed, or reported by mistake. */
 
 const subscription = (fields: Partial<StackSubscription>): StackSubscription => ({
   topic: 'alerts',

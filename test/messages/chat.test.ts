@@ -41,7 +41,7 @@ const CONTEXT = {
   panel: PANEL,
 };
 
-/** Every type that alerts anybody. */
+/** Every type that alerts people. */
 const ALERTED = EVENT_TYPES.filter((type) => !isAuditOnly({ type }));
 
 describe('a chat notification', () => {

@@ -70,8 +70,8 @@ describe('traffic', () => {
   });
 });
 
-describe('what is held back', () => {
-  it('comes at once after some silence', () => {
+describe('a lull', () => {
+  it('delivers all its events at once afterwards', () => {
     const busy = draw(200, () => 0)
       .map((_, number) => new Traffic(3, `i${number}`))
       .filter(({ eventsPerDay }) => eventsPerDay > 100_000);
@@ -118,7 +118,7 @@ describe('delivery', () => {
     expect(delivery.record).toMatchObject({ delivery_error_count: 0, last_delivery_at: stamp(40) });
   });
 
-  it('shows the same record, the very object, until something happens', () => {
+  it('returns the same object until the record changes', () => {
     const delivery = aDelivery();
     delivery.flow(0);
     const { record } = delivery;
@@ -134,7 +134,7 @@ describe('delivery', () => {
     expect(delivery.tally.failed).toBe(0);
   });
 
-  it('says of what a pause withholds how much would have failed all the same', () => {
+  it('counts the withheld events that would have failed anyway', () => {
     const delivery = aDelivery([aTrouble({ from: 10, to: 10_000 })]);
     for (let minute = 0; minute < 400; minute += 1) {
       if (minute === 20) delivery.setActive(0, 'guard', minute);
@@ -229,7 +229,7 @@ describe('a world', () => {
     expect(observed.passes).toBe(3 * 288);
     expect(observed.requests).toBeGreaterThanOrEqual(observed.passes);
     const figures = figuresOf({ name: 'defaults', enforced: [enforced], observed: [observed] });
-    const share = figures.find(({ label }) => label === 'delivered, of what observe delivers');
+    const share = figures.find(({ label }) => label === 'delivered, compared with observe mode');
     expect(share?.value).toBeGreaterThan(80);
     expect(share?.value).toBeLessThanOrEqual(100.5);
   });
@@ -238,7 +238,7 @@ describe('a world', () => {
 describe('breaks to be paused', () => {
   const options = { seed: 33, integrations: 150, days: 6 };
 
-  it('are those of which every delivery fails, above 100 events a day, for a day', async () => {
+  it('are those in which every delivery fails, above 100 events a day, for a day', async () => {
     const world = new RealisticWorld(options);
     const longAndBusy = [...world.troubles].flatMap(([id, troubles]) => {
       const { eventsPerDay } = world.get(id).traffic;
@@ -308,14 +308,14 @@ describe('figures', () => {
     expect(textOf([unlucky], 'each integration weighing the same')).toBe('12.5 %');
   });
 
-  it('show a dash where there is nothing to measure by', () => {
+  it('show a dash without data', () => {
     expect(textOf([life], 'events lost')).toBe('–');
     expect(textOf([life], 'would have failed anyway')).toBe('–');
     expect(textOf([life], 'at least 80 % failing')).toBe('–');
     expect(textOf([life], 'below 1 events a day: median')).toBe('–');
   });
 
-  it('say apart when the first alert came where retries are not counted', () => {
+  it('give the first alert separately for worlds that do not count retries', () => {
     const sooner: Life = {
       ...life,
       counts: 'attempts',

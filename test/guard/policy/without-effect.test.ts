@@ -17,7 +17,7 @@ import { parseSettings, type SettingsInput } from '../../../functions/guard/sett
 import { aFailingRecord, aPolicy, aRecord, minutesBefore, NOON } from '../../support/builders.ts';
 import { addBusy, createHarness } from '../../support/harness.ts';
 
-/** What is warned about has no effect: the policy itself shows that. And what has an effect is not warned about. */
+/** Each setting in a warning has no effect on the policy, and settings with an effect cause no warning. */
 
 const PATH = 'projects.p.policy';
 
@@ -216,7 +216,7 @@ describe('overrides', () => {
     expect(kinds(onList({ overrides }, AMPLITUDE, WEBHOOK))).toEqual(['override-never-applies policy.overrides.1']);
   });
 
-  it('that ignore have no use for limits', () => {
+  it('that ignore do not use limits', () => {
     const overrides = [{ match: { id: 'a' }, mode: 'ignore', errorThreshold: 5, flapping: 'pause' }];
     expect(said(inPolicy({ overrides }))).toEqual([
       `${PATH}.overrides.0 does not use errorThreshold, flapping: the guard ignores its integrations. Remove them, or change the mode.`,
@@ -261,7 +261,7 @@ describe('overrides', () => {
     expect(said(found)).toEqual([`policy.overrides.0 matches no integration (the list has 2): ${why}. ${action}`]);
   });
 
-  it('that are said never to apply apply to no record', () => {
+  it('that never apply according to a warning match no record', () => {
     const letters = fc.constantFrom('a', 'b', '*', '?', '\u{1f680}');
     const glob = fc.array(letters, { minLength: 1, maxLength: 4 }).map((each) => each.join(''));
     const title = fc.array(fc.constantFrom('a', 'b', '\u{1f680}'), { maxLength: 5 }).map((each) => each.join(''));
