@@ -23,7 +23,7 @@ const DENIED = /AccessDenied|NotAuthorized|not authorized/i;
 export function adviceOnLedgerTable(error: unknown): string {
   if (error instanceof LedgerFormatError) return toSentence(error.remedy);
   if (/ResourceNotFound/.test(textOf(error)))
-    return 'The table was deleted, or it is in another region. Restore it to an earlier point in time under another name, set "ledgerTableName" in the settings to that name, and deploy.';
+    return 'The table was deleted, or it is in another region. Restore it to an earlier time under another name, set "ledgerTableName" in the settings to that name, and deploy.';
   return adviceOnAws(error);
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** Faults of the sandbox, each for a number of requests or until it is cleared. */
+/** Faults of the sandbox. Each applies to some requests, or until it is cleared. */
 const kind = z.discriminatedUnion('kind', [
   /** Answers late. */
   z.strictObject({ kind: z.literal('latency'), ms: z.int().min(0) }),

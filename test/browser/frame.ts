@@ -75,7 +75,7 @@ dialog{max-width:420px}</style></head>
 const options = ${JSON.stringify(options)};
 const widget = document.getElementById('widget');
 const dialog = document.getElementById('confirmation');
-// Scripts go, and <iframe> and <use>; CloudWatch's own element stays.
+// Removes scripts, <iframe> and <use>, and keeps CloudWatch's own element.
 const clean = { ADD_TAGS: ['cwdb-action'], ADD_ATTR: ['action', 'confirmation', 'display', 'endpoint', 'event'], ADD_URI_SAFE_ATTR: ['endpoint', 'confirmation'], FORBID_TAGS: ['iframe', 'use'], FORCE_BODY: true };
 const confirmed = (question) => new Promise((resolve) => {
   document.getElementById('question').textContent = question;

@@ -12,7 +12,7 @@ import { launchChromium } from './chromium.ts';
 import { type Frame, startFrame } from './frame.ts';
 
 /**
- * The panel in a real browser, in a page that treats it as CloudWatch's guide says. `SCREENSHOTS=docs/panel` keeps the
+ * The panel in a real browser, in a page that treats it as CloudWatch's guide describes. `SCREENSHOTS=docs/panel` keeps the
  * pictures of the README.
  */
 
@@ -72,7 +72,7 @@ async function press(name: string | RegExp, answer?: 'Confirm' | 'Cancel'): Prom
   await settled();
 }
 
-/** Of the whole panel; of the narrow form, which is long, what fits two screens. */
+/** Shows the whole panel; of the narrow form, which is long, the first two screens. */
 async function takePicture(name: string, width: number): Promise<void> {
   const { height } = (await page.locator('main').boundingBox()) ?? { height: 0 };
   const clip = { x: 0, y: 0, width, height: Math.min(height + 24, width < 800 ? 1_300 : height + 24) };
@@ -114,7 +114,7 @@ describe('the panel in a browser', () => {
     await takePicture(name, look.width);
     expect(await violations()).toEqual([]);
     expect(await tooWide()).toEqual([]);
-    await page.getByText('What was done in the last 7 days').click();
+    await page.getByText('History of the last 7 days').click();
     await page.getByText('Find, filter and sort').click();
     expect(await violations()).toEqual([]);
     expect(await tooWide()).toEqual([]);

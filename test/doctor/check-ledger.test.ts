@@ -239,7 +239,7 @@ describe('a ledger table', () => {
   const items = async () =>
     (await DynamoDBDocumentClient.from(dynamo.client).send(new ScanCommand({ TableName: LEDGER_TABLE }))).Items ?? [];
 
-  /** A client of the same table to which AWS gives this answer for such commands. */
+  /** A client of the same table that gets this answer from AWS for these commands. */
   function clientThatRefuses(commands: RegExp, error: Error): DynamoDBClient {
     const client = new DynamoDBClient({ ...CREDENTIALS, endpoint: dynamo.endpoint });
     client.middlewareStack.add(

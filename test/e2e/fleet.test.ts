@@ -199,7 +199,7 @@ describe('the functions', () => {
 describe('the command line', () => {
   const guard = (...args: string[]) => deployment.cloud.guard([...args, '--stack', STACK]);
 
-  it('lists the projects, and says why a secret is none', async () => {
+  it('lists the projects, and says why a secret is not one', async () => {
     const { projects } = JSON.parse(await must(guard('projects', '--json'))) as {
       projects: { project: string | null; secretName: string; because: string; policy: { mode: string } | null }[];
     };

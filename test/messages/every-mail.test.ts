@@ -80,7 +80,7 @@ function faultsOf(text: string, context: MessageContext): readonly string[] {
   ];
   for (const line of lines) {
     const [url] = /https:\S+/.exec(line) ?? [];
-    // Mail programs take the punctuation after a link for a part of it, and break a long one.
+    // Mail programs treat punctuation after a link as a part of the link, and break long links.
     if (url !== undefined && !line.endsWith(url)) faults.push(`text after a link: ${line}`);
     if (/[.,;:)]$/.test(url ?? '')) faults.push(`punctuation after a link: ${line}`);
     if (line.includes('npx ') && !/^npx integration-guard [\w-]/.test(line)) faults.push(`no line of its own: ${line}`);
@@ -283,7 +283,7 @@ describe('every command in a message', () => {
       const [npx, name, ...words] = command.split(' ');
       expect([npx, name]).toEqual(['npx', 'integration-guard']);
       let out = '';
-      // Without a key nothing is asked for: what is left are faults of the words.
+      // Without a key the command makes no request, so only faults of its words remain.
       await main([...words, ...(words.includes('--json') ? [] : ['--json'])], {
         out: (text) => {
           out += text;

@@ -7,7 +7,7 @@ import { failureOf } from '../../functions/cli/failure.ts';
 import { type DemoOptions, runDemo } from '../../functions/sandbox/demo.ts';
 import type { Sandbox } from '../../functions/sandbox/server.ts';
 
-/** The demo shows what the guard did. When the guard, or the world, does not do what the story promises, the demo must fail. */
+/** The demo shows what the guard did. If the guard or the world departs from the story, the demo must fail. */
 
 async function play(prepare: (sandbox: Sandbox) => void, options: Partial<DemoOptions> = {}): Promise<string> {
   let shown = '';

@@ -91,7 +91,7 @@ describe('delivery', () => {
     const delivery = aDelivery([aTrouble({ from: 100, to: 400, share: 0.8 }), aTrouble({ from: 700, to: 1_600 })]);
     let events = 0;
     for (let minute = 0; minute < 3_000; minute += 1) {
-      // Events stop early enough for the last retry to have its turn.
+      // Events stop early enough for the last retry.
       if (minute === 2_000) delivery.setActive(0, 'guard', minute);
       if (minute < 2_400) {
         events += delivery.traffic.events(minute);
@@ -212,7 +212,7 @@ describe('a world', () => {
     expect(breaks.length / 4).toBeLessThan(55);
     const whole = breaks.filter(({ share, eventsPerDay }) => share === 1 && eventsPerDay > 100);
     expect(whole.length / 4).toBeGreaterThan(15);
-    // One outage of a provider is the same for all that it strikes.
+    // An outage of a provider is the same for all its integrations.
     const outages = new Set(
       troubles.filter(({ kind }) => kind === 'provider').map(({ seed, from, share }) => `${seed} ${from} ${share}`),
     );
@@ -262,7 +262,7 @@ describe('figures', () => {
       expect(value, label).not.toBeNaN();
       expect(text, label).not.toMatch(/NaN|Infinity/);
     }
-    // Nothing that breaks on the only day has been broken for a day.
+    // The life has one day, so no break lasts for a day.
     expect(textOf([life], 'true breaks above 100 events a day')).toBe('–');
   });
 
@@ -337,7 +337,7 @@ describe('law 8: the guard does no harm', () => {
     const policy = aPolicy();
     const enforced = await Promise.all(SEEDS.map((seed) => live({ seed, integrations: 60, days: 14 }, policy)));
     const sum = (all: readonly Life[], of: (life: Life) => number) => all.reduce((total, life) => total + of(life), 0);
-    // Each integration weighs the same: in so few of them one with a million events a day would decide.
+    // Each integration has the same weight: among so few, one with a million events a day would decide the result.
     expect(mean(enforced.flatMap(({ lostShares }) => lostShares))).toBeLessThan(0.003);
     expect(sum(enforced, (life) => life.breaksPaused)).toBe(sum(enforced, (life) => life.breaksToPause));
     expect(sum(enforced, (life) => life.falsePauses)).toBeLessThanOrEqual(10);

@@ -3,7 +3,7 @@ import { CATALOG } from '../../functions/sandbox/catalog.ts';
 import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 
-/** The sandbox against the reference: what the documented API answers, and what its simulator does with time. */
+/** The sandbox against the reference: the answers of the documented API, and the simulator of time. */
 
 let sandbox: Sandbox;
 

@@ -21,7 +21,7 @@ export const BUTTON = {
 } as const;
 
 /** The heading of the panel's history. */
-export const HISTORY_HEADING = 'What was done in the last 7 days';
+export const HISTORY_HEADING = 'History of the last 7 days';
 
 /** The input for the sentences about the events of one message. */
 export interface EventSubject {
@@ -457,7 +457,7 @@ const EVENT_CATALOGUE = {
     severity: 'critical',
     actor: 'guard',
     label: 'the list of integrations looks wrong',
-    description: 'Most or all of the integrations are suddenly missing from the list.',
+    description: 'Most integrations, or all, are suddenly missing from the list.',
     incident: 'trigger',
     meaning: () => 'The guard does not trust this list: it pauses, probes and forgets nothing.',
     check: () =>
