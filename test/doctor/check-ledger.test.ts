@@ -291,12 +291,12 @@ describe('a ledger table', () => {
     [
       'AccessDeniedException',
       'User x is not authorized to perform: dynamodb:PutItem',
-      /^Ask for the right that the message names/,
+      /^Ask for the permission that the message names/,
     ],
     [
       'AccessDeniedException',
       'KMS key access denied error: User x is not authorized to perform: kms:Decrypt',
-      /^Ask for the right to use the KMS key \(kms:Decrypt/,
+      /^Ask for permission to use the KMS key \(kms:Decrypt/,
     ],
     ['ExpiredTokenException', 'The security token included in the request is expired', /^Sign in to AWS/],
   ])('that refuses the write (%s: %s) is a problem', async (name, message, action) => {
