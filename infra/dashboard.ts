@@ -364,7 +364,7 @@ function panel(
     functionArn: panelFunction.functionArn,
     params,
     updateOnRefresh: true,
-    // Neither changes what the ledger and the list say.
+    // Neither changes the ledger or the list.
     updateOnResize: false,
     updateOnTimeRangeChange: false,
     width: FULL,

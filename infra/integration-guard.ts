@@ -262,12 +262,12 @@ export class IntegrationGuard extends Construct {
     this.grantDoctor(grantee);
   }
 
-  /** What `doctor` looks at beside what a pass uses. */
+  /** The permissions of `doctor` beyond those of a pass. */
   private grantDoctor(grantee: IGrantable): void {
     const stack = Stack.of(this);
     const allow = (actions: string[], ...resources: string[]) =>
       grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
-    // These know no resource to be limited to.
+    // These actions cannot be limited to resources.
     allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'scheduler:ListSchedules'], '*');
     allow(
       ['scheduler:GetSchedule'],

@@ -6,12 +6,12 @@ import { type Finding, ok, problem, unknown, warning } from './finding.ts';
 
 /** Compares the clock of this machine with others. */
 
-/** Clocks that differ by less do so everywhere. */
+/** Smaller differences between clocks are normal. */
 const CLOCKS_APART_MS = 2 * 60_000;
 
 const SET_CLOCK = 'Set the clock of this machine, best over the network (NTP), then run the doctor again.';
 
-/** @param aheadMs how far Qonversion's clock is ahead; null: its answer did not say */
+/** @param aheadMs how far Qonversion's clock is ahead; null: the answer has no time */
 export function checkClock(
   check: string,
   aheadMs: number | null,
@@ -24,7 +24,7 @@ export function checkClock(
   if (behind * 60_000 >= CLOCKS_APART_MS)
     return problem(
       check,
-      `The clock of this machine is at least ${describeMinutes(behind)} behind: Qonversion's records have a later moment.`,
+      `The clock of this machine is at least ${describeMinutes(behind)} behind: Qonversion's records have later times.`,
       SET_CLOCK,
     );
   return unknown(

@@ -11,8 +11,8 @@ import type { FleetFacts } from './inspect-stack.ts';
 /** Checks of a deployed stack's fleet: its secrets, its schedule, its runs. */
 
 /**
- * @param deployedAt when the stack was; null: not known
- * @param intervalMinutes minutes between two runs, by the settings
+ * @param deployedAt the time of the last deployment; null: unknown
+ * @param intervalMinutes minutes between two runs, from the settings
  */
 export async function checkFleet(
   facts: FleetFacts,
@@ -59,7 +59,7 @@ async function checkSecrets(facts: FleetFacts, settings: Settings): Promise<read
         project === null
           ? warning(
               'fleet',
-              `Secret "${secretName}" has the tag and is not a project of the fleet: ${because}.`,
+              `Secret "${secretName}" has the tag but is not a project of the fleet: ${because}.`,
               'Remove the tag, or fix what the message names.',
             )
           : problem(
@@ -77,7 +77,7 @@ async function checkSecrets(facts: FleetFacts, settings: Settings): Promise<read
   ];
 }
 
-/** Of so many secrets that are not as they should be, each is named. */
+/** Up to this many faulty secrets are named one by one. */
 const MAX_ODD = 5;
 
 async function checkRuns(

@@ -7,7 +7,7 @@ import { adviceOnLedgerFile, adviceOnLedgerTable } from './advice.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 import { toSentence } from './to-sentence.ts';
 
-/** Checks of the ledger: whether a pass could write it, and what it says of a project. */
+/** Checks of the ledger: whether a pass can write it, and the entries of each project. */
 
 /** Where the ledger is: on this machine, or in a stack. */
 export type LedgerPlace = 'file' | 'stack';
@@ -26,13 +26,13 @@ export async function checkLedgerWrite(
   }
 }
 
-/** What the ledger says of one project. */
+/** The input for the check of one project in the ledger. */
 export interface ProjectInLedger {
   readonly ledger: Pick<Ledger, 'read' | 'history'>;
   readonly name: string;
   readonly place: LedgerPlace;
   readonly now: string;
-  /** The name of a check, with the project where there are several. */
+  /** The name of a check, with the project if there are several. */
   readonly of: (check: string) => string;
 }
 
@@ -58,7 +58,7 @@ function describeEntries(entries: readonly Entry[]): string {
   return `It can be read, and has ${plural(entries.length, 'integration')}${rest}.`;
 }
 
-/** A pass publishes what it has to say at once, and the next one what was not accepted. */
+/** A pass publishes its alerts at once. The next pass repeats those that were not accepted. */
 const LATE_MINUTES = 15;
 
 function undelivered(
@@ -73,7 +73,7 @@ function undelivered(
   const action =
     place === 'file'
       ? 'Run `npx integration-guard run`, which shows them.'
-      : 'Look into the log of the pass function for what SNS answered, and check the policy and the key of the alerts topic.';
+      : 'Find the answer of SNS in the log of the pass function, and check the policy and the key of the alerts topic.';
   return [warning(of('alerts'), message, action)];
 }
 

@@ -14,30 +14,30 @@ import { toSentence } from './to-sentence.ts';
 
 /** Checks of one project, wherever the guard runs: its key, its API, its ledger, its policy. */
 
-/** What it takes to check one project. */
+/** The input for the checks of one project. */
 export interface ProjectCheck {
   readonly name: string;
   readonly policy: Policy;
   readonly apiUrl: string;
   readonly key: KeySource;
   readonly api: IntegrationsApi;
-  /** Whether runs over the fleet start its passes, and not a schedule of its own. */
+  /** Whether the fleet's runs start its passes, not a schedule of its own. */
   readonly ofFleet: boolean;
 }
 
-/** What was found of one project. */
+/** The findings about one project. */
 export interface CheckedProject {
   readonly findings: readonly Finding[];
-  /** Whether there is a key. Without one every pass fails, which needs no second finding. */
+  /** Whether the project has a key. Without one every pass fails, so a second finding would add nothing. */
   readonly hasKey: boolean;
 }
 
-/** Where and when a project is checked. */
+/** The ledger and the time of the checks. */
 export interface ProjectContext {
   readonly ledger: Pick<Ledger, 'read' | 'history'>;
   readonly place: LedgerPlace;
   readonly now: string;
-  /** The name of a check, with the project where there are several. */
+  /** The name of a check, with the project if there are several. */
   readonly of: (check: string) => string;
 }
 
@@ -48,7 +48,7 @@ export async function checkProject(project: ProjectCheck, context: ProjectContex
   const hasKey = key.level === 'ok';
   const api = hasKey ? await checkApi(project, context) : { findings: [], records: [] };
   const known = await checkLedger({ ledger, name, place, now, of });
-  // The cause comes first, and once: passes fail for what was found already.
+  // Passes fail for the reason that was found above, so it is not reported twice.
   const isBlocked =
     !hasKey || api.findings.some(({ check, level }) => check === of('Qonversion API') && level === 'problem');
   const fromLedger = isBlocked ? known.filter(({ check }) => check !== of('passes')) : known;
@@ -59,7 +59,7 @@ async function checkKey({ key }: ProjectCheck, { of, place }: ProjectContext): P
   const check = of('secret key');
   try {
     await key.get();
-    return ok(check, 'It is there, and has the form of one.');
+    return ok(check, 'It is set and has the form of a Secret Key.');
   } catch (error) {
     // The message has the command that fills it.
     return problem(
@@ -95,7 +95,7 @@ async function checkApi(
           ];
     return {
       findings: [answers, ...unreadable, checkClock(of('clock'), clockAheadMs, records, now)],
-      // What cannot be read may be what a setting matches.
+      // A setting may match a record that cannot be read.
       records: first === undefined ? records : [],
     };
   } catch (error) {

@@ -2,27 +2,27 @@ import { describeMinutes, describeMoment, latest, minutesBetween, plusMinutes } 
 import { type Finding, ok, problem, unknown } from './finding.ts';
 import type { StackSchedule } from './inspect-stack.ts';
 
-/** Whether anything starts the passes, and whether they have had the time to begin. */
+/** Checks whether a schedule starts the passes, and whether the first one is due yet. */
 
 export function checkSchedule(schedules: readonly StackSchedule[], check: string): Finding {
   const [first] = schedules;
   if (first === undefined)
-    return problem(check, 'There is no schedule, so no pass is started.', 'Deploy the stack again.');
+    return problem(check, 'The stack has no schedule, so no pass is started.', 'Deploy the stack again.');
   return schedules.some(({ enabled }) => enabled)
     ? ok(check, `It is enabled: ${first.expression}.`)
     : problem(check, 'It is disabled, so no pass is started.', 'Enable it in EventBridge Scheduler.');
 }
 
-/** Metrics take a few minutes to show. */
+/** The delay until CloudWatch shows a metric. */
 export const METRIC_DELAY_MINUTES = 5;
 
-/** So many intervals without a pass are no coincidence. */
+/** After this many intervals without a pass, something is wrong. */
 export const MAX_INTERVALS = 3;
 
 /**
- * Finds nothing wrong with passes that are not there yet, because the stack was deployed lately.
- * @param deployedAt when that was; null: not known
- * @returns null when there was time enough
+ * The finding when no pass has run because the stack was deployed recently.
+ * @param deployedAt the time of the deployment; null: unknown
+ * @returns null when a pass was due since then
  */
 export function notYetDue(
   check: string,
@@ -41,7 +41,7 @@ export function notYetDue(
   );
 }
 
-/** Whether there may be no pass yet since the last deployment. */
+/** Whether the last deployment is so recent that no pass may have run since. */
 export function isFresh(deployedAt: string | null, intervalMinutes: number, now: string): deployedAt is string {
   if (deployedAt === null) return false;
   return minutesBetween(deployedAt, now) <= MAX_INTERVALS * intervalMinutes + METRIC_DELAY_MINUTES;

@@ -13,16 +13,16 @@ import type { StackFacts, StackSchedule } from './inspect-stack.ts';
 
 /** Checks of a deployed stack: schedules, last passes, subscriptions, dead letters, alarms. */
 
-/** What of the doctor's input these checks need. */
+/** The part of the doctor's input that these checks need. */
 interface StackInput {
   readonly settings: Settings;
   readonly projects: readonly ProjectCheck[];
   readonly clock: Clock;
-  /** Projects whose key cannot be used: that no pass succeeds there is said already. */
+  /** Projects without a usable key. Another finding already says that their passes fail. */
   readonly withoutKey: ReadonlySet<string>;
 }
 
-/** Permissions that are missing become findings. */
+/** A missing permission becomes a finding. */
 export async function checkStack(facts: StackFacts, input: StackInput): Promise<readonly Finding[]> {
   const { settings, projects, clock, withoutKey } = input;
   const minutes = scheduleMinutes(settings.schedule) ?? 5;
@@ -58,7 +58,7 @@ export async function checkStack(facts: StackFacts, input: StackInput): Promise<
   return findings;
 }
 
-/** A project that was added later has a schedule that is younger than the stack's last deployment says. */
+/** The schedule of a project that was added later is younger than the stack's last deployment. */
 function beginningOf({ deployedAt }: StackFacts, schedules: readonly StackSchedule[]): string | null {
   return deployedAt === null ? null : latest(deployedAt, ...schedules.map(({ createdAt }) => createdAt));
 }
@@ -70,7 +70,7 @@ function checkDeployment({ status, deployedAt }: StackFacts, now: string): reado
     return [
       problem(
         check,
-        `CloudFormation says ${status}${when}: the last deployment failed, and what runs is older than your settings.`,
+        `CloudFormation says ${status}${when}: the last deployment failed, so the deployed version is older than your settings.`,
         'Look at the events of the stack in CloudFormation, fix what they name, and deploy again.',
       ),
     ];
@@ -154,14 +154,14 @@ async function checkDeliveries(facts: StackFacts): Promise<Finding> {
   return warning(
     'deliveries',
     `SNS failed to deliver within the last day: ${topics}.`,
-    'Check the endpoints that are subscribed. What SNS gave up is in the dead-letter queue.',
+    'Check the subscribed endpoints. The undelivered messages are in the dead-letter queue.',
   );
 }
 
 async function checkDeadLetters(facts: StackFacts): Promise<Finding> {
   const count = await facts.deadLetters();
   return count === 0
-    ? ok('dead letters', 'There are none.')
+    ? ok('dead letters', 'The queue is empty.')
     : warning(
         'dead letters',
         `${plural(count, 'message')} could not be delivered.`,
@@ -175,6 +175,6 @@ async function checkAlarms(facts: StackFacts, intervalMinutes: number, now: stri
   const message = `On: ${alarms.join(', ')}.`;
   // The alarm on missing passes is on until the first one.
   return isFresh(facts.deployedAt, intervalMinutes, now)
-    ? warning('alarms', message, 'The stack was deployed lately. Run the doctor again after a few passes.')
+    ? warning('alarms', message, 'The stack was deployed recently. Run the doctor again after a few passes.')
     : problem('alarms', message, 'The description of each says what it means and where to look.');
 }

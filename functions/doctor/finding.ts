@@ -5,22 +5,22 @@ import { toSentence } from './to-sentence.ts';
 
 /** The result of one check. */
 export interface Finding {
-  /** What was checked, in a word or two. */
+  /** The name of the check. */
   readonly check: string;
-  /** `unknown`: it could not be checked, or not yet. */
+  /** `unknown`: the check could not be made, or not yet. */
   readonly level: 'ok' | 'warning' | 'problem' | 'unknown';
-  /** What was found. */
+  /** The result, as a sentence. */
   readonly message: string;
-  /** What to do about it; null when there is nothing to do. */
+  /** The next step for the reader; null: none. */
   readonly action: string | null;
 }
 
-/** It is as it should be. */
+/** The check passed. */
 export function ok(check: string, message: string): Finding {
   return { check, level: 'ok', message, action: null };
 }
 
-/** It works, and a person should know of it. */
+/** It works, but a person should look at it. */
 export function warning(check: string, message: string, action: string): Finding {
   return { check, level: 'warning', message, action };
 }
@@ -30,12 +30,12 @@ export function problem(check: string, message: string, action: string): Finding
   return { check, level: 'problem', message, action };
 }
 
-/** It could not be checked, or not yet. */
+/** The check could not be made, or not yet. */
 export function unknown(check: string, message: string, action: string): Finding {
   return { check, level: 'unknown', message, action };
 }
 
-/** Runs a check that asks AWS. If a permission is missing or AWS does not answer, the finding is `unknown` and the other checks go on. */
+/** Runs a check that asks AWS. If a permission is missing or AWS does not answer, the finding is `unknown` and the other checks continue. */
 export async function checkSafely(check: string, run: () => Promise<Finding>): Promise<Finding> {
   try {
     return await run();

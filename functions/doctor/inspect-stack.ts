@@ -13,9 +13,9 @@ import { plusMs } from '../guard/text/time.ts';
 
 /** Facts about a deployed stack, for `integration-guard doctor`. Each query may fail on its own. */
 export interface StackFacts {
-  /** Of the package that the stack was deployed with; null: before 0.2.0, which did not say. */
+  /** The version of the package that the stack was deployed with; null: before 0.2.0, which did not record it. */
   readonly version: string | null;
-  /** When it was last created or updated; null: CloudFormation does not say. */
+  /** When the stack was created or last updated; null: unknown. */
   readonly deployedAt: string | null;
   /** In the words of CloudFormation. */
   readonly status: string;
@@ -23,28 +23,28 @@ export interface StackFacts {
   readonly clockAheadMs: number;
   /** The schedules that start passes of a listed project. */
   schedules(project: string): Promise<readonly StackSchedule[]>;
-  /** When a pass last succeeded within the last day; null when none did. */
+  /** When a pass last succeeded; null: not within the last day. */
   lastPass(project: string): Promise<string | null>;
   subscriptions(): Promise<readonly StackSubscription[]>;
-  /** What SNS could not deliver within the last day, by topic; every try counts for HTTPS. Topics without such failures are left out. */
+  /** Failed deliveries of SNS within the last day, by topic. Each HTTPS retry counts. Topics without failures are left out. */
   failedNotifications(): Promise<readonly FailedNotifications[]>;
   /** Messages in the dead-letter queue. */
   deadLetters(): Promise<number>;
   /** Names of the stack's alarms that are in alarm. */
   alarms(): Promise<readonly string[]>;
-  /** Null when the stack has none. */
+  /** Null: the stack has no fleet. */
   readonly fleet: FleetFacts | null;
 }
 
 export interface StackSchedule {
   readonly enabled: boolean;
   readonly expression: string;
-  /** Null: it does not say. */
+  /** Null: unknown. */
   readonly createdAt: string | null;
 }
 
 export interface FailedNotifications {
-  /** Its name. */
+  /** The name of the topic. */
   readonly topic: string;
   readonly count: number;
 }
@@ -53,9 +53,9 @@ export interface FleetFacts {
   /** The schedules that start runs over the fleet. */
   schedules(): Promise<readonly StackSchedule[]>;
   secrets(): Promise<readonly TaggedSecret[]>;
-  /** The latest runs, the last one first. */
+  /** The latest runs, newest first. */
   runs(): Promise<readonly FleetRun[]>;
-  /** How many passes of a run there were, and how many could not run. */
+  /** The number of passes in a run, and the number that could not run. */
   passesOf(run: FleetRun): Promise<{ readonly total: number; readonly failed: number }>;
 }
 
@@ -64,7 +64,7 @@ export interface FleetRun {
   readonly id: string;
   /** In the words of Step Functions. */
   readonly status: string;
-  /** Null while it is under way. */
+  /** Null while it runs. */
   readonly endedAt: string | null;
 }
 
@@ -73,14 +73,14 @@ export interface StackSubscription {
   /** "chat" for a channel of Slack or Microsoft Teams. */
   readonly protocol: string;
   readonly endpoint: string;
-  /** SNS delivers nothing before the endpoint's owner has confirmed. */
+  /** SNS delivers nothing until the endpoint's owner has confirmed. */
   readonly confirmed: boolean;
 }
 
-/** What is known of a stack before it is asked. */
+/** The facts about a stack from its outputs and settings. */
 interface InspectedStack extends Pick<StackFacts, 'version' | 'status' | 'deployedAt' | 'clockAheadMs'> {
   readonly settings: Settings;
-  /** The value of one of its outputs. */
+  /** The value of a stack output. */
   readonly output: (name: string) => string;
 }
 
@@ -188,7 +188,7 @@ export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
     },
 
     async deadLetters() {
-      // The queue is where the endpoint is, whatever host its URL names.
+      // The request goes to the configured endpoint, not to the host in the URL of the queue.
       const answer = await new SQSClient({ useQueueUrlAsEndpoint: false }).send(
         new GetQueueAttributesCommand({
           QueueUrl: output('DeadLetterQueueUrl'),
@@ -199,7 +199,7 @@ export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
     },
 
     async alarms() {
-      // Those of the guard send to its topic, whatever else is in its stack.
+      // The stack may have other alarms. Those of the guard send to its topic.
       const topic = output('AlarmsTopicArn');
       const names: string[] = [];
       for await (const page of paginateDescribeAlarms({ client: new CloudWatchClient() }, { StateValue: 'ALARM' })) {
@@ -258,7 +258,7 @@ async function findSchedules(target: string, input: object): Promise<readonly St
   for await (const { Schedules = [] } of paginateListSchedules({ client }, {})) {
     for (const { Name, GroupName, Target, State } of Schedules) {
       if (Target?.Arn?.endsWith(target) !== true) continue;
-      // Only the schedule itself tells its input.
+      // The list of schedules does not include the input.
       const schedule = await client.send(new GetScheduleCommand({ Name, GroupName }));
       if (schedule.Target?.Input !== JSON.stringify(input)) continue;
       found.push({

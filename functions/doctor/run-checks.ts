@@ -11,18 +11,18 @@ import type { StackFacts } from './inspect-stack.ts';
 
 /** Checks everything that the guard needs, changes nothing, and says how to fix what is wrong. */
 
-/** What the checks look at. */
+/** The input of the checks. */
 export interface DoctorInput {
   readonly settings: Settings;
-  /** Where the settings come from. */
+  /** The place of the settings, for messages. */
   readonly source: string;
   readonly projects: readonly ProjectCheck[];
-  /** The ledger of all of them. */
+  /** The ledger of all projects. */
   readonly ledger: Pick<CheckableLedger, 'place' | 'checkWrite'>;
-  /** The same for one of them, under the name that it has there. */
+  /** The ledger of one project, under the name that the project has there. */
   readonly ledgerOf: (project: string) => Pick<Ledger, 'read' | 'history'>;
   readonly clock: Clock;
-  /** What the deployed stack says of itself; null: the guard runs on this machine. */
+  /** The facts about the deployed stack; null: the guard runs on this machine. */
   readonly stack: StackFacts | null;
 }
 
@@ -40,7 +40,7 @@ export async function runChecks(input: DoctorInput): Promise<readonly Finding[]>
     const of = (check: string) => (several ? `${check} of ${name}` : check);
     const checked = await checkProject(project, { ledger: input.ledgerOf(name), place, now, of });
     if (!checked.hasKey) withoutKey.add(name);
-    // A ledger that cannot be written and cannot be read has one fault.
+    // A ledger that can be neither written nor read is one problem.
     const isSaid = ({ check, level }: Finding) =>
       written.level === 'problem' && check === of('ledger') && level === 'problem';
     findings.push(...checked.findings.filter((finding) => !isSaid(finding)));
@@ -59,7 +59,7 @@ function describeSettings({ settings, source }: DoctorInput): readonly Finding[]
   ];
   return [
     ok('settings', `${source} has no fault: ${watched.join(', ')}.`),
-    // Those of a project are in the findings on its policy.
+    // A project's settings are checked with its policy.
     ...findWithoutEffect(settings)
       .filter(({ path }) => path.startsWith('fleet.'))
       .map(({ path, message, action }) => warning('settings', `${path} ${message}`, action)),

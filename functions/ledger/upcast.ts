@@ -34,7 +34,7 @@ export const LEDGER_SCHEMA = 3;
 export interface Upcast<T> {
   readonly 1: (stored: unknown) => T;
   readonly 2: (stored: unknown) => T;
-  /** Whether an item has the outlines of today's shape. Only the guard writes a ledger, so the rest is as the guard put it there. */
+  /** Whether an item has the outlines of today's shape. Only the guard writes a ledger, so the rest needs no check. */
   readonly isWhole: (item: unknown) => boolean;
 }
 
@@ -68,21 +68,21 @@ function damagedEntry(cause?: unknown): LedgerFormatError {
   return new LedgerFormatError('damaged', 'one of its entries is damaged', USE_BACKUP, { cause });
 }
 
-/** What to do about what a newer version wrote. */
+/** The advice about a ledger that a newer version wrote. */
 export const USE_NEWER = 'use that version of the guard, or a later one';
 
-/** What to do about what is damaged, wherever it is. */
+/** The advice about a damaged ledger, in any place. */
 export const USE_BACKUP = 'restore it from a backup';
 
-/** A ledger as sentences name it. */
+/** The words for a ledger in messages. */
 export interface LedgerPlace {
   /** "the ledger file x". */
   readonly name: string;
-  /** What to do when it is damaged. */
+  /** The advice if the ledger is damaged. */
   readonly remedy: string;
 }
 
-/** Runs what reads a ledger, and names the ledger in what is wrong with its contents. */
+/** Runs a read of the ledger. Adds the name of the ledger to errors about its contents. */
 export function readingFrom<T>(place: LedgerPlace, read: () => T): T {
   try {
     return read();
@@ -164,7 +164,7 @@ interface V1ProjectEntry extends V1SettledProject {
   } | null;
 }
 
-/** An earlier version has read the list of the project, and did not remember its integrations. */
+/** Stands for the last list in entries of an earlier version, which did not remember it. */
 const LISTED_BEFORE: Listed = { count: 0, sample: [] };
 
 /** Entries of integrations. */

@@ -48,7 +48,7 @@ export interface ChatNotification {
 const MAX_EVENTS = 8;
 const TITLE_LENGTH = 200;
 
-/** The most bytes of a notification as JSON. SNS accepts 262,144, but no one reads that much in a channel. */
+/** The most bytes of a notification as JSON. SNS accepts 262,144, which is too much to read in a channel. */
 export const MAX_CHAT_BYTES = 24 * 1_024;
 
 const EMOJI = {
@@ -102,7 +102,7 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   );
 }
 
-/** The link comes first: on a phone it is the one thing a reader can use at once. */
+/** The link comes first, because on a phone the reader can use it at once. */
 function headingOf({ panel, place }: MessageContext): readonly string[] {
   const lines = [...(panel === null ? [] : [panel.url]), ...(place === null ? [] : [`In ${place}`])];
   return lines.length === 0 ? [] : [lines.join('\n')];
@@ -149,7 +149,7 @@ function reasonsOf(event: GuardEvent, now: string): readonly string[] {
   ];
 }
 
-/** What to do about a group, and how. */
+/** The advice about a group, and its steps. */
 function nextStepsOf(group: EventGroup, context: MessageContext): readonly string[] {
   const { advice } = describeType(group.first.type);
   const name = plain(namesOf(group.events));
@@ -160,7 +160,7 @@ function nextStepsOf(group: EventGroup, context: MessageContext): readonly strin
   ];
 }
 
-/** Commands are shown as code, so that they are copied whole. */
+/** Commands are code, so that readers copy them whole. */
 function describeStep({ aim, panel, commands, left }: StepText, context: MessageContext): string {
   return [
     `${aim}${panel === null ? '' : `, ${panel}. In a terminal`}: ${commands.map(code).join(' ')}`,

@@ -34,11 +34,11 @@ export interface Digest {
 
 const SUBJECT_LENGTH = 100;
 const SMS_LENGTH = 140;
-/** No one scrolls further in a mail. */
+/** The most events that a mail describes. Few readers scroll further. */
 const MAX_EVENTS = 40;
 
 /**
- * The most that a digest's text takes as a JSON string. SNS refuses a message of more than 262,144 bytes, all bodies, the
+ * The largest size of a digest's text as a JSON string. SNS refuses a message of more than 262,144 bytes, all bodies, the
  * subject and the attributes together.
  */
 export const MAX_DIGEST_BYTES = 100 * 1_024;
@@ -86,7 +86,7 @@ export function digestAttributes(digest: Digest, project: string): Readonly<Reco
   return { kind: 'digest', severity: digest.severity, project };
 }
 
-/** The link comes first: on a phone it is the one thing a reader can use at once. */
+/** The link comes first, because on a phone the reader can use it at once. */
 function headingOf({ project, place, panel }: MessageContext, now: string): string {
   const where = place === null ? '' : `${place.charAt(0).toUpperCase()}${place.slice(1)}, project ${project}`;
   const time = `${now.slice(0, 16).replace('T', ' ')} UTC`;
@@ -97,7 +97,7 @@ function headingOf({ project, place, panel }: MessageContext, now: string): stri
   ].join('\n');
 }
 
-/** An SMS that has room for it says where the guard runs. */
+/** An SMS says where the guard runs if it has room. */
 function withPlace(sms: string, { place }: MessageContext): string {
   const longer = place === null ? sms : `${sms} (${toAscii(place)})`;
   return longer.length <= SMS_LENGTH ? longer : sms;
@@ -125,12 +125,12 @@ function describeGroup(group: EventGroup, context: MessageContext, now: string):
     `Do: ${advice(subject)}`,
     ...stepsOf(group, context).map((step) => describeStep(step, context)),
     ...(help === null ? [] : [`Help: ${help}`]),
-    // What to do stands before the details: of many integrations they would fill the first screens.
+    // The advice comes before the details, which fill several screens if there are many integrations.
     ...(several ? events.map((event) => [...nameOf(event), detailsOf(event, now)].join('\n')) : []),
   ].join('\n\n');
 }
 
-/** `"Amplitude — Production iOS" (amp-ios)`: which of a provider's integrations it is. */
+/** `"Amplitude — Production iOS" (amp-ios)`: identifies one of a provider's integrations. */
 function titleOf({ record }: GuardEvent): readonly string[] {
   return record === null ? [] : [`"${record.title}" (${record.id})`];
 }
@@ -139,7 +139,7 @@ function nameOf(event: GuardEvent): readonly string[] {
   return event.record === null ? [] : [`• ${shortName(event.record)} ${titleOf(event).join('')}`];
 }
 
-/** Since when the first of several integrations has failed. */
+/** The time since which the first of several integrations has failed. */
 function sinceOf(events: readonly GuardEvent[], now: string): readonly string[] {
   const [first] = events
     .flatMap(({ type, figures }) =>

@@ -5,12 +5,12 @@ import type { IntegrationRecord } from '../guard/model/integration.ts';
 import { plural } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
 
-/** What mails, chat notifications and SMS have in common. Pure; the text in events was made safe when they were made. */
+/** The parts that mails, chat notifications and SMS share. Pure. The text in events is already safe. */
 
-/** What a message names besides its events. */
+/** The context of a message. */
 export interface MessageContext {
   readonly project: string;
-  /** Where the guard runs, for readers of several accounts: "account 123456789012, eu-west-1"; null on one machine. */
+  /** The place where the guard runs, for readers of several accounts: "account 123456789012, eu-west-1"; null on one machine. */
   readonly place: string | null;
   /** The stack to name in commands; null when the guard runs without one. */
   readonly stack: string | null;
@@ -49,7 +49,7 @@ export function groupEvents(sorted: readonly GuardEvent[]): readonly EventGroup[
   return [...groups.values()];
 }
 
-/** What the catalogue's sentences need to know about a group. */
+/** The facts about a group for the catalogue's sentences. */
 export function subjectOf({ first, events }: EventGroup): EventSubject {
   const records = recordsOf(events);
   const platforms = [...new Set(records.map(({ target_platform }) => target_platform))];
@@ -73,7 +73,7 @@ function probePhrase(events: readonly GuardEvent[]): string | null {
     : `Between ${describeMoment(first, now)} and ${describeMoment(last, now)}`;
 }
 
-/** The last error of all of the events, if it is the same and their type needs one. */
+/** The last error of the events, if all have the same and their type needs one. */
 export function commonError(events: readonly GuardEvent[]): string | null {
   const errors = new Set(events.map(explainingError));
   const [error] = errors;
@@ -89,14 +89,14 @@ export function explainingError({ type, record }: GuardEvent): string | null {
 export interface StepText {
   /** "To resume it". */
   readonly aim: string;
-  /** What to do on the panel, as words after "On your phone,"; null: the panel cannot do it, or there is none. */
+  /** The step on the panel, in words that follow "On your phone,"; null: the panel cannot do it, or there is none. */
   readonly panel: string | null;
   readonly commands: readonly string[];
-  /** Integrations that the commands leave out. */
+  /** The number of integrations without a command. */
   readonly left: number;
 }
 
-/** More commands than this, a person would rather not copy one by one. */
+/** A person would not copy more commands than this one by one. */
 const MAX_COMMANDS = 10;
 
 /**
@@ -148,7 +148,7 @@ export function helpLink(type: EventType, { runbook }: MessageContext): string |
 }
 
 /**
- * Everything that happened in one line, in the order of the events. What does not fit is counted.
+ * All events in one line, in their order. Events that do not fit are counted.
  * @param fits whether a line is short enough
  */
 export function summarize(sorted: readonly GuardEvent[], fits: (line: string) => boolean): string {
@@ -160,7 +160,7 @@ export function summarize(sorted: readonly GuardEvent[], fits: (line: string) =>
   };
   const [only] = sorted;
   if (sorted.length === 1 && only !== undefined) return `${parts.join('')}${failuresOf(only)}`;
-  // One at least: the place cuts it, if need be.
+  // At least one part. The caller cuts the line if it is still too long.
   const shown = parts.findLastIndex((_, index) => fits(render(index + 1)));
   return render(Math.max(1, shown + 1));
 }
@@ -191,7 +191,7 @@ function recordsOf(events: readonly GuardEvent[]): readonly IntegrationRecord[] 
   return events.flatMap(({ record }) => record ?? []);
 }
 
-/** The events' latest moment: the time of the message, which tells late ones apart. */
+/** The latest time of the events. It is the time of the message, so late alerts are recognisable. */
 export function timeOf(events: readonly GuardEvent[]): string {
   return events.reduce((last, { time }) => (time > last ? time : last), '');
 }

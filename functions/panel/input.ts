@@ -21,7 +21,7 @@ export type ActionInput = { readonly wants: 'action'; readonly project: string; 
   | { readonly action: 'run' }
 );
 
-/** What the reader wants to see, and in which theme. */
+/** The view that the reader chose, and the theme. */
 export interface Reader {
   readonly theme: 'light' | 'dark';
   readonly choice: PanelChoice;

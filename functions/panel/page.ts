@@ -15,7 +15,7 @@ import type { HistoryLine, Level, PanelRow, PanelView } from './view.ts';
 export interface Endpoints {
   /** Draws the panel again, with another filter. */
   readonly look: string;
-  /** Does what a button says. */
+  /** Executes the button. */
   readonly act: string;
 }
 
@@ -31,7 +31,7 @@ interface PageOptions {
   readonly notice: Notice | null;
 }
 
-/** What every part of a page needs for its calls. */
+/** The input that every part of a page needs for its calls. */
 interface Calls {
   readonly endpoints: Endpoints;
   /** Parameters of every call. */
@@ -75,7 +75,7 @@ ${button('Show', 'Show the project', { endpoint: endpoints.look, confirmation: n
 </form>`;
 }
 
-/** One clear sentence when there is nothing to draw, after the notice of what was done. */
+/** A sentence in place of the panel, after the notice about the last action. */
 export function renderProblem(problem: string, theme: 'light' | 'dark', notice: Notice | null = null): string {
   return page(theme, html`${noticeOf(notice)}${alertOf(problem)}`);
 }
@@ -186,7 +186,7 @@ function errorsOf({ errors, failures, active }: PanelRow): Html | null {
 }
 
 function actionsOf(row: PanelRow, { endpoints, about }: Calls): readonly Html[] {
-  // CloudWatch's sanitiser may drop an attribute that contains a tag, and with it the question before the act.
+  // CloudWatch's sanitiser may drop an attribute that contains a tag, and then the button would act without a question.
   const name = `${row.provider} ${row.platform} "${row.title}" (${row.id})`.replace(/</g, '‹').replace(/>/g, '›');
   const action = (word: string, does: Action, confirmation: string) =>
     button(word, `${word}: ${name}`, {

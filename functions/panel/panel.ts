@@ -13,16 +13,16 @@ import { type Endpoints, type Notice, renderChoice, renderPanel, renderProblem }
 import { TIMELINE_DAYS } from './timeline.ts';
 import { createView } from './view.ts';
 
-/** Answers the calls of the control panel's two functions: one only looks, the other acts. */
+/** Answers the calls of the control panel's two functions: one only reads, the other acts. */
 
-/** What the viewing function provides: no way to change anything or to publish. */
+/** The dependencies of the viewing function. It cannot change or publish anything. */
 export interface LookDoor extends Askable {
   readonly log: Log;
   readonly endpoints: Endpoints;
   open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: LookingPorts }>;
 }
 
-/** What the acting function provides. */
+/** The dependencies of the acting function. */
 export interface ActDoor extends LookDoor {
   open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: Ports }>;
   /** Called after a pass, for the metrics. */

@@ -38,7 +38,7 @@ export function timelineOf(events: readonly GuardEvent[], present: Present, now:
     if (last?.phase === 'delivering' && since < time) {
       turns.push({ at: since < last.at ? last.at : since, phase: 'failing' });
     }
-    // A suspension stays a suspension when the guard stops probing it.
+    // A suspension remains one when the guard stops probing.
     const gaveUp = type === 'integration.recovery-abandoned' && last?.phase === 'suspended';
     turns.push({ at: time, phase: gaveUp ? 'suspended' : phases.after });
   }

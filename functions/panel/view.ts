@@ -13,12 +13,12 @@ import { plural, safeText } from '../guard/text/sanitize.ts';
 import { describeMinutes, describeMoment, isLater, minutesBetween } from '../guard/text/time.ts';
 import { type Segment, timelineOf } from './timeline.ts';
 
-/** What the panel shows, as data. All text is safe once it is escaped. */
+/** The content of the panel, as data. All text is safe once it is escaped. */
 export interface PanelView {
   readonly project: string;
   readonly now: string;
   readonly headline: { readonly level: Level; readonly text: string };
-  /** What is wrong with the project as a whole, the worst first. */
+  /** The problems of the project as a whole, worst first. */
   readonly troubles: readonly string[];
   readonly rows: readonly PanelRow[];
   /** Integrations that the filter hides, or that the page has no room for. */
@@ -27,7 +27,7 @@ export interface PanelView {
   readonly history: readonly HistoryLine[];
 }
 
-/** How bad it is; never shown by colour alone. */
+/** The severity, never shown by colour alone. */
 export type Level = 'good' | 'info' | 'warning' | 'bad' | 'off';
 
 export interface PanelRow {
@@ -40,7 +40,7 @@ export interface PanelRow {
   readonly failures: number;
   /** Fresh errors, against the threshold; null when nothing counts them now. */
   readonly errors: { readonly fresh: number; readonly threshold: number } | null;
-  /** Since when it is as `state` says, and how its probes went; null: not known. */
+  /** How long it has been in this `state`, and how its probes went; null: unknown. */
   readonly since: string | null;
   readonly lastDelivery: string;
   /** Minutes without a delivery; null when there never was one. */
@@ -49,7 +49,7 @@ export interface PanelRow {
   readonly timeline: readonly Segment[];
   readonly nextAction: NextAction;
   readonly ignored: boolean;
-  /** Whether it is on: it gets a button to pause it, otherwise one to resume it. */
+  /** Whether it is active. If so it has a button to pause it, otherwise one to resume it. */
   readonly active: boolean;
 }
 
@@ -111,7 +111,7 @@ export function createView(
   };
 }
 
-/** What filter and order look at. Its text is only shortened. It is made safe for the rows that are shown. */
+/** The fields for filter and order. The text is only shortened; the rows that are shown get safe text. */
 interface Candidate {
   readonly decision: Decision;
   readonly record: IntegrationRecord;
@@ -174,7 +174,7 @@ interface StateNow {
   readonly phase: Phase;
 }
 
-/** How it is now, before the next pass acts. */
+/** The state now, before the next pass acts. */
 function stateOf({ kind, current: { state }, figures, next }: Decision, record: IntegrationRecord): StateNow {
   switch (record.active) {
     case 0:
@@ -196,7 +196,7 @@ function stateOf({ kind, current: { state }, figures, next }: Decision, record: 
   }
 }
 
-/** Since when it is so, if record or ledger say it. */
+/** The beginning of the state, if the record or the ledger has it. */
 function presentSince({ current: { state } }: Decision, record: IntegrationRecord, phase: Phase): string | null {
   switch (phase) {
     case 'failing':
@@ -212,7 +212,7 @@ function presentSince({ current: { state } }: Decision, record: IntegrationRecor
   }
 }
 
-/** Nothing was ever sent there, so no one has stopped anything. */
+/** Whether nothing was ever sent there: no one paused it, it was never started. */
 function isDraft(record: IntegrationRecord): boolean {
   return record.last_delivery_at === null && record.last_error_at === null;
 }
@@ -254,7 +254,7 @@ function toHeadline(all: readonly Candidate[], plan: Plan): PanelView['headline'
     plan.invalid.length > 0 ? `${plan.invalid.length} unreadable` : '',
   ].filter((part) => part !== '');
   if (parts.length === 0 && !plan.blastRadius.held && plan.outages.length === 0) {
-    return { level: 'good', text: all.length === 0 ? 'No integrations yet' : `All is well: ${on} delivering` };
+    return { level: 'good', text: all.length === 0 ? 'No integrations yet' : `Everything works: ${on} delivering` };
   }
   const level =
     stopped > 0 || plan.blastRadius.held || plan.outages.length > 0

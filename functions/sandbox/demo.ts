@@ -32,7 +32,7 @@ export interface DemoOptions {
   readonly pace: number;
   readonly out: (text: string) => void;
   readonly columns: number;
-  /** Whether no one reads the output any more, so that the demo can end. */
+  /** Whether the reader of the output is gone, so that the demo can end. */
   readonly gone: () => boolean;
   /** Changes the sandbox before the story begins: a test breaks the story here. */
   readonly prepare?: (sandbox: Sandbox) => void;
@@ -51,7 +51,7 @@ const SETTINGS = {
         providerOutage: { minimum: 2 },
         // A kept sandbox plays its afternoon at any time of the day.
         remindAt: 'never',
-        // This limit is so high that Qonversion's own worker suspends Braze first.
+        // With this high limit Qonversion's own worker suspends Braze first.
         overrides: [{ match: { integration: 'Braze' }, errorThreshold: 1_000 }],
       },
     },
@@ -63,7 +63,7 @@ interface ScriptStep {
   readonly minute: number;
   readonly says: string;
   readonly does: (world: World) => void;
-  /** Whether what it says is so, where it speaks of the guard or of the record. */
+  /** Whether the sentence is true, if it is about the guard or a record. */
   readonly holds?: (world: World, alerts: readonly GuardEvent[]) => boolean;
 }
 
@@ -174,7 +174,7 @@ const SCRIPT: readonly ScriptStep[] = [
   },
 ];
 
-/** An alert that the story promises: which, about what, and by which minute. */
+/** An alert that the story promises, with its subject and its latest minute. */
 interface PromisedAlert {
   readonly by: number;
   readonly type: EventType;
@@ -256,7 +256,7 @@ function nameAlert(type: EventType, about: string | null): string {
   return `"${about === null ? '' : `${about} `}${describeType(type).label}" (${type})`;
 }
 
-/** Everything that happened, for `--json` and the closing table. */
+/** All passes and their results, for `--json` and the closing table. */
 interface Happening {
   readonly at: string;
   readonly who: 'world' | 'guard';
@@ -264,7 +264,7 @@ interface Happening {
 }
 
 /**
- * Plays the afternoon. It removes what it made when it ends, fails or is interrupted.
+ * Plays the afternoon. Removes its files when it ends, fails or is interrupted.
  * @throws DemoFailedError when a pass fails, or when the story does not happen as it promises
  */
 export async function runDemo(options: DemoOptions): Promise<void> {

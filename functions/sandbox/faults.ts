@@ -1,10 +1,10 @@
 import * as z from 'zod';
 
-/** Faults of the sandbox, each for one request, for some, or until it is switched off. */
+/** Faults of the sandbox. Each applies to some requests, or until it is cleared. */
 const kind = z.discriminatedUnion('kind', [
   /** Answers late. */
   z.strictObject({ kind: z.literal('latency'), ms: z.int().min(0) }),
-  /** Answers with a status and the error envelope, or with `body` as it stands. Nothing takes effect. */
+  /** Answers with a status and the error envelope, or with `body` unchanged. The request has no effect. */
   z.strictObject({
     kind: z.literal('status'),
     status: z.int().min(300).max(599),
@@ -18,9 +18,9 @@ const kind = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('reset-after') }),
   /** Answers 200 and resets the connection in the middle of the body. */
   z.strictObject({ kind: z.literal('cut') }),
-  /** Answers 200 with this text instead of what was asked for. */
+  /** Answers 200 with this text as the body. */
   z.strictObject({ kind: z.literal('body'), body: z.string(), contentType: z.string().optional() }),
-  /** Answers 200 with so many bytes of valid JSON whitespace before the end. */
+  /** Answers 200 with this many bytes of JSON whitespace before the end. */
   z.strictObject({ kind: z.literal('oversize'), bytes: z.int().positive() }),
   /** Accepts the request and never answers. */
   z.strictObject({ kind: z.literal('silence') }),
@@ -34,14 +34,14 @@ export const faultSchema = z.strictObject({
   method: z.enum(['GET', 'POST', 'DELETE']).optional(),
   /** Only requests whose path contains this. */
   path: z.string().optional(),
-  /** How many requests; left out: all until `clear`. */
+  /** The number of requests; left out: all until `clear`. */
   times: z.int().positive().optional(),
 });
 
 export type Fault = z.output<typeof kind>;
 export type FaultRule = z.output<typeof faultSchema>;
 
-/** The switch: rules apply in the order they were added, each to as many requests as it says. */
+/** The active rules. They apply in the order they were added. */
 export class Faults {
   #rules: { rule: FaultRule; left: number }[] = [];
 
@@ -57,7 +57,7 @@ export class Faults {
     return this.#rules.map(({ rule }) => rule);
   }
 
-  /** The fault this request meets, if any; counts as one of the rule's times. */
+  /** The fault for this request, which uses up one of the rule's `times`; null: none. */
   take(method: string, path: string): Fault | null {
     const found = this.#rules.find(
       ({ rule, left }) => left > 0 && (rule.method ?? method) === method && path.includes(rule.path ?? ''),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { shellWord } from '../guard/model/command-line.ts';
 import { PRODUCTION_KEY } from './server.ts';
 
-/** A folder with what a guard needs beside a sandbox: settings that name it, and room for the ledger. */
+/** A folder for a guard beside a sandbox: the settings, and a place for the ledger. */
 export interface GuardFolder {
   readonly settingsFile: string;
   readonly ledgerFile: string;
@@ -14,7 +14,7 @@ export interface GuardFolder {
   remove(): void;
 }
 
-/** The folder goes with `remove`, and at the latest when the process exits. */
+/** `remove` deletes the folder, and so does the exit of the process. */
 export function createGuardFolder(): GuardFolder {
   const folder = mkdtempSync(join(tmpdir(), 'integration-guard-'));
   const settingsFile = join(folder, 'settings.json');

@@ -26,13 +26,13 @@ export interface SandboxOptions {
   readonly others?: ReadonlyMap<string, World>;
   /** Splits lists into pages of this many records, as other v4 lists are; left out: one page, as documented today. */
   readonly pageSize?: number;
-  /** The worlds' time passes as this clock's does, so many times as fast. Left out: only `advance` lets time pass. */
+  /** The worlds follow this clock, at its speed. Left out: only `advance` lets time pass. */
   readonly clock?: SandboxClock;
   /** Answers `requests` requests in any `perMs`; the next get 429 with a `Retry-After` in whole seconds. */
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
 }
 
-/** A clock that the worlds follow. Each request first lets the time pass that has passed since the request before. */
+/** A clock that the worlds follow. Each request first advances the worlds by the time since the last request. */
 export interface SandboxClock {
   /** Milliseconds. */
   readonly now: () => number;
@@ -449,7 +449,7 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(JSON.stringify(answer.body));
 }
 
-/** Until the response takes more, or its reader is gone. */
+/** Resolves when the response accepts more data, or its reader is gone. */
 async function drained(response: ServerResponse): Promise<void> {
   const stop = new AbortController();
   const settle = () => stop.abort();

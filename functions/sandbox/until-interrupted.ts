@@ -12,7 +12,7 @@ export interface Interruption {
   end(asUsual: boolean): Promise<void>;
 }
 
-/** Lets a program remove what it has made before a signal ends it. */
+/** Lets a program remove its files before a signal ends it. */
 export function listenForInterruption(): Interruption {
   const controller = new AbortController();
   const interrupted = new Promise<void>((resolve) =>

@@ -46,15 +46,15 @@ interface Pipe {
   eventsPerMinute: number;
   /** Fraction of an event not yet due. */
   owed: number;
-  /** The provider's answer from `breakDown` until `repair`; null while it is up. */
+  /** The provider's error from `breakDown` until `repair`; null while it is up. */
   outage: string | null;
-  /** The part of events that fail while it is up, and with what. */
+  /** The share of events that fail while it is up, and their error. */
   flaky: { readonly share: number; readonly message: string } | null;
   /** Outages that begin and end automatically, in milliseconds of the virtual clock. */
   readonly planned: { readonly from: number; to: number; readonly message: string }[];
   /**
    * Events that arrived, that failed, and that were never sent because the pipe was stopped; `doomed` of these would have
-   * failed all the same.
+   * failed anyway.
    */
   readonly tally: { delivered: number; failed: number; withheld: number; doomed: number };
   failingSince: number | null;
@@ -84,7 +84,7 @@ export class World {
     return new Date(this.#now);
   }
 
-  /** Everything that is not deleted, in the order of creation. */
+  /** All records that are not deleted, in the order of creation. */
   list(): readonly SandboxRecord[] {
     return [...this.#pipes.values()].map(({ record }) => ({ ...record }));
   }
@@ -192,7 +192,7 @@ export class World {
     pipe.tally.delivered = Math.max(0, pipe.tally.delivered - failed);
   }
 
-  /** From now on so large a part of events fails although the provider is up; 0: none. */
+  /** From now on this share of events fails although the provider is up; 0: none. */
   setFlaky(id: string, share: number, message = 'HTTP 503 from upstream'): void {
     this.#pipe(id).flaky = share > 0 ? { share, message } : null;
   }
@@ -204,13 +204,13 @@ export class World {
     for (const outage of pipe.planned) if (outage.from <= this.#now) outage.to = Math.min(outage.to, this.#now);
   }
 
-  /** An outage that begins so many minutes from now and ends automatically. */
+  /** Plans an outage that begins this many minutes from now and ends automatically. */
   planOutage(id: string, message: string, inMinutes: number, minutes: number): void {
     const from = this.#now + inMinutes * MINUTE_MS;
     this.#pipe(id).planned.push({ from, to: from + minutes * MINUTE_MS, message });
   }
 
-  /** The provider's answer now; null when it is up. */
+  /** The provider's error now; null when it is up. */
   #answerOf(pipe: Pipe): string | null {
     return pipe.outage ?? pipe.planned.find(({ from, to }) => from <= this.#now && this.#now < to)?.message ?? null;
   }
@@ -229,7 +229,7 @@ export class World {
     this.#now = end;
   }
 
-  /** The same world a second time, to be lived differently from here on. */
+  /** A copy of the world, which can continue differently. */
   clone(): World {
     const twin = new World({
       suspendAfterErrors: this.#suspendAfterErrors,
@@ -303,7 +303,7 @@ export class World {
   }
 }
 
-/** The API's times have no fraction of a second. */
+/** The API's times are whole seconds. */
 function stampOf(at: number): string {
   return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

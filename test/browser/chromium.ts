@@ -5,15 +5,15 @@ import { type Browser, chromium } from 'playwright-core';
 const run = promisify(execFile);
 
 /**
- * A headless Chromium: the one that CHROMIUM names, or the first of the usual names on the PATH. On Debian, as root, it is
- * installed when there is none.
- * @throws one sentence when there is none to be had
+ * A headless Chromium: the program in CHROMIUM, or the first of the usual names on the PATH. On Debian, as root, it is
+ * installed if it is missing.
+ * @throws one sentence when Chromium cannot be found or installed
  */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = (await findChromium()) ?? (await installChromium());
   return chromium.launch({
     executablePath,
-    // Root may not sandbox, as in containers; and nothing is to be asked of the internet.
+    // As root, for example in a container, Chromium cannot use its sandbox. No option may cause requests to the internet.
     args: [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
       '--disable-gpu',

@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { close, listen } from '../support/loopback.ts';
 
 /**
- * A page that treats a custom widget as the guide to CloudWatch's says: what the function returns is cleaned of scripts,
- * `<cwdb-action>` belongs to the element before it, asks for its confirmation, and calls a function with its parameters and
- * the widget's context; the answer takes the widget's place.
+ * A page that treats a custom widget as CloudWatch's guide describes. It removes scripts from the function's answer. A
+ * `<cwdb-action>` belongs to the element before it: it asks for its confirmation, and calls a function with its parameters and
+ * the widget's context. The answer replaces the widget.
  */
 export interface Frame {
   readonly url: (look: { readonly theme: 'light' | 'dark'; readonly width: number }) => string;
-  /** What was called, in order. */
+  /** The calls, in order. */
   readonly calls: readonly { readonly endpoint: string; readonly payload: Readonly<Record<string, unknown>> }[];
   close(): Promise<void>;
 }
@@ -75,7 +75,7 @@ dialog{max-width:420px}</style></head>
 const options = ${JSON.stringify(options)};
 const widget = document.getElementById('widget');
 const dialog = document.getElementById('confirmation');
-// Scripts go, and <iframe> and <use>; CloudWatch's own element stays.
+// Removes scripts, <iframe> and <use>, and keeps CloudWatch's own element.
 const clean = { ADD_TAGS: ['cwdb-action'], ADD_ATTR: ['action', 'confirmation', 'display', 'endpoint', 'event'], ADD_URI_SAFE_ATTR: ['endpoint', 'confirmation'], FORBID_TAGS: ['iframe', 'use'], FORCE_BODY: true };
 const confirmed = (question) => new Promise((resolve) => {
   document.getElementById('question').textContent = question;

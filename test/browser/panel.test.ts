@@ -12,7 +12,7 @@ import { launchChromium } from './chromium.ts';
 import { type Frame, startFrame } from './frame.ts';
 
 /**
- * The panel in a real browser, in a page that treats it as CloudWatch's guide says. `SCREENSHOTS=docs/panel` keeps the
+ * The panel in a real browser, in a page that treats it as CloudWatch's guide describes. `SCREENSHOTS=docs/panel` keeps the
  * pictures of the README.
  */
 
@@ -41,9 +41,9 @@ interface Look {
   readonly theme?: 'light' | 'dark';
   readonly width?: number;
   readonly height?: number;
-  /** What the reader is not allowed to call. */
+  /** The function that the reader may not call. */
   readonly denied?: string;
-  /** Whether the panel is that of a fleet, in which the project is. */
+  /** Whether it is the panel of the project's fleet. */
   readonly fleet?: boolean;
 }
 
@@ -72,7 +72,7 @@ async function press(name: string | RegExp, answer?: 'Confirm' | 'Cancel'): Prom
   await settled();
 }
 
-/** Of the whole panel; of the narrow form, which is long, what fits two screens. */
+/** Shows the whole panel; of the narrow form, which is long, the first two screens. */
 async function takePicture(name: string, width: number): Promise<void> {
   const { height } = (await page.locator('main').boundingBox()) ?? { height: 0 };
   const clip = { x: 0, y: 0, width, height: Math.min(height + 24, width < 800 ? 1_300 : height + 24) };
@@ -114,7 +114,7 @@ describe('the panel in a browser', () => {
     await takePicture(name, look.width);
     expect(await violations()).toEqual([]);
     expect(await tooWide()).toEqual([]);
-    await page.getByText('What was done in the last 7 days').click();
+    await page.getByText('History of the last 7 days').click();
     await page.getByText('Find, filter and sort').click();
     expect(await violations()).toEqual([]);
     expect(await tooWide()).toEqual([]);
@@ -141,9 +141,9 @@ describe('the panel in a browser', () => {
     expect(words).toEqual(expect.arrayContaining(Object.values(BUTTON)));
   });
 
-  it('has a headline that says all is well, or what is wrong, and the worst integration first', async () => {
+  it('has a headline that says whether everything works, and the worst integration first', async () => {
     await open(await allIsWell());
-    expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('All is well: 11 delivering');
+    expect(await page.getByRole('heading', { level: 2 }).textContent()).toContain('Everything works: 11 delivering');
     await page.close();
     await frame.close();
     await open(await badDay());
@@ -288,7 +288,7 @@ describe('the panel in a browser', () => {
     expect(await tooWide()).toEqual([]);
   });
 
-  it('lets a person look whom IAM does not let act', async () => {
+  it('lets a person look who may not act according to IAM', async () => {
     const harness = await allIsWell();
     await open(harness, { denied: ACT_ARN });
     await press(/^Pause: Braze iOS/, 'Confirm');

@@ -16,7 +16,7 @@ import { CREDENTIALS, type DynamoEmulator, LEDGER_TABLE, startDynamo } from '../
 import { anEntry, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 import { createMemoryLedger, createTestClock } from '../support/memory-ports.ts';
 
-/** What the doctor finds out about a ledger by writing it, and by reading it. */
+/** The doctor's checks of a ledger: it writes a test entry, and reads the entries. */
 
 let folder: string;
 let dynamo: DynamoEmulator;
@@ -54,7 +54,7 @@ const fileWith = (...items: readonly object[]) => JSON.stringify({ format: 2, it
 const fault = (code: string, text: string) => Object.assign(new Error(`${code}: ${text}`), { code });
 
 describe('a ledger file', () => {
-  it('that can be written is as it was afterwards, byte for byte', async () => {
+  it('that can be written is unchanged afterwards, byte for byte', async () => {
     const file = fileOf();
     const before = '{"format":1,"projects":{}}';
     await writeFile(file, before, { mode: 0o640 });
@@ -67,13 +67,13 @@ describe('a ledger file', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o640);
   });
 
-  it('that is not there is not there afterwards', async () => {
+  it('that does not exist is not created', async () => {
     const file = join(folder, `${count}-new/nested/ledger.json`);
     expect(await checkLedgerWrite(createFileLedger(file, clock), 'file')).toMatchObject({ level: 'ok' });
     expect(await readdir(dirname(file))).toEqual([]);
   });
 
-  it('bears many checks and passes at the same time', async () => {
+  it('survives many checks and passes at the same time', async () => {
     const file = fileOf();
     const ledgers = Array.from({ length: 4 }, () => createFileLedger(file, clock));
     await Promise.all([
@@ -123,7 +123,7 @@ describe('a ledger file', () => {
     [
       'EACCES',
       'permission denied',
-      'Give yourself the right to write the file and its folder, or set GUARD_LEDGER to another file.',
+      'Give yourself permission to write the file and its folder, or set GUARD_LEDGER to another file.',
     ],
   ])('that cannot be written (%s) is a problem, and is left as it is', async (code, text, action) => {
     const file = fileOf();
@@ -150,7 +150,7 @@ describe('a ledger file', () => {
     await writeFile(file, '');
     expect(await checkLedgerWrite(createFileLedger(join(file, 'x'), clock), 'file')).toMatchObject({
       level: 'problem',
-      action: 'A part of that path is a file and no folder. Set GUARD_LEDGER to another file.',
+      action: 'A part of that path is a file, not a folder. Set GUARD_LEDGER to another file.',
     });
   });
 
@@ -239,7 +239,7 @@ describe('a ledger table', () => {
   const items = async () =>
     (await DynamoDBDocumentClient.from(dynamo.client).send(new ScanCommand({ TableName: LEDGER_TABLE }))).Items ?? [];
 
-  /** A client of the same table to which AWS gives this answer for such commands. */
+  /** A client of the same table that gets this answer from AWS for these commands. */
   function clientThatRefuses(commands: RegExp, error: Error): DynamoDBClient {
     const client = new DynamoDBClient({ ...CREDENTIALS, endpoint: dynamo.endpoint });
     client.middlewareStack.add(
@@ -251,7 +251,7 @@ describe('a ledger table', () => {
     return client;
   }
 
-  it('that can be written holds afterwards what it held, whatever checks go on at once', async () => {
+  it('that can be written is unchanged afterwards, even after simultaneous checks', async () => {
     await ledgerOf().write('kept', { kind: 'integration', id: 'a', entry: anEntry() }, null, null);
     const before = await items();
     const found = await Promise.all(Array.from({ length: 5 }, () => checkLedgerWrite(ledgerOf(), 'stack')));
@@ -291,12 +291,12 @@ describe('a ledger table', () => {
     [
       'AccessDeniedException',
       'User x is not authorized to perform: dynamodb:PutItem',
-      /^Ask for the right that the message names/,
+      /^Ask for the permission that the message names/,
     ],
     [
       'AccessDeniedException',
       'KMS key access denied error: User x is not authorized to perform: kms:Decrypt',
-      /^Ask for the right to use the KMS key \(kms:Decrypt/,
+      /^Ask for permission to use the KMS key \(kms:Decrypt/,
     ],
     ['ExpiredTokenException', 'The security token included in the request is expired', /^Sign in to AWS/],
   ])('that refuses the write (%s: %s) is a problem', async (name, message, action) => {
@@ -322,11 +322,11 @@ describe('a ledger table', () => {
   });
 });
 
-describe('what a ledger says of a project', () => {
+describe('the findings about a project in the ledger', () => {
   const event = (type: 'guard.held' | 'guard.failing', minutes: number) =>
     makeEvent({ type, project: 'p', time: minutesBefore(NOON, minutes), episode: NOON, reason: 'the key was refused' });
 
-  it('is that alerts wait, once a pass has had the time to publish them', async () => {
+  it('report alerts that a pass should have published', async () => {
     const ledger = createMemoryLedger(clock);
     const entry = (minutes: number) =>
       anEntry({ outbox: [{ event: event('guard.held', minutes), undelivered: ['people'], merged: null }] });
@@ -338,7 +338,7 @@ describe('what a ledger says of a project', () => {
     );
   });
 
-  it('is why passes fail', async () => {
+  it('report why passes fail', async () => {
     const ledger = createMemoryLedger(clock);
     const since = minutesBefore(NOON, 90);
 

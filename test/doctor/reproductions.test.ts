@@ -13,7 +13,7 @@ import { addBusy, createHarness } from '../support/harness.ts';
 import { unreachable } from '../support/memory-ports.ts';
 import { runKey } from '../support/run-key.ts';
 
-/** What the doctor once kept to itself, or said where it was not so. */
+/** Problems that the doctor once missed, or reported by mistake. */
 
 const subscription = (fields: Partial<StackSubscription>): StackSubscription => ({
   topic: 'alerts',
@@ -104,7 +104,7 @@ describe('a clock', () => {
     const record = aRecord({ last_delivery_at: minutesAfter(NOON, 24 * 60) });
     expect(checkClock('clock', null, [record], NOON)).toMatchObject({
       level: 'problem',
-      message: "The clock of this machine is at least 24 h behind: Qonversion's records have a later moment.",
+      message: "The clock of this machine is at least 24 h behind: Qonversion's records have later times.",
     });
   });
 

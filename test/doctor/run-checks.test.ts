@@ -12,7 +12,7 @@ import { minutesBefore, NOON } from '../support/builders.ts';
 import { addBusy, createHarness } from '../support/harness.ts';
 import { runKey } from '../support/run-key.ts';
 
-/** What the doctor makes of a deployed stack, and of what it is told. */
+/** The doctor's findings about a deployed stack and its settings. */
 
 const CONFIRMED: StackSubscription = {
   topic: 'alerts',
@@ -158,7 +158,7 @@ describe('the doctor', () => {
       {
         check: 'alarms',
         level: 'unknown',
-        action: 'Ask for the right that the message names, or ask a person who has it to run the doctor.',
+        action: 'Ask for the permission that the message names, or ask a person who has it to run the doctor.',
       },
     ],
   ])('finds %s', async (_, facts, finding) => {
@@ -217,7 +217,7 @@ describe('the doctor of a fleet', () => {
   const visitFleet = async (facts: Partial<FleetFacts> = {}) =>
     (await visit({ fleet: { ...FLEET, ...facts } })).filter(({ check }) => check.includes('fleet'));
 
-  it('finds nothing in one that is in order', async () => {
+  it('finds nothing in a healthy fleet', async () => {
     expect(await visitFleet()).toEqual([
       {
         check: 'fleet',
@@ -235,7 +235,7 @@ describe('the doctor of a fleet', () => {
     ]);
   });
 
-  it('names some of many secrets that are not as they should be, and where the others are', async () => {
+  it('names some of many faulty secrets, and says where the others are', async () => {
     const lost = (project: string) => ({ ...secret(project), policy: null, because: 'its policy is not there' });
     const names = Array.from({ length: 40 }, (_, index) => `customer-${index}`);
     const findings = bad(await visitFleet({ secrets: async () => names.map(lost) }));
@@ -262,7 +262,7 @@ describe('the doctor of a fleet', () => {
       {
         secrets: async () => [secret('acme'), { ...secret('x'), project: null, policy: null, because: 'of its name' }],
       },
-      { level: 'warning', message: 'Secret "q/x" has the tag and is not a project of the fleet: of its name.' },
+      { level: 'warning', message: 'Secret "q/x" has the tag but is not a project of the fleet: of its name.' },
     ],
     [
       'a project whose policy is not there',

@@ -13,8 +13,8 @@ import { ACCOUNT, type Cloud, PROJECT, REGION, startCloud } from './cloud.ts';
 import { must, STACK } from './deployment.ts';
 
 /**
- * The commands of the documents, as they are printed, in the order in which a reader comes to them: the README's deployment from a
- * checkout, then that of docs/deploy.md, what one operates it with, and a fleet. AWS is an emulator, Qonversion is the sandbox.
+ * The commands of the documents, as they are printed, in the order of a reader: the README's deployment from a checkout, the
+ * deployment of docs/deploy.md, the commands for operation, and a fleet. AWS is an emulator, Qonversion is the sandbox.
  */
 
 type Place = (typeof RUNS_IN.deployment)[number];
@@ -42,7 +42,7 @@ afterAll(async () => {
   await cloud?.stop();
 });
 
-/** A checkout with the changes of the moment and everything installed, in a folder that has no `../guard` yet. */
+/** A checkout with uncommitted changes and all packages, in a folder that has no `../guard` yet. */
 function copyCheckout(name: string): string {
   const checkout = join(cloud.folder, name, 'integration-guard');
   const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: PROJECT });
@@ -61,11 +61,11 @@ interface RunOptions {
   readonly folder: string;
   /** The reader types or pastes it. */
   readonly typed?: string;
-  /** Placeholders of the document, with the reader's own values. */
+  /** The reader's values for the placeholders of the document. */
   readonly instead?: Readonly<Record<string, string>>;
 }
 
-/** Runs a block, each of its lines as a command of its own, and gives what they printed. */
+/** Runs each line of a block as a command, and returns their output. */
 async function run(place: Place, { folder, typed = '', instead = {} }: RunOptions): Promise<string> {
   done.add(place);
   let commands = commandsAt(place).trim();
@@ -139,7 +139,7 @@ describe('docs/deploy.md', () => {
   });
 
   it('checks everything', async () => {
-    // The reader has waited for the first pass. CloudWatch makes its metric of the function's log; the emulator does not.
+    // The reader has waited for the first pass. CloudWatch derives its metric from the function's log; the emulator does not.
     const dimensions = 'service=integration-guard,project=production';
     const metric = ['--namespace', 'IntegrationGuard', '--metric-name', 'PassesSucceeded', '--dimensions', dimensions];
     await must(cloud.python('aws', ['cloudwatch', 'put-metric-data', ...metric, '--value', '1']));
@@ -194,7 +194,7 @@ describe('docs/fleet.md', () => {
   });
 });
 
-describe('every block of this place', () => {
+describe('every block of these documents', () => {
   it('has run', () => {
     expect([...done].sort()).toEqual([...RUNS_IN.deployment].sort());
   });

@@ -20,16 +20,16 @@ import { ACCOUNT, type Cloud, PROJECT, type ProgramResult, REGION, startCloud } 
 
 export const STACK = 'IntegrationGuard';
 
-/** The unchanged app, deployed into the local cloud, with a sandbox for its API and queues to listen at. */
+/** The unchanged app, deployed into the local cloud, with a sandbox as its API, and queues that receive its messages. */
 export interface Deployment {
   readonly cloud: Cloud;
   /** The folder of the app that was deployed. */
   readonly app: string;
   readonly sandbox: Sandbox;
   readonly settingsFile: string;
-  /** Queue that the settings subscribe: one CloudEvent per event. */
+  /** The queue in the settings: one CloudEvent per event. */
   readonly eventsQueue: string;
-  /** Queue that listens to what people get, subscribed from outside the stack. */
+  /** A queue with the messages to people, subscribed from outside the stack. */
   readonly digestsQueue: string;
   readonly clients: {
     readonly cloudformation: CloudFormationClient;
@@ -44,9 +44,9 @@ export interface Deployment {
   };
   /** Outputs of the stack by name. */
   outputs(): Promise<Readonly<Record<string, string>>>;
-  /** Invokes the function that one of the stack's outputs names. */
+  /** Invokes the function in a stack output. */
   invoke(output: string, payload: unknown): Promise<{ readonly error: string | undefined; readonly body: unknown }>;
-  /** Takes everything out of a queue. */
+  /** Receives and deletes all messages of a queue. */
   receive(queue: string): Promise<readonly string[]>;
   /** Waits for an effect of the schedule: a minute, the ten seconds of the emulator's sweep, and a reserve. */
   untilScheduled(what: string, condition: () => boolean | Promise<boolean>): Promise<void>;
@@ -56,7 +56,7 @@ export interface Deployment {
 
 /** The projects that a deployment watches. */
 export interface Watched {
-  /** @param startAt the deployed guard's clock is the real one, so the sandbox's worlds begin now */
+  /** @param startAt the beginning of the sandbox's worlds: now, because the deployed guard uses the real clock */
   readonly worlds: (startAt: string) => SandboxOptions;
   /** Secrets that exist before the stack. */
   readonly secrets: readonly CreateSecretCommandInput[];
@@ -69,7 +69,7 @@ export interface Watched {
   }) => Readonly<Record<string, unknown>>;
 }
 
-/** Two listed projects: one whose secret the stack makes, one whose secret is there. */
+/** Two listed projects: one whose secret the stack creates, one whose secret exists. */
 export const TWO_PROJECTS: Watched = {
   worlds: (startAt) => ({ production: new World({ startAt }), testing: new World({ startAt }) }),
   secrets: [{ Name: 'qonversion/staging', SecretString: TEST_KEY }],
@@ -86,7 +86,7 @@ export const TWO_PROJECTS: Watched = {
   }),
 };
 
-/** @param prepareApp puts the app to deploy into a folder that goes when the cloud goes, @default this checkout */
+/** @param prepareApp puts the app into a folder, which is removed with the cloud, @default this checkout */
 export async function deploy(
   watched: Watched = TWO_PROJECTS,
   prepareApp: (folder: string) => Promise<string> = async () => PROJECT,
@@ -135,7 +135,7 @@ export async function deploy(
           alerts: {
             subscriptions: [
               { sqs: `arn:aws:sqs:${REGION}:${ACCOUNT}:guard-events` },
-              // Without the alarms, which come at any time and would change the counts.
+              // Without alarms, which can come at any time and would change the counts.
               { email: 'ops@example.com', minSeverity: 'warning', alarms: false },
               { sms: '+15551230000', minSeverity: 'critical', projects: ['production'], alarms: false },
             ],
@@ -205,7 +205,7 @@ export async function deploy(
   }
 }
 
-/** @throws with everything the program printed when it failed */
+/** @throws with the output of the program if it fails */
 export async function must(result: Promise<ProgramResult>): Promise<string> {
   const { code, output } = await result;
   if (code !== 0) throw new Error(`exit code ${code}:\n${output}`);

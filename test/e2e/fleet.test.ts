@@ -199,7 +199,7 @@ describe('the functions', () => {
 describe('the command line', () => {
   const guard = (...args: string[]) => deployment.cloud.guard([...args, '--stack', STACK]);
 
-  it('lists the projects, and says why a secret is none', async () => {
+  it('lists the projects, and says why a secret is not one', async () => {
     const { projects } = JSON.parse(await must(guard('projects', '--json'))) as {
       projects: { project: string | null; secretName: string; because: string; policy: { mode: string } | null }[];
     };
@@ -242,7 +242,7 @@ describe('the command line', () => {
     expect(of('fleet').map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'ok: It has 50 projects. `integration-guard projects` shows them.',
       expect.stringMatching(/^problem: Project "acme\/lost-policy" is not guarded/),
-      expect.stringMatching(/^warning: Secret "payroll" has the tag and is not a project of the fleet/),
+      expect.stringMatching(/^warning: Secret "payroll" has the tag but is not a project of the fleet/),
     ]);
     expect(of('last pass')).toEqual([]);
   });

@@ -16,9 +16,9 @@ afterAll(async () => {
   await ended;
 });
 
-it('deploys, and its recipe shows what it promises', { timeout: 240_000 }, async () => {
+it('deploys, and its commands show the promised results', { timeout: 240_000 }, async () => {
   const place = 'docs/deploy.md § A deployment on your machine';
-  // A group of its own, so that a signal reaches what npm starts, as Ctrl-C does.
+  // A process group, so that a signal also reaches the children of npm, as Ctrl-C does.
   const started = spawn('bash', ['-c', commandsAt(place)], { cwd: PROJECT, detached: true });
   program = started;
   let output = '';

@@ -196,7 +196,7 @@ describe('the bundle that CDK creates', () => {
   it('draws the panel, with the buttons of the act function', async () => {
     const before = events().length;
     const page = String(await panel.invoke({ project: 'production', widgetContext: { theme: 'dark' } }));
-    expect(page).toContain('All is well: 3 delivering');
+    expect(page).toContain('Everything works: 3 delivering');
     expect(page).toContain('ig-dark');
     expect(page).toContain(`endpoint="${ACT_FUNCTION_ARN}" confirmation=`);
     expect(page).toContain('resumed');

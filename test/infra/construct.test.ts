@@ -169,7 +169,7 @@ describe.each<readonly [name: string, env: Environment | undefined, console: str
             .replace(/GuardConsoles[0-9A-F]{8}/, 'GuardConsoles')
             .replace('{"Ref":"AWS::Partition"}', '"<Partition>"'),
         ).toContain(console);
-        // Mail programs would take text right after the link for a part of it.
+        // Mail programs would treat text right after the link as a part of the link.
         expect(text.endsWith(`#dashboards/dashboard/${name}`)).toBe(true);
       }
     }

@@ -26,12 +26,12 @@ describe('the settings to deploy', () => {
     expect(nameOf(new App({ context: { [CONTEXT_KEY]: document('from-cdk-json') } }))).toBe('from-cdk-json');
   });
 
-  it('are those of GUARD_SETTINGS before, a file of cdk.json’s shape included', () => {
+  it('are those of GUARD_SETTINGS rather than cdk.json, even from a file shaped like cdk.json', () => {
     const app = new App({ context: { [CONTEXT_KEY]: document('from-cdk-json') } });
     expect(nameOf(app, { GUARD_SETTINGS: join(folder, 'environment.json') })).toBe('from-environment');
   });
 
-  it('are those of -c settings=FILE before all', () => {
+  it('are those of -c settings=FILE rather than all others', () => {
     const app = new App({ context: { settings: join(folder, 'flag.json') } });
     expect(nameOf(app, { GUARD_SETTINGS: join(folder, 'environment.json') })).toBe('from-flag');
   });
@@ -47,7 +47,7 @@ describe('the settings to deploy', () => {
     );
   });
 
-  it('are missed with one sentence', () => {
+  it('that are missing are reported in one sentence', () => {
     expect(() => loadSettings(new App(), {})).toThrow(
       `cdk.json: context.${CONTEXT_KEY}: expected the guard's settings, got nothing`,
     );

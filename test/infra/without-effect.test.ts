@@ -20,17 +20,17 @@ function warningsOf(policy: Record<string, unknown>, ...acknowledged: readonly s
 }
 
 describe('settings that can have no effect', () => {
-  it('are warnings of the synthesis, each with an id', () => {
+  it('are warnings of the synthesis, each with an ID', () => {
     expect(warningsOf({ blastRadius: { percent: 0, floor: 0 } })).toEqual([
-      `projects.production.policy.blastRadius lets no pass pause an integration by the limits: "floor" and "percent" are 0. Set "floor" to at least 1, or "mode" to "observe" if the guard is not to pause. [ack: ${NEVER_PAUSES}]`,
+      `projects.production.policy.blastRadius lets no pass pause an integration by the limits: "floor" and "percent" are 0. Set "floor" to at least 1, or "mode" to "observe" if the guard must not pause. [ack: ${NEVER_PAUSES}]`,
     ]);
   });
 
-  it('are not said again once they are acknowledged', () => {
+  it('are not reported once they are acknowledged', () => {
     expect(warningsOf({ blastRadius: { percent: 0, floor: 0 } }, NEVER_PAUSES)).toEqual([]);
   });
 
-  it('are none in the defaults', () => {
+  it('do not exist in the defaults', () => {
     expect(warningsOf({})).toEqual([]);
   });
 });

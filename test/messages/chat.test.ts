@@ -7,8 +7,8 @@ import { PANEL } from '../support/builders.ts';
 import { anEvent } from './events.ts';
 
 /**
- * The event schema of "Custom notifications" in the user guide of Amazon Q Developer in chat applications. The service shows
- * nothing of what does not fit it, and says nothing about that.
+ * The event schema of "Custom notifications" in the user guide of Amazon Q Developer in chat applications. The service
+ * silently drops messages that do not fit.
  */
 const schema = z.strictObject({
   version: z.literal('1.0'),
@@ -41,7 +41,7 @@ const CONTEXT = {
   panel: PANEL,
 };
 
-/** Every type that alerts anybody. */
+/** Every type that alerts people. */
 const ALERTED = EVENT_TYPES.filter((type) => !isAuditOnly({ type }));
 
 describe('a chat notification', () => {
@@ -52,7 +52,7 @@ describe('a chat notification', () => {
     expect([title, description, ...nextSteps.map((step) => `• ${step}`), ''].join('\n\n')).toMatchSnapshot();
   });
 
-  it('puts what belongs to one outage into one thread, and a pass with several into one of its own', () => {
+  it('puts the events of one outage into one thread, and a pass with several outages into another', () => {
     const thread = (...types: EventType[]) =>
       toChatNotification(
         types.map((type) => anEvent(type)),
@@ -90,7 +90,7 @@ describe('a chat notification', () => {
       .replaceAll(':rotating_light:', '')
       .replace(/`npx integration-guard [^`]*`/g, '');
     expect(ours).not.toMatch(/[<>@[\]*_~]/);
-    // Code is ours: two marks a line at most, around untrusted text or a command.
+    // The guard writes the code marks: at most two in a line, around untrusted text or a command.
     for (const line of ours.split('\n')) expect(line.split('`').length).toBeLessThanOrEqual(3);
   });
 });

@@ -7,7 +7,7 @@ import { digestAttributes, toDigest } from '../../functions/messages/digest.ts';
 import { aFailingRecord, minutesAfter, NOON, PANEL } from '../support/builders.ts';
 import { anEvent } from './events.ts';
 
-/** Every type that alerts anybody. */
+/** Every type that alerts people. */
 const ALERTED = EVENT_TYPES.filter((type) => !isAuditOnly({ type }));
 
 const CONTEXT = {
@@ -24,7 +24,7 @@ describe('a digest', () => {
     expect(`Subject: ${subject}\n\n${text}\nSMS: ${sms}\n`).toMatchSnapshot();
   });
 
-  it.each(ALERTED)('of %s sends its reader to a section of the runbook that is there', (type) => {
+  it.each(ALERTED)('of %s links to a section that the runbook has', (type) => {
     const { text } = toDigest([anEvent(type)], { ...CONTEXT, runbook: 'https://wiki.example.com/guard' });
     const [, section] = /Help: https:\/\/wiki\.example\.com\/guard#(\S+)\n/.exec(text) ?? [];
     expect(readFileSync('docs/runbook.md', 'utf8').split('\n')).toContain(`## ${section}`);
@@ -74,7 +74,7 @@ describe('a digest', () => {
     expect(digest.text.split('\n').filter((line) => line.trim().startsWith('Do:'))).toHaveLength(1);
   });
 
-  it('names commands without a stack where there is none', () => {
+  it('names commands without a stack if the guard has none', () => {
     expect(toDigest([anEvent('integration.paused')], { ...CONTEXT, stack: null }).text).toContain(
       'npx integration-guard resume amp-ios --project production\n',
     );

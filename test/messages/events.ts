@@ -13,7 +13,7 @@ const FIGURES = {
   failingForMinutes: 60,
 };
 
-/** An event of each type as one would really come. */
+/** A realistic event of each type. */
 export function anEvent(
   type: EventType,
   record: Partial<IntegrationRecord> = {},

@@ -12,7 +12,7 @@ import { addBusy, createDefaultsHarness } from '../support/harness.ts';
 import { unreachable } from '../support/memory-ports.ts';
 import { anEvent } from './events.ts';
 
-/** What an operator needs who is woken by an alert and has only a phone: for every type of event, alone and with others. */
+/** An operator who is woken by an alert has only a phone. Every type of event, alone or with others, must be enough for them. */
 
 const ALERTED = EVENT_TYPES.filter((type) => !isAuditOnly({ type }));
 
@@ -62,7 +62,7 @@ function casesOf(type: EventType): readonly Case[] {
   );
 }
 
-/** What is wrong with a mail, as sentences. */
+/** The faults of a mail, as sentences. */
 function faultsOf(text: string, context: MessageContext): readonly string[] {
   const lines = text.split('\n');
   const paragraphs = text.trimEnd().split('\n\n');
@@ -80,7 +80,7 @@ function faultsOf(text: string, context: MessageContext): readonly string[] {
   ];
   for (const line of lines) {
     const [url] = /https:\S+/.exec(line) ?? [];
-    // Mail programs take the punctuation after a link for a part of it, and break a long one.
+    // Mail programs treat punctuation after a link as a part of the link, and break long links.
     if (url !== undefined && !line.endsWith(url)) faults.push(`text after a link: ${line}`);
     if (/[.,;:)]$/.test(url ?? '')) faults.push(`punctuation after a link: ${line}`);
     if (line.includes('npx ') && !/^npx integration-guard [\w-]/.test(line)) faults.push(`no line of its own: ${line}`);
@@ -119,7 +119,7 @@ describe('the mail', () => {
     const { text } = toDigest([anEvent(type)], DEPLOYED);
     const named = [...text.matchAll(/press ([A-Z][a-z ]*?)(?: at|\.)/g)].map(([, label]) => label);
     expect(Object.values(BUTTON)).toEqual(expect.arrayContaining(named));
-    // What the reader is asked to resume or to pause, the reader can resume or pause from a phone.
+    // If the mail asks the reader to resume or pause, the reader can do so from a phone.
     const asked = /^Do: Fix .* (resume|pause) (?:it|them)/m.exec(text)?.[1];
     if (asked === 'resume' || asked === 'pause') expect(named).toContain(BUTTON[asked]);
   });
@@ -130,7 +130,7 @@ describe('the mail', () => {
     );
   });
 
-  it('of a fleet says how to come to the project', () => {
+  it('of a fleet says how to open the project', () => {
     expect(toDigest([anEvent('integration.paused')], CONTEXTS['a fleet'] ?? DEPLOYED).text).toContain(
       'open the link at the top, enter acme as the project of the fleet, press Show and press Resume at',
     );
@@ -189,7 +189,7 @@ describe('the mail', () => {
 });
 
 describe('the reason of a real event', () => {
-  /** What has happened in a week with one of everything, and in an hour without an API. */
+  /** The events of a day with every kind of problem, and of an hour without the API. */
   async function realEvents(): Promise<readonly GuardEvent[]> {
     const harness = await badDay();
     const { ports, project } = harness;
@@ -283,7 +283,7 @@ describe('every command in a message', () => {
       const [npx, name, ...words] = command.split(' ');
       expect([npx, name]).toEqual(['npx', 'integration-guard']);
       let out = '';
-      // Without a key nothing is asked for: what is left are faults of the words.
+      // Without a key the command makes no request, so only faults of its words remain.
       await main([...words, ...(words.includes('--json') ? [] : ['--json'])], {
         out: (text) => {
           out += text;

@@ -10,7 +10,7 @@ import { silentLog } from '../support/memory-ports.ts';
 import { SNS_LIMIT_BYTES, snsBytes } from '../support/sns-bytes.ts';
 import { anEvent } from './events.ts';
 
-/** No event and no number of events makes a message that SNS refuses: a refused message would be sent again in every pass. */
+/** SNS must accept every message, for any events and any number of them: every pass would send a refused message again. */
 
 const CHAT = { topicArn: 'arn:aws:sns:eu-west-1:123456789012:chat', minSeverity: 'info', projects: null } as const;
 
@@ -51,7 +51,7 @@ function manyEvents(count: number, character: string, type: EventType = 'integra
   return Array.from({ length: count }, (_, index) =>
     anEvent(
       type,
-      // As many providers as integrations: nothing can be grouped.
+      // Each integration has its own provider, so the message cannot group them.
       { id: `i${index}`, title: text, integration: `${index}${text}`, last_error_message: text },
       text,
     ),
@@ -89,7 +89,7 @@ describe('a message', () => {
     const event = anEvent('integration.paused');
     const { record } = event;
     if (record === null) throw new Error('this event has a record');
-    // As an entry of the ledger may hold it that an older version wrote.
+    // An entry that an older version wrote may hold this.
     const grown = {
       ...event,
       episode: long,

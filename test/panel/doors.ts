@@ -3,7 +3,7 @@ import { type ActDoor, answerAct, answerLook } from '../../functions/panel/panel
 import type { Harness } from '../support/harness.ts';
 import { silentLog } from '../support/memory-ports.ts';
 
-/** The panel's two doors over a harness, under the ARNs that their functions would have. */
+/** The panel's two functions over a harness, with ARNs as deployed. */
 
 export const LOOK_ARN = 'arn:aws:lambda:eu-west-1:123456789012:function:guard-panel';
 export const ACT_ARN = 'arn:aws:lambda:eu-west-1:123456789012:function:guard-act';
@@ -11,7 +11,7 @@ export const ACT_ARN = 'arn:aws:lambda:eu-west-1:123456789012:function:guard-act
 export interface PanelDoors {
   look(event: unknown): Promise<string>;
   act(event: unknown): Promise<string>;
-  /** Passes that were run from the panel. */
+  /** Passes that the panel has run. */
   readonly passes: () => number;
 }
 

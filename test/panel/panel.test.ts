@@ -10,10 +10,10 @@ import { addBusy, createHarness, type Harness } from '../support/harness.ts';
 import { ACT_ARN, LOOK_ARN, openDoors } from './doors.ts';
 import { badDay } from './scenes.ts';
 
-describe('what the panel is asked for', () => {
+describe('a request to the panel', () => {
   const projects = { projects: ['production', 'staging'], fleet: false };
 
-  it('is a page of a deployed project', () => {
+  it('asks for a page of a deployed project', () => {
     expect(
       parsePanelInput({ project: 'staging', widgetContext: { theme: 'dark', forms: { all: {} } } }, projects),
     ).toEqual({
@@ -31,11 +31,11 @@ describe('what the panel is asked for', () => {
     expect(parsePanelInput({ widgetContext: {} }, projects)).toBeNull();
   });
 
-  it('is a description, for the console', () => {
+  it('asks for a description, for the console', () => {
     expect(parsePanelInput({ describe: true, widgetContext: {} }, projects)).toEqual({ wants: 'description' });
   });
 
-  it.each(['pause', 'resume', 'ignore', 'unignore'])('is to %s an integration by its id', (action) => {
+  it.each(['pause', 'resume', 'ignore', 'unignore'])('can %s an integration by its id', (action) => {
     expect(parsePanelInput({ project: 'production', action, id: 'a.b_c-1' }, projects)).toMatchObject({
       wants: 'action',
       action,
@@ -89,10 +89,10 @@ describe('what the panel is asked for', () => {
   });
 });
 
-describe('the doors of the panel', () => {
+describe('the functions of the panel', () => {
   const sentence = (page: string) => /role="alert">([^<]*)</.exec(page)?.[1];
 
-  it('are two: the one that only looks cannot act, even if it is asked to', async () => {
+  it('are two: the one that only reads cannot act, even if a request asks for it', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
     const { look } = openDoors(harness);
@@ -102,7 +102,7 @@ describe('the doors of the panel', () => {
     expect(harness.ledger.calls.writes).toBe(0);
   });
 
-  it('lead buttons to the function that acts, and filters to the one that looks', async () => {
+  it('call the acting function for buttons, and the reading one for filters', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
     const page = await openDoors(harness).look({ project: 'production' });
@@ -114,7 +114,7 @@ describe('the doors of the panel', () => {
     }
   });
 
-  it('draw without writing anything, also when there is something to do', async () => {
+  it('draw without writing anything, even when there is something to do', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
     harness.world.breakDown('amp-ios', 'HTTP 503');
@@ -144,12 +144,12 @@ describe('the doors of the panel', () => {
     for (const id of ['theirs', 'forged-1']) {
       const page = await openDoors(harness).act({ project: 'production', action: 'pause', id });
       expect(sentence(page)).toContain(`project &quot;production&quot; has no integration &quot;${id}&quot;`);
-      expect(page).toContain('All is well: 1 delivering');
+      expect(page).toContain('Everything works: 1 delivering');
     }
     expect(harness.ledger.calls.writes).toBe(0);
   });
 
-  it('show what was done even when the panel cannot be drawn afterwards', async () => {
+  it('show the result of an action even when the panel cannot be drawn afterwards', async () => {
     const harness = createHarness();
     addBusy(harness, 'amp-ios');
     const list = harness.ports.api.list;
@@ -171,7 +171,7 @@ describe('the doors of the panel', () => {
     expect(sentence(page)).toContain('The panel cannot show project &quot;production&quot;: Error: no answer');
   });
 
-  it('call the history as messages call it', async () => {
+  it('use the name of the history that messages use', async () => {
     const page = await openDoors(await badDay()).look({ project: 'production' });
     expect(page).toContain(`<summary>${HISTORY_HEADING}</summary>`);
     expect(HISTORY_HEADING).toContain(`${TIMELINE_DAYS} days`);
@@ -196,7 +196,7 @@ describe('a row of the panel', () => {
     return Object.fromEntries(view.rows.map((row) => [row.id, row]));
   };
 
-  it('says in words how it is and what the policy does next, and when', async () => {
+  it('says its state, and what the policy does next, and when', async () => {
     const rows = await rowsOf(await badDay());
     const said = Object.fromEntries(
       Object.values(rows).map(({ id, state, nextAction }) => [id, `${state.word}; the guard ${nextAction.text}`]),
@@ -215,7 +215,7 @@ describe('a row of the panel', () => {
     });
   });
 
-  it('says since when it is so', async () => {
+  it('says since when it has that state', async () => {
     const rows = await rowsOf(await badDay());
     expect(rows['braze-ios']?.since).toBe('since 08:50 UTC, for 50 min');
     expect(rows['seg-stripe']?.since).toBe('since 09:30 UTC, for 10 min; 1 probe failed');
@@ -267,7 +267,7 @@ describe('the week of an integration', () => {
     since: string | null = null,
   ) => timelineOf(events, { phase, since }, NOON).map((segment) => segment.phase);
 
-  it('is as it is now when nothing has happened', () => {
+  it('has the present state throughout when nothing has happened', () => {
     expect(timelineOf([], { phase: 'delivering', since: null }, NOON)).toEqual([
       { phase: 'delivering', from: minutesBefore(NOON, WEEK), to: NOON, start: 0, width: 1 },
     ]);
@@ -287,11 +287,11 @@ describe('the week of an integration', () => {
     expect(segments.reduce((sum, { width }) => sum + width, 0)).toBeCloseTo(1, 6);
   });
 
-  it('shows what came before the first event it has', () => {
+  it('shows the phase before its first event', () => {
     expect(phases([event('integration.reactivated', 100)], 'delivering')).toEqual(['paused', 'delivering']);
   });
 
-  it('shows what no event has reported yet', () => {
+  it('shows the present phase before an event reports it', () => {
     expect(phases([], 'failing', minutesBefore(NOON, 60))).toEqual(['delivering', 'failing']);
     expect(phases([event('integration.recovered', 500)], 'failing', minutesBefore(NOON, 60))).toEqual([
       'failing',
@@ -300,7 +300,7 @@ describe('the week of an integration', () => {
     ]);
   });
 
-  it('takes a moment with another offset for what it is', () => {
+  it('understands times with another offset', () => {
     // An hour ago, as written in a time zone two hours further east.
     const [delivering] = timelineOf([], { phase: 'failing', since: '2026-11-23T13:00:00+02:00' }, NOON);
     expect(delivering).toMatchObject({ phase: 'delivering', to: minutesBefore(NOON, 60) });
@@ -335,13 +335,13 @@ describe('the week of an integration', () => {
 });
 
 describe('the template', () => {
-  it('escapes what is put in, for text and quoted attributes', () => {
+  it('escapes its inserts, for text and quoted attributes', () => {
     expect(html`<p title="${'"><b>'}">${"<i>'&"}</p>`.toString()).toBe(
       '<p title="&quot;&gt;&lt;b&gt;">&lt;i&gt;&#39;&amp;</p>',
     );
   });
 
-  it('takes its own markup as it stands, lists of it, and nothing', () => {
+  it('inserts its own markup unchanged, lists of it, and nothing for null', () => {
     expect(html`<ul>${[html`<li>${1}</li>`, null]}${null}</ul>`.toString()).toBe('<ul><li>1</li></ul>');
   });
 });

@@ -2,7 +2,7 @@ import { runOperatorCommand } from '../../functions/guard/pass/operator-command.
 import { type CastId, populate } from '../../functions/sandbox/scenario.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
-/** Weeks that a project may have had, on a virtual clock, with a pass every five minutes. */
+/** Weeks of a project on a virtual clock, with a pass every five minutes. */
 
 const START = '2026-11-17T09:40:00Z';
 const DAY = 24 * 60;
@@ -55,7 +55,7 @@ export function allIsWell(): Promise<Harness> {
 
 /**
  * One of each problem that an integration can have.
- * @param now when the day is, @default a fixed day
+ * @param now the end of the day, @default a fixed time
  */
 export function badDay(now?: Date): Promise<Harness> {
   const startAt = now === undefined ? START : new Date(now.getTime() - 7 * DAY * 60_000).toISOString();

@@ -7,7 +7,7 @@ import { failureOf } from '../../functions/cli/failure.ts';
 import { type DemoOptions, runDemo } from '../../functions/sandbox/demo.ts';
 import type { Sandbox } from '../../functions/sandbox/server.ts';
 
-/** The demo shows what the guard did. When the guard, or the world, does not do what the story promises, the demo must fail. */
+/** The demo shows what the guard did. If the guard or the world departs from the story, the demo must fail. */
 
 async function play(prepare: (sandbox: Sandbox) => void, options: Partial<DemoOptions> = {}): Promise<string> {
   let shown = '';
@@ -65,7 +65,7 @@ describe('the demo', () => {
     );
   });
 
-  it('stops before it says what is not so', async () => {
+  it('stops before a sentence that is not true', async () => {
     const pausedBefore = ({ production }: Sandbox) => {
       production.setStatus('amp-ios', 0);
       production.add({ id: 'amp-stripe', provider: 'amplitude', platform: 'Stripe', active: 1, eventsPerMinute: 5 });
@@ -106,14 +106,14 @@ describe('the folder of the demo', () => {
     return { child, folder, ended, until, shown: () => shown };
   };
 
-  it('goes when the story ends', async () => {
+  it('is removed when the story ends', async () => {
     const { folder, ended, until } = await start(['--pace', '0']);
     await until('Summary');
     expect(await ended).toEqual({ code: 0, signal: null });
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('goes when %s ends the story', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('is removed when %s ends the story', async (signal) => {
     const { child, folder, ended, until } = await start(['--pace', '10000']);
     await until('Every active integration delivers.');
     expect(await readdir(folder)).toHaveLength(1);
@@ -131,7 +131,7 @@ describe('the folder of the demo', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('goes when the demo fails', async () => {
+  it('is removed when the demo fails', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'demo-'));
     const before = process.env.TMPDIR;
     process.env.TMPDIR = folder;

@@ -70,8 +70,8 @@ describe('traffic', () => {
   });
 });
 
-describe('what is held back', () => {
-  it('comes at once after some silence', () => {
+describe('a lull', () => {
+  it('delivers all its events at once afterwards', () => {
     const busy = draw(200, () => 0)
       .map((_, number) => new Traffic(3, `i${number}`))
       .filter(({ eventsPerDay }) => eventsPerDay > 100_000);
@@ -91,7 +91,7 @@ describe('delivery', () => {
     const delivery = aDelivery([aTrouble({ from: 100, to: 400, share: 0.8 }), aTrouble({ from: 700, to: 1_600 })]);
     let events = 0;
     for (let minute = 0; minute < 3_000; minute += 1) {
-      // Events stop early enough for the last retry to have its turn.
+      // Events stop early enough for the last retry.
       if (minute === 2_000) delivery.setActive(0, 'guard', minute);
       if (minute < 2_400) {
         events += delivery.traffic.events(minute);
@@ -118,7 +118,7 @@ describe('delivery', () => {
     expect(delivery.record).toMatchObject({ delivery_error_count: 0, last_delivery_at: stamp(40) });
   });
 
-  it('shows the same record, the very object, until something happens', () => {
+  it('returns the same object until the record changes', () => {
     const delivery = aDelivery();
     delivery.flow(0);
     const { record } = delivery;
@@ -134,7 +134,7 @@ describe('delivery', () => {
     expect(delivery.tally.failed).toBe(0);
   });
 
-  it('says of what a pause withholds how much would have failed all the same', () => {
+  it('counts the withheld events that would have failed anyway', () => {
     const delivery = aDelivery([aTrouble({ from: 10, to: 10_000 })]);
     for (let minute = 0; minute < 400; minute += 1) {
       if (minute === 20) delivery.setActive(0, 'guard', minute);
@@ -212,7 +212,7 @@ describe('a world', () => {
     expect(breaks.length / 4).toBeLessThan(55);
     const whole = breaks.filter(({ share, eventsPerDay }) => share === 1 && eventsPerDay > 100);
     expect(whole.length / 4).toBeGreaterThan(15);
-    // One outage of a provider is the same for all that it strikes.
+    // An outage of a provider is the same for all its integrations.
     const outages = new Set(
       troubles.filter(({ kind }) => kind === 'provider').map(({ seed, from, share }) => `${seed} ${from} ${share}`),
     );
@@ -229,7 +229,7 @@ describe('a world', () => {
     expect(observed.passes).toBe(3 * 288);
     expect(observed.requests).toBeGreaterThanOrEqual(observed.passes);
     const figures = figuresOf({ name: 'defaults', enforced: [enforced], observed: [observed] });
-    const share = figures.find(({ label }) => label === 'delivered, of what observe delivers');
+    const share = figures.find(({ label }) => label === 'delivered, compared with observe mode');
     expect(share?.value).toBeGreaterThan(80);
     expect(share?.value).toBeLessThanOrEqual(100.5);
   });
@@ -238,7 +238,7 @@ describe('a world', () => {
 describe('breaks to be paused', () => {
   const options = { seed: 33, integrations: 150, days: 6 };
 
-  it('are those of which every delivery fails, above 100 events a day, for a day', async () => {
+  it('are those in which every delivery fails, above 100 events a day, for a day', async () => {
     const world = new RealisticWorld(options);
     const longAndBusy = [...world.troubles].flatMap(([id, troubles]) => {
       const { eventsPerDay } = world.get(id).traffic;
@@ -262,7 +262,7 @@ describe('figures', () => {
       expect(value, label).not.toBeNaN();
       expect(text, label).not.toMatch(/NaN|Infinity/);
     }
-    // Nothing that breaks on the only day has been broken for a day.
+    // The life has one day, so no break lasts for a day.
     expect(textOf([life], 'true breaks above 100 events a day')).toBe('–');
   });
 
@@ -308,14 +308,14 @@ describe('figures', () => {
     expect(textOf([unlucky], 'each integration weighing the same')).toBe('12.5 %');
   });
 
-  it('show a dash where there is nothing to measure by', () => {
+  it('show a dash without data', () => {
     expect(textOf([life], 'events lost')).toBe('–');
     expect(textOf([life], 'would have failed anyway')).toBe('–');
     expect(textOf([life], 'at least 80 % failing')).toBe('–');
     expect(textOf([life], 'below 1 events a day: median')).toBe('–');
   });
 
-  it('say apart when the first alert came where retries are not counted', () => {
+  it('give the first alert separately for worlds that do not count retries', () => {
     const sooner: Life = {
       ...life,
       counts: 'attempts',
@@ -337,7 +337,7 @@ describe('law 8: the guard does no harm', () => {
     const policy = aPolicy();
     const enforced = await Promise.all(SEEDS.map((seed) => live({ seed, integrations: 60, days: 14 }, policy)));
     const sum = (all: readonly Life[], of: (life: Life) => number) => all.reduce((total, life) => total + of(life), 0);
-    // Each integration weighs the same: in so few of them one with a million events a day would decide.
+    // Each integration has the same weight: among so few, one with a million events a day would decide the result.
     expect(mean(enforced.flatMap(({ lostShares }) => lostShares))).toBeLessThan(0.003);
     expect(sum(enforced, (life) => life.breaksPaused)).toBe(sum(enforced, (life) => life.breaksToPause));
     expect(sum(enforced, (life) => life.falsePauses)).toBeLessThanOrEqual(10);

@@ -3,7 +3,7 @@ import { CATALOG } from '../../functions/sandbox/catalog.ts';
 import { PRODUCTION_KEY, READ_ONLY_KEY, type Sandbox, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 
-/** The sandbox against the reference: what the documented API answers, and what its simulator does with time. */
+/** The sandbox against the reference: the answers of the documented API, and the simulator of time. */
 
 let sandbox: Sandbox;
 
@@ -115,7 +115,7 @@ describe('POST /integrations', () => {
     });
   });
 
-  it('refuses what is not JSON with 400', async () => {
+  it('refuses a body that is not JSON with 400', async () => {
     expect(await call('POST', '/integrations', { body: '{' })).toMatchObject({
       status: 400,
       body: { error: { code: 'invalid_data' } },
@@ -164,7 +164,7 @@ describe('POST /integrations/{id}/status', () => {
     },
   );
 
-  it('does not know an integration that is not there, or is deleted', async () => {
+  it('refuses an unknown or deleted integration', async () => {
     expect(await call('POST', '/integrations/nope/status', { body: { status: 1 } })).toMatchObject({
       status: 404,
       body: { error: { type: 'resource', code: 'not_found' } },
@@ -173,7 +173,7 @@ describe('POST /integrations/{id}/status', () => {
     expect((await call('POST', '/integrations/gNl6hyM6/status', { body: { status: 1 } })).status).toBe(404);
   });
 
-  it('leaves the error count where it is', async () => {
+  it('leaves the error count unchanged', async () => {
     sandbox.production.patch('gNl6hyM6', { delivery_error_count: 60 });
     await call('POST', '/integrations/gNl6hyM6/status', { body: { status: 1 } });
     expect(
@@ -183,7 +183,7 @@ describe('POST /integrations/{id}/status', () => {
 });
 
 describe('DELETE /integrations/{id}', () => {
-  it('takes it out of the list for good', async () => {
+  it('removes it from the list permanently', async () => {
     sandbox.production.add({ id: 'a' });
     expect((await call('DELETE', '/integrations/a')).status).toBe(200);
     expect((await call('GET', '/integrations')).body.data).toEqual([]);
@@ -308,13 +308,13 @@ describe('the simulator', () => {
     expect(made.get('a')).toMatchObject({ delivery_error_count: 0, last_delivery_at: '2026-11-23T09:07:00Z' });
   });
 
-  it('does not take a delivery for a change of the integration', () => {
+  it('does not treat a delivery as a change of the integration', () => {
     const made = world();
     made.advance(30);
     expect(made.get('a')?.updated_at).toBe('2026-11-23T09:00:00Z');
   });
 
-  it('lets a part of the events fail while the provider is up: each success resets the count', () => {
+  it('lets a share of the events fail while the provider is up: each success resets the count', () => {
     const made = new World();
     made.add({ id: 'a', active: 1, eventsPerMinute: 10 });
     made.setFlaky('a', 0.9);

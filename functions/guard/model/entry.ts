@@ -181,7 +181,7 @@ export interface ProjectEntry extends Remembered {
 
 export const NO_MARK: Mark = { count: 0, lastDeliveryAt: null, changedAt: null, activatedAt: null };
 
-/** The entry of an integration that the ledger does not have. */
+/** The entry for an integration that is not in the ledger. */
 export const BLANK_ENTRY: Entry = {
   state: { name: 'closed', mark: NO_MARK },
   stretch: null,
@@ -203,7 +203,7 @@ export const BLANK_PROJECT_ENTRY: ProjectEntry = {
   lease: null,
 };
 
-/** The entry with a new state. Of the past it keeps only an exemption, an attempt, the outbox and the lease. */
+/** The entry with a new state. It keeps an exemption, an attempt, the outbox and the lease, and drops the rest. */
 export function resetEntry(entry: Entry, state: State, notices: Notices = {}): Entry {
   return { ...entry, state, notices, stretch: null, flapping: null };
 }

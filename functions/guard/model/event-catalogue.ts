@@ -5,10 +5,10 @@
 
 export type Severity = 'info' | 'warning' | 'critical';
 
-/** Who did what the event reports. */
+/** The party whose action the event reports. */
 export type Actor = 'guard' | 'operator' | 'Qonversion';
 
-/** What happens to an integration's deliveries over a stretch of time, as the panel draws it. */
+/** The state of an integration's deliveries over a stretch of time, as the panel draws it. */
 export type Phase = 'delivering' | 'failing' | 'probing' | 'paused' | 'suspended' | 'operator';
 
 /** Labels of the control panel's buttons. The panel draws them, and messages say which one to press. */
@@ -21,19 +21,19 @@ export const BUTTON = {
 } as const;
 
 /** The heading of the panel's history. */
-export const HISTORY_HEADING = 'What was done in the last 7 days';
+export const HISTORY_HEADING = 'History of the last 7 days';
 
-/** What the sentences about the events of one message are made from. */
+/** The input for the sentences about the events of one message. */
 export interface EventSubject {
   /** Where the events go: "Amplitude (iOS)". */
   readonly destination: string;
-  /** The provider, as its display title says; empty for events about the guard. */
+  /** The display title of the provider; empty for events about the guard. */
   readonly provider: string;
   /** Whether the message is about more than one integration. */
   readonly several: boolean;
   /** When the guard probes next, as a phrase such as "At 13:00 UTC"; null when no probe will follow. */
   readonly nextProbe: string | null;
-  /** The last error of the integrations, if they all have the same; null: not known, or several. */
+  /** The last error of the integrations, if they all have the same; null: unknown, or several. */
   readonly error: string | null;
 }
 
@@ -41,9 +41,9 @@ type Sentences = (subject: EventSubject) => string;
 
 /** One thing that a person can do: on the control panel, or by a command. */
 export interface Step {
-  /** What it is for, in words that follow "To": "resume it". */
+  /** The purpose, in words that follow "To": "resume it". */
   readonly aim: Sentences;
-  /** What to do on the panel, in words that follow "open the link and"; null: the panel cannot do it. */
+  /** The step on the panel, in words that follow "open the link and"; null: the panel cannot do it. */
   readonly panel: string | null;
   /** The words of the command. */
   readonly run: string;
@@ -52,34 +52,34 @@ export interface Step {
 }
 
 export interface EventDescription {
-  /** How much the event asks of a person. */
+  /** How urgently a person must act. */
   readonly severity: Severity;
   readonly actor: Actor;
-  /** The event stands in the history, and no one is alerted. */
+  /** The event is only in the history, and no one is alerted. */
   readonly auditOnly: boolean;
-  /** What happened, in a few words that fit after an integration's name or a count. */
+  /** The event in a few words that fit after an integration's name or a count. */
   readonly label: string;
   /** When the event occurs, in one or two sentences. May hold Markdown. */
   readonly description: string;
   /** Whether an alert quotes the last error, so that the reader knows what broke. */
   readonly quotesLastError: boolean;
-  /** What it does to the incident of its episode; null: nothing. */
+  /** The effect on the incident of its episode; null: none. */
   readonly incident: 'trigger' | 'resolve' | null;
-  /** How deliveries were before the event, and how they are from then on; null: as before. */
+  /** The phase of deliveries before and after the event; null: it does not change. */
   readonly phases: { readonly before: Phase; readonly after: Phase } | null;
-  /** What the event means for the customer's data. */
+  /** The consequence for the customer's data. */
   readonly meaning: Sentences;
-  /** What to look at first. */
+  /** The first thing to check. */
   readonly check: Sentences | null;
-  /** What to do, or why there is nothing to do. */
+  /** The next step for the reader, or the reason why none is needed. */
   readonly advice: Sentences;
   /** How to do it, the most useful step first. */
   readonly steps: readonly Step[];
-  /** What only the runbook says. May hold Markdown and commands. */
+  /** More details, for the runbook only. May hold Markdown and commands. */
   readonly background: string | null;
 }
 
-/** What an error asks for, by what it looks like. The first that fits applies. */
+/** Questions about an error, by its pattern. The first match applies. */
 const ERROR_HINTS: readonly (readonly [RegExp, Sentences])[] = [
   [statusOf('40[13]'), ({ provider }) => `${startWith(provider)} refuses the credentials. Are they still valid?`],
   [
@@ -100,12 +100,12 @@ const ERROR_HINTS: readonly (readonly [RegExp, Sentences])[] = [
   ],
 ];
 
-/** A status with the words that say it is one, so that "500 ms" is none. */
+/** Matches a status with words that identify it, so that "500 ms" does not match. */
 function statusOf(codes: string): RegExp {
   return new RegExp(`(?:^|\\bHTTP(?:/\\d(?:\\.\\d)?)? |\\bstatus(?: code)?:? )(?:${codes})\\b(?! ?ms)`, 'i');
 }
 
-/** What fails: the provider, or what is behind a webhook. At the start of a sentence. */
+/** The failing party: the provider, or the service behind a webhook. At the start of a sentence. */
 function startWith(provider: string): string {
   return provider === 'Webhooks' ? 'Your endpoint' : provider;
 }
@@ -186,9 +186,9 @@ const NOT_LATER = 'Events from that time are not delivered later.';
 const KEEPS_SENDING =
   'The guard pauses none of them for now. Events are still sent, and Qonversion repeats failed ones for a while.';
 
-const DO_NOT_PAUSE = 'Do not pause the integrations: events of a pause are lost for certain.';
+const DO_NOT_PAUSE = 'Do not pause the integrations: events of a pause are certainly lost.';
 
-/** What most types have; the catalogue names the exceptions. */
+/** The defaults. The catalogue names the exceptions. */
 const USUAL = {
   auditOnly: false,
   quotesLastError: false,
@@ -213,7 +213,7 @@ const EVENT_CATALOGUE = {
     meaning: ({ destination }) =>
       `Events are still sent to ${destination}, but they do not arrive. Qonversion repeats failed ones for a while.`,
     check: lastError,
-    advice: ({ provider }) => `Fix the cause at ${target(provider)}. There is no need to pause anything now.`,
+    advice: ({ provider }) => `Fix the cause at ${target(provider)}. You need not pause anything now.`,
     steps: [PAUSE],
     background:
       'For a planned maintenance, let the guard ignore the integration: `npx integration-guard ignore ID --for 2h`. When a delivery succeeds you get `integration.recovered`.',
@@ -314,7 +314,7 @@ const EVENT_CATALOGUE = {
     description: 'The cooldown is over. The guard resumed the integration to see whether deliveries succeed.',
     phases: { before: 'paused', after: 'probing' },
     meaning: ({ destination }) =>
-      `Events are sent to ${destination} again as a probe. If deliveries go on, the outage is over. Failures stop it again, for longer.`,
+      `Events are sent to ${destination} again as a probe. If deliveries continue, the outage is over. If they fail, the guard pauses the integration again, for longer.`,
   },
   'integration.probe-failed': {
     severity: 'info',
@@ -329,7 +329,7 @@ const EVENT_CATALOGUE = {
     severity: 'info',
     actor: 'guard',
     label: 'recovered',
-    description: 'Deliveries succeed again. After a probe they have gone on for as long as the last cooldown.',
+    description: 'Deliveries succeed again. After a probe they have continued for as long as the last cooldown.',
     incident: 'resolve',
     phases: { before: 'failing', after: 'delivering' },
     meaning: ({ destination }) => `Events arrive at ${destination} again.`,
@@ -341,7 +341,7 @@ const EVENT_CATALOGUE = {
     actor: 'guard',
     label: 'recovery abandoned',
     description:
-      'All probes failed, or an operator changed the integration while the guard had paused it. The guard probes no more.',
+      'All probes failed, or an operator changed the integration while the guard had paused it. The guard no longer probes it.',
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'paused', after: 'paused' },
@@ -371,7 +371,7 @@ const EVENT_CATALOGUE = {
     actor: 'guard',
     label: 'flapping',
     description:
-      'Deliveries fail and succeed by turns, and most fail. Each success resets the count, so no limit is reached.',
+      'Deliveries fail and succeed alternately, and most fail. Each success resets the count, so no limit is reached.',
     quotesLastError: true,
     incident: 'trigger',
     phases: { before: 'delivering', after: 'failing' },
@@ -406,7 +406,7 @@ const EVENT_CATALOGUE = {
     actor: 'operator',
     auditOnly: true,
     label: 'ignored or unignored',
-    description: 'An operator had the guard ignore the integration for some time, or ended that.',
+    description: 'An operator made the guard ignore the integration for some time, or ended the exemption.',
     meaning: () => 'While an integration is ignored, the guard neither pauses it nor sends alerts about it.',
   },
   'provider.down': {
@@ -457,7 +457,7 @@ const EVENT_CATALOGUE = {
     severity: 'critical',
     actor: 'guard',
     label: 'the list of integrations looks wrong',
-    description: 'The list has suddenly lost most of the integrations it had, or all of them.',
+    description: 'Most integrations, or all, are suddenly missing from the list.',
     incident: 'trigger',
     meaning: () => 'The guard does not trust this list: it pauses, probes and forgets nothing.',
     check: () =>
@@ -488,7 +488,7 @@ const EVENT_CATALOGUE = {
     steps: [
       SEE_FAILING,
       {
-        aim: () => 'pause all of them',
+        aim: () => 'pause them all',
         panel: `press ${BUTTON.pause} at each one that you want to pause`,
         run: 'run --force',
         ofIntegration: false,
@@ -521,7 +521,7 @@ const EVENT_CATALOGUE = {
     severity: 'warning',
     actor: 'guard',
     label: 'records unreadable',
-    description: 'Some records do not look as the API documents them.',
+    description: 'Some records do not match the documented format of the API.',
     incident: 'trigger',
     meaning: () => 'The guard does not watch the integrations of these records. It guards all others as usual.',
     check: () => 'Which field of which record is it? The reason names the first one.',
@@ -547,7 +547,7 @@ const EVENT_CATALOGUE = {
     check: () =>
       'The reason. Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. No answer, or 5xx: Qonversion or the network. Ledger: DynamoDB.',
     advice: () =>
-      'If the key was refused or is missing, store the current Secret Key in AWS Secrets Manager. If Qonversion or AWS has an incident, wait: the guard goes on when it is over.',
+      'If the key was refused or is missing, store the current Secret Key in AWS Secrets Manager. If Qonversion or AWS has an incident, wait: the guard continues when the incident is over.',
     steps: [
       {
         aim: () => 'check whether it works again',

@@ -9,7 +9,7 @@ export interface Figures {
   readonly baseline: number;
   readonly errorThreshold: number;
   readonly warnThreshold: number;
-  /** The last delivery, the creation, or the activation that a pass saw, whichever is the latest. */
+  /** The latest of the last delivery, the creation, and the activation that a pass saw. */
   readonly failingSince: string;
   /** The failure span (rule 2): from the moment a pass first saw these failures to the last of them. */
   readonly failingMinutes: number;
@@ -18,7 +18,7 @@ export interface Figures {
 
 /** Something that people or machines are notified of. Its text is already safe to store and to send. */
 export interface GuardEvent {
-  /** The same thing in the same episode has the same id, however often it is sent. */
+  /** Copies of one event, and events about the same thing in the same episode, have the same id. */
   readonly id: string;
   readonly type: EventType;
   readonly severity: Severity;
@@ -29,19 +29,19 @@ export interface GuardEvent {
   /** One sentence for people: what happened, since when, why. */
   readonly reason: string;
   readonly record: IntegrationRecord | null;
-  /** The provider that an event without a record is about; null: the project or the guard. */
+  /** The provider, for an event without a record; null: the event is about the project or the guard. */
   readonly provider: string | null;
   readonly figures: Figures | null;
-  /** When the guard probes it next, if it does. */
+  /** The time of the next probe, if there will be one. */
   readonly nextProbeAt: string | null;
 }
 
-/** Whether the event stands in the history only. Operators know what they did, so no one is alerted. */
+/** Whether the event is only in the history. Operators know their own actions, so no one is alerted. */
 export function isAuditOnly({ type }: Pick<GuardEvent, 'type'>): boolean {
   return describeType(type).auditOnly;
 }
 
-/** Who did what the event reports. */
+/** The party whose action the event reports. */
 export function actorOf({ type }: Pick<GuardEvent, 'type'>): Actor {
   return describeType(type).actor;
 }
@@ -93,7 +93,7 @@ export function makeEvent(seed: EventSeed): GuardEvent {
   });
 }
 
-/** The event with all of its text safe and bounded, times and ids included (law 5). A second call changes nothing. */
+/** The event with safe and bounded text, times and ids included (law 5). A second call changes nothing. */
 export function boundEvent(event: GuardEvent): GuardEvent {
   const { record, figures, provider } = event;
   return {

@@ -28,7 +28,7 @@ export interface IntegrationRecord {
   readonly delivery_error_count: number;
 }
 
-/** An element of the list that is not a record as the API documents it. `id` is null when it could not be read either. */
+/** An element of the list that does not match the documented record. `id` is null when it could not be read either. */
 export interface InvalidRecord {
   readonly id: string | null;
   readonly problem: string;
@@ -38,7 +38,7 @@ export interface InvalidRecord {
 export interface Listing {
   readonly records: readonly IntegrationRecord[];
   readonly invalid: readonly InvalidRecord[];
-  /** How far the API's clock is ahead of this machine's, in milliseconds; 0 for a few seconds, null when the API did not say. */
+  /** How far the API's clock is ahead of this machine's, in milliseconds; 0 for a few seconds, null when the API gave no time. */
   readonly clockAheadMs: number | null;
 }
 

@@ -19,14 +19,14 @@ export class Deliveries {
     for (const id of eventIds) this.#accepted.set(id, (this.#accepted.get(id) ?? new Set()).add(audience));
   }
 
-  /** The audiences that have not accepted the event. One that the settings no longer have does not count. */
+  /** The audiences that have not accepted the event. An audience that is no longer in the settings does not count. */
   undelivered({ event, undelivered }: OutboxItem): readonly string[] {
     const wanted = isAuditOnly(event) ? [HISTORY] : [HISTORY, ...this.#audiences];
     const accepted = this.#accepted.get(event.id);
     return wanted.filter((audience) => (undelivered?.includes(audience) ?? true) && accepted?.has(audience) !== true);
   }
 
-  /** The outbox without what every audience has accepted. */
+  /** The outbox without the alerts that every audience has accepted. */
   remaining(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
     return outbox.flatMap((item) => {
       const undelivered = this.undelivered(item);

@@ -40,10 +40,10 @@ export type Outcome =
 
 export interface Result {
   readonly decision: Decision;
-  /** The integration after the act, as Qonversion showed it last; null: it was not read. */
+  /** The integration after the request, as Qonversion returned it last; null: it was not read. */
   readonly record: IntegrationRecord | null;
   readonly outcome: Outcome;
-  /** Why it failed, was left alone, or stayed unsettled. */
+  /** Why it failed, was left to the operator, or is incomplete. */
   readonly problem: string | null;
 }
 
@@ -63,7 +63,7 @@ export interface Execution {
 interface Begun<E> {
   readonly entry: E;
   readonly version: number | null;
-  /** What Qonversion showed when it was asked; left out: nothing. */
+  /** The answer of Qonversion; left out: no request was made. */
   readonly record?: IntegrationRecord;
   readonly outcome: Outcome;
   readonly problem: string | null;
@@ -80,7 +80,7 @@ export async function execute(
   projectDecision: Decided<ProjectEntry> | null,
   time: PassTime,
 ): Promise<Execution> {
-  // Healthy integrations are left out: a promise for each of thousands would take longer than deciding did.
+  // Healthy integrations are left out: thousands of promises would take longer than the decisions did.
   const due = decisions.filter(({ quiet }) => !quiet);
   const projectPlanned = projectDecision === null || projectDecision.quiet ? null : projectDecision;
   const deliveries = new Deliveries(ports.alerts.audiences);
@@ -119,7 +119,7 @@ export async function execute(
     }),
     delivered: events.filter((item) => isDelivered(item) && !isAuditOnly(item.event)).map(({ event }) => event),
     undelivered: events.filter((item) => !isDelivered(item)).map(({ event }) => event),
-    // Another pass that was faster says the same about the project.
+    // A faster pass reports the same about the project.
     projectProblem: projectFinished?.outcome === 'lost-race' ? null : (projectFinished?.problem ?? null),
     keyRefused: writer.keyRefused,
   };

@@ -57,7 +57,7 @@ export interface Plan {
   readonly outages: readonly OutageView[];
 }
 
-/** Every record of the list; none when some of them could not be read, so that the list shows nothing of what it lacks. */
+/** Every record of the list; none if some could not be read, because such a list does not show which integrations are missing. */
 export function recordsOf({ decisions, invalid }: Plan): readonly IntegrationRecord[] {
   if (invalid.length > 0 || decisions.some(({ kind }) => kind === 'unread')) return [];
   return decisions.flatMap(({ record }) => record ?? []);
@@ -120,7 +120,7 @@ export function makePlan(
   // While the hold is calm, people need no reminder.
   const isCalm = hold.held === true && wanted <= allowed;
   const decisions = held
-    ? wished.map((decision) => (isTrip(decision) ? holdBack(decision, now, hold.held === 'anew') : decision))
+    ? wished.map((decision) => (isTrip(decision) ? holdBack(decision, now, hold.held === 'last') : decision))
     : wished;
 
   const heldReason =
@@ -260,7 +260,7 @@ interface Seen {
   readonly stopped: number;
 }
 
-/** From when to when the guard did not watch, and what that means for the integrations. */
+/** The time in which the guard did not watch, and the consequence for the integrations. */
 function overReason(
   topic: 'failing' | 'list-suspicious',
   since: string,

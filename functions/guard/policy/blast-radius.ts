@@ -20,12 +20,12 @@ export function isTrip({ kind, current }: Decision): boolean {
 
 /**
  * The same decision without its trip.
- * @param anew whether failures count from `now`: the hold is over, so an integration that still fails is not tripped at once
+ * @param restart whether failures count from `now`: the hold is over, so an integration that still fails is not tripped at once
  */
-export function holdBack(decision: Decision, now: string, anew = false): Decision {
+export function holdBack(decision: Decision, now: string, restart = false): Decision {
   const { next } = decision;
-  const stretch = anew && next.stretch !== null ? { ...next.stretch, since: now } : next.stretch;
-  const reason = `${decision.reason}; ${anew ? 'the blast radius held it back until now, so it is judged anew' : 'held back by the blast radius'}`;
+  const stretch = restart && next.stretch !== null ? { ...next.stretch, since: now } : next.stretch;
+  const reason = `${decision.reason}; ${restart ? 'the blast radius held it back until now, so its failures count from now on' : 'held back by the blast radius'}`;
   return finalizeDecision({ ...decision, kind: 'held', reason, next: { ...next, stretch, attempt: null } }, now);
 }
 
@@ -34,8 +34,8 @@ const CALM_MINUTES = 60;
 
 /** The result of the blast radius in one pass. */
 export interface Hold {
-  /** Whether trips are held back. 'anew': for the last time, and the failures count from this pass. */
-  readonly held: boolean | 'anew';
+  /** Whether trips are held back. 'last': for the last time, and the failures count from this pass. */
+  readonly held: boolean | 'last';
   /** The next `heldCalmSince` of the project. */
   readonly calmSince: string | null;
 }
@@ -54,7 +54,7 @@ export function nextHold(
   const since = calmSince === null || isAhead(calmSince, now) ? now : calmSince;
   return minutesBetween(since, now) < CALM_MINUTES
     ? { held: true, calmSince: since }
-    : { held: 'anew', calmSince: null };
+    : { held: 'last', calmSince: null };
 }
 
 /** How many fingerprints the project's item of the ledger holds. Every blast radius is far below it. */

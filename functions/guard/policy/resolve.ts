@@ -47,7 +47,7 @@ export function resolve(entry: Entry, finding: Finding, { project, now }: { proj
   }
 }
 
-/** The outcome as the list shows it, in `active` and `updated_at`. */
+/** The outcome that `active` and `updated_at` in the list show. */
 function compareWithList(
   entry: Entry,
   attempt: Attempt,

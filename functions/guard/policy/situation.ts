@@ -5,7 +5,7 @@ import type { EffectivePolicy } from './effective-policy.ts';
 
 /** The input and the output of the rules. */
 
-/** The decision about one integration, in one word. */
+/** The kind of decision about one integration. */
 export type DecisionKind =
   /** No fresh errors. */
   | 'healthy'

@@ -160,7 +160,7 @@ function watchFlapping(situation: Situation): Watched & { readonly reason: strin
   if (flapping === null) {
     // An integration that still fails was not tried for long, and has not recovered.
     if (notice === undefined || figures.freshErrors > 0) return { entry: sampled, alerts: [], reason: null };
-    const reason = `few deliveries fail now; they had failed and succeeded by turns since ${describeMoment(notice.since, now)}`;
+    const reason = `few deliveries fail now; they had failed and succeeded alternately since ${describeMoment(notice.since, now)}`;
     const seed = { type: 'integration.recovered', episode: notice.since, reason } as const;
     return { entry: { ...sampled, notices: otherNotices }, alerts: [eventOf(situation, seed)], reason: null };
   }
@@ -168,7 +168,7 @@ function watchFlapping(situation: Situation): Watched & { readonly reason: strin
   if (!isFlapping(flapping) || (figures.freshErrors === 0 && notice === undefined) || outage !== null)
     return { entry: sampled, alerts: [], reason: null };
 
-  const reason = `it fails and delivers by turns since ${describeMoment(flapping.since, now)}; each delivery resets the count, so no limit is reached`;
+  const reason = `it has failed and delivered alternately since ${describeMoment(flapping.since, now)}; each delivery resets the count, so no limit is reached`;
   // Once per episode; a pause has an alert of its own.
   if (notice !== undefined || policy.flapping === 'pause') return { entry: sampled, alerts: [], reason };
   const announced = noticed(undefined, flapping.since, now);

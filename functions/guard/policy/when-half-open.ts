@@ -29,7 +29,7 @@ export function whenHalfOpen(situation: Situation, state: HalfOpenState): Verdic
   const needed = describeMinutes(cooldownMinutes(state, policy.recovery));
   return {
     kind: 'probing',
-    reason: `probing since ${probedAt}; it has recovered once deliveries have gone on for ${needed}`,
+    reason: `probing since ${probedAt}; it has recovered once deliveries have continued for ${needed}`,
     figures,
     next: state.delivering === null ? { ...entry, state: { ...state, delivering } } : entry,
   };

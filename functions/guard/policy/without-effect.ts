@@ -18,11 +18,11 @@ import { blastRadius } from './blast-radius.ts';
 import { type EffectivePolicy, effectivePolicy, matches, withOverride } from './effective-policy.ts';
 
 /**
- * Settings that can have no effect: another setting always comes first, or they match nothing. They are no faults, so nothing refuses them.
- * What is said here holds for every record; test/guard/policy/without-effect.test.ts holds it against the policy.
+ * Settings that can have no effect: another setting always comes first, or they match nothing. They are valid, so they cause warnings only.
+ * Each warning holds for every record; test/guard/policy/without-effect.test.ts compares the warnings with the policy.
  */
 
-/** One such setting. */
+/** A setting without effect. */
 export interface WithoutEffect {
   /** Its kind, for those who acknowledge the warning. */
   readonly kind:
@@ -42,11 +42,11 @@ export interface WithoutEffect {
   readonly path: string;
   /** One sentence that follows the path. */
   readonly message: string;
-  /** What to do, as a sentence. */
+  /** The next step, as a sentence. */
   readonly action: string;
 }
 
-/** All that the settings alone show, without any list of integrations. */
+/** The warnings that need only the settings, not the list of integrations. */
 export function findWithoutEffect({ projects, fleet }: Settings): readonly WithoutEffect[] {
   return [
     ...Object.entries(projects).flatMap(([name, { policy }]) => inPolicy(policy, `projects.${name}.policy`)),
@@ -55,7 +55,7 @@ export function findWithoutEffect({ projects, fleet }: Settings): readonly Witho
 }
 
 /**
- * What one policy and the integrations that it is for show.
+ * The warnings about one policy, given the integrations of its project.
  * @param path where the policy is in the settings
  * @param records all integrations of the project, as the list has them
  */
@@ -65,7 +65,7 @@ export function findWithoutEffectOn(
   records: readonly IntegrationRecord[],
 ): readonly WithoutEffect[] {
   const known = inPolicy(policy, path);
-  // A project without integrations shows nothing, and may get some.
+  // A project without integrations may get some later.
   const found = records.length === 0 ? [] : onRecords(policy, path, records);
   const isKnown = (each: WithoutEffect) =>
     known.some(({ kind, path: where }) => where === each.path || (kind === 'all-ignored' && each.kind === kind));
@@ -73,7 +73,7 @@ export function findWithoutEffectOn(
 }
 
 /**
- * What the projects of a fleet show: policies that none of them has, and subscriptions to projects that there are not.
+ * The warnings that need the projects of a fleet: policies that no project has, and subscriptions to unknown projects.
  * @param policiesInUse those that apply to at least one project
  * @param names every project of the fleet
  */
@@ -105,7 +105,7 @@ export function findWithoutEffectOnFleet(
         {
           kind: 'no-such-project',
           path: `alerts.subscriptions.${index}.projects.${position}`,
-          message: `names a project that there is not: ${showValue(name)}.`,
+          message: `names an unknown project: ${showValue(name)}.`,
           action: suggest(name, [...Object.keys(projects), ...names], 'integration-guard projects'),
         },
       ];
@@ -118,7 +118,7 @@ function inFleet(fleet: FleetSettings): readonly WithoutEffect[] {
   const own = inPolicy(fleet.policy, 'fleet.policy');
   const ofPolicies = fleet.policies.flatMap(({ policy }, index) => {
     const path = `fleet.policies.${index}.policy`;
-    // What such a policy takes over from the fleet's own was said there.
+    // Warnings about limits inherited from `fleet.policy` are reported there.
     const isTakenOver = (found: WithoutEffect) =>
       own.some(({ path: where, ...rest }) =>
         isDeepStrictEqual({ ...rest, path: where.replace('fleet.policy', path) }, found),
@@ -128,7 +128,7 @@ function inFleet(fleet: FleetSettings): readonly WithoutEffect[] {
   return [...own, ...unusedPolicies(fleet), ...ofPolicies];
 }
 
-/** Policies of a fleet that no project can get, whatever its name. */
+/** Policies of a fleet that can apply to no project name. */
 function unusedPolicies({ policies }: FleetSettings): readonly WithoutEffect[] {
   return policies.flatMap(({ tag, match }, index): readonly WithoutEffect[] => {
     if (tag !== undefined || match === undefined) return [];
@@ -174,7 +174,7 @@ interface Limit {
   readonly minutes: number;
 }
 
-/** Whether `first` is reached no later than `second`, whatever happens. */
+/** Whether `first` is always reached before `second`, or at the same time. */
 function precedes(first: Limit | null, second: Limit | null): boolean {
   return first !== null && second !== null && first.errors <= second.errors && first.minutes <= second.minutes;
 }
@@ -205,7 +205,7 @@ function inLimits(policy: EffectivePolicy, path: string, isWarnThresholdSet: boo
       message: `never warns (${describeLimit(warning)}): the guard ${warnsFirst === rareWarning ? 'warns' : 'pauses'} at ${describeLimit(warnsFirst)}, which comes first.`,
       action: 'Set it to less, or to 0 for no early warning.',
     });
-  // The defaults are there for those that reach no other limit, and no person has asked for them.
+  // No warning about defaults: the user did not write them.
   if (isDeepStrictEqual(lowTraffic, DEFAULT_POLICY.lowTraffic)) return found;
   if (isRarePauseLate)
     found.push({
@@ -245,7 +245,7 @@ function neverPauses(path: string, why: string): WithoutEffect {
     kind: 'never-pauses',
     path: `${path}.blastRadius`,
     message: `lets no pass pause an integration by the limits: ${why}.`,
-    action: 'Set "floor" to at least 1, or "mode" to "observe" if the guard is not to pause.',
+    action: 'Set "floor" to at least 1, or "mode" to "observe" if the guard must not pause.',
   };
 }
 
@@ -260,7 +260,7 @@ function guardsNothing(path: string): WithoutEffect {
     kind: 'all-ignored',
     path,
     message: 'has the guard ignore every integration: it neither pauses nor reports any.',
-    action: 'Set "mode" to "observe" if the guard is to report only.',
+    action: 'Set "mode" to "observe" if the guard must only report.',
   };
 }
 
@@ -271,10 +271,8 @@ function isCatchAll(match: Match): boolean {
 function ofIgnored({ match: _, mode, ...limits }: Override, path: string): readonly WithoutEffect[] {
   const names = Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (mode !== 'ignore' || names.length === 0) return [];
-  const message = `has no use for ${names.join(', ')}: the guard ignores its integrations.`;
-  return [
-    { kind: 'limits-of-ignored', path, message, action: 'Remove what it has beside "mode", or change the mode.' },
-  ];
+  const message = `does not use ${names.join(', ')}: the guard ignores its integrations.`;
+  return [{ kind: 'limits-of-ignored', path, message, action: 'Remove them, or change the mode.' }];
 }
 
 function shadowed(
@@ -363,7 +361,7 @@ function matchesNothing(match: Match, path: string, records: readonly Integratio
     );
   }
   if (platform !== undefined && !some({ target_platform: platform })) return say(`none is for ${platform}`, COMPARE);
-  if (title === undefined || some({ title })) return say('none fits all of "match"', COMPARE);
+  if (title === undefined || some({ title })) return say('none fits "match" as a whole', COMPARE);
   const why = `no title is like ${showValue(title)}`;
   if (providers.includes(title)) return say(why, 'That is a provider: use "integration" instead of "title".');
   const wider = `*${title.replaceAll(/^\*+|\*+$/g, '')}*`;

@@ -1,7 +1,7 @@
 import leven from 'leven';
 
 /**
- * The known name that a person most likely meant: the same in another spelling ("secret_name"), with a slip of the hand
+ * The known name that a person most likely meant: the same in another spelling ("secret_name"), with a typing error
  * ("shedule"), or with a part left out ("severity").
  * @returns null when none is near; the word itself is never an answer
  */
@@ -15,7 +15,7 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return ranked[0]?.name ?? others.find((name) => isPartOf(given, spelling(name))) ?? null;
 }
 
-/** Whether a word is a name in another spelling, with one slip of the hand, or with two neighbours swapped. */
+/** Whether a word is a name in another spelling, with one typing error, or with two neighbours swapped. */
 export function isSlipOf(name: string, word: string): boolean {
   const [given, known] = [spelling(word), spelling(name)];
   if (word === name) return false;

@@ -12,7 +12,7 @@ const ATTEMPTS = RETRY_AFTER.length + 1;
 /** Longer than the longest wait, and a power of two. */
 const RING = 256;
 
-/** The worker suspends an integration that has delivered nothing for so long, after so many failures. */
+/** The worker suspends an integration after this long without a delivery and this many failures. */
 const SUSPEND_AFTER_MINUTES = 5 * 24 * 60;
 const SUSPEND_AFTER_ERRORS = 1_000;
 
@@ -23,7 +23,7 @@ export interface Tally {
   failed: number;
   /** Not sent, because it was stopped by the guard. */
   withheld: number;
-  /** Of those, as many as would have failed all the same. */
+  /** The number of withheld events that would have failed anyway. */
   doomed: number;
   /** Not sent, because Qonversion or an operator had stopped it. */
   withheldByOthers: number;
@@ -54,9 +54,9 @@ export class Delivery {
   /** Troubles that a person has ended. */
   readonly #repaired = new Map<Trouble, number>();
   #waiting = 0;
-  /** Troubles before this one are over for good. */
+  /** Troubles before this one are over. */
   #firstTrouble = 0;
-  /** No trouble is on before this minute. Only for minutes that have not been lived yet. */
+  /** No trouble is on before this minute. Only for minutes in the future. */
   #calmUntil = 0;
   #failingSince: number | null = null;
   #record: IntegrationRecord;
@@ -111,19 +111,19 @@ export class Delivery {
     return true;
   }
 
-  /** A person repairs what a person can repair. */
+  /** A person repairs every break. */
   repair(minute: number): void {
     for (const trouble of this.#options.troubles)
       if (trouble.kind === 'break' && trouble.from <= minute && !this.#repaired.has(trouble))
         this.#repaired.set(trouble, minute);
   }
 
-  /** When a person ended that trouble; null when no one has. */
+  /** When a person ended the trouble; null: no one has. */
   repairedAt(trouble: Trouble): number | null {
     return this.#repaired.get(trouble) ?? null;
   }
 
-  /** The part of deliveries that fails in that minute, if no one acts until then. */
+  /** The share of deliveries that fails in that minute if no one acts until then. */
   failingShare(minute: number): number {
     return 1 - this.#workingShare(minute).share;
   }
@@ -152,7 +152,7 @@ export class Delivery {
     return { share, message };
   }
 
-  /** Lets the events of one minute happen. */
+  /** Plays the events of one minute. */
   flow(minute: number): void {
     const fresh = this.traffic.events(minute);
     if (fresh === 0 && this.#waiting === 0) return;
@@ -163,7 +163,7 @@ export class Delivery {
     else this.#deliverAll(fresh, slot, minute);
   }
 
-  /** Whether nothing is wrong. Most minutes of most integrations are calm, so this has to be quick. */
+  /** Whether no trouble is on. Most minutes of most integrations are calm, so this must be quick. */
   #isCalm(minute: number): boolean {
     if (minute < this.#calmUntil) return true;
     const { troubles } = this.#options;
@@ -248,7 +248,7 @@ export class Delivery {
     }
   }
 
-  /** Of this attempt and those that would have followed it. */
+  /** The chance that this attempt and all its retries fail. */
   #chanceThatAllFail(attempt: number, minute: number): number {
     let chance = this.failingShare(minute);
     let at = minute;
@@ -272,7 +272,7 @@ export class Delivery {
     this.#news.lastError = minute;
     this.#news.message = message;
     if (failed < tried) {
-      // In any order: failures after the last success are the new count.
+      // The order is random: the failures after the last success are the new count.
       this.#errors = Math.min(counted, trailingFailures(tried, failed, stream));
       return;
     }
@@ -283,7 +283,7 @@ export class Delivery {
   }
 }
 
-/** How many of the attempts at the end have failed, when so many of all have, in a random order. */
+/** The number of failures after the last success, if the failed attempts are in a random order. */
 function trailingFailures(tried: number, failed: number, stream: Stream): number {
   let trailing = 0;
   while (trailing < failed && stream.next() * (tried - trailing) < failed - trailing) trailing += 1;

@@ -13,15 +13,15 @@ export interface Lives {
 
 export interface Figure {
   readonly label: string;
-  /** A number to compare; null when there was nothing to measure it by. Infinite: never. */
+  /** A number to compare; null: no data. Infinite: never. */
   readonly value: number | null;
   readonly text: string;
 }
 
-const DELIVERED = 'delivered, of what observe delivers';
-const DOOMED = 'of what is withheld, would have failed anyway';
+const DELIVERED = 'delivered, compared with observe mode';
+const DOOMED = 'withheld events that would have failed anyway';
 
-/** Law 8, in percent: at least so much is delivered of what observe delivers, and at least so much of what is withheld would have failed. */
+/** Law 8, in percent: the smallest share delivered, compared with observe mode, and the smallest share of withheld events that would have failed anyway. */
 const LAW_8: Readonly<Record<string, number>> = { [DELIVERED]: 99.5, [DOOMED]: 50 };
 
 /** The demands of law 8 that these figures do not reach, one sentence each. */
@@ -34,7 +34,7 @@ export function harmDone(figures: readonly Figure[]): readonly string[] {
   });
 }
 
-/** Everything is for 30 days of one project, the mean over the seeds, unless the label says otherwise. */
+/** Figures are for 30 days of one project, as the mean over the seeds, unless the label says otherwise. */
 export function figuresOf({ enforced, observed }: Lives): readonly Figure[] {
   const days = sum(enforced, ({ days }) => days);
   const per30Days = (of: (life: Life) => number) => (sum(enforced, of) * 30) / days;
@@ -52,7 +52,7 @@ export function figuresOf({ enforced, observed }: Lives): readonly Figure[] {
       per30Days(({ pauses }) => pauses),
     ),
     count(
-      'pauses of what heals within 60 minutes',
+      'pauses of integrations that heal within 60 minutes',
       per30Days(({ falsePauses }) => falsePauses),
     ),
     count(

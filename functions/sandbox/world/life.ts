@@ -10,24 +10,24 @@ import { RealisticWorld, type WorldOptions } from './realistic-world.ts';
 import { DAY_MINUTES, type Traffic } from './traffic.ts';
 import type { Trouble, TroubleKind } from './troubles.ts';
 
-/** A guard with some policy lives in a realistic world, and what came of it is counted. */
+/** Runs a guard with a policy in a realistic world, and counts the results. */
 
 /** Minutes between passes: the default of the settings. */
 export const INTERVAL_MINUTES = 5;
 
-/** A partial outage shows in so many passes at least: an hour's. A sender of one batch a day shows nothing of one. */
+/** A partial outage must span at least this many busy passes (an hour). A sender of one batch a day does not show it. */
 const MIN_BUSY_PASSES = 12;
 
-/** A pause of what works again within so many minutes without a person was not worth it. */
+/** A pause is false if deliveries would work again within this many minutes without a person. */
 const HEALS_WITHIN_MINUTES = 60;
 
 /** A break in the last days of a life may have its first alert after it, so those are no evidence. */
 const LAST_DAYS = 5;
 
-/** An outage of which less than this part fails is a disturbance. */
+/** An outage with a smaller share of failures is a disturbance. */
 const OUTAGE_SHARE = 0.3;
 
-/** Integrations by their traffic: what is broken shows sooner where more is sent. */
+/** Integrations by events a day: with more traffic a break shows sooner. */
 export const CLASSES = ['below 1', '1 to 10', '10 to 100', 'above 100'] as const;
 export type TrafficClass = (typeof CLASSES)[number];
 
@@ -36,21 +36,21 @@ export interface Life {
   readonly days: number;
   /** Whether its world counted every failed attempt of an event or only the first. */
   readonly counts: Counts;
-  /** A probe that fails stops the integration again in the same episode; that is no further pause. */
+  /** A probe that fails stops the integration again in the same episode; that is not counted again. */
   readonly pauses: number;
-  /** Of what would have delivered again within the hour. */
+  /** Pauses of integrations that would have delivered again within the hour. */
   readonly falsePauses: number;
-  /** Of what was truly broken. */
+  /** Pauses of integrations with a true break. */
   readonly breakPauses: number;
-  /** While the whole provider, or one platform of it, had an outage. */
+  /** Pauses during an outage of the provider, or of one of its platforms. */
   readonly providerOutagePauses: number;
-  /** While Qonversion, or the network between, had one. */
+  /** Pauses during an outage of Qonversion or the network. */
   readonly qonversionOutagePauses: number;
-  /** Breaks, a part of the deliveries or all of them. */
+  /** Breaks, partial ones included. */
   readonly breaks: number;
   /**
-   * True breaks above 100 events a day of which every delivery fails and that no one had repaired within a day, and how many
-   * of them were paused. The guard must report, and not pause, an integration that still delivers a part.
+   * True breaks above 100 events a day in which every delivery fails and that no one repaired within a day, and the number
+   * of them that were paused. The guard must report, and not pause, an integration that still delivers a part.
    */
   readonly breaksToPause: number;
   readonly breaksPaused: number;
@@ -59,15 +59,15 @@ export interface Life {
   readonly withheld: number;
   readonly doomed: number;
   readonly withheldByOthers: number;
-  /** The part of each integration's events that was withheld and would have arrived; without those that had no events. */
+  /** For each integration with events, the share of events that were withheld and would have arrived. */
   readonly lostShares: readonly number[];
-  /** Paused by the guard while deliveries would have arrived. */
+  /** Hours of pauses while deliveries would have arrived. */
   readonly hoursPausedInVain: number;
   /** Digests to people, for each day. */
   readonly mailsPerDay: readonly number[];
-  /** Hours from a true break to the first alert about it; infinite where there was none. Without those of the last days. */
+  /** Hours from a true break to its first alert; infinite: no alert. Breaks in the last days are left out. */
   readonly firstAlertHours: Readonly<Record<TrafficClass, readonly number[]>>;
-  /** Partial outages of an hour or more in which at least 80 % failed, or at most 20 %, and how many were reported. */
+  /** Partial outages of an hour or more with at least 80 % failures (severe) or at most 20 % (mild). */
   readonly severe: Reported;
   readonly mild: Reported;
   readonly ledgerWrites: number;
@@ -83,9 +83,8 @@ export interface Reported {
 }
 
 /**
- * Lives through a world.
+ * Runs a guard through a world, and returns its figures.
  * @param intervalMinutes between two passes
- * @returns what came of it
  */
 export async function live(
   options: WorldOptions,
@@ -98,12 +97,12 @@ export async function live(
 interface Pause {
   readonly id: string;
   readonly minute: number;
-  /** Minutes; infinite for what a person has to repair. */
+  /** Minutes; infinite: a person has to repair it. */
   readonly healsIn: number;
   readonly during: ReadonlySet<TroubleKind>;
 }
 
-/** A time in which the guard had an integration stopped, in minutes; `to` is infinite while it lasts. */
+/** A time in which the guard had stopped an integration, in minutes; `to` is infinite while it lasts. */
 interface Stop {
   readonly id: string;
   readonly from: number;
@@ -130,7 +129,7 @@ class Living {
   readonly #stops: Stop[] = [];
   /** Those that last. */
   readonly #stopped = new Map<string, Stop>();
-  /** Set active by the guard, which has not said that they have recovered. */
+  /** Resumed by the guard, which has not announced their recovery. */
   readonly #probed = new Set<string>();
 
   constructor(options: WorldOptions, policy: Policy, intervalMinutes: number) {
@@ -291,7 +290,7 @@ class Living {
     return hours;
   }
 
-  /** Partial outages of an hour or more in which there were deliveries to see them by. */
+  /** Partial outages of an hour or more with enough deliveries to show them. */
   #reported(isSuch: (share: number) => boolean): Reported {
     let episodes = 0;
     let reported = 0;
@@ -309,7 +308,7 @@ class Living {
   }
 }
 
-/** In how many intervals between two passes there was something to send. */
+/** The number of intervals between two passes that had events. */
 function busyPasses(traffic: Traffic, from: number, to: number): number {
   const busy = new Set<number>();
   for (let minute = Math.ceil(from); minute < to; minute += 1)
@@ -328,11 +327,11 @@ function classOf(eventsPerDay: number): TrafficClass {
   return eventsPerDay < 100 ? '10 to 100' : 'above 100';
 }
 
-/** A ledger for one project that keeps what it is given: entries are never changed in place. */
+/** A ledger in memory for one project. Entries are never changed in place. */
 function createLedger(onWrite: () => void): Ledger {
   let project: LedgerView['project'] = null;
   let integrations = new Map<string, Versioned<Entry>>();
-  // A map that was handed out does not change: the next write begins a new one.
+  // A map that was returned does not change: the next write copies it.
   let isHandedOut = false;
   return {
     read: async () => {

@@ -26,7 +26,7 @@ export async function liveUnder(
   return policies.map((_, index) => lives.slice(index * worlds.length, (index + 1) * worlds.length));
 }
 
-/** @returns what came of each, in the order of the tasks */
+/** @returns the result of each task, in their order */
 async function liveAll(tasks: readonly Task[]): Promise<readonly Life[]> {
   const lives: Life[] = [];
   const waiting = [...tasks.entries()];

@@ -11,9 +11,9 @@ const EVENING = 20 * 60;
 
 /** Minutes, median, until a person at work has read an alert and acted. */
 const RESPONSE_MINUTES = 45;
-/** The part of alerts at night and on weekends that wake a person. */
+/** The share of alerts at night and on weekends that wake a person. */
 const WAKES = 0.05;
-/** The part of early warnings that a person looks into: most are over before. A person always looks into a stopped integration. */
+/** The share of early warnings that a person investigates: most are over before. A person always investigates a stopped integration. */
 const WARNINGS_ANSWERED = 0.5;
 /** When a stopped integration still fails: minutes until the next look. */
 const LOOK_AGAIN_MINUTES = 120;
@@ -46,7 +46,7 @@ export class People {
     }
   }
 
-  /** When the next person does something, in minutes of the world; infinite when no one is about to. */
+  /** The minute of the next action of a person; infinite: none is planned. */
   get nextAt(): number {
     return Math.ceil(Math.min(...this.#agenda.values()));
   }
@@ -64,7 +64,7 @@ export class People {
     }
   }
 
-  /** The same for one integration on one day under every policy, so that policies differ by what they do and not by luck. */
+  /** The same for one integration on one day under every policy, so that chance does not favour a policy. */
   #chance(id: string, what: string): Stream {
     const { seed } = this.#world.options;
     return new Stream(streamKey(seed, 'people', what, id, Math.floor(this.#world.minute / DAY_MINUTES)));

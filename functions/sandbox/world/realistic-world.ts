@@ -14,7 +14,7 @@ export interface WorldOptions {
   readonly days: number;
 }
 
-/** The providers of projects. A provider that stands here twice is twice as frequent. */
+/** The providers of projects. A provider that is listed twice is twice as frequent. */
 const PROVIDERS = [
   'Amplitude',
   'Amplitude',
@@ -42,10 +42,10 @@ const START = Date.parse('2026-01-05T00:00:00Z');
 
 export class RealisticWorld {
   readonly options: WorldOptions;
-  /** The API does not say what its counter counts, so half of the worlds are of either kind. */
+  /** The API does not document its counter, so half of the worlds have each kind. */
   readonly counts: Counts;
   readonly deliveries: ReadonlyMap<string, Delivery>;
-  /** Everything that goes wrong, by integration, in the order of beginning. */
+  /** All troubles by integration, in the order of their beginning. */
   readonly troubles: ReadonlyMap<string, readonly Trouble[]>;
   /** Minutes since the beginning. */
   minute = 0;
@@ -92,8 +92,8 @@ export class RealisticWorld {
   }
 
   /**
-   * The first minute from `minute` on in which most deliveries arrive again, if no person does anything; infinite for what
-   * does not heal.
+   * The first minute from `minute` on in which most deliveries arrive again, if no person acts; infinite: it does
+   * not heal.
    */
   healsAt(id: string, minute: number): number {
     const delivery = this.get(id);
@@ -108,7 +108,7 @@ export class RealisticWorld {
   }
 }
 
-/** The API's times have no fraction of a second. Many records show the same minutes, so each is written once. */
+/** The API's times are whole seconds. Many records show the same minutes, so each is written once. */
 function createStamps(): (minute: number) => string {
   const stamps = new Map<number, string>();
   return (minute) => {

@@ -10,7 +10,7 @@ const MOST_A_DAY = 50_000 * 24;
 
 /**
  * The median lies halfway between the two in orders of magnitude. The spread gives 2 % of the integrations less than one
- * event a day and 10 % less than ten, but 70 % more than a hundred: a team that pays for forwarding has something to forward.
+ * event a day and 10 % less than ten, but 70 % more than a hundred: a team that pays for forwarding has events to forward.
  */
 const MEDIAN_A_DAY = 500;
 const SIGMA = 3;
@@ -19,15 +19,15 @@ const SIGMA = 3;
 const WEEKEND = 0.7;
 
 /**
- * On one day in twelve nothing comes for a while, and then everything comes at once: an app's server was down, or a store's
- * notifications were late. Pipelines of events publish such delays of minutes to many hours. It takes an hour and a half,
- * typically, and the queue is worked off within ten minutes.
+ * On one day in twelve no events come for a while, and then all come at once: an app's server was down, or a store's
+ * notifications were late. Operators of event pipelines report such delays of minutes to many hours. A typical one lasts an hour
+ * and a half, and the queue is sent within ten minutes.
  */
 const LULL_ONE_DAY_IN = 12;
 const LULL_MINUTES = { median: 90, sigma: 0.9 } as const;
 const RELEASE_MINUTES = 10;
 
-/** When nothing comes; from `to` on it is worked off. In minutes of the day. */
+/** A time without events, in minutes of the day. From `to` on the queue is sent. */
 interface Lull {
   readonly from: number;
   readonly to: number;
@@ -42,7 +42,7 @@ export class Traffic {
   readonly #day = new Float64Array(DAY_MINUTES);
   readonly #weekend: number;
   readonly #lullKey: number;
-  /** That of the day asked for last: minutes are asked for in their order. */
+  /** The lull of the last requested day. Callers request minutes in order. */
   #lullOf: { readonly day: number; readonly lull: Lull | null } = { day: -1, lull: null };
 
   constructor(seed: number, id: string) {

@@ -33,7 +33,7 @@ export interface Trouble {
   /** Minutes since the beginning of the world; `to` is infinite for a break. */
   readonly from: number;
   readonly to: number;
-  /** The part of deliveries that fails, 0 to 1. */
+  /** The share of deliveries that fails, 0 to 1. */
   readonly share: number;
   readonly message: string;
 }
@@ -60,7 +60,7 @@ const PROVIDER_OUTAGE_DAYS = 9;
 const PROVIDER_OUTAGE_MINUTES = { median: 35, sigma: 1.3 } as const;
 /** One in three is about one platform: an endpoint, an SDK's format. */
 const ONE_PLATFORM = 0.35;
-/** Three in four refuse everything. In the others some regions or shards go on ("a 16 % error rate", Batch, 2024-11-07). */
+/** Three in four refuse everything. In the others some regions or shards continue ("a 16 % error rate", Batch, 2024-11-07). */
 const WHOLE_OUTAGE = 0.75;
 /** One in three ends slowly: after its 41 minutes Amplitude took in only a part for another 16. */
 const SLOW_RECOVERY = 0.3;
@@ -85,16 +85,16 @@ const PARTIAL_DAYS = 30;
 const SHORT_DAYS = { own: 5, shared: 20 } as const;
 const SHORT_MINUTES = { median: 10, sigma: 1.1 } as const;
 
-/** One integration in so many has an endpoint that fails and works alternately, twice a month for half a day or two. */
+/** One integration in this many has an endpoint that fails and works alternately, twice a month for half a day or two. */
 const FLAPPING_ONE_IN = 15;
 const FLAPPING_DAYS = 12;
 
-/** One in so many sends a few events all the time that the provider does not take: an unknown product, no user ID. */
+/** One in this many sends a few events all the time that the provider does not take: an unknown product, no user ID. */
 const CHRONIC_ONE_IN = 10;
-/** One in so many sends more at its busiest than its plan with the provider allows. */
+/** One in this many sends more at its busiest than its plan with the provider allows. */
 const RATE_LIMITED_ONE_IN = 25;
 
-/** Everything that happens to the integrations within so many minutes, in the order of beginning. */
+/** All troubles of the integrations within this many minutes, in the order of their beginning. */
 export function troublesOf(
   seed: number,
   victims: readonly Victim[],

@@ -17,7 +17,7 @@ import { parseSettings, type SettingsInput } from '../../../functions/guard/sett
 import { aFailingRecord, aPolicy, aRecord, minutesBefore, NOON } from '../../support/builders.ts';
 import { addBusy, createHarness } from '../../support/harness.ts';
 
-/** What is warned about has no effect: the policy itself shows that. And what has an effect is not warned about. */
+/** Each setting in a warning has no effect on the policy, and settings with an effect cause no warning. */
 
 const PATH = 'projects.p.policy';
 
@@ -78,7 +78,7 @@ describe('settings that have an effect', () => {
 describe('a policy that cannot pause', () => {
   it('has a blast radius of nothing', () => {
     expect(said(inPolicy({ blastRadius: { floor: 0, percent: 0 } }))).toEqual([
-      `${PATH}.blastRadius lets no pass pause an integration by the limits: "floor" and "percent" are 0. Set "floor" to at least 1, or "mode" to "observe" if the guard is not to pause.`,
+      `${PATH}.blastRadius lets no pass pause an integration by the limits: "floor" and "percent" are 0. Set "floor" to at least 1, or "mode" to "observe" if the guard must not pause.`,
     ]);
   });
 
@@ -86,7 +86,7 @@ describe('a policy that cannot pause', () => {
     const policy = { blastRadius: { floor: 0, percent: 10 } };
     expect(inPolicy(policy)).toEqual([]);
     expect(said(onList(policy, AMPLITUDE, WEBHOOK))).toEqual([
-      'policy.blastRadius lets no pass pause an integration by the limits: 10 % of 2 active integrations is less than one, and "floor" is 0. Set "floor" to at least 1, or "mode" to "observe" if the guard is not to pause.',
+      'policy.blastRadius lets no pass pause an integration by the limits: 10 % of 2 active integrations is less than one, and "floor" is 0. Set "floor" to at least 1, or "mode" to "observe" if the guard must not pause.',
     ]);
   });
 
@@ -216,10 +216,10 @@ describe('overrides', () => {
     expect(kinds(onList({ overrides }, AMPLITUDE, WEBHOOK))).toEqual(['override-never-applies policy.overrides.1']);
   });
 
-  it('that ignore have no use for limits', () => {
+  it('that ignore do not use limits', () => {
     const overrides = [{ match: { id: 'a' }, mode: 'ignore', errorThreshold: 5, flapping: 'pause' }];
     expect(said(inPolicy({ overrides }))).toEqual([
-      `${PATH}.overrides.0 has no use for errorThreshold, flapping: the guard ignores its integrations. Remove what it has beside "mode", or change the mode.`,
+      `${PATH}.overrides.0 does not use errorThreshold, flapping: the guard ignores its integrations. Remove them, or change the mode.`,
     ]);
     const policy = effectivePolicy(aPolicy({ overrides }), aRecord({ id: 'a' }));
     const context = { project: 'p', now: NOON, changeTimesShown: false, firstLook: true };
@@ -253,7 +253,7 @@ describe('overrides', () => {
     [{ target_platform: 'Android' }, 'none is for Android', 'Compare it with `integration-guard list`, or remove it.'],
     [
       { integration: 'Webhooks', target_platform: 'iOS' },
-      'none fits all of "match"',
+      'none fits "match" as a whole',
       'Compare it with `integration-guard list`, or remove it.',
     ],
   ])('that match nothing say so, and what is near: %o', (match, why, action) => {
@@ -261,7 +261,7 @@ describe('overrides', () => {
     expect(said(found)).toEqual([`policy.overrides.0 matches no integration (the list has 2): ${why}. ${action}`]);
   });
 
-  it('that are said never to apply apply to no record', () => {
+  it('that never apply according to a warning match no record', () => {
     const letters = fc.constantFrom('a', 'b', '*', '?', '\u{1f680}');
     const glob = fc.array(letters, { minLength: 1, maxLength: 4 }).map((each) => each.join(''));
     const title = fc.array(fc.constantFrom('a', 'b', '\u{1f680}'), { maxLength: 5 }).map((each) => each.join(''));
@@ -385,7 +385,7 @@ describe('policies of a fleet', () => {
     const found = findWithoutEffectOnFleet({ ...settings, fleet }, new Set([policy]), new Set(['acme', 'bolt']));
     expect(said(found)).toEqual([
       'fleet.policies.1 applies to no project: no secret asks for it with the tag value "new", and no project gets it by its name, which would be like "qonversion/trial-*". The name of a project is what follows secretNamePrefix. Take "qonversion/" out of "match".',
-      'alerts.subscriptions.0.projects.1 names a project that there is not: "Bolt". Did you mean "bolt"? `integration-guard projects` shows all.',
+      'alerts.subscriptions.0.projects.1 names an unknown project: "Bolt". Did you mean "bolt"? `integration-guard projects` shows all.',
     ]);
   });
 });
