@@ -1,7 +1,7 @@
 import { App } from 'aws-cdk-lib';
-import { describeError, SettingsError } from '../functions/guard/errors.ts';
+import { describeError, GuardError, SettingsError } from '../functions/guard/errors.ts';
 import { showValue } from '../functions/guard/settings/fault.ts';
-import { loadSettings } from './load-settings.ts';
+import { loadSettings, refuseMisspelt } from './load-settings.ts';
 import { readDeployedGuard } from './read-deployed-guard.ts';
 import { IntegrationGuardStack } from './stack.ts';
 
@@ -13,12 +13,13 @@ try {
   const deployed = await readDeployedGuard({ stackName, projects: settings.projects });
   new IntegrationGuardStack(app, stackName, { ...settings, deployed });
 } catch (error) {
-  if (!(error instanceof SettingsError)) throw error;
+  if (!(error instanceof GuardError)) throw error;
   console.error(describeError(error));
   process.exit(1);
 }
 
 function stackNameOf({ node }: App): string {
+  refuseMisspelt(node, 'stackName');
   const name: unknown = node.tryGetContext('stackName') ?? 'IntegrationGuard';
   if (typeof name === 'string' && /^[A-Za-z][A-Za-z0-9-]{0,127}$/.test(name)) return name;
   const rule = 'letters, digits and "-" that begin with a letter';

@@ -4,7 +4,7 @@ import {
   type SecretsManagerClient,
   type Tag,
 } from '@aws-sdk/client-secrets-manager';
-import { describeError, GuardError, SecretUnusableError } from '../guard/errors.ts';
+import { describeError, GuardError, SecretUnreadableError } from '../guard/errors.ts';
 import type { Clock } from '../guard/ports.ts';
 import { type ChosenPolicy, choosePolicy, PROJECT_TAG, secretNameOf, type Tags } from '../guard/settings/fleet.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
@@ -27,7 +27,7 @@ export interface FleetDirectory {
   /**
    * Reads the tags of a project's secret, once in KEY_LIFETIME_MS.
    * @throws NoSuchProjectError
-   * @throws SecretUnusableError if the secret cannot be read
+   * @throws SecretUnreadableError if the secret cannot be read
    * @throws GuardError if the project's policy is unknown
    */
   find(project: string): Promise<FleetProject>;
@@ -51,9 +51,12 @@ export function createFleetDirectory(
       if (error instanceof GuardError) throw error;
       if (error instanceof ResourceNotFoundException) throw missing();
       if (isDenied(error)) throw missing(' (Secrets Manager denies access to it)');
-      throw new SecretUnusableError(`the tags of the secret "${secretName}" cannot be read (${describeError(error)})`, {
-        cause: error,
-      });
+      throw new SecretUnreadableError(
+        `the tags of the secret "${secretName}" cannot be read (${describeError(error)})`,
+        {
+          cause: error,
+        },
+      );
     }
   };
 

@@ -32,19 +32,20 @@ function recordPass(metrics: Metrics, report: PassReport): void {
   if (requests > 0) metrics.addMetric(METRIC.apiLatency, MetricUnit.Milliseconds, waitedMs / requests);
   rarely(METRIC.alertsDelivered, report.delivered.length);
   rarely(METRIC.alertsUndelivered, report.undelivered.length);
-  if (report.plan === null) return;
+  const { plan, states } = report;
+  if (plan === null || states === null) return;
 
   const done = report.results.filter(({ outcome }) => outcome === 'done' || outcome === 'unsettled');
   const kinds = (kind: string) => done.filter(({ decision }) => decision.kind === kind).length;
-  always(METRIC.active, report.plan.states.active);
-  always(METRIC.paused, report.plan.states.paused);
-  always(METRIC.suspended, report.plan.states.suspended);
+  always(METRIC.active, states.active);
+  always(METRIC.paused, states.paused);
+  always(METRIC.suspended, states.suspended);
   rarely(METRIC.trips, kinds('pause'));
   rarely(METRIC.probes, kinds('probe'));
   rarely(METRIC.recoveries, kinds('recovered'));
-  rarely(METRIC.held, report.plan.blastRadius.held ? report.plan.blastRadius.wanted : 0);
-  rarely(METRIC.sharedOutages, report.plan.outages.length);
+  rarely(METRIC.held, plan.blastRadius.held ? plan.blastRadius.wanted : 0);
+  rarely(METRIC.sharedOutages, plan.outages.length);
   rarely(METRIC.actsFailed, report.results.filter(({ outcome }) => outcome === 'failed').length);
   rarely(METRIC.notStarted, report.results.filter(({ outcome }) => outcome === 'not-started').length);
-  rarely(METRIC.invalidRecords, report.plan.invalid.length);
+  rarely(METRIC.invalidRecords, plan.invalid.length);
 }

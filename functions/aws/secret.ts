@@ -3,7 +3,7 @@ import {
   ResourceNotFoundException,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { describeError, SecretUnusableError } from '../guard/errors.ts';
+import { describeError, SecretUnreadableError } from '../guard/errors.ts';
 import { quoteForShell } from '../guard/model/command-line.ts';
 import type { Clock } from '../guard/ports.ts';
 import { MINUTE_MS } from '../guard/text/time.ts';
@@ -51,7 +51,7 @@ async function readSecret(client: SecretsManagerClient, secretId: string): Promi
   } catch (error) {
     // AWS also answers this for a secret that exists but has no value yet.
     if (error instanceof ResourceNotFoundException) return undefined;
-    throw new SecretUnusableError(
+    throw new SecretUnreadableError(
       `the secret "${secretId}" cannot be read (${describeError(error)}); check that it exists and that this role may read it`,
       { cause: error },
     );

@@ -2,17 +2,17 @@ import { CommanderError } from 'commander';
 import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
 import { safeSentence } from '../guard/safe-sentence.ts';
 
-/** How a command that did not do what it was asked to says so: a sentence, or one JSON document, and an exit code. */
+/** How a command reports that it failed: a sentence or one JSON document, and an exit code. */
 export interface Failure {
   readonly name: string;
   readonly message: string;
-  /** 1: tried and failed. 2: not understood (arguments, settings, key). */
+  /** 1: tried and failed. 2: usage error (arguments, settings, key). */
   readonly exitCode: 1 | 2;
 }
 
-/** What was meant as a faulty command line. */
+/** A faulty command line. */
 export function usageFailure(complaint: string): Failure {
-  const message = complaint === '' ? 'name a command; integration-guard --help shows what there is' : complaint;
+  const message = complaint === '' ? 'name a command; integration-guard --help shows them' : complaint;
   return { name: 'UsageError', message: safeLine(message.replace(/^error: /, '').trim()), exitCode: 2 };
 }
 
@@ -32,15 +32,15 @@ export function failureOf(error: unknown): Failure {
       };
 }
 
-/** Names and keys are for the caller to fix; everything else was tried and failed. */
+/** The caller fixes names and keys. Everything else was tried and failed. */
 const MISUNDERSTOOD: ReadonlySet<string> = new Set([
-  'GuardError',
+  'UsageError',
   'SecretUnusableError',
   'UnknownIntegrationError',
   'NoSuchProjectError',
 ]);
 
-/** What the system or AWS says of a thing that cannot be had, as opposed to a fault of this program. */
+/** What the system or AWS reports, as opposed to a fault of this program. */
 function isForeseen(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string') return !error.code.startsWith('ERR_');
@@ -74,7 +74,7 @@ function escapeUnits(character: string): string {
 /** Whether words that may not be understood ask for a JSON document. What completes a line has a form of its own. */
 export function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
-  return args[0] !== 'complete' && (end === -1 ? args : args.slice(0, end)).includes('--json');
+  return !(args[0] === 'complete' && args[1] === '--') && (end === -1 ? args : args.slice(0, end)).includes('--json');
 }
 
 /** Says it on standard output as the one document, or on standard error as a sentence. */

@@ -1,11 +1,9 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
-import Table from 'cli-table3';
 import type { Finding } from '../doctor/finding.ts';
 import { actorOf, type GuardEvent, isAuditOnly } from '../guard/model/event.ts';
 import { describeType, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 import type { Outcome, Result } from '../guard/pass/execute.ts';
-import type { Plan } from '../guard/pass/plan.ts';
+import type { Plan, StateCounts } from '../guard/pass/plan.ts';
 import type { PassReport } from '../guard/pass/run-pass.ts';
 import { alertsOf, type Decision, statusAsked } from '../guard/policy/decide.ts';
 import { describeOutage } from '../guard/policy/provider-outage.ts';
@@ -18,18 +16,15 @@ import { describeMinutes, describeMoment, minutesBetween } from '../guard/text/t
 import type { Changes } from './changes.ts';
 import type { Gap } from './gaps.ts';
 import type { HistoryFacts } from './history-facts.ts';
+import { paint, type Style } from './paint.ts';
 import type { ProjectList } from './projects.ts';
 import type { Simulation } from './simulate.ts';
+import { table } from './table.ts';
 import { wrap } from './wrap.ts';
 
-/** What the command line shows: plain text that reads well without colour. */
+/** What the command line shows: plain text that reads well without colour, and fits the terminal. */
 
-export type Style = Parameters<typeof styleText>[0];
-
-/** Colours only where the terminal shows them (NO_COLOR, pipes and dumb terminals included in the check). */
-export function paint(style: Style, text: string): string {
-  return styleText(style, text, { validateStream: true, stream: process.stdout });
-}
+export { paint, table };
 
 const STATE = { 0: 'paused', 1: 'active', 2: 'suspended' } as const;
 
@@ -61,30 +56,70 @@ const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
   reactivated: 'green',
 };
 
-/** All integrations of a project with what the guard thinks of each. */
+/** What the guard does next about an integration, or has just done. */
+const NEXT: { readonly [kind in DecisionKind]: string } = {
+  healthy: 'nothing, it is healthy',
+  watch: 'watch, it fails',
+  warn: 'warn that it fails',
+  pause: 'pause it',
+  'would-pause': 'report it (observe mode)',
+  held: 'hold back, too many at once',
+  'shared-outage': 'wait, the outage is shared',
+  open: 'wait, it is stopped',
+  suspended: 'report that it is suspended',
+  remind: 'remind you of it',
+  probe: 'try it again',
+  probing: 'wait for its probe',
+  recovered: 'report that it recovered',
+  reactivated: 'guard it, it was resumed',
+  'operator-paused': 'nothing, an operator paused it',
+  ignored: 'nothing, it is ignored',
+  'under-way': 'nothing, another pass has it',
+  unread: 'nothing, it cannot be read',
+  'operator-pause': 'pause it, as asked',
+  'operator-resume': 'resume it, as asked',
+  'operator-ignore': 'ignore it, as asked',
+  'operator-unignore': 'guard it again, as asked',
+  gone: 'nothing, it is gone',
+};
+
+const OUTCOME: { readonly [outcome in Outcome]: string } = {
+  quiet: 'nothing to do',
+  done: 'done',
+  noted: 'remembered',
+  overtaken: 'an operator was faster',
+  failed: 'failed',
+  'ledger-failed': 'failed, not remembered',
+  'lost-race': 'another pass was faster',
+  'not-started': 'left to the next pass',
+  unsettled: 'not reported yet',
+};
+
+/** All integrations of a project with what the guard does next about each. */
 export function formatList(plan: Plan, width: number): string {
   const records = plan.decisions.filter(({ record }) => record !== null);
-  if (records.length === 0) return [...remarksOn(plan), 'This project has no integrations.'].join('\n');
+  if (records.length === 0) return [...remarksOn(plan, width), 'This project has no integrations.'].join('\n');
   const rows = records.map((decision) => [...recordCells(decision, plan.now), describeKind(decision.kind)]);
-  const head = ['ID', 'INTEGRATION', 'TITLE', 'STATE', 'FRESH ERRORS', 'LAST DELIVERY', 'GUARD'];
-  return [...remarksOn(plan), table(head, rows, width, 2)].join('\n');
+  const head = ['ID', 'INTEGRATION', 'TITLE', 'STATE', 'FRESH ERRORS', 'LAST DELIVERY', 'NEXT'];
+  return [...remarksOn(plan, width), table(head, rows, width, 2)].join('\n');
 }
 
 /** What a pass would do now, the calm majority as one line, and below it the settings that can have no effect. */
 export function formatPlan(plan: Plan, width: number, withoutEffect: readonly WithoutEffect[] = []): string {
   const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
   const lines = [
-    ...remarksOn(plan),
+    ...remarksOn(plan, width),
     plan.blastRadius.held
       ? paint(
           'magenta',
-          `Held: ${plan.blastRadius.wanted} over the limits at once, at most ${plan.blastRadius.allowed} may be paused in one pass. \`integration-guard run --force\` pauses them all.`,
+          wrap(
+            `Held back: ${plural(plan.blastRadius.wanted, 'integration')} over the limits at once, and one pass may pause at most ${plan.blastRadius.allowed}. \`integration-guard run --force\` pauses them all.`,
+            width,
+          ),
         )
       : '',
-    due.length === 0
-      ? 'Nothing to do.'
-      : table(['ID', 'INTEGRATION', 'WOULD', 'WHY'], due.map(decisionCells), width, 3),
-    summarizePlan(plan),
+    due.length === 0 ? 'Nothing to do.' : table(['ID', 'INTEGRATION', 'NEXT', 'WHY'], due.map(decisionCells), width, 3),
+    wrap(summarize(plan, plan.states), width),
     ...withoutEffect.map(({ path, message, action }) =>
       paint('yellow', wrap(safeText(`Without effect: ${path} ${message} ${action}`, MAX_LINE_LENGTH), width)),
     ),
@@ -93,16 +128,19 @@ export function formatPlan(plan: Plan, width: number, withoutEffect: readonly Wi
 }
 
 /** What concerns the project as a whole: outages that integrations share, and a list that is suspicious. */
-function remarksOn({ outages, projectDecision, now }: Plan): readonly string[] {
+function remarksOn({ outages, projectDecision, now }: Plan, width: number): readonly string[] {
   const { 'list-suspicious': suspicious } = projectDecision.next.notices;
   return [
-    ...outages.map((outage) => paint('magenta', `${describeOutage(outage, now)}.`)),
+    ...outages.map((outage) => paint('magenta', wrap(`${describeOutage(outage, now)}.`, width))),
     ...(suspicious === undefined
       ? []
       : [
           paint(
             'red',
-            `The list of integrations is suspicious since ${describeMoment(suspicious.since, now)}: nothing is concluded from it.`,
+            wrap(
+              `The list of integrations has been suspicious since ${describeMoment(suspicious.since, now)}. The guard does not act on it.`,
+              width,
+            ),
           ),
         ]),
   ];
@@ -118,11 +156,17 @@ export function formatReport(report: PassReport, width: number): string {
   ]);
   const lines = [
     rows.length === 0 ? '' : table(['ID', 'INTEGRATION', 'DECISION', 'OUTCOME', 'WHY'], rows, width, 4),
-    report.failure === null ? '' : paint('red', `The pass could not run: ${report.failure}`),
+    report.failure === null ? '' : paint('red', wrap(`The pass could not run: ${report.failure}`, width)),
     report.undelivered.length === 0
       ? ''
-      : paint('red', `${plural(report.undelivered.length, 'alert')} not accepted; the next pass publishes them again.`),
-    report.plan === null ? '' : summarizePlan(report.plan),
+      : paint(
+          'red',
+          wrap(
+            `${plural(report.undelivered.length, 'alert')} not accepted; the next pass publishes them again.`,
+            width,
+          ),
+        ),
+    report.plan === null || report.states === null ? '' : wrap(summarize(report.plan, report.states), width),
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
@@ -151,7 +195,7 @@ export function formatGaps(gaps: readonly Gap[], now: string, width: number): st
     by,
   ]);
   const hint = 'Events from these times are not delivered later. Fill them in from an export of Qonversion.';
-  return `${table(['INTEGRATION', 'FROM', 'TO', 'LASTED', 'STOPPED BY'], rows, width, 0)}\n${hint}`;
+  return `${table(['INTEGRATION', 'FROM', 'TO', 'LASTED', 'STOPPED BY'], rows, width, 0)}\n${wrap(hint, width)}`;
 }
 
 /** The simulated figures of the settings side by side, and below them the real ones from the history. */
@@ -162,10 +206,16 @@ export function formatSimulation(simulation: Simulation, width: number): string 
   const rows = labels.map((label, index) => [label, ...policies.map(({ figures }) => figures[index]?.text ?? '')]);
   const head = ['per 30 days', ...policies.map(({ name }) => name)].map((title) => title.toUpperCase());
   return [
-    `${project}, simulated: ${plural(integrations, 'integration')}, ${plural(days, 'day')}, ${plural(seeds.length, 'world')} (seed ${seeds.join(', ')}), a pass every ${describeMinutes(intervalMinutes)}.`,
+    wrap(
+      `${project}, simulated: ${plural(integrations, 'integration')}, ${plural(days, 'day')}, ${plural(seeds.length, 'world')} (seed ${seeds.join(', ')}), a pass every ${describeMinutes(intervalMinutes)}.`,
+      width,
+    ),
     table(head, rows, width, 0),
-    'Traffic, outages and repairs are invented. Compare the columns, and do not expect these numbers of your project.',
-    ...notes,
+    wrap(
+      'Traffic, outages and repairs are invented. Compare the columns, and do not expect these numbers of your project.',
+      width,
+    ),
+    ...notes.map((note) => wrap(note, width)),
     ...(inFact === null ? [] : ['', formatFacts(inFact, width)]),
   ].join('\n');
 }
@@ -193,7 +243,7 @@ function formatFacts({ days, pauses, recoveries, hoursStopped, alertsPerDay }: H
   ];
   const limit =
     "The history holds the guard's own events. It does not hold the records that other settings would have judged.";
-  return `${table(head, rows, width, 0)}\n${limit}`;
+  return `${table(head, rows, width, 0)}\n${wrap(limit, width)}`;
 }
 
 const SEVERITY_STYLE = { info: 'green', warning: 'yellow', critical: 'red' } as const satisfies Record<Severity, Style>;
@@ -265,12 +315,12 @@ export function formatChanges({ changes, ...about }: Changes, width: number): st
   const head = about.isDeployed
     ? `What deploying ${about.settings} changes in stack ${stack} (${place}):`
     : `No stack ${stack} with a guard is in ${place}: deploying ${about.settings} would be its first deployment.`;
-  if (changes.length === 0) return about.isDeployed ? `${head} nothing is lost or left behind.` : head;
+  if (changes.length === 0) return wrap(about.isDeployed ? `${head} nothing is lost or left behind.` : head, width);
   const level = { error: 'red', warning: 'yellow', info: 'green' } as const;
   const inOrder = (['error', 'warning', 'info'] as const).flatMap((each) =>
     changes.filter((change) => change.level === each),
   );
-  return `${head}\n${table(
+  return `${wrap(head, width)}\n${table(
     ['', 'CHANGE'],
     inOrder.map((change) => [paint(level[change.level], change.level), safeText(change.says, MAX_LINE_LENGTH)]),
     width,
@@ -280,9 +330,9 @@ export function formatChanges({ changes, ...about }: Changes, width: number): st
 
 /** Every project with its policy, and secrets that have the fleet's tag and are no project. */
 export function formatProjects({ projects: known, fleet }: ProjectList, width: number): string {
-  const elsewhere = fleet === 'not looked at' ? ' Those of the fleet are shown with --stack.' : '';
+  const elsewhere = fleet === 'not looked at' ? ' --stack NAME shows those of the fleet.' : '';
   if (known.length === 0)
-    return elsewhere === '' ? 'No project: no secret has the tag.' : `None is listed.${elsewhere}`;
+    return elsewhere === '' ? 'There is no project: no secret has the tag.' : `No project is listed.${elsewhere}`;
   const rows = known.map(({ project, secretName, policy, because }) => [
     project ?? paint('dim', 'none'),
     secretName,
@@ -293,8 +343,9 @@ export function formatProjects({ projects: known, fleet }: ProjectList, width: n
   const odd = known.filter(({ project, policy }) => project === null || policy === null).length;
   const ofFleet = projects.filter((project) => project.ofFleet).length;
   const split = ofFleet === 0 ? '' : ` (${projects.length - ofFleet} listed, ${ofFleet} of the fleet)`;
-  const mend = odd === 0 ? '' : ` ${plural(odd, 'secret')} to look at.`;
-  return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${plural(projects.length, 'project')}${split}.${mend}${elsewhere}`;
+  const oddOnes = odd === 0 ? '' : ` ${plural(odd, 'secret')} to look at.`;
+  const summary = `${plural(projects.length, 'project')}${split}.${oddOnes}${elsewhere}`;
+  return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${wrap(summary, width)}`;
 }
 
 function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): string {
@@ -308,8 +359,8 @@ function isNews({ decision, outcome }: Result): boolean {
   return alertsOf(decision).some((event) => !isAuditOnly(event));
 }
 
-function summarizePlan(plan: Plan): string {
-  const { active, paused, suspended } = plan.states;
+/** @param states before the pass, or after it */
+function summarize(plan: Plan, { active, paused, suspended }: StateCounts): string {
   const invalid = plan.invalid.length === 0 ? '' : `, ${plural(plan.invalid.length, 'unreadable record')}`;
   return `${plan.project}: ${active} active, ${paused} paused, ${suspended} suspended${invalid}.`;
 }
@@ -317,8 +368,8 @@ function summarizePlan(plan: Plan): string {
 function recordCells(decision: Decision, now: string): string[] {
   const { record, figures } = decision;
   if (record === null) return [];
-  const errors =
-    figures === null ? `${record.delivery_error_count}` : `${figures.freshErrors} of ${figures.errorThreshold}`;
+  // Qonversion's own count says nothing of an integration whose failures the guard does not count.
+  const errors = figures === null ? '–' : `${figures.freshErrors} of ${figures.errorThreshold}`;
   const delivered = record.last_delivery_at === null ? 'never' : describeMoment(record.last_delivery_at, now);
   return [
     record.id,
@@ -341,70 +392,13 @@ function nameOf(record: IntegrationRecord): string {
 
 function describeKind(kind: DecisionKind): string {
   const style = KIND_STYLE[kind];
-  return style === undefined ? kind : paint(style, kind);
+  return style === undefined ? NEXT[kind] : paint(style, NEXT[kind]);
 }
 
 function describeOutcome(outcome: Outcome): string {
   return outcome === 'done'
-    ? paint('green', outcome)
+    ? paint('green', OUTCOME[outcome])
     : outcome === 'failed' || outcome === 'ledger-failed'
-      ? paint('red', outcome)
-      : outcome;
+      ? paint('red', OUTCOME[outcome])
+      : OUTCOME[outcome];
 }
-
-/**
- * A table without rules that fits the terminal.
- * @param flexible index of the column that gives way: it takes what the others leave, and wraps
- */
-export function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  width: number,
-  flexible: number,
-): string {
-  const widths = head.map(
-    (title, column) => Math.min(44, Math.max(title.length, ...rows.map((row) => visibleLength(row[column] ?? '')))) + 2,
-  );
-  const others = widths.reduce((sum, each, column) => (column === flexible ? sum : sum + each), 0);
-  const natural = Math.max(...rows.map((row) => visibleLength(row[flexible] ?? '')), head[flexible]?.length ?? 0) + 2;
-  const rest = Math.max(18, Math.min(natural, width - others - head.length));
-  const made = new Table({
-    head: head.map((title) => paint('bold', title)),
-    colWidths: widths.map((each, column) => (column === flexible ? rest : each)),
-    wordWrap: true,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
-    chars: NO_RULES,
-  });
-  made.push(...rows.map((row) => [...row]));
-  return made
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
-}
-
-function visibleLength(text: string): number {
-  return Math.max(
-    ...stripVTControlCharacters(text)
-      .split('\n')
-      .map(({ length }) => length),
-  );
-}
-
-const NO_RULES = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-};

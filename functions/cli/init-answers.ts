@@ -1,4 +1,4 @@
-import { GuardError, SettingsError } from '../guard/errors.ts';
+import { SettingsError, UsageError } from '../guard/errors.ts';
 import { showPath, showValue } from '../guard/settings/fault.ts';
 import { findMisplacedSecrets, parseSettings } from '../guard/settings/schema.ts';
 import type { Prompt } from './prompt.ts';
@@ -84,7 +84,7 @@ export function settingsOf({ project, secretName, email, mode }: Answers) {
  * Takes the answers from the flags, from the person at the terminal, or from the defaults.
  * @param prompt null when there is nobody to ask
  * @throws SettingsError with one line per faulty flag
- * @throws GuardError that names the missing flags
+ * @throws UsageError that names the missing flags
  */
 export async function collectAnswers(
   given: Partial<Answers>,
@@ -96,7 +96,7 @@ export async function collectAnswers(
   });
   if (flagged.length > 0) throw new SettingsError(flagged, 'init');
   const missing = QUESTIONS.filter(({ name }) => given[name] === undefined);
-  if (missing.length > 0 && !defaults && prompt === null) throw new GuardError(describeMissing(missing));
+  if (missing.length > 0 && !defaults && prompt === null) throw new UsageError(describeMissing(missing));
 
   let answers = given;
   for (const question of missing) {

@@ -1,13 +1,14 @@
 import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fillSecretCommand } from '../aws/secret.ts';
-import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
+import { describeError, SettingsError, UsageError } from '../guard/errors.ts';
 import { shellWord } from '../guard/model/command-line.ts';
 import { safePath } from '../guard/safe-sentence.ts';
 import { parseSettings } from '../guard/settings/schema.ts';
 import { VERSION } from '../guard/version.ts';
 import { insertEntry } from '../local/edit-json.ts';
-import { CONTEXT_KEY, findSettings, parseJson } from '../local/settings-file.ts';
+import { parseJson } from '../local/json-text.ts';
+import { CONTEXT_KEY, findSettings } from '../local/settings-file.ts';
 import { type FileChange, writeTogether } from '../local/write-together.ts';
 import { type Addition, additionTo, entryCandidates } from './cdk-app.ts';
 import { type Answers, collectAnswers, settingsOf } from './init-answers.ts';
@@ -45,7 +46,7 @@ export interface InitOutcome {
 
 /**
  * @param prompt null when there is nobody to ask
- * @throws SettingsError, GuardError or AbortedError when nothing was written
+ * @throws SettingsError, UsageError or AbortedError when nothing was written
  * @throws what the system says when a file cannot be written; then none was
  */
 export async function init(
@@ -54,7 +55,7 @@ export async function init(
   prompt: Prompt | null,
 ): Promise<InitOutcome> {
   const root = resolve(folder);
-  if (existsSync(root) && !statSync(root).isDirectory()) throw new GuardError(`${safePath(root)} is not a folder`);
+  if (existsSync(root) && !statSync(root).isDirectory()) throw new UsageError(`${safePath(root)} is not a folder`);
   const plan = existsSync(join(root, CDK_JSON)) ? planAddition(root) : planNewApp(root);
   const answers = await collectAnswers(given, { defaults: yes, prompt });
   const { changes, addByHand, install, deploy } = plan(answers);
@@ -92,7 +93,7 @@ function planNewApp(root: string): (answers: Answers) => Plan {
 function refuseExisting(root: string, paths: readonly string[], advice: string): void {
   const existing = paths.filter((path) => lstatSync(join(root, path), { throwIfNoEntry: false }) !== undefined);
   if (existing.length > 0)
-    throw new GuardError(`${safePath(root)} already has ${listOf(existing)}; nothing was written; ${advice}`);
+    throw new UsageError(`${safePath(root)} already has ${listOf(existing)}; nothing was written; ${advice}`);
 }
 
 function planAddition(root: string): (answers: Answers) => Plan {
@@ -103,17 +104,17 @@ function planAddition(root: string): (answers: Answers) => Plan {
   if (context !== undefined && !isObject(context))
     throw new SettingsError(['context: expected an object'], join(root, CDK_JSON));
   if (context !== undefined && Object.hasOwn(context, CONTEXT_KEY))
-    throw new GuardError(
+    throw new UsageError(
       `${safePath(join(root, CDK_JSON))} has settings of the guard already; nothing was written; change them there`,
     );
   const app = describeApp(root, typeof cdk.app === 'string' ? cdk.app : '');
   const { entry } = app;
   if (entry?.text.includes(FUNCTION_NAME))
-    throw new GuardError(`${safePath(entry.path)} names ${FUNCTION_NAME} already; nothing was written`);
+    throw new UsageError(`${safePath(entry.path)} names ${FUNCTION_NAME} already; nothing was written`);
   const addition = additionTo(app);
   const library = join(root, dirname(addition.path));
   if (existsSync(library) && !statSync(library).isDirectory())
-    throw new GuardError(`${safePath(library)} is not a folder, and a file has to go there; nothing was written`);
+    throw new UsageError(`${safePath(library)} is not a folder, and a file has to go there; nothing was written`);
   refuseExisting(root, [addition.path], 'move it away first');
   return (answers) => ({
     changes: [
@@ -131,7 +132,7 @@ function planAddition(root: string): (answers: Answers) => Plan {
 function refuseGenerated(root: string): void {
   const source = ['ts', 'js', 'mjs', 'json', 'py'].find((each) => existsSync(join(root, `.projenrc.${each}`)));
   if (source !== undefined)
-    throw new GuardError(
+    throw new UsageError(
       `${safePath(root)} is made by projen, which would undo the changes; nothing was written; add the settings and the stack to .projenrc.${source} (README, "Deploy")`,
     );
 }
@@ -139,7 +140,7 @@ function refuseGenerated(root: string): void {
 function describeApp(root: string, command: string) {
   const path = join(root, PACKAGE_JSON);
   if (!existsSync(path))
-    throw new GuardError(
+    throw new UsageError(
       `${safePath(root)} has a cdk.json and no package.json, and the guard is added to apps in TypeScript or JavaScript only; nothing was written; give another folder: integration-guard init FOLDER`,
     );
   const { type } = readObject(readUtf8(path), path);

@@ -12,11 +12,12 @@ import { toCloudEvent } from '../messages/cloud-event.ts';
 
 const isAlert = (event: GuardEvent) => !isAuditOnly(event);
 
-export function decisionToJson(decision: Decision) {
+/** @param record the integration as it is now: before the act, or after it */
+export function decisionToJson(decision: Decision, record = decision.record) {
   const status = statusAsked(decision);
   return {
     id: decision.id,
-    ...(decision.record === null ? {} : recordToJson(decision.record)),
+    ...(record === null ? {} : recordToJson(record)),
     kind: decision.kind,
     reason: safeText(decision.reason, 500),
     figures: decision.figures,
@@ -25,6 +26,11 @@ export function decisionToJson(decision: Decision) {
       .filter(isAlert)
       .map(({ type, id }) => ({ type, id })),
   };
+}
+
+/** A decision with what became of it, and the integration after the act. */
+export function resultToJson({ decision, record, outcome, problem }: Result) {
+  return { ...decisionToJson(decision, record), outcome, problem };
 }
 
 export function recordToJson(record: IntegrationRecord) {
@@ -46,7 +52,7 @@ export function planToJson(plan: Plan, withoutEffect: readonly WithoutEffect[] =
   return {
     project: plan.project,
     plannedAt: plan.now,
-    decisions: plan.decisions.map(decisionToJson),
+    decisions: plan.decisions.map((decision) => decisionToJson(decision)),
     events: [...plan.projectDecision.next.outbox.map(({ event }) => event), ...plan.decisions.flatMap(alertsOf)]
       .filter(isAlert)
       .map(toCloudEvent),
@@ -66,15 +72,11 @@ export function reportToJson(report: PassReport) {
     durationMs: report.durationMs,
     ok: report.ok,
     failure: report.failure,
-    decisions: report.results.map((result) => ({
-      ...decisionToJson(result.decision),
-      outcome: result.outcome,
-      problem: result.problem,
-    })),
+    decisions: report.results.map(resultToJson),
     events: report.delivered.map(toCloudEvent),
     undelivered: report.undelivered.map(toCloudEvent),
     counts: {
-      ...report.plan?.states,
+      ...report.states,
       ...countKinds(report.results.map(({ decision }) => decision)),
       ...countOutcomes(report.results),
       invalid: report.plan?.invalid.length ?? 0,

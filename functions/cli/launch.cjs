@@ -33,6 +33,8 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
 }
 
 function fail(sentence) {
-  process.stderr.write('integration-guard: ' + sentence + '\n');
-  process.exitCode = 2;
+  var failure = { name: 'GuardError', message: sentence, exitCode: 1 };
+  if (process.argv.indexOf('--json') === -1) process.stderr.write('integration-guard: ' + sentence + '\n');
+  else process.stdout.write(JSON.stringify({ error: failure }, null, 2) + '\n');
+  process.exitCode = 1;
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { SettingsError } from '../guard/errors.ts';
 import { safePath } from '../guard/safe-sentence.ts';
@@ -6,7 +5,7 @@ import { showPath, showValue } from '../guard/settings/fault.ts';
 import { type ChangedDefault, migrateSettings } from '../guard/settings/migrate.ts';
 import { findMisplacedSecrets, parseSettings, unlessTooDeep } from '../guard/settings/schema.ts';
 import { editJson } from '../local/edit-json.ts';
-import { findSettings, readSettingsText } from '../local/settings-file.ts';
+import { findSettings, type NamedBy, readSettingsText } from '../local/settings-file.ts';
 
 /** `settings migrate`: a settings file of version 0.1 becomes one of this version. Also what `--json` prints. */
 export interface MigratedFile {
@@ -32,8 +31,11 @@ export interface MigratedFile {
  * @throws SettingsError, and writes nothing, when today's schema would refuse the changed settings
  * @throws what the system says when the file cannot be written
  */
-export function migrateSettingsFile(file: string, { dryRun }: { readonly dryRun: boolean }): MigratedFile {
-  const text = readSettingsText(file);
+export function migrateSettingsFile(
+  file: string,
+  { dryRun, namedBy }: { readonly dryRun: boolean; readonly namedBy: NamedBy },
+): MigratedFile {
+  const text = readSettingsText(file, namedBy);
   return unlessTooDeep(file, () => {
     const { document, at } = findSettings(text, file);
     const secrets = findMisplacedSecrets(document);
@@ -52,7 +54,7 @@ export function migrateSettingsFile(file: string, { dryRun }: { readonly dryRun:
     )}`;
     checkSettings(migrated, file);
     const isWritten = changes.length > 0 && !dryRun;
-    if (isWritten) write(file, text, migrated);
+    if (isWritten) writeFileAtomic.sync(file, migrated);
     return {
       file,
       changed: isWritten,
@@ -84,13 +86,6 @@ function checkSettings(text: string, file: string): void {
     if (!(error instanceof SettingsError)) throw error;
     throw new SettingsError([...error.faults, UNTOUCHED], file);
   }
-}
-
-function write(file: string, text: string, migrated: string): void {
-  // What is not UTF-8 has been read as something else, and would be written as that.
-  if (!readFileSync(file).equals(Buffer.from(text, 'utf8')))
-    throw new SettingsError(['expected UTF-8, got text in another encoding', UNTOUCHED], file);
-  writeFileAtomic.sync(file, migrated);
 }
 
 export function formatMigration({ file, changed, changes, defaults, reread }: MigratedFile): string {

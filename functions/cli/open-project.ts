@@ -9,7 +9,7 @@ import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
-import { GuardError } from '../guard/errors.ts';
+import { UsageError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
 import {
@@ -60,7 +60,7 @@ export function readCliEnvironment(variables: Readonly<Record<string, string | u
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const parsed = cliEnvironment.parse(given);
   if (parsed.GUARD_STACK !== undefined && !STACK_NAME.test(parsed.GUARD_STACK))
-    throw new GuardError(`GUARD_STACK names no stack. ${STACK_NAME_RULE}`);
+    throw new UsageError(`GUARD_STACK names no stack. ${STACK_NAME_RULE}`);
   return {
     secretKey: parsed.QONVERSION_SECRET_KEY,
     settingsFile: parsed.GUARD_SETTINGS,

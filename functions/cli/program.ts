@@ -28,7 +28,8 @@ import {
 } from './format.ts';
 import { gapsOf, toCsv } from './gaps.ts';
 import type { InitOptions } from './init.ts';
-import { decisionToJson, planToJson, reportToJson } from './json.ts';
+import { planToJson, reportToJson, resultToJson } from './json.ts';
+import { requireKnown } from './known-integration.ts';
 import { formatMigration, migrateSettingsFile } from './migrate-settings.ts';
 import {
   type OpenedProject,
@@ -42,6 +43,7 @@ import {
 import { listProjects } from './projects.ts';
 import type { Prompt } from './prompt.ts';
 import type { SimulationSize } from './simulate.ts';
+import { wrap } from './wrap.ts';
 
 /** The `integration-guard` command line: the second door to the same core. */
 
@@ -50,18 +52,18 @@ export interface Terminal {
   readonly err: (text: string) => void;
   readonly columns: number;
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** Shows what is being waited for, until the function it returns is called. */
+  /** Shows what the command waits for, until the function it returns is called. */
   readonly progress: (text: string) => () => void;
-  /** Questions to the person at the terminal. Null, or left out: nobody is there to answer. */
+  /** Questions to the person at the terminal. Null, or left out: there is no one to answer. */
   readonly prompt?: () => Prompt | null;
-  /** Whether nobody reads the output any more. Left out: somebody does. */
+  /** Whether the reader of the output is gone. Left out: it is not. */
   readonly gone?: () => boolean;
 }
 
-/** 0: as asked. 1: tried and failed. 2: not understood (arguments, settings, key). */
+/** 0: done. 1: tried and failed, or found a problem. 2: usage error (arguments, settings, key). */
 export type ExitCode = 0 | 1 | 2;
 
-/** How to say what became of an order. */
+/** How to say what became of a command. */
 interface OrderWords {
   readonly done: string;
   readonly failed: string;
@@ -76,33 +78,52 @@ interface SharedOptions {
   readonly verbose?: boolean;
 }
 
-const EXAMPLES = `
-Examples:
-  npx integration-guard demo                        see it work, without any account
-  npx integration-guard init my-guard               a CDK app that deploys the guard, or the guard in your own app
-  npx integration-guard plan                        what a pass would do now; touches nothing
-  npx integration-guard run                         one pass on this machine
-  npx integration-guard list --stack IntegrationGuard --project production
-  npx integration-guard resume gNl6hyM6 --stack IntegrationGuard
-  npx integration-guard ignore gNl6hyM6 --for 12h   maintenance at the provider
-  npx integration-guard history gNl6hyM6 --since 30d --stack IntegrationGuard
-  npx integration-guard gaps --since 30d --csv      when events were not forwarded, to fill them in from an export
-  npx integration-guard simulate --days 30          your settings in a simulated month, beside the defaults
-  npx integration-guard projects --stack IntegrationGuard
-                                                    which projects there are, a fleet's included
-  npx integration-guard doctor --stack IntegrationGuard
-                                                    is everything as it should be, and if not, what to do
-  npx integration-guard settings migrate            change a settings file of version 0.1 into one of this version
-  source <(npx integration-guard complete zsh)      completions; also for bash, fish and powershell
+const EXAMPLES: readonly (readonly [command: string, does: string])[] = [
+  ['demo', 'see it work, without any account'],
+  ['init my-guard', 'a CDK app that deploys the guard, or the guard in your own app'],
+  ['plan', 'what a pass would do now; changes nothing'],
+  ['run', 'one pass on this machine'],
+  ['list --stack IntegrationGuard --project production', 'every integration of a deployed project'],
+  ['resume gNl6hyM6 --stack IntegrationGuard', 'after you have fixed the cause'],
+  ['ignore gNl6hyM6 --for 12h', 'maintenance at the provider'],
+  ['history gNl6hyM6 --since 30d --stack IntegrationGuard', 'what was done, by whom and why'],
+  ['gaps --since 30d --csv', 'when events were not forwarded, to fill them in from an export'],
+  ['simulate --days 30', 'your settings in a simulated month, beside the defaults'],
+  ['projects --stack IntegrationGuard', 'every project, those of a fleet included'],
+  ['doctor --stack IntegrationGuard', 'what is wrong, and how to fix it'],
+  ['settings migrate', 'change a settings file of version 0.1 into one of this version'],
+];
 
-Without --stack it runs on this machine, with
+/** Where there is no room beside a command, what it does stands below it. */
+function describeExamples(width: number): string {
+  const lines = [
+    ...EXAMPLES.map(([command, does]) => [`npx integration-guard ${command}`, does] as const),
+    ['source <(npx integration-guard complete zsh)', 'completions; also for bash, fish and powershell'] as const,
+  ];
+  const column = 50;
+  const examples = lines.map(([command, does]) => {
+    const beside = `  ${command.padEnd(column)}${does}`;
+    return command.length < column && beside.length <= width
+      ? beside
+      : `  ${command}\n${wrap(does, Math.max(20, width - 6)).replace(/^/gm, '      ')}`;
+  });
+  return `
+Examples:
+${examples.join('\n')}
+
+${wrap('Without --stack it runs on this machine, with these environment variables:', width)}
   QONVERSION_SECRET_KEY   the project's Secret Key
   GUARD_SETTINGS          settings file (default: cdk.json)
-  GUARD_LEDGER            ledger file (default: .guard/ledger.json)
-With --stack NAME (or GUARD_STACK) it uses the deployed stack's settings, ledger, topic and secret, through your
-ordinary AWS credentials (AWS_PROFILE, AWS_REGION).
+  GUARD_LEDGER            ledger file
+                          (default: .guard/ledger.json)
+${wrap("With --stack NAME (or GUARD_STACK) it uses the deployed stack's settings, ledger, topic and secret, through your ordinary AWS credentials (AWS_PROFILE, AWS_REGION).", width)}
 
-Exit codes: 0 done · 1 tried and failed · 2 not understood: arguments, settings or key`;
+Exit codes:
+  0    done
+  1    tried and failed, or found a problem
+  2    usage error: arguments, settings or key
+  141  the reader of the output went away`;
+}
 
 /** Commander repeats every word that was too many. One of them may be a key, and the number is enough. */
 const EXCESS_WORDS = /(?<=^error: too many arguments[^.]*\. Expected \d+ arguments? but got \d+): .*\.\n$/s;
@@ -121,6 +142,8 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     code = result;
   })
     .configureOutput({
+      getOutHelpWidth: () => terminal.columns,
+      getErrHelpWidth: () => terminal.columns,
       writeOut: (text) => {
         if (json) help += text;
         else terminal.out(text);
@@ -163,14 +186,15 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
 
 function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
   const program = new Command('integration-guard')
-    .description('Watches the integrations of a Qonversion project and pauses those that keep failing.')
+    .description('Watch the integrations of a Qonversion project and pause those that keep failing.')
     .version(VERSION)
     .exitOverride()
-    .showHelpAfterError('(integration-guard --help shows what there is)')
-    .addHelpText('after', EXAMPLES);
+    .configureHelp({ minWidthToWrap: 16 })
+    .showHelpAfterError('(integration-guard --help shows every command)')
+    .addHelpText('after', describeExamples(terminal.columns));
 
   let endProgress: () => void = () => undefined;
-  /** Whoever waits is told what for; a log tells that by itself. */
+  /** Shows what the command waits for. A log shows that already. */
   const working = async <Result>(
     options: SharedOptions,
     text: string,
@@ -198,8 +222,8 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       .command(name)
       .addHelpText('after', `\nExample:\n  npx integration-guard ${example}`)
       .description(description)
-      .option('--project <name>', 'which project, when there are several')
-      .option('--stack <name>', 'the deployed stack to work with, instead of this machine', parseStack)
+      .option('--project <name>', 'the project, if there are several')
+      .option('--stack <name>', 'work with this deployed stack instead of this machine', parseStack)
       .option('--json', 'print one JSON document')
       .option('--verbose', 'print the log to standard error');
 
@@ -217,11 +241,11 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
         () => show(plan, terminal.columns, withoutEffect),
       );
     });
-  looking('plan', 'what a pass would do now; touches nothing', formatPlan);
-  looking('list', 'all integrations, with what the guard thinks of each', formatList);
+  looking('plan', 'Show what a pass would do now. Changes nothing.', formatPlan);
+  looking('list', 'Show every integration, and what the guard does next about it.', formatList);
 
-  command('run', 'one pass: decide, pause, tell', 'run --force --stack IntegrationGuard')
-    .option('--force', 'pause however many are over the limits, this once')
+  command('run', 'Run one pass: decide, pause and alert.', 'run --force --stack IntegrationGuard')
+    .option('--force', 'pause all that are over the limits, this once')
     .action(async (options: SharedOptions & { readonly force?: boolean }) => {
       const report = await working(options, 'running a pass', async () => {
         const { ports, project } = await open(options);
@@ -255,24 +279,20 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     print(
       terminal,
       options,
-      () => ({ ...decisionToJson(result.decision), outcome: result.outcome, problem: result.problem }),
+      () => resultToJson(result),
       () =>
         done
-          ? `${id} ${words.done}. Undo: ${undo}`
-          : `${id} ${words.failed}: ${result.problem ?? result.decision.reason}.`,
+          ? `${wrap(`${id} ${words.done}`, terminal.columns)}\nUndo: ${undo}`
+          : wrap(`${id} ${words.failed}: ${result.problem ?? result.decision.reason}.`, terminal.columns),
     );
     if (!done) exit(1);
   };
 
-  command(
-    'pause',
-    'pause an integration; the guard remembers that it was you',
-    'pause gNl6hyM6 --stack IntegrationGuard',
-  )
+  command('pause', 'Pause an integration. The guard will not resume it.', 'pause gNl6hyM6 --stack IntegrationGuard')
     .argument('<id>', ID_HELP, parseId)
     .action((id: string, options: SharedOptions) =>
       operating(id, 'pause', options, {
-        done: 'is paused; the guard will not re-activate it',
+        done: 'is paused. The guard will not resume it.',
         failed: 'was not paused',
         undo: { run: 'resume', id },
       }),
@@ -280,53 +300,50 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   command(
     'resume',
-    're-activate an integration; its failures count from now on',
+    'Resume an integration. Its failures count from now on.',
     'resume gNl6hyM6 --stack IntegrationGuard',
   )
     .argument('<id>', ID_HELP, parseId)
     .action((id: string, options: SharedOptions) =>
       operating(id, 'resume', options, {
-        done: 'is active again; failures count from now on',
-        failed: 'was not re-activated',
+        done: 'is active again. Its failures count from now on.',
+        failed: 'was not resumed',
         undo: { run: 'pause', id },
       }),
     );
 
   command(
     'ignore',
-    'leave an integration alone for a while; the exemption ends by itself',
+    'Ignore an integration for a while. It ends automatically.',
     'ignore gNl6hyM6 --for 2h --stack IntegrationGuard',
   )
     .argument('<id>', ID_HELP, parseId)
     .addOption(durationOption('--for <time>', 'how long', '24h'))
-    .option('--off', 'end the exemption now')
+    .option('--off', 'guard it again now')
     .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
       options.off === true
         ? operating(id, 'unignore', options, {
-            done: 'is guarded again',
-            failed: 'is ignored still',
+            done: 'is guarded again.',
+            failed: 'is still ignored',
             undo: { run: 'ignore', id },
           })
         : operating(id, { ignoreForMinutes: options.for / 60_000 }, options, {
-            done: `is left alone for ${ms(options.for, { long: true })}; nothing is told of it, and it is not paused`,
-            failed: 'is guarded still',
+            done: `is ignored for ${ms(options.for, { long: true })}. The guard neither pauses it nor alerts you about it.`,
+            failed: 'is still guarded',
             undo: { run: 'ignore --off', id },
           }),
     );
 
-  command('history', 'what was done, by whom and why', 'history gNl6hyM6 --since 30d --stack IntegrationGuard')
-    .argument('[id]', 'id of an integration; left out: the whole project', parseId)
+  command('history', 'Show what was done, by whom and why.', 'history gNl6hyM6 --since 30d --stack IntegrationGuard')
+    .argument('[id]', 'id of an integration (default: the whole project)', parseId)
     .addOption(durationOption('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, '7d'))
     .action(async (id: string | undefined, options: SharedOptions & { readonly since: number }) => {
       const { all, project, now } = await working(options, 'reading the ledger', async () => {
         const opened = await open(options);
         const now = opened.ports.clock.now();
-        const since = plusMs(now, -options.since);
-        return {
-          all: await opened.ports.ledger.history(opened.project.name, since),
-          project: opened.project.name,
-          now,
-        };
+        const all = await opened.ports.ledger.history(opened.project.name, plusMs(now, -options.since));
+        if (id !== undefined) await requireKnown(opened, id, all);
+        return { all, project: opened.project.name, now };
       });
       const events = all.filter(({ record }) => id === undefined || record?.id === id);
       print(
@@ -340,17 +357,23 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       );
     });
 
-  command('gaps', 'when events were not forwarded, to fill them in from an export', 'gaps gNl6hyM6 --since 30d --csv')
-    .argument('[id]', 'id of an integration; left out: the whole project', parseId)
+  command(
+    'gaps',
+    'Show when events were not forwarded, to fill them in from an export.',
+    'gaps gNl6hyM6 --since 30d --csv',
+  )
+    .argument('[id]', 'id of an integration (default: the whole project)', parseId)
     .addOption(durationOption('--since <time>', `how far to look back, ${HISTORY_DAYS}d at most`, '30d'))
     .addOption(new Option('--csv', 'print lines of id,from,to,by').conflicts('json'))
     .action(
       async (id: string | undefined, options: SharedOptions & { readonly since: number; readonly csv?: boolean }) => {
         const { events, project, now } = await working(options, 'reading the ledger', async () => {
-          const { ports, project } = await open(options);
+          const opened = await open(options);
+          const { ports, project } = opened;
           const now = ports.clock.now();
           // A gap may have begun long before.
           const events = await ports.ledger.history(project.name, plusMs(now, -HISTORY_DAYS * 24 * 60 * 60_000));
+          if (id !== undefined) await requireKnown(opened, id, events);
           return { events, project: project.name, now };
         });
         const since = plusMs(now, -options.since);
@@ -362,12 +385,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       },
     );
 
-  command('simulate', 'run these settings through a simulated month, beside the defaults', 'simulate --days 30')
+  command('simulate', 'Compare your settings with the defaults in a simulated month.', 'simulate --days 30')
     .addOption(new Option('--days <number>', 'days to simulate (default: 30)').argParser(parseDays))
     .addOption(
       new Option(
         '--integrations <number>',
-        "how many (default: the project's own number with its key, else 12)",
+        'how many (default: as many as the project has, or 12 without its key)',
       ).argParser(parseIntegrations),
     )
     .addOption(new Option('--seeds <numbers>', 'one world for each (default: 1,2,3)').argParser(parseSeeds))
@@ -387,7 +410,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   command(
     'doctor',
-    'check everything the guard needs, and say what to do about it',
+    'Check everything the guard needs, and say how to fix what is wrong.',
     'doctor --stack IntegrationGuard',
   ).action(async (options: SharedOptions) => {
     const found = await working(options, 'checking everything', () =>
@@ -406,8 +429,8 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   program
     .command('projects')
     .addHelpText('after', '\nExample:\n  npx integration-guard projects --stack IntegrationGuard')
-    .description('which projects there are, with the policy of each')
-    .option('--stack <name>', 'the deployed stack to look at, instead of the settings of this machine', parseStack)
+    .description('Show every project with its policy.')
+    .option('--stack <name>', 'look at this deployed stack instead of the settings on this machine', parseStack)
     .option('--json', 'print one JSON document')
     .action(async (options: SharedOptions) => {
       const list = await working(options, 'looking for projects', () =>
@@ -424,7 +447,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   program
     .command('changes')
     .addHelpText('after', '\nExample:\n  npx integration-guard changes --stack IntegrationGuard')
-    .description('what deploying the settings of this machine would lose, leave behind or take over')
+    .description('Show what deploying these settings would lose, leave behind or take over.')
     .requiredOption('--stack <name>', 'the stack they would be deployed to', parseStack)
     .option('--json', 'print one JSON document')
     .action(async (options: SharedOptions & { readonly stack: string }) => {
@@ -457,13 +480,13 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .command('init')
     .addHelpText('after', '\nExample:\n  npx integration-guard init my-guard')
     .argument('[folder]', 'of the CDK app (default: the current folder)', '.')
-    .description('write a CDK app that deploys the guard, or add the guard to your own')
+    .description('Write a CDK app that deploys the guard, or add the guard to your own.')
     .option('--project <name>', 'name of the Qonversion project')
     .option('--secret-name <name>', 'name of the secret for its Secret Key')
     .option('--email <address>', 'who gets alerts; "" for no one yet')
     .option('--mode <mode>', 'observe (report) or enforce (pause too)')
     .option('--stack <name>', 'name of the stack')
-    .option('--yes', 'take the defaults of what is not given, and ask nothing')
+    .option('--yes', 'ask nothing, and take the defaults')
     .option('--json', 'print one JSON document')
     .action(async (folder: string, options: InitOptions & SharedOptions) => {
       const { formatInit, init } = await import('./init.ts');
@@ -480,16 +503,19 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   program
     .command('settings')
-    .description('change the settings file')
+    .description('Change the settings file.')
     .command('migrate')
     .addHelpText('after', '\nExample:\n  npx integration-guard settings migrate cdk.json --dry-run')
     .argument('[file]', 'the settings file (default: GUARD_SETTINGS, or else cdk.json)')
-    .description('change a settings file of version 0.1 into one of this version')
-    .option('--dry-run', 'say what would change, and write nothing')
+    .description('Change a settings file of version 0.1 into one of this version.')
+    .option('--dry-run', 'show what would change, and write nothing')
     .option('--json', 'print one JSON document')
     .action((file: string | undefined, options: { readonly json?: boolean; readonly dryRun?: boolean }) => {
       const path = file ?? readCliEnvironment(terminal.variables).settingsFile;
-      const migrated = migrateSettingsFile(path, { dryRun: options.dryRun === true });
+      const migrated = migrateSettingsFile(path, {
+        dryRun: options.dryRun === true,
+        namedBy: file === undefined ? 'GUARD_SETTINGS' : 'integration-guard settings migrate FILE',
+      });
       print(
         terminal,
         options,
@@ -500,9 +526,9 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
 
   program
     .command('demo')
-    .description('an afternoon in the life of the guard, against a sandbox on this machine')
+    .description('Play an afternoon in the life of the guard, against a sandbox on this machine.')
     .option('--json', 'print one JSON document')
-    .option('--keep', 'leave the sandbox up afterwards and say what to try')
+    .option('--keep', 'keep the sandbox running afterwards, and say what to try')
     .option('--pace <ms>', 'milliseconds per pass', parsePace, 250)
     .action(async (options: { readonly json?: boolean; readonly keep?: boolean; readonly pace: number }) => {
       const { runDemo } = await import('../sandbox/demo.ts');
@@ -519,8 +545,12 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   program
     .command('complete')
     .addArgument(new Argument('<shell>').choices(SHELLS))
-    .description('print completions for zsh, bash, fish or powershell')
-    .action((shell: (typeof SHELLS)[number]) => terminal.out(completionScript(shell)));
+    .description('Print completions for zsh, bash, fish or PowerShell.')
+    .option('--json', 'print one JSON document')
+    .action((shell: (typeof SHELLS)[number], options: { readonly json?: boolean }) => {
+      const script = completionScript(shell);
+      terminal.out(options.json === true ? toJsonText({ shell, script }) : script);
+    });
   return program;
 }
 

@@ -1,6 +1,6 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createFleetDirectory } from '../aws/fleet.ts';
-import { GuardError } from '../guard/errors.ts';
+import { UsageError } from '../guard/errors.ts';
 import { commandLine } from '../guard/model/command-line.ts';
 import type { Clock } from '../guard/ports.ts';
 import type { PersonalData, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
@@ -50,7 +50,7 @@ export async function selectDeployedProject(
     return { name, policy, apiUrl, personalData, secretId: secretIdOf(project), ofFleet: false };
   }
   if (wanted === undefined)
-    throw new GuardError(
+    throw new UsageError(
       `${place} has a fleet; name a project with --project (${commandLine('projects', { project: null, stack: stack.name })} shows them)`,
     );
   const { policy, secretName } = await createFleetDirectory(secrets, { ...settings, fleet }, clock).find(wanted);
@@ -69,13 +69,13 @@ function selectListedProject(
   const lists = names.length === 0 ? 'lists no project' : `has: ${names.join(', ')}`;
   const name = wanted ?? (names.length === 1 ? names[0] : undefined);
   if (name === undefined) {
-    throw new GuardError(
+    throw new UsageError(
       names.length === 0
         ? `${place} ${lists}${elsewhere}`
         : `${place} has several projects; name one with --project: ${names.join(', ')}${elsewhere}`,
     );
   }
   const project = Object.hasOwn(projects, name) ? projects[name] : undefined;
-  if (project === undefined) throw new GuardError(`${place} has no project "${name}"; it ${lists}${elsewhere}`);
+  if (project === undefined) throw new UsageError(`${place} has no project "${name}"; it ${lists}${elsewhere}`);
   return { name, project };
 }

@@ -276,7 +276,7 @@ function toKeyArn(key: string, secretArn: string): string | null {
 async function listLedgers(stack: string): Promise<readonly string[]> {
   const names: string[] = [];
   for await (const { TableNames = [] } of paginateListTables({ client: new DynamoDBClient() }, {})) {
-    // The rest of the name begins with a logical ID, which has no hyphen, so that "Guard" does not match a table of
+    // The rest of the name begins with a logical ID, which has no hyphen: "Guard" does not match a table of
     // "Guard-Prod".
     names.push(
       ...TableNames.filter(

@@ -1,4 +1,5 @@
 import { safePath, safeSentence } from './safe-sentence.ts';
+import { nearest } from './text/nearest.ts';
 
 /** Errors of the core. Each message is one sentence: what, where, what to do next; never a secret. */
 
@@ -7,12 +8,18 @@ export class GuardError extends Error {
   override readonly name: string = 'GuardError';
 }
 
+/** The command line or the project cannot be what the operator meant. Nothing was tried. */
+export class UsageError extends GuardError {
+  override readonly name = 'UsageError';
+}
+
 /** How many faults one message lists. */
 const MAX_FAULTS = 100;
 
-/** The settings are invalid. Each line of `faults` begins with the path of the fault. */
+/** The settings are invalid. */
 export class SettingsError extends GuardError {
   override readonly name = 'SettingsError';
+  /** One line per fault, which begins with the path of the fault. */
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], source = 'settings') {
@@ -53,12 +60,27 @@ export class LedgerFormatError extends LedgerUnavailableError {
 
 /** The Secret Key is missing, empty, a placeholder, or does not have the form of a key. */
 export class SecretUnusableError extends GuardError {
-  override readonly name = 'SecretUnusableError';
+  override readonly name: string = 'SecretUnusableError';
+}
+
+/** The secret could not be read at all, so nothing is known about the key in it. */
+export class SecretUnreadableError extends SecretUnusableError {
+  override readonly name = 'SecretUnreadableError';
 }
 
 /** An operator named an integration that the project does not have. */
 export class UnknownIntegrationError extends GuardError {
   override readonly name = 'UnknownIntegrationError';
+
+  /** @param known ids that the operator may have meant */
+  constructor(project: string, id: string, known: readonly string[]) {
+    const meant = nearest(id, known);
+    const remedy =
+      meant === null
+        ? '`integration-guard list` shows the ids it has'
+        : `did you mean "${meant}"? (\`integration-guard list\` shows all)`;
+    super(`project "${project}" has no integration "${id}"; ${remedy}`);
+  }
 }
 
 /** A printable message for anything thrown: the message of a `GuardError`; the name and the first line of others, made safe. */

@@ -1,31 +1,80 @@
-import { readFileSync } from 'node:fs';
-import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { isUtf8 } from 'node:buffer';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { describeError, SettingsError } from '../guard/errors.ts';
 import { showPath } from '../guard/settings/fault.ts';
-import { parseSettings, type Settings, unlessTooDeep } from '../guard/settings/schema.ts';
+import { secretInComment } from '../guard/settings/misplaced-secret.ts';
+import { parseSettings, type Settings } from '../guard/settings/schema.ts';
+import { nearest } from '../guard/text/nearest.ts';
+import { parseJson } from './json-text.ts';
 
 /** The key of the settings inside `cdk.json`'s context. */
 export const CONTEXT_KEY = 'integration-guard';
 
+/** How people say which file has the settings. */
+export type NamedBy = 'GUARD_SETTINGS' | '-c settings=FILE' | 'integration-guard settings migrate FILE';
+
 /**
  * Reads settings from a JSON file (comments allowed): either the settings themselves, or a `cdk.json` that has them under
  * `context["integration-guard"]`.
+ * @param namedBy for the message about a file that cannot be read
  * @throws SettingsError that names the file and each fault, an entry that stands twice included
  */
-export function readSettingsFile(path: string): Settings {
-  return parseSettings(findSettings(readSettingsText(path), path).document, path);
+export function readSettingsFile(path: string, namedBy: NamedBy = 'GUARD_SETTINGS'): Settings {
+  return parseSettings(findSettings(readSettingsText(path, namedBy), path).document, path);
 }
 
-/** @throws SettingsError when there is no such file */
-export function readSettingsText(path: string): string {
+/** A cdk.json may also hold what CDK has looked up; more than that is another file. */
+const MAX_MEGABYTES = 10;
+
+/** @throws SettingsError when there is no such file, when it is no ordinary file, and when it is not text in UTF-8 */
+export function readSettingsText(path: string, namedBy: NamedBy = 'GUARD_SETTINGS'): string {
+  const bytes = readBytes(path, `name the settings file with ${namedBy}`);
+  const encoding = foreignEncoding(bytes);
+  if (encoding !== null) throw new SettingsError([`expected UTF-8, got ${encoding}; save the file in UTF-8`], path);
+  return bytes.toString('utf8');
+}
+
+function readBytes(path: string, remedy: string): Buffer {
+  const refuse = (fault: string) => new SettingsError([`${fault}; ${remedy}`], path);
+  let file: number;
   try {
-    return readFileSync(path, 'utf8');
+    // Nobody may ever write to a pipe.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw new SettingsError(
-      [`cannot be read (${describeError(error)}); name the settings file with GUARD_SETTINGS`],
-      path,
-    );
+    throw refuse(describeOpening(error));
   }
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isFile())
+      throw refuse(`expected a file, got ${stats.isDirectory() ? 'a folder' : 'a device or a pipe'}`);
+    const megabytes = stats.size / 1_000_000;
+    if (megabytes > MAX_MEGABYTES)
+      throw refuse(`expected a file of at most ${MAX_MEGABYTES} MB, got ${megabytes.toFixed(0)} MB`);
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof SettingsError) throw error;
+    throw refuse(`cannot be read (${describeError(error)})`);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function describeOpening(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'cannot be read: there is no such file';
+  if (code === 'EACCES' || code === 'EPERM') return 'cannot be read: this user may not open it';
+  return `cannot be read (${describeError(error)})`;
+}
+
+/** What the bytes are instead of UTF-8; null when they are. */
+function foreignEncoding(bytes: Buffer): string | null {
+  const begin = bytes.subarray(0, 2).toString('hex');
+  if (begin === 'fffe' || begin === 'feff') return 'UTF-16';
+  const zero = bytes.indexOf(0);
+  // JSON begins with ASCII: in UTF-16 every second byte of it is zero.
+  if (zero === 0 || zero === 1) return 'UTF-16 or binary data';
+  if (zero !== -1) return `a NUL byte (line ${bytes.subarray(0, zero).toString('latin1').split('\n').length})`;
+  return isUtf8(bytes) ? null : 'text in another encoding';
 }
 
 /** The guard's settings in the text of a file, as they stand there. */
@@ -35,76 +84,43 @@ export interface FoundSettings {
   readonly at: readonly string[];
 }
 
-/** @throws SettingsError when the text is not JSON, holds no settings, or has an entry twice */
+/** @throws SettingsError when the text is not JSON, holds no settings, has an entry twice, or a secret in a comment */
 export function findSettings(text: string, path: string): FoundSettings {
-  const { document, repeated } = parseJson(text, path);
+  const { document, repeated, comments } = parseJson(text, path);
+  const secrets = comments.flatMap(({ line, text: comment }) => {
+    const found = secretInComment(comment);
+    return found === null
+      ? []
+      : [`line ${line}: expected no secret in a comment, and this looks like ${found}; ${REMEDY}`];
+  });
+  if (secrets.length > 0) throw new SettingsError(secrets, path);
   const found = settingsIn(document);
-  if (found === null)
-    throw new SettingsError([`context.${CONTEXT_KEY}: expected the guard's settings, got nothing`], path);
+  if (typeof found === 'string') throw new SettingsError([found], path);
   if (repeated.length > 0) throw new SettingsError(repeated, path);
   return found;
 }
 
-/**
- * The entries that stand twice in an object of a JSON text. JSON.parse would silently keep the last of them: of two
- * projects of one name, one would not be guarded.
- */
-export function repeatedEntries(text: string, path: string): readonly string[] {
-  return parseJson(text, path).repeated;
+const REMEDY = 'take it out, and replace it if others have seen the file';
+
+/** The settings, or a sentence about a `cdk.json` that has none. */
+function settingsIn(document: unknown): FoundSettings | string {
+  if (!isObject(document) || !('context' in document || typeof document.app === 'string')) return { document, at: [] };
+  const { context = {} } = document;
+  if (isObject(context) && CONTEXT_KEY in context)
+    return { document: context[CONTEXT_KEY], at: ['context', CONTEXT_KEY] };
+  const meant = isObject(context) ? nearest(CONTEXT_KEY, Object.keys(context)) : null;
+  return noSettings(meant);
 }
 
 /**
- * Any JSON text, with comments, and the entries that stand twice in it.
- * @throws SettingsError when it is not JSON
+ * A sentence about a `cdk.json` without settings.
+ * @param misspelt the key of its context that may be meant; null: none is like it
  */
-export function parseJson(text: string, path: string): ReturnType<typeof parseDocument> {
-  // Some editors write a byte-order mark.
-  return unlessTooDeep(path, () => parseDocument(text.replace(/^\ufeff/, ''), path));
+export function noSettings(misspelt: string | null): string {
+  const remedy = misspelt === null ? '' : `; rename ${showPath(['context', misspelt])}, if these are the settings`;
+  return `context.${CONTEXT_KEY}: expected the guard's settings, got nothing${remedy}`;
 }
 
-function parseDocument(
-  text: string,
-  path: string,
-): { readonly document: unknown; readonly repeated: readonly string[] } {
-  const errors: ParseError[] = [];
-  const tree = parseTree(text, errors, { allowTrailingComma: true });
-  const [first] = errors;
-  if (tree === undefined || first !== undefined) {
-    const line = text.slice(0, first?.offset ?? 0).split('\n').length;
-    const problem = first === undefined ? 'it is empty' : printParseErrorCode(first.error);
-    throw new SettingsError([`not JSON: ${problem} in line ${line}`], path);
-  }
-  return { document: valueIn(tree), repeated: findRepeated(tree, []) };
-}
-
-/** What JSON.parse would make of it. The library's own function loses a `__proto__`, about which `parseSettings` complains. */
-function valueIn(node: Node): unknown {
-  if (node.type === 'array') return (node.children ?? []).map(valueIn);
-  if (node.type !== 'object') return node.value;
-  const entries = (node.children ?? []).flatMap(({ children: [key, value] = [] }) =>
-    key === undefined || value === undefined ? [] : [[String(key.value), valueIn(value)] as const],
-  );
-  return Object.fromEntries(entries);
-}
-
-function findRepeated(node: Node, path: readonly (string | number)[]): readonly string[] {
-  if (node.type === 'array')
-    return (node.children ?? []).flatMap((child, index) => findRepeated(child, [...path, index]));
-  if (node.type !== 'object') return [];
-  const seen = new Set<string>();
-  return (node.children ?? []).flatMap((property) => {
-    const [key, value] = property.children ?? [];
-    const name = String(key?.value);
-    const here = [...path, name];
-    const twice = seen.has(name) ? [`${showPath(here)}: expected one entry of this name, got two`] : [];
-    seen.add(name);
-    return [...twice, ...(value === undefined ? [] : findRepeated(value, here))];
-  });
-}
-
-function settingsIn(document: unknown): FoundSettings | null {
-  if (typeof document !== 'object' || document === null || !('context' in document)) return { document, at: [] };
-  const { context } = document;
-  if (typeof context !== 'object' || context === null || !(CONTEXT_KEY in context)) return null;
-  return { document: context[CONTEXT_KEY], at: ['context', CONTEXT_KEY] };
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -589,11 +589,11 @@ describe('integration-guard init in a folder with a CDK app', () => {
       'my.mjs names addIntegrationGuard already',
     ],
     ['has a file in place of the folder', { lib: '' }, 'lib is not a folder'],
-    ['is not JSON', { 'cdk.json': '{' }, 'not JSON'],
+    ['is not JSON', { 'cdk.json': '{' }, 'line 1, column 2: expected a name'],
     ['is no object', { 'cdk.json': '[]' }, 'expected an object'],
     ['has a context that is none', { 'cdk.json': '{"context":1}' }, 'context: expected an object'],
     ['has an entry twice', { 'cdk.json': '{"app":"a","app":"b"}' }, 'expected one entry of this name, got two'],
-    ['has a package.json that is not JSON', { 'package.json': 'x' }, 'not JSON'],
+    ['has a package.json that is not JSON', { 'package.json': 'x' }, 'expected JSON that begins with "{"'],
     ['is made by projen', { '.projenrc.ts': '' }, 'projen'],
   ])('writes nothing when the app %s', async (_, texts, complaint) => {
     putApp('node my.mjs', 'my.mjs', TS_ENTRY);

@@ -17,9 +17,16 @@ it('a Node that does not read TypeScript says how to build', async () => {
       cwd: copy,
     });
   await expect(guard('--help')).rejects.toMatchObject({
-    code: 2,
+    code: 1,
     stderr: expect.stringMatching(
       /^integration-guard: Node [\d.]+ does not run the TypeScript sources\. Build them first: npm run build\n$/,
     ),
+  });
+  await expect(guard('list', '--json')).rejects.toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /^\{\s+"error": \{\s+"name": "GuardError",\s+"message": "Node [\d.]+ does not run[^"]+",\s+"exitCode": 1\s+\}\s+\}\n$/,
+    ),
+    stderr: '',
   });
 });

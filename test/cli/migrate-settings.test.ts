@@ -3,8 +3,8 @@ import { chmod, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { main } from '../../functions/cli/program.ts';
 import { readSettingsFile } from '../../functions/local/settings-file.ts';
+import { runCommandLine } from '../support/command-line.ts';
 
 let folder: string;
 let file: string;
@@ -14,25 +14,8 @@ beforeEach(async () => {
   file = join(folder, 'settings.json');
 });
 
-async function run(words: string, variables: Record<string, string> = { GUARD_SETTINGS: file }) {
-  let out = '';
-  let err = '';
-  const code = await main(
-    words.split(' ').filter((word) => word !== ''),
-    {
-      out: (text) => {
-        out += text;
-      },
-      err: (text) => {
-        err += text;
-      },
-      columns: 120,
-      progress: () => () => undefined,
-      variables,
-    },
-  );
-  return { code, out, err };
-}
+const run = (words: string, variables: Record<string, string> = { GUARD_SETTINGS: file }) =>
+  runCommandLine(words, variables);
 
 const migrate = (words = '', variables?: Record<string, string>) => run(`settings migrate ${words}`, variables);
 
@@ -198,7 +181,7 @@ Kept, and read in another way than by version 0.1:
 
   it.each([
     ['that is not there', () => undefined, 'cannot be read'],
-    ['that is not JSON', () => writeFile(file, '{'), 'not JSON'],
+    ['that is not JSON', () => writeFile(file, '{'), 'line 1, column 2: expected a name'],
     [
       'with an entry that stands twice',
       () => writeFile(file, '{ "fleet": {}, "fleet": {} }'),
@@ -242,7 +225,9 @@ Kept, and read in another way than by version 0.1:
 
   it('is not named for what it would not change', async () => {
     await writeFile(file, '{ "unstable": "off", "projects": { "unstable": { "secretName": "x" } } }');
-    expect((await run('plan')).err).toBe(`integration-guard: ${file}: (top level): unknown setting "unstable"\n`);
+    expect((await run('plan')).err).toBe(
+      `integration-guard: ${file}: (top level): unknown setting "unstable"; known are schedule, projects, fleet, alerts, ledgerTableName, encryptionKeyArn\n`,
+    );
   });
 
   it('is completed, and has help with an example', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { main } from '../../functions/cli/program.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { type Sandbox, startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
+import { runCommandLine } from '../support/command-line.ts';
 import { runKey } from '../support/run-key.ts';
 
 let sandbox: Sandbox;
@@ -46,31 +47,13 @@ function breakDown(errors = 61, minutes = 90): void {
   });
 }
 
-async function guard(args: string, variables: Record<string, string | undefined> = {}) {
-  let out = '';
-  let err = '';
-  const code = await main(
-    args.split(' ').filter((word) => word !== ''),
-    {
-      out: (text) => {
-        out += text;
-      },
-      err: (text) => {
-        err += text;
-      },
-      columns: 120,
-      progress: () => () => undefined,
-      variables: {
-        QONVERSION_SECRET_KEY: runKey(),
-        GUARD_SETTINGS: settingsFile,
-        GUARD_LEDGER: ledgerFile,
-        ...variables,
-      },
-    },
-  );
-  appendFileSync(join(tmpdir(), 'cli-output.log'), out + err);
-  return { code, out, err };
-}
+const guard = (args: string, variables: Record<string, string | undefined> = {}) =>
+  runCommandLine(args, {
+    QONVERSION_SECRET_KEY: runKey(),
+    GUARD_SETTINGS: settingsFile,
+    GUARD_LEDGER: ledgerFile,
+    ...variables,
+  });
 
 const states = () => Object.fromEntries(sandbox.production.list().map(({ id, active }) => [id, active]));
 
@@ -79,7 +62,7 @@ describe('integration-guard plan', () => {
     breakDown();
     const { code, out } = await guard('plan');
     expect(code).toBe(0);
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+61 failures and/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause it\s+61 failures and/);
     expect(out).toContain('production: 3 active, 0 paused, 0 suspended.');
     expect(states().broken).toBe(1);
     expect(existsSync(ledgerFile)).toBe(false);
@@ -138,7 +121,7 @@ describe('integration-guard run', () => {
     expect(states()).toEqual({ 'good-1': 1, 'good-2': 1, broken: 0 });
     expect(out).toContain('│ Subject: [production] Amplitude iOS paused, 61 failures');
     expect(out).toContain('npx integration-guard resume broken --project production');
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause\s+done/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+pause it\s+done/);
     expect(JSON.parse(readFileSync(ledgerFile, 'utf8')).items).toContainEqual(
       expect.objectContaining({
         project: 'production',
@@ -157,7 +140,13 @@ describe('integration-guard run', () => {
       failure: null,
       durationMs: expect.any(Number),
       events: [{ specversion: '1.0', type: 'integration.paused' }],
-      counts: { active: 3, decisions: { pause: 1, healthy: 2 }, outcomes: { done: 1, quiet: 2 } },
+      counts: {
+        active: 2,
+        paused: 1,
+        suspended: 0,
+        decisions: { pause: 1, healthy: 2 },
+        outcomes: { done: 1, quiet: 2 },
+      },
       traffic: { requests: 3, retries: 0 },
     });
     expect(report.decisions).toContainEqual(
@@ -168,6 +157,18 @@ describe('integration-guard run', () => {
         reason: expect.stringContaining('61 failures and'),
       }),
     );
+  });
+
+  it('counts the states after it, and shows each integration as it is then', async () => {
+    breakDown();
+    expect((await guard('plan')).out).toContain('production: 3 active, 0 paused, 0 suspended.');
+    expect((await guard('run')).out).toContain('production: 2 active, 1 paused, 0 suspended.');
+    await guard('resume broken');
+    breakDown(200);
+    const { decisions, counts } = JSON.parse((await guard('run --json')).out);
+    const shown = decisions.map(({ id, active }: { id: string; active: number }) => [id, active]);
+    expect(Object.fromEntries(shown)).toEqual(states());
+    expect(counts.active + counts.paused).toBe(3);
   });
 
   it('holds back what is too much at once, unless forced', async () => {
@@ -193,8 +194,8 @@ describe('integration-guard list', () => {
   it('shows every integration, its state, its errors against the threshold and what the guard thinks', async () => {
     breakDown(30, 45);
     const { out } = await guard('list');
-    expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+GUARD/);
-    expect(out).toMatch(/broken\s+Amplitude iOS\s+Amplitude iOS\s+active\s+30 of 50\s+.*warn/);
+    expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+NEXT/);
+    expect(out).toMatch(/broken\s+Amplitude iOS\s+Amplitude iOS\s+active\s+30 of 50\s+.*warn that it fails/);
   });
 
   it('fits the terminal', async () => {
@@ -213,14 +214,28 @@ describe('integration-guard pause and resume', () => {
     const paused = await guard('pause good-1');
     expect(paused).toMatchObject({
       code: 0,
-      out: 'good-1 is paused; the guard will not re-activate it. Undo: npx integration-guard resume good-1 --project production\n',
+      out: 'good-1 is paused. The guard will not resume it.\nUndo: npx integration-guard resume good-1 --project production\n',
     });
     expect(states()['good-1']).toBe(0);
     const resumed = await guard('resume good-1');
     expect(resumed.out).toContain(
-      'good-1 is active again; failures count from now on. Undo: npx integration-guard pause good-1 --project production',
+      'good-1 is active again. Its failures count from now on.\nUndo: npx integration-guard pause good-1 --project production',
     );
     expect(states()['good-1']).toBe(1);
+  });
+
+  it.each([
+    ['pause', 'good-1', 0],
+    ['resume', 'off', 1],
+    ['ignore', 'good-1', 1],
+    ['ignore --off', 'good-1', 1],
+  ])('show the state after the act in JSON: %s', async (words, id, active) => {
+    sandbox.production.add({ id: 'off', active: 0 });
+    const [command, ...options] = words.split(' ');
+    const { code, out } = await guard([command, id, ...options, '--json'].join(' '));
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ id, outcome: 'done', active });
+    expect(states()[id]).toBe(active);
   });
 
   it('refuse an id the project does not have', async () => {
@@ -313,7 +328,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     await writeFile(settingsFile, '{\n  "projects": {\n    oops\n');
     expect(await guard('plan')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/settings\.json: not JSON: \w+ in line 3/),
+      err: `integration-guard: ${settingsFile}: line 3, column 5: expected a name in double quotes or "}", got oops\n`,
     });
   });
 
@@ -365,11 +380,11 @@ describe('integration-guard ignore', () => {
     const { code, out } = await guard('ignore broken --for 12h');
     expect(code).toBe(0);
     expect(out).toContain(
-      'broken is left alone for 12 hours; nothing is told of it, and it is not paused. Undo: npx integration-guard ignore broken --off',
+      'broken is ignored for 12 hours. The guard neither pauses it nor alerts you about it.\nUndo: npx integration-guard ignore broken --off',
     );
     await guard('run');
     expect(states().broken).toBe(1);
-    expect((await guard('list')).out).toMatch(/broken .* ignored/);
+    expect((await guard('list')).out).toMatch(/broken .* active +– .* nothing, it is ignored/);
     expect((await guard('ignore broken --off')).out).toContain('broken is guarded again');
     await guard('run');
     expect(states().broken).toBe(0);
@@ -416,8 +431,23 @@ describe('integration-guard history', () => {
     expect(one.events).toMatchObject([{ by: 'operator', type: 'integration.operator-paused', subject: 'good-1' }]);
   });
 
-  it('says so when nothing has happened', async () => {
+  it('says so when nothing has happened, also to an integration that has never failed', async () => {
     expect((await guard('history')).out).toContain('Nothing has happened in this time.');
+    expect(await guard('history good-1')).toMatchObject({ code: 0, out: 'Nothing has happened in this time.\n' });
+  });
+
+  it.each(['history', 'gaps'])('%s refuses an id that nothing knows, and names the near one', async (command) => {
+    await guard('pause good-1');
+    expect(await guard(`${command} zzz`)).toEqual({
+      code: 2,
+      out: '',
+      err: 'integration-guard: project "production" has no integration "zzz"; `integration-guard list` shows the ids it has\n',
+    });
+    expect((await guard(`${command} God-1`)).err).toContain('no integration "God-1"; did you mean "good-1"?');
+    sandbox.faults.add({ fault: { kind: 'status', status: 404 }, method: 'GET' });
+    // Only Qonversion could say whether there is one.
+    expect((await guard(`${command} zzz`)).code).toBe(1);
+    expect((await guard(`${command} good-1`)).code).toBe(0);
   });
 
   it.each(['soon', '7', '-1d', '91d', '10s', '1e9d'])('refuses --since %s', async (since) => {
@@ -449,6 +479,25 @@ describe('integration-guard --help', () => {
       'Exit codes',
     ])
       expect(out).toContain(word);
+  });
+});
+
+describe('the help', () => {
+  it.each([60, 80, 120])('fits a terminal of %i columns', async (columns) => {
+    for (const words of ['--help', 'plan --help', 'init --help', 'settings migrate --help']) {
+      const { out } = await runCommandLine(words, {}, columns);
+      // Commands that people copy stay in one line.
+      const wide = out.split('\n').filter((line) => line.length > columns && !line.includes('integration-guard '));
+      expect(wide).toEqual([]);
+    }
+  });
+
+  it('begins each description with a verb and ends it with a full stop', async () => {
+    const { out } = await runCommandLine(['complete', '--', ''], {});
+    const lines = out.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines)
+      expect(line).toMatch(/^[a-z]+\t(?:[A-Z][a-z]+ [^.]*\.(?: .*\.)?|display help for command)$/);
   });
 });
 
@@ -524,7 +573,7 @@ describe('integration-guard projects', () => {
 
   it('of a fleet alone says that none is listed', async () => {
     await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
-    expect((await guard('projects')).out).toBe('None is listed. Those of the fleet are shown with --stack.\n');
+    expect((await guard('projects')).out).toBe('No project is listed. --stack NAME shows those of the fleet.\n');
   });
 
   it('tells those of a fleet apart, and secrets that are no project', async () => {
@@ -536,7 +585,9 @@ describe('integration-guard projects', () => {
       { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
     ];
     const text = formatProjects({ projects, fleet: 'looked at' }, 120);
-    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No project: no secret has the tag.');
+    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe(
+      'There is no project: no secret has the tag.',
+    );
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 1 h\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);

@@ -26,13 +26,13 @@ const SESSION: readonly Step[] = [
     says: 'Which projects there are; with `--stack NAME` those of its fleet as well.',
     runs: 'integration-guard projects',
   },
-  { says: 'Every integration, and what the guard thinks of each.', runs: 'integration-guard list' },
+  { says: 'Every integration, and what the guard does next about it.', runs: 'integration-guard list' },
   {
     says: 'A provider has failed for a while (this tells the sandbox so).',
     runs: `sandbox patch {"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z","last_error_message":"HTTP 500"}}`,
   },
   {
-    says: 'What a pass would do; it touches nothing. The first look at a project, here with a new ledger, goes by what the records say.',
+    says: 'What a pass would do; it changes nothing. The first look at a project, here with a new ledger, goes by what the records say.',
     runs: `GUARD_LEDGER=${NEW_LEDGER} integration-guard plan`,
   },
   { says: 'One pass: it pauses and sends the mail.', runs: `GUARD_LEDGER=${NEW_LEDGER} integration-guard run` },
@@ -40,7 +40,7 @@ const SESSION: readonly Step[] = [
     says: 'Undo it. The command is in the mail.',
     runs: `GUARD_LEDGER=${NEW_LEDGER} integration-guard resume af-ios --project demo`,
   },
-  { says: 'Pause one yourself: the guard will not re-activate it.', runs: 'integration-guard pause slack-wins' },
+  { says: 'Pause one yourself: the guard will not resume it.', runs: 'integration-guard pause slack-wins' },
   { says: 'And start it again.', runs: 'integration-guard resume slack-wins' },
   {
     says: 'Maintenance at a provider: leave it alone for a while.',

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { factsOf } from '../../functions/cli/history-facts.ts';
-import { main } from '../../functions/cli/program.ts';
 import { chooseSize, type Simulation } from '../../functions/cli/simulate.ts';
 import { makeEvent } from '../../functions/guard/model/event.ts';
 import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
@@ -12,6 +11,7 @@ import { createFileLedger } from '../../functions/local/ledger.ts';
 import { startSandbox } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import { aRecord } from '../support/builders.ts';
+import { runCommandLine } from '../support/command-line.ts';
 import { runKey } from '../support/run-key.ts';
 
 /** Small enough for a test. */
@@ -37,23 +37,9 @@ async function writeSettings(policy: Record<string, unknown>, apiUrl = 'http://1
   await writeFile(settingsFile, JSON.stringify({ projects, ...more }));
 }
 
-async function simulate(args: string, variables: Record<string, string> = {}) {
-  let out = '';
-  let err = '';
-  const code = await main(['simulate', ...args.split(' ').filter((word) => word !== '')], {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    columns: 120,
-    progress: () => () => undefined,
-    // No key among them.
-    variables: { GUARD_SETTINGS: settingsFile, GUARD_LEDGER: ledgerFile, ...variables },
-  });
-  return { code, out, err };
-}
+/** No key is among the variables. */
+const simulate = (args: string, variables: Record<string, string> = {}) =>
+  runCommandLine(`simulate ${args}`, { GUARD_SETTINGS: settingsFile, GUARD_LEDGER: ledgerFile, ...variables });
 
 async function simulateJson(args: string, variables: Record<string, string> = {}): Promise<Simulation> {
   const { code, out } = await simulate(`${args} --json`, variables);

@@ -28,13 +28,13 @@ describe('the settings of a deployed stack', () => {
       name: 'GuardError',
       message:
         'stack "IntegrationGuard" was deployed with an earlier version of the guard; deploy it again with this version, then run the command again',
-      exitCode: 2,
+      exitCode: 1,
     });
   });
 
   it('with other faults: a line for each', () => {
     expect(failureFor({ projects: { production: { secretName: 'x', shout: true } } })?.message).toBe(
-      'stack IntegrationGuard: projects.production: unknown setting "shout"',
+      'stack IntegrationGuard: projects.production: unknown setting "shout"; known are secretName, secretArn, renamedFrom, secretKeyArn, apiUrl, personalData, policy',
     );
   });
 });

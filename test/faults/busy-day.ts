@@ -2,14 +2,14 @@ import { World } from '../../functions/sandbox/world.ts';
 import { PROBE_RECOVERY } from '../support/builders.ts';
 
 /**
- * A project on the day everything happens: built so that the pass at minute 0 trips, probes, warns, reports, reminds, gives
- * up, forgets, finds a provider down and a record it cannot read, all in one go.
+ * A project on a busy day: the pass at minute 0 trips, probes, warns, reports, reminds, gives up and forgets, and finds a provider down and
+ * an unreadable record.
  */
 export const BUSY_POLICY = {
   failingForMinutes: 15,
   recovery: PROBE_RECOVERY,
   flapping: 'off',
-  // All of a provider: most of what the others share fails for reasons of its own.
+  // Every integration of a provider must fail, because most integrations of the other provider fail independently.
   providerOutage: { percent: 100 },
   remindAt: '14:40',
   blastRadius: { percent: 100, floor: 100 },
@@ -21,8 +21,8 @@ export const BUSY_POLICY = {
 
 export const BUSY_PROJECT = 'production';
 
-/** What the pass at minute 0 must announce, or record, of which integration; without it the harness would try less than it says. */
-export const TOLD_AT_ZERO: readonly string[] = [
+/** The alerts and the audit-only events of the pass at minute 0. If one is missing, the harness fails: it would try too little. */
+export const ALERTS_AT_ZERO: readonly string[] = [
   'guard.unreadable',
   'integration.failing warns',
   'integration.paused trips',
@@ -41,8 +41,8 @@ export const RECORDED_AT_ZERO: readonly string[] = [
   'integration.probing probes',
 ];
 
-/** How long before minute 0, which is 14:40, the story begins. */
-export const BEGINS = -400;
+/** The first minute of the story. Minute 0 is 14:40. */
+export const FIRST_MINUTE = -400;
 
 interface Act {
   readonly at: number;
@@ -57,7 +57,7 @@ const mends = (id: string, at: number): Act => ({ at, does: (world) => world.rep
 const sets = (id: string, status: 0 | 1, at: number): Act => ({ at, does: (world) => world.setStatus(id, status) });
 
 const SCRIPT: readonly Act[] = [
-  // A pass sees an outage up to five minutes after it began, and pauses 15 minutes later. Probes begin 60 minutes after that.
+  // A pass sees an outage up to five minutes after its start, and pauses 15 minutes later. Probes begin 60 minutes after that.
   breaks('reminds', -392),
   breaks('recovers', -143),
   mends('recovers', -100),
@@ -66,7 +66,7 @@ const SCRIPT: readonly Act[] = [
   breaks('probes', -78),
   breaks('reactivated', -40),
   breaks('gone', -30),
-  // One failure a minute: 25 at minute 0, and the 50 of the threshold long after every next pass has had its chance.
+  // One failure a minute: 25 at minute 0. The threshold of 50 comes long after the last pass.
   breaks('warns', -25),
   sets('operator-resumed', 0, -22),
   breaks('calms', -18),
@@ -103,7 +103,7 @@ const CAST = [
   'healthy',
 ] as const;
 
-/** These have a provider of their own. */
+/** These share another provider. */
 const SHARED = ['shared-1', 'shared-2', 'shared-3'] as const;
 
 export function createBusyWorld(startAt = '2026-11-23T08:00:00Z'): World {
@@ -113,9 +113,9 @@ export function createBusyWorld(startAt = '2026-11-23T08:00:00Z'): World {
   return world;
 }
 
-/** Plays the story up to minute 0, with `pass` every five minutes and none yet at 0. */
+/** Plays the story up to minute 0, with `pass` every five minutes but not at 0. */
 export async function playBusyDay(world: World, pass: () => Promise<unknown>): Promise<void> {
-  for (let minute = BEGINS; minute < 0; minute += 1) {
+  for (let minute = FIRST_MINUTE; minute < 0; minute += 1) {
     for (const act of SCRIPT) if (act.at === minute) act.does(world);
     if (minute % 5 === 0) await pass();
     world.advance(1);

@@ -16,28 +16,27 @@ import type { Finding, Size } from './finding.ts';
 import { createRandom, type Random } from './random.ts';
 
 /**
- * A few hours in which anything may happen next: a pass, a pass that dies at any effect, two passes at once, an answer that
- * is lost, a list that lacks a record, an audience or the history that refuses, an operator in the dashboard or at the
- * guard, a suspension, an outage, a repair, other settings. Then everything is calm, and the alerts are compared with what was done. The
- * months know what is due in each pass; chaos knows only what was done, so it may choose any order.
+ * Simulates a few hours of random steps: passes that run, die or run concurrently, lost answers, lists that lack a record, refusals by an
+ * audience or the history, operators in the dashboard or at the guard, suspensions, outages, repairs and other settings. Calm follows, and
+ * the harness compares the alerts with the acts. The months know the due acts of each pass. Chaos knows only the acts, so it can use any order.
  */
 
 const NAME = 'production';
 const AUDIENCES = [MACHINES, PEOPLE, 'chat-1'];
 const STEPS = 60;
-/** Only passes concern it. */
+/** No step touches this integration. */
 const UNTOUCHED = 'untouched';
 const CALM_PASSES = 45;
-/** A lagging list is at most so many steps old: half an hour. */
-const LAG_STEPS = 6;
+/** A lagging list is at most this many steps old: half an hour. */
+const MAX_LAG_STEPS = 6;
 const KEY_REFUSED = 'Qonversion refused the Secret Key (401)';
 const ERROR_THRESHOLD = 50;
 const FAILING_FOR_MINUTES = 15;
 
-/** The record does not show who changed it within the time of a pass that died, so operators wait (docs/faults.md). */
+/** Within the time limit of a pass that died, the record does not show who changed it, so operators wait (docs/faults.md). */
 const UNDECIDABLE_MS = (PASS_TIME_LIMIT_SECONDS + 15) * 1_000;
 
-/** Short enough for every kind of ending within the hours. */
+/** Short enough for every outcome within the simulated hours. */
 const RECOVERY = {
   ...PROBE_RECOVERY,
   cooldownMinutes: 20,
@@ -56,7 +55,7 @@ const COMMANDS: readonly OperatorCommand[] = [
   'unignore',
 ];
 
-/** What a status request goes without. */
+/** The part that is missing from a status request. */
 type Missing = 'effect' | 'answer' | 'permission' | 'a key';
 
 interface Switch {
@@ -65,7 +64,7 @@ interface Switch {
   readonly from: number;
   readonly to: number;
   readonly at: number;
-  /** The counter then. */
+  /** The record's failure counter at that time. */
   readonly count: number;
 }
 
@@ -83,13 +82,13 @@ class Chaos {
   readonly #active = new Map<string, number>();
   readonly #notes: string[] = [];
   readonly #violations: string[] = [];
-  /** Whether `updated_at` is shown to say when a record was changed all along, as it takes to notice a list that lags. */
+  /** Whether the list always shows that deliveries do not move `updated_at`. Without that the guard cannot recognise a lagging list. */
   readonly #isShown: boolean;
   #historyRefuses = false;
-  /** The list as it was some steps ago, which a lagging replica still has. */
+  /** The list of some steps ago, from a lagging replica. */
   #before: Listing = { records: [], invalid: [], clockAheadMs: 0 };
   #beforeAt = 0;
-  /** As of when the present pass has its list. */
+  /** The time of the present pass's list. */
   #listedAt = Number.POSITIVE_INFINITY;
   #undecidableUntil = 0;
 
@@ -101,7 +100,7 @@ class Chaos {
     this.#project = { name: NAME, policy: this.#policy() };
     for (const id of ['a', 'b', 'c', 'well']) this.#add(id);
     if (this.#isShown) this.#add(UNTOUCHED);
-    // A failure that moves `last_error_at` and not `updated_at` shows that `updated_at` is the time of a change.
+    // A failure that moves `last_error_at` but not `updated_at` shows that `updated_at` is the time of a change.
     this.#advance(8);
     for (const id of ['well', ...(this.#isShown ? [UNTOUCHED] : [])]) {
       this.#world.breakDown(id, 'HTTP 503');
@@ -112,7 +111,7 @@ class Chaos {
 
   async live(): Promise<readonly string[]> {
     for (let step = 0; step < STEPS; step += 1) {
-      if (step % LAG_STEPS === 0) {
+      if (step % MAX_LAG_STEPS === 0) {
         this.#before = await this.#api.list();
         this.#beforeAt = this.#world.now().getTime();
       }
@@ -141,7 +140,7 @@ class Chaos {
     this.#active.set(id, 1);
   }
 
-  // ---- What may happen ----------------------------------------------------------------------------------------------
+  // ---- Steps --------------------------------------------------------------------------------------------------------
 
   async #step(): Promise<void> {
     const random = this.#random;
@@ -213,7 +212,7 @@ class Chaos {
     };
   }
 
-  /** The API, with a note of who changed what. */
+  /** The API, with a record of who changed which integration. */
   #setting(by: 'guard' | 'operator', answer?: Missing): IntegrationsApi {
     return {
       ...this.#api,
@@ -291,7 +290,7 @@ class Chaos {
   }
 
   #refuse(audiences: readonly string[], history: boolean): void {
-    this.#note(`refusing: ${[...audiences, ...(history ? ['history'] : [])].join(', ') || 'nobody'}`);
+    this.#note(`refusing: ${[...audiences, ...(history ? ['history'] : [])].join(', ') || 'none'}`);
     this.#historyRefuses = history;
     this.#alerts.refuse((_, audience) => audiences.includes(audience));
   }
@@ -304,7 +303,7 @@ class Chaos {
 
   async #command(id: string, command: OperatorCommand, gate: Gate): Promise<void> {
     if (this.#isUndecidable()) return;
-    this.#note(`the guard is asked to ${typeof command === 'string' ? command : 'ignore'} ${id}`);
+    this.#note(`operator command: ${typeof command === 'string' ? command : 'ignore'} ${id}`);
     const ports = gated(this.#ports({ api: this.#setting('operator') }), gate);
     await runOperatorCommand(ports, this.#project, id, command).catch(() => undefined);
   }
@@ -331,7 +330,7 @@ class Chaos {
     return this.#world.now().getTime() < this.#undecidableUntil;
   }
 
-  // ---- What was done, and what came of it ---------------------------------------------------------------------------
+  // ---- Checks -------------------------------------------------------------------------------------------------------
 
   #noticeSwitches(by: Switch['by']): void {
     const at = this.#world.now().getTime();
@@ -343,9 +342,9 @@ class Chaos {
       this.#note(`${by} sets ${id} ${from} → ${to}`);
       const before = this.#switches.findLast((item) => item.id === id && (to === 1 ? item.to !== 1 : item.to === 1));
       this.#switches.push({ id, by, from, to, at, count });
-      // A pass cannot know what happened after the list it has.
+      // A pass cannot know about changes after its list.
       if (by !== 'guard' || before?.by !== 'operator' || before.at > this.#listedAt) continue;
-      if (to === 1) this.#say(`${id}: resumed what an operator had paused`);
+      if (to === 1) this.#say(`${id}: resumed although an operator had paused it`);
       const delivered = record.last_delivery_at !== null && Date.parse(record.last_delivery_at) > before.at;
       const fresh = delivered || count < before.count ? count : count - before.count;
       const minutes = (at - Math.max(before.at, Date.parse(record.last_delivery_at ?? record.created_at))) / 60_000;
@@ -369,27 +368,27 @@ class Chaos {
       if (!history.has(id)) this.#say(`${about(event)} is not in the history`);
       if (isAuditOnly(event)) continue;
       for (const { audience, events } of heard)
-        if (!events.has(id)) this.#say(`${about(event)} never reached ${audience}`);
+        if (!events.has(id)) this.#say(`${audience} did not get ${about(event)}`);
     }
     for (const id of this.#active.keys()) {
       const events = [...all.values()].filter(({ record }) => record?.id === id);
       this.#judgeCounts(id, events);
-      this.#judgeLastWord(id, events);
+      this.#judgeLastAlert(id, events);
     }
   }
 
-  /** Copies of one alert have the same id, and no two alerts have. */
+  /** Copies of one alert have the same ID, and no two alerts share one. */
   #judgeIds(copies: readonly GuardEvent[]): void {
     const first = new Map<string, GuardEvent>();
     for (const event of copies) {
       const known = first.get(event.id) ?? event;
       first.set(event.id, known);
-      // What a pass found out and could not write down before it died, the next pass finds out again.
+      // If a pass died before it wrote an outcome, the next pass determines the outcome again.
       const again = /-(failed|abandoned)$/.test(event.type) && minutesApart(known.time, event.time) < 30;
-      // An attempt that is announced in doubt may be made again, and then it is certain.
+      // After a doubtful alert, the guard may make the attempt again and announce it as certain.
       const inDoubt = isInDoubt(known) || isInDoubt(event);
       if (known.time === event.time || again || inDoubt || event.reason.startsWith('the ledger')) continue;
-      this.#say(`${about(event)} has the id of another at ${known.time.slice(11, 19)}`);
+      this.#say(`${about(event)} has the ID of another alert at ${known.time.slice(11, 19)}`);
     }
   }
 
@@ -397,7 +396,7 @@ class Chaos {
     const [writes, requests] = [this.#ledger.calls.writes, this.#api.traffic.requests];
     await this.#pass();
     if (this.#ledger.calls.writes > writes || this.#api.traffic.requests > requests + 1)
-      this.#say('a pass with nothing to do wrote or asked more than the list');
+      this.#say('a pass with nothing to do wrote to the ledger or sent a second request');
     for (const { id } of this.#world.list()) {
       const entry = this.#ledger.entry(NAME, id);
       if (entry !== undefined && (entry.attempt !== null || entry.outbox.length > 0)) this.#say(`${id}: never settled`);
@@ -409,7 +408,7 @@ class Chaos {
       if (event.reason.includes(KEY_REFUSED)) this.#say(`${about(event)}, although the key is the project's`);
     const done = (by: Switch['by'], to: number) =>
       this.#switches.filter((item) => item.id === id && item.by === by && item.to === to).length;
-    // The last failed probe ends in a pause too, unless the worker ended it or an operator took over.
+    // The last failed probe also ends in a pause, unless the worker ended it or an operator paused it.
     const pauses = events.filter(
       ({ type, reason, record }) =>
         type === 'integration.paused' ||
@@ -420,23 +419,23 @@ class Chaos {
     const suspensions = events.filter(({ type }) => type === 'integration.suspended');
     const compare = (what: string, announced: readonly GuardEvent[], happened: number) => {
       const sure = announced.filter((event) => !isInDoubt(event));
-      if (announced.length < happened) this.#say(`${id}: ${happened} ${what}, ${announced.length} of them announced`);
-      if (sure.length > happened) this.#say(`${id}: ${happened} ${what}, and ${sure.length} announced`);
+      if (announced.length < happened) this.#say(`${id}: ${happened} ${what}, but ${announced.length} alerts of them`);
+      if (sure.length > happened) this.#say(`${id}: ${happened} ${what}, but ${sure.length} certain alerts of them`);
     };
     compare('pauses', pauses, done('guard', 0));
     compare('probes', probes, done('guard', 1));
-    if (suspensions.length > done('worker', 2)) this.#say(`${id}: a suspension that never was`);
+    if (suspensions.length > done('worker', 2)) this.#say(`${id}: an alert of a suspension that did not happen`);
   }
 
-  /** The last alert about an integration says how it is. */
-  #judgeLastWord(id: string, events: readonly GuardEvent[]): void {
+  /** The last alert about an active integration must say that it is active. */
+  #judgeLastAlert(id: string, events: readonly GuardEvent[]): void {
     if (this.#world.get(id)?.active !== 1) return;
     const last = events
-      .filter((event) => ENDINGS.has(event.type) || (LAST_WORDS.has(event.type) && !isInDoubt(event)))
+      .filter((event) => ENDINGS.has(event.type) || (STATE_ALERTS.has(event.type) && !isInDoubt(event)))
       .toSorted((left, right) => Date.parse(left.time) - Date.parse(right.time))
       .at(-1);
     if (last !== undefined && !ENDINGS.has(last.type))
-      this.#say(`${id} is active, and the last word is ${about(last)}`);
+      this.#say(`${id} is active, but its last alert is ${about(last)}`);
   }
 
   #note(what: string): void {
@@ -447,10 +446,10 @@ class Chaos {
     this.#violations.push(`chaos, seed ${this.#seed}: ${what}`);
   }
 
-  /** What happened, step by step, to find the fault with. */
+  /** All steps and alerts, to find the cause of a violation. */
   story(): string {
     const alerts = this.#alerts.published.flatMap(({ audience, events }) =>
-      events.map((event) => `${audience} heard ${about(event)}: ${event.reason}`),
+      events.map((event) => `${audience} got ${about(event)}: ${event.reason}`),
     );
     return [...this.#notes, ...alerts].join('\n');
   }
@@ -462,7 +461,7 @@ const ENDINGS: ReadonlySet<string> = new Set([
   'integration.operator-resumed',
 ]);
 
-const LAST_WORDS: ReadonlySet<string> = new Set([
+const STATE_ALERTS: ReadonlySet<string> = new Set([
   ...ENDINGS,
   'integration.paused',
   'integration.suspended',
@@ -472,7 +471,7 @@ const LAST_WORDS: ReadonlySet<string> = new Set([
   'integration.operator-paused',
 ]);
 
-/** The alert says that it may not have happened. */
+/** Whether the alert says that the act may not have taken effect. */
 function isInDoubt({ reason }: GuardEvent): boolean {
   return /may not have taken effect|left to the operator/.test(reason);
 }
@@ -491,7 +490,7 @@ function byId(events: readonly GuardEvent[]): ReadonlyMap<string, GuardEvent> {
 
 const SEEDS: Readonly<Record<Size, number>> = { quick: 600, full: 3_000, soak: 100_000 };
 
-/** @param first whether the first violation is enough */
+/** @param first whether to stop at the first violation */
 export async function liveInChaos(size: Size, first = false): Promise<readonly Finding[]> {
   const violations: string[] = [];
   let tried = 0;
@@ -502,7 +501,7 @@ export async function liveInChaos(size: Size, first = false): Promise<readonly F
   return [{ harness: 'chaos', unit: 'lives', tried, violations }];
 }
 
-/** One life, to be replayed. @returns what went wrong, and what happened */
+/** Replays one life. @returns its violations, and all its steps and alerts */
 export async function liveOnce(
   seed: number,
 ): Promise<{ readonly violations: readonly string[]; readonly story: string }> {

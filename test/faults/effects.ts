@@ -1,22 +1,22 @@
 import type { Ports } from '../../functions/guard/ports.ts';
 
 /**
- * The seam of all fault tests: every effect passes a gate before and after it takes place. The effects are found, not
- * listed, so whatever the guard learns to do becomes a point to be killed or interleaved at by itself.
+ * The seam of the fault tests: every effect passes a gate before and after it takes place. The gates intercept the calls, so each new effect
+ * of the guard becomes a crash point and a step of a race automatically.
  */
 export interface Gate {
-  /** Resolves when the effect may take place; never, when the process is dead. */
+  /** Resolves when the effect may take place. Never resolves if the process is dead. */
   before(effect: string): Promise<void>;
-  /** Resolves when whoever asked for it may learn of it. */
+  /** Resolves when the caller may get the result. */
   after(effect: string): Promise<void>;
 }
 
 export const OPEN_GATE: Gate = { before: async () => undefined, after: async () => undefined };
 
-/** Ports that only answer or only speak: nothing to interrupt. */
+/** Ports without effects to interrupt. */
 const NO_EFFECT: ReadonlySet<string> = new Set(['clock', 'log', 'remainingMs'] satisfies (keyof Ports)[]);
 
-/** Ports with a gate at every call. */
+/** The same ports with a gate at every call. */
 export function gated(ports: Ports, gate: Gate): Ports {
   const wrapped = Object.entries(ports).map(([name, port]) =>
     NO_EFFECT.has(name) ? [name, port] : [name, gatedPort(name, port as object, gate)],
@@ -44,7 +44,7 @@ export async function throughGate<T>(gate: Gate, effect: string, act: () => Prom
   }
 }
 
-/** As much of an SDK client as it takes to see its requests. */
+/** The part of an SDK client that exposes its requests. */
 interface Instrumentable {
   readonly middlewareStack: {
     add(
@@ -57,7 +57,7 @@ interface Instrumentable {
   };
 }
 
-/** An AWS client with a gate at every request, so that one port's call of several requests can die between them. */
+/** Adds a gate to every request of an AWS client, so that a pass can die between two requests of one call. */
 export function gatedClient<Client extends Instrumentable>(client: Client, gate: Gate): Client {
   client.middlewareStack.add(
     (next, { commandName = 'a request' }) =>
@@ -73,18 +73,18 @@ export type Moment = 'before' | 'after';
 export const MOMENTS: readonly Moment[] = ['before', 'after'];
 
 export interface CountingGate extends Gate {
-  /** Every effect begun, in order. */
+  /** Every effect that began, in order. */
   readonly effects: readonly string[];
 }
 
 export interface CrashGate extends CountingGate {
-  /** Resolves at the moment of death; never, when there were fewer effects. */
+  /** Resolves at the crash. Never resolves if there were fewer effects. */
   readonly died: Promise<void>;
 }
 
 /**
- * Dies at the n-th effect: before it takes place, or after it, before whoever asked learns of it.
- * @param kill what it is to die; left out: nothing that goes through this gate ever goes on, not even a catch block
+ * Crashes at the n-th effect: before it takes place, or after it but before the caller gets the result.
+ * @param kill ends the process. Without it the crash is simulated: no call through this gate ever returns or throws
  */
 export function createCrashGate(n: number, when: Moment, kill: () => void = () => undefined): CrashGate {
   const effects: string[] = [];
@@ -110,13 +110,13 @@ export function createCrashGate(n: number, when: Moment, kill: () => void = () =
     },
     async after() {
       if (dead) return forever();
-      // With several in flight, the first answer after the n-th was begun is the moment.
+      // With several effects in flight, the crash comes at the first answer after the n-th effect began.
       if (doomed) return die();
     },
   };
 }
 
-/** Counts effects and kills nothing. */
+/** Counts effects and never crashes. */
 export function createCountingGate(): CountingGate {
   return createCrashGate(Number.POSITIVE_INFINITY, 'before');
 }

@@ -10,13 +10,13 @@ import { mutated } from './mutate.ts';
 import { MUTATIONS } from './mutations.ts';
 import { raceEverywhere } from './races.ts';
 
-/** The fault harnesses at their quick size; `test/faults/main.ts` runs them at any size. */
+/** The fault harnesses at their quick size. `test/faults/main.ts` runs them at any size. */
 const HARNESSES: readonly (readonly [string, (size: Size) => Promise<readonly Finding[]>])[] = [
-  ['is killed at any effect, in process', crashEverywhere],
-  ['is killed at any effect, by SIGKILL', killEverywhere],
-  ['runs several times at once, with operators in between', raceEverywhere],
-  ['sees anything happen next', liveInChaos],
-  ['faces a hostile API', faceHostility],
+  ['dies at any effect, simulated', crashEverywhere],
+  ['dies at any effect, by SIGKILL', killEverywhere],
+  ['runs several passes and operator commands concurrently', raceEverywhere],
+  ['lives through random steps', liveInChaos],
+  ['gets hostile answers', faceHostility],
   ['shows hostile text', showHostileText],
   ['lives for days', simulateMonths],
 ];

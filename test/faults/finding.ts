@@ -1,14 +1,14 @@
-/** What a harness has to say: how much it tried, and everything that went against the laws. */
+/** The result of a harness: how much it tried, and every violation of a law. */
 export interface Finding {
   readonly harness: string;
-  /** What was counted: "crash points", "interleavings" … */
+  /** The unit of `tried`: "crash points", "interleavings" … */
   readonly unit: string;
   readonly tried: number;
-  /** One sentence each, with what is needed to see it again. */
+  /** One sentence each, with the seed or the steps that reproduce it. */
   readonly violations: readonly string[];
-  /** Other numbers worth showing. */
+  /** Further figures for the table. */
   readonly figures?: Readonly<Record<string, string | number>>;
 }
 
-/** How much to try: enough for every change to be checked, all of it, or until somebody has slept over it. */
+/** How much to try: for the check of each change, for a full run, or for hours. */
 export type Size = 'quick' | 'full' | 'soak';

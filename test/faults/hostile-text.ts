@@ -16,9 +16,9 @@ import { aFailingRecord, NOON, PANEL } from '../support/builders.ts';
 import { addBusy, createHarness } from '../support/harness.ts';
 import type { Finding } from './finding.ts';
 
-/** Text of others that wants to be more than text, in every place where it is shown. */
+/** Puts hostile titles and error messages into every place that shows text. */
 
-/** A part of each that must not be seen anywhere; the parts are made up, and no part of one is a part of another. */
+/** Texts with a made-up credential, and the part of it that no place may show. No such part occurs in another text. */
 const SECRETS: readonly (readonly [string, string])[] = [
   ['Authorization: Bearer Qm9yZWQgb2Yg.secret', 'Qm9yZWQ'],
   ['{"authorization":"Bearer tok-4711-aaaa-bbbb"}', '4711'],
@@ -97,17 +97,17 @@ const ATTACKS: readonly string[] = [
   '',
 ];
 
-/** What it says somewhere, and what holds there. */
+/** A text in its place, and the rules of that place. */
 interface Shown {
   readonly place: string;
   readonly text: string;
-  /** Where lines are ours to make. */
+  /** Whether the place may have line breaks. */
   readonly lines: boolean;
   readonly ascii: boolean;
   readonly most: number;
 }
 
-/** Everywhere that a title and a message of an integration come to light. */
+/** Every place that shows the title and the error message of an integration. */
 async function showEverywhere(title: string, message: string): Promise<readonly Shown[]> {
   const shown: Shown[] = [];
   const show = (place: string, text: string, options: Partial<Shown> = {}) =>
@@ -179,11 +179,11 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   return shown;
 }
 
-/** By the classes of Unicode, and the blanks that no class has. */
+/** Invisible characters: by Unicode class, and blanks without such a class. */
 const INVISIBLE =
   /\p{Cf}|\p{Co}|\p{Cs}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}|\p{Noncharacter_Code_Point}|[\u2800\u3164\uffa0\u115f\u1160]/u;
 
-/** What is wrong with a text in its place, whatever it was made of. */
+/** The broken rules of a text's place. */
 function faultsOf({ text, lines, ascii, most }: Shown): readonly string[] {
   const faults: string[] = [];
   const oneLine = lines ? text.replaceAll('\n', ' ') : text;
@@ -192,11 +192,11 @@ function faultsOf({ text, lines, ascii, most }: Shown): readonly string[] {
   if (/\p{M}{5}/u.test(text)) faults.push('has more marks on a letter than any script');
   if (!text.isWellFormed()) faults.push('has half a character');
   if (ascii && !/^[\x20-\x7e]+$/.test(text)) faults.push('is not printable ASCII');
-  if (text.length > most) faults.push(`has ${text.length} characters, at most ${most} fit`);
+  if (text.length > most) faults.push(`has ${text.length} characters, the maximum is ${most}`);
   return faults;
 }
 
-/** Lines that begin as ours do, in a mail: an attack must not make another. */
+/** Counts lines that begin like the guard's own lines of a mail. An attack must not add one. */
 function ourLines(text: string): number {
   return text.split('\n').filter((line) => /^(│ )?( {2}(Why|Error|Means|Do):|[A-Z][A-Z ]+:|Subject:)/.test(line))
     .length;
@@ -205,7 +205,7 @@ function ourLines(text: string): number {
 const LINK_OR_MENTION =
   /[@<>[\]*~]|:\/\/|\b(?:mailto|tel|slack):|[\p{L}\d]\.\p{L}|\d(?:\.\d{1,3}){3}|(?<![\p{L}\p{N}]):[a-z0-9_+-]+:/u;
 
-/** A chat notification without what makes it one, our link, our emoji and our heading. */
+/** The text of a chat notification without the guard's own link, emoji and heading. */
 function withoutOurs(json: string): string {
   const { content } = JSON.parse(json) as {
     content: { title: string; description: string; nextSteps: readonly string[] };
@@ -215,7 +215,7 @@ function withoutOurs(json: string): string {
     .replaceAll(PANEL.url, '');
 }
 
-/** The page without its text: every tag by name, in order, and what its buttons call. */
+/** The page without its text: the names of all tags in order, and the functions that its buttons call. */
 function elementsOf(page: string): string {
   return (page.match(/<\/?[a-z][a-z0-9-]*|endpoint="[^"]*"/g) ?? []).join(' ');
 }
@@ -236,11 +236,11 @@ export async function showHostileText(): Promise<readonly Finding[]> {
       const name = `${JSON.stringify(attack.slice(0, 30))} in ${shown.place}`;
       for (const fault of faultsOf(shown)) violations.push(`${name} ${fault}`);
       const forged = shown.lines && attack.trim() !== '' && ourLines(shown.text) > (benign.get(shown.place) ?? 0);
-      if (forged) violations.push(`${name} makes a line that looks like ours`);
+      if (forged) violations.push(`${name} adds a line that looks like the guard's`);
       if (shown.place.includes('chat') && LINK_OR_MENTION.test(withoutOurs(shown.text)))
-        violations.push(`${name} makes a mention, a link or an emoji`);
+        violations.push(`${name} adds a mention, a link or an emoji`);
       if (shown.place.includes('HTML') && elementsOf(shown.text) !== markup.get(shown.place))
-        violations.push(`${name} makes or takes away an element`);
+        violations.push(`${name} adds or removes an element`);
       if (shown.place.includes('json') || shown.place.includes('CloudEvent')) JSON.parse(shown.text);
     }
   }

@@ -17,31 +17,35 @@ import type { Finding, Size } from './finding.ts';
 import { MISCHIEF_COUNT, spoil, startProxy } from './proxy.ts';
 import { createRandom, type Random } from './random.ts';
 
-/** The API at its worst: what a pass must keep to whatever it is answered. */
+/** Runs passes against an API that gives every kind of bad answer, and checks the limits and promises of a pass. */
 
 const NAME = 'production';
 const LIMIT_MS = 120_000;
 const TRY_MS = 10_000;
-/** Small, so that refusing a large body costs the test little; the client's default is refused in its own tests. */
+/** Small, so that a large body costs the test little. The client's own tests check its default. */
 const MAX_BODY_BYTES = 1024 * 1024;
 const RETRIES = 4;
 
-/** A host that must never hear of us. */
-async function startThief(): Promise<{ readonly url: string; readonly heard: () => number; close(): Promise<void> }> {
-  let heard = 0;
+/** A host that must never get a request. */
+async function startThief(): Promise<{
+  readonly url: string;
+  readonly requests: () => number;
+  close(): Promise<void>;
+}> {
+  let requests = 0;
   const server = createServer((_request, response) => {
-    heard += 1;
+    requests += 1;
     response.end('{}');
   });
   const origin = await listen(server);
   return {
     url: `${origin}/steal`,
-    heard: () => heard,
+    requests: () => requests,
     close: () => close(server),
   };
 }
 
-/** A world that writes down who was switched, and whether the limits were reached then. */
+/** A world that records each change of a state, with the failures at that time. */
 class WatchedWorld extends World {
   readonly switches: { readonly id: string; readonly to: 0 | 1; readonly failed: number; readonly minutes: number }[] =
     [];
@@ -58,7 +62,7 @@ class WatchedWorld extends World {
   }
 }
 
-/** A log that keeps all it is told, for looking through. */
+/** A log that keeps its lines, to search them for the key. */
 function createKeepingLog(): Log & { readonly lines: string[] } {
   const lines: string[] = [];
   const keep: Log['info'] = (message, fields) => void lines.push(JSON.stringify({ message, ...fields }));
@@ -69,7 +73,7 @@ const BROKEN = ['broken-1', 'broken-2', 'broken-3'] as const;
 const HEALTHY = ['well-1', 'well-2', 'well-3', 'well-4'] as const;
 const DRAFTS = ['draft-1'] as const;
 
-/** One afternoon: two hours of bad answers while three providers are down, then the API is itself again. */
+/** One afternoon: two hours of bad answers while three integrations fail, then good answers. */
 async function liveThrough(
   seed: number,
 ): Promise<{ readonly answers: ReadonlyMap<string, number>; readonly wrong: readonly string[] }> {
@@ -95,7 +99,7 @@ async function liveThrough(
   const thief = await startThief();
   let elapsed = 0;
   let calm = false;
-  // It passes for the API as well: a wait before an act must not make the act look older than its intent.
+  // The API's time must pass too, so that an act after a wait does not seem older than its attempt.
   const passes = (ms: number) => {
     elapsed += ms;
     world.advance(ms / 60_000);
@@ -124,7 +128,7 @@ async function liveThrough(
       clock,
       remainingMs: () => remainingMs() - ALERT_RESERVE_MS,
       retries: RETRIES,
-      // Waits and time-outs are short here and long on the virtual clock; when all is well again no hiccup of this machine counts.
+      // Timeouts are short in real time and long on the virtual clock. In the calm part they are long, so that a slow machine does not matter.
       timeoutMs: calm ? 5_000 : 60,
       firstWaitMs: 1,
       sleep: async (ms) => passes(ms),
@@ -133,12 +137,12 @@ async function liveThrough(
     const ports: Ports = { api, ledger, alerts, clock, log, remainingMs };
     const report = await runPass(ports, { name: NAME, policy });
     if (elapsed > LIMIT_MS)
-      wrong.push(`a pass took ${Math.round(elapsed / 1_000)} s of the ${LIMIT_MS / 1_000} it has`);
+      wrong.push(`a pass took ${Math.round(elapsed / 1_000)} s, the maximum is ${LIMIT_MS / 1_000} s`);
     const acts = report.results.filter(({ decision }) => statusAsked(decision) !== null).length;
-    // A list that is said to go on is asked for its second page.
-    const most = (2 * 2 + acts) * (RETRIES + 1);
-    if (report.traffic.requests > most)
-      wrong.push(`a pass sent ${report.traffic.requests} requests; at most ${most} make sense`);
+    // If a list says that it has more, the client requests a second page.
+    const maximum = (2 * 2 + acts) * (RETRIES + 1);
+    if (report.traffic.requests > maximum)
+      wrong.push(`a pass sent ${report.traffic.requests} requests, the maximum is ${maximum}`);
     return report;
   };
 
@@ -149,7 +153,7 @@ async function liveThrough(
     }
     proxy.calm();
     calm = true;
-    // As long as a stretch of failures takes that no pass has seen before.
+    // Long enough to pause an integration whose failures no pass has seen before.
     for (let minutes = 0; minutes < 30; minutes += 5) {
       world.advance(5);
       await pass();
@@ -161,7 +165,7 @@ async function liveThrough(
   }
   const recorded = (await ledger.history(NAME, '2026-01-01T00:00:00Z')).filter(isAuditOnly);
   wrong.push(...judge(world, ledger, [...alerts.events(), ...recorded], probing));
-  if (thief.heard() > 0) wrong.push(`another host was asked ${thief.heard()} times`);
+  if (thief.requests() > 0) wrong.push(`another host got ${thief.requests()} requests`);
   const view = await ledger.read(NAME);
   const written = [
     ...log.lines,
@@ -179,12 +183,13 @@ async function liveThrough(
 function judge(
   world: WatchedWorld,
   ledger: ReturnType<typeof createMemoryLedger>,
-  told: readonly GuardEvent[],
+  events: readonly GuardEvent[],
   probing: boolean,
 ): readonly string[] {
   const wrong: string[] = [];
   const count = (id: string, ...types: string[]) =>
-    new Set(told.filter(({ record, type }) => record?.id === id && types.includes(type)).map((event) => event.id)).size;
+    new Set(events.filter(({ record, type }) => record?.id === id && types.includes(type)).map((event) => event.id))
+      .size;
   for (const id of [...BROKEN, ...HEALTHY, ...DRAFTS]) {
     const switches = world.switches.filter((item) => item.id === id);
     const pauses = switches.filter(({ to }) => to === 0);
@@ -193,24 +198,26 @@ function judge(
       wrong.push(`${id} was paused after ${first.failed} failures in ${first.minutes} min`);
     }
     const stops = count(id, 'integration.paused', 'integration.probe-failed');
-    if (stops !== pauses.length) wrong.push(`${id}: ${pauses.length} pauses, ${stops} alerts of them`);
+    if (stops !== pauses.length) wrong.push(`${id}: ${pauses.length} pauses, but ${stops} alerts of them`);
     const probes = switches.length - pauses.length;
-    if (count(id, 'integration.probing') !== probes) wrong.push(`${id}: ${probes} probes, announced otherwise`);
-    if (!isSettled(ledger.entry(NAME, id) ?? BLANK_ENTRY)) wrong.push(`${id}: an attempt or an alert was left`);
+    if (count(id, 'integration.probing') !== probes)
+      wrong.push(`${id}: ${probes} probes, but another number of events`);
+    if (!isSettled(ledger.entry(NAME, id) ?? BLANK_ENTRY))
+      wrong.push(`${id}: an attempt or an undelivered alert is left`);
   }
   for (const id of HEALTHY) if (world.get(id)?.active !== 1) wrong.push(`${id} is paused`);
   for (const id of DRAFTS) if (world.get(id)?.active !== 0) wrong.push(`${id} was activated`);
   for (const id of BROKEN) {
     const state = ledger.entry(NAME, id)?.state.name;
     if (state === undefined || state === 'closed')
-      wrong.push(`${id} fails for hours and its circuit is ${state ?? 'unknown'}`);
-    if (!probing && world.get(id)?.active !== 0) wrong.push(`${id} still burns`);
+      wrong.push(`${id} has failed for hours, but its circuit is ${state ?? 'unknown'}`);
+    if (!probing && world.get(id)?.active !== 0) wrong.push(`${id} was not paused`);
   }
   if (
-    told.filter(({ type }) => type === 'guard.failing').length > 0 &&
-    !told.some(({ type }) => type === 'guard.recovered')
+    events.filter(({ type }) => type === 'guard.failing').length > 0 &&
+    !events.some(({ type }) => type === 'guard.recovered')
   ) {
-    wrong.push('passes run again, and nobody was notified');
+    wrong.push('passes run again, but no alert says so');
   }
   return wrong;
 }
@@ -230,7 +237,7 @@ export async function faceHostility(size: Size): Promise<readonly Finding[]> {
   }
   const tried = [...kinds.values()].reduce((sum, times) => sum + times, 0);
   if (size !== 'quick' && kinds.size < MISCHIEF_COUNT)
-    violations.push(`only ${kinds.size} of ${MISCHIEF_COUNT} kinds of bad answers were met`);
+    violations.push(`only ${kinds.size} of ${MISCHIEF_COUNT} kinds of bad answers were given`);
   return [
     { harness: 'a hostile API', unit: 'hostile answers', tried, violations, figures: { kinds: kinds.size } },
     await readWithoutEnd(),
@@ -238,14 +245,14 @@ export async function faceHostility(size: Size): Promise<readonly Finding[]> {
   ];
 }
 
-/** A body that never ends, and how much of it is read before the client has had enough. */
+/** An endless body: the client must stop reading it. */
 async function readWithoutEnd(): Promise<Finding> {
-  const most = 64 * 1024 * 1024;
+  const maxSent = 64 * 1024 * 1024;
   let sent = 0;
   const server = createServer(async (_request, response) => {
     const chunk = Buffer.alloc(64 * 1024, ' ');
     response.writeHead(200, { 'content-type': 'application/json' });
-    for (; sent < most && !response.destroyed; sent += chunk.length) {
+    for (; sent < maxSent && !response.destroyed; sent += chunk.length) {
       await new Promise<void>((resolve) => response.write(chunk, () => resolve()));
     }
     response.end();
@@ -263,11 +270,11 @@ async function readWithoutEnd(): Promise<Finding> {
   await close(server);
   const refused = typeof answer === 'string' && answer.includes('was not read to its end');
   const violations =
-    sent < most && refused ? [] : [`${sent} bytes of a body without end were taken: ${JSON.stringify(answer)}`];
-  return { harness: 'a body without end', unit: 'hostile answers', tried: 1, violations };
+    sent < maxSent && refused ? [] : [`the client read ${sent} bytes of an endless body: ${JSON.stringify(answer)}`];
+  return { harness: 'an endless body', unit: 'hostile answers', tried: 1, violations };
 }
 
-/** Lists with anything in them, one pass each, over one ledger: nothing may be done that a sound record does not ask for. */
+/** Fuzzed lists, one pass each, over one ledger. The guard may only pause integrations whose record is valid and over the limits. */
 async function fuzzLists(lists: number): Promise<Finding> {
   const random = createRandom(1);
   const violations: string[] = [];
@@ -288,7 +295,7 @@ async function fuzzLists(lists: number): Promise<Finding> {
   const alerts = createMemoryAlerts();
   const log = createKeepingLog();
   const key = new SecretKey(PRODUCTION_KEY);
-  // One list is enough to pause: no two of these have the same failures.
+  // A single list is enough to pause, because no two lists have the same failures.
   const policy = aPolicy({
     failingForMinutes: 0,
     lowTraffic: 'off',
@@ -314,13 +321,14 @@ async function fuzzLists(lists: number): Promise<Finding> {
       violations.push(`fuzzed list ${number}: a pass threw: ${describeError(error)}`);
     }
     const due = new Set(records.filter(isDue).map(({ id }) => id));
-    for (const id of asked) if (!due.has(id)) violations.push(`fuzzed list ${number}: ${id} was touched`);
+    for (const id of asked)
+      if (!due.has(id)) violations.push(`fuzzed list ${number}: ${id} was paused without a reason`);
   }
   await close(server);
   return { harness: 'fuzzed lists', unit: 'hostile answers', tried: lists, violations };
 }
 
-/** Written from the reference and the policy, not from the guard's schema: whether a record is one, and asks to be paused. */
+/** Whether a record is valid and over the limits. Written from the API reference and the policy, not from the guard's schema. */
 function isDue({ id, active, delivery_error_count: count }: Readonly<Record<string, unknown>>): boolean {
   const sound =
     typeof id === 'string' && /^[a-zA-Z0-9._-]{1,256}$/.test(id) && !/^\.+$/.test(id) && Number.isInteger(count);

@@ -2,21 +2,21 @@ import { setImmediate as settle } from 'node:timers/promises';
 import type { Gate } from './effects.ts';
 
 /**
- * Runs several passes step by step: each waits before every effect until it is chosen. What is chosen is the schedule's
- * business: all of them in turn (`everySchedule`), or any (`Schedule` from a seeded generator).
+ * Runs several passes step by step: each waits before every effect until the schedule chooses it. A schedule tries every order
+ * (`everySchedule`) or chooses at random (from a seeded generator).
  */
 
-/** Picks one of `count` possibilities, 0 to count - 1. */
+/** Chooses one of `count` possibilities, from 0 to count - 1. */
 export type Choose = (count: number) => number;
 
-/** A step of a race, as far as its order against others matters. */
+/** A step of a race, with the properties that decide whether its order matters. */
 interface Step {
   readonly name: string;
-  /** Who takes it; null for what simply happens. */
+  /** The pass or command that takes the step. Null for an external event. */
   readonly actor: string | null;
   /**
-   * What it looks at or changes: the world behind the API, the ledger, the alerts, whether alerts are accepted; everything,
-   * for deaths and time.
+   * The state that it reads or changes: the world behind the API, the ledger, the alerts, or whether audiences accept alerts. Deaths and time
+   * touch everything.
    */
   readonly touches: 'api' | 'ledger' | 'alerts' | 'acceptance' | 'everything';
   readonly reads: boolean;
@@ -26,16 +26,16 @@ interface Step {
 function independent(left: Step, right: Step): boolean {
   if (left.touches === 'everything' || right.touches === 'everything') return false;
   const touches = [left.touches, right.touches];
-  // Each alert goes to an audience or to the history, and to no other's.
+  // Two publications commute: each goes to one audience or to the history.
   if (touches.every((touched) => touched === 'alerts')) return true;
-  // One actor's steps wait for each other, but for those it begins at once.
+  // The steps of one actor have an order, except for reads that it begins together.
   if (left.actor !== null && left.actor === right.actor) return left.reads && right.reads;
   if (touches.includes('acceptance')) return !touches.includes('alerts');
   return left.touches !== right.touches || (left.reads && right.reads);
 }
 
-/** Something that happens once, at any moment: an operator's act, a stalled machine, a death. */
-export interface Happening {
+/** An event that happens once, at any moment: an operator's act, a stalled machine, a death. */
+export interface ExternalEvent {
   readonly name: string;
   readonly touches: 'api' | 'acceptance' | 'everything';
   readonly does: () => void | Promise<void>;
@@ -53,19 +53,19 @@ export class Interleaving {
   readonly trace: string[] = [];
   #running = 0;
 
-  /** @param free effects that take place at once, so that there are fewer orders */
+  /** @param free effects that take place immediately, which reduces the number of orders */
   gate(actor: string, free: readonly string[] = []): Gate {
     return {
       before: (effect) =>
         free.includes(effect)
           ? Promise.resolve()
           : new Promise<void>((go) => this.#waiting.push({ actor, effect, go })),
-      // What follows the answer is the next effect's "before"; in between nothing can happen that matters.
+      // Between the answer and the next effect no other step matters, so the answer does not wait.
       after: () => (this.#dead.has(actor) ? new Promise<never>(() => undefined) : Promise.resolve()),
     };
   }
 
-  /** The actor does nothing any more, not even what it waits for. */
+  /** Stops the actor. Its waiting effects never take place. */
   kill(actor: string): void {
     this.#dead.add(actor);
     for (let index = this.#waiting.length - 1; index >= 0; index -= 1) {
@@ -73,7 +73,7 @@ export class Interleaving {
     }
   }
 
-  /** Begins an actor's work; its first effect waits to be chosen. */
+  /** Begins an actor's work. Its first effect waits until it is chosen. */
   start(work: Promise<unknown>): void {
     this.#running += 1;
     work.then(
@@ -87,32 +87,33 @@ export class Interleaving {
   }
 
   /**
-   * One step after the other until nobody waits and everything has happened. `tick` is called before each.
+   * Takes one step after the other until no actor waits and every external event has happened. Calls `tick` before each step.
    *
-   * With `distinct`, of all orders that differ only in steps whose order makes no difference, the alphabetically first is
-   * played; the others are given up as soon as they show. @returns whether it was played to the end
+   * With `distinct`, plays only one of the orders that differ in independent steps: the alphabetically first. It abandons the others as soon as
+   * it recognises them.
+   * @returns whether the order was played to its end
    */
   async play(
-    happenings: readonly Happening[],
+    externalEvents: readonly ExternalEvent[],
     choose: Choose,
     tick: () => void,
     { distinct }: { readonly distinct: boolean },
   ): Promise<boolean> {
-    const left = [...happenings];
+    const left = [...externalEvents];
     let last: Step | null = null;
-    /** What could have been taken instead of the last step. */
-    let others: ReadonlySet<Waiting | Happening> = new Set();
+    /** The alternatives to the last step. */
+    let others: ReadonlySet<Waiting | ExternalEvent> = new Set();
     for (;;) {
       await settle();
-      const all: readonly (Waiting | Happening)[] = [...this.#waiting, ...left];
+      const all: readonly (Waiting | ExternalEvent)[] = [...this.#waiting, ...left];
       if (all.length === 0) return true;
       const before: Step | null = last;
-      const isRepetition = (item: Waiting | Happening) =>
+      const isRepetition = (item: Waiting | ExternalEvent) =>
         before !== null && others.has(item) && isOutOfOrder(before, stepOf(item));
       const open: typeof all = distinct ? all.filter((item) => !isRepetition(item)) : all;
       if (open.length === 0) return false;
-      const chosen: Waiting | Happening | undefined = open[choose(open.length)];
-      if (chosen === undefined) throw new Error('the choice is one of those there are');
+      const chosen: Waiting | ExternalEvent | undefined = open[choose(open.length)];
+      if (chosen === undefined) throw new Error('the choice is out of range');
       others = new Set(all.filter((item) => item !== chosen));
       last = stepOf(chosen);
       tick();
@@ -132,10 +133,10 @@ export class Interleaving {
   }
 }
 
-/** The history is written and never read by a pass: like an alert. */
+/** A pass writes the history and never reads it, like alerts. */
 const TOUCHES: Readonly<Record<string, Step['touches']>> = { 'ledger.appendHistory': 'alerts' };
 
-function stepOf(item: Waiting | Happening): Step {
+function stepOf(item: Waiting | ExternalEvent): Step {
   if (!('go' in item)) return { name: item.name, actor: null, touches: item.touches, reads: false };
   const [port = '', call = ''] = item.effect.split('.');
   const touches =
@@ -148,16 +149,17 @@ function stepOf(item: Waiting | Happening): Step {
   };
 }
 
-/** Whether `step`, which could have come before `before` as well, would there have been the same, earlier in the alphabet. */
+/** Whether `step` is independent of `before` and alphabetically earlier, so that another order covers this one. */
 function isOutOfOrder(before: Step, step: Step): boolean {
   return independent(before, step) && step.name < before.name;
 }
 
 /**
- * Every schedule once, depth first: replays a prefix of choices, then takes the first of each, until none is left.
- * @param run plays one, and tells whether to the end
- * @param enough whether to stop before all have been played
- * @returns how many were played to the end
+ * Plays every schedule once, depth first: replays a prefix of choices, then always takes the first, until none is left.
+ * @param run plays a schedule, and returns whether it came to its end
+ * @param enough whether to stop early
+ * @returns the number of schedules that came to their end
+ * @throws above `limit` schedules
  */
 export async function everySchedule(
   run: (choose: Choose) => Promise<boolean>,
@@ -180,7 +182,7 @@ export async function everySchedule(
     let depth = counts.length - 1;
     while (depth >= 0 && (taken[depth] ?? 0) + 1 >= (counts[depth] ?? 0)) depth -= 1;
     if (depth < 0) return played;
-    if (schedules >= limit) throw new Error(`more than ${limit} interleavings: make the case smaller`);
+    if (schedules >= limit) throw new Error(`more than ${limit} interleavings; use a smaller case`);
     prefix = [...taken.slice(0, depth), (taken[depth] ?? 0) + 1];
   }
 }

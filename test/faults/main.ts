@@ -14,11 +14,11 @@ import { simulateMonths } from './months.ts';
 import { raceEverywhere } from './races.ts';
 
 /**
- * All that is done to the guard, and a table of what came of it:
- * `node test/faults/main.ts [--size quick|full|soak] [--only NAME] [--first] [--json]`. Exits with 1 when a law was broken.
+ * Runs the fault harnesses and prints a table of their results:
+ * `node test/faults/main.ts [--size quick|full|soak] [--only NAME] [--first] [--json]`. Exits with 1 after a violation.
  */
 
-/** The longest first, so that none runs alone at the end. */
+/** The longest first, so that no harness runs alone at the end. */
 const HARNESSES: Readonly<Record<string, (size: Size, first: boolean) => Promise<readonly Finding[]>>> = {
   races: raceEverywhere,
   months: simulateMonths,
@@ -36,7 +36,7 @@ const { values } = parseArgs({
   options: {
     size: { type: 'string', default: 'full' },
     only: { type: 'string' },
-    /** The first violation is enough. */
+    /** Stop at the first violation. */
     first: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -57,14 +57,14 @@ await Promise.all(Array.from({ length: availableParallelism() }, takeTurns));
 
 const code = findings.some(({ violations }) => violations.length > 0) ? 1 : 0;
 if (values.json) {
-  // Out before the end: a pipe takes its time.
+  // Wait until a slow pipe has taken the document.
   await new Promise<void>((resolve) => process.stdout.write(`${JSON.stringify(findings)}\n`, () => resolve()));
 } else {
   showTables(findings);
 }
 process.exit(code);
 
-/** Runs one harness after the other until none is waiting. */
+/** Runs one harness after the other until none is left. */
 async function takeTurns(): Promise<void> {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const [name, harness] = next;
@@ -80,19 +80,19 @@ async function takeTurns(): Promise<void> {
   }
 }
 
-/** The harness in a process of its own: each keeps one core busy. */
+/** Runs a harness in a separate process, because each keeps one core busy. */
 async function runApart(name: string): Promise<readonly Finding[]> {
-  // All of the attacks takes five minutes more, and has a command of its own: npm run test:security.
+  // Every attack takes five minutes more, and npm run test:security tries them.
   const itsSize = name === 'security' && size === 'full' ? 'quick' : values.size;
   const args = [fileURLToPath(import.meta.url), '--size', itsSize, '--only', name, '--json'];
   if (values.first) args.push('--first');
   try {
     return JSON.parse((await run(args)).stdout) as readonly Finding[];
   } catch (error) {
-    // A violation ends it with 1, and with its findings all the same.
+    // After a violation the exit code is 1, but the findings are complete.
     const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string };
     if (stdout.startsWith('[')) return JSON.parse(stdout) as readonly Finding[];
-    throw new Error(`the harness "${name}" did not come to its end: ${stderr.slice(0, 2_000)}`, { cause: error });
+    throw new Error(`the harness "${name}" failed: ${stderr.slice(0, 2_000)}`, { cause: error });
   }
 }
 
@@ -108,7 +108,7 @@ function showTables(all: readonly Finding[]): void {
     unit,
     number(violations.length),
   ]);
-  console.log(`\n${table(['WHAT WAS DONE TO IT', 'TRIED', '', 'VIOLATIONS'], rows, 100, 0)}`);
+  console.log(`\n${table(['HARNESS', 'TRIED', '', 'VIOLATIONS'], rows, 100, 0)}`);
   const months = all.filter(({ unit }) => unit === 'simulated days');
   if (months.length === 0) return;
   const names = ['simulated days', ...Object.keys(months[0]?.figures ?? {})];

@@ -13,9 +13,9 @@ import { type Actor, type Due, type Limits, Oracle } from './oracle.ts';
 import { createRandom, type Random } from './random.ts';
 
 /**
- * Months in the life of a project: hundreds of integrations with traffic, outages and blips, operators who repair, forget and
- * meddle, suspensions, deletions, clocks that are off, schedules that are missed, keys that are rotated, and passes that die.
- * The guard lives through it beside an oracle that knows what truly happened.
+ * Months in the life of a project: hundreds of integrations with traffic, outages and short failures, operators who repair, forget and
+ * interfere, suspensions, deletions, wrong clocks, missed schedules, rotated keys, and passes that die. An oracle knows every change and checks
+ * each act and alert of the guard.
  */
 
 const NAME = 'production';
@@ -25,7 +25,7 @@ const DAY_MINUTES = 24 * 60;
 const HOUR_MS = 3_600_000;
 const START = Date.parse('2026-01-05T00:00:00Z');
 
-/** Tighter than the defaults, so that every limit is reached in the weeks of a run. */
+/** Tighter than the defaults, so that a run of some weeks reaches every limit. */
 const LIMITS = {
   failingForMinutes: 20,
   lowTraffic: { errors: 3, warnAfterHours: 4, pauseAfterHours: 24 },
@@ -40,11 +40,11 @@ const REMIND_AT_HOUR = 8;
 
 type RecoveryMode = 'manual' | 'probe';
 
-/** Settings by title, as an operator would write them. */
+/** Overrides by the first word of a title. */
 const KINDS = {
   ordinary: { errorThreshold: 50 },
   slow: { errorThreshold: 500 },
-  // A leash so long that Qonversion's own worker gets there first.
+  // A threshold so high that Qonversion's worker suspends the integration first.
   leash: { errorThreshold: 100_000 },
   strict: { flapping: 'pause' },
   observed: { mode: 'observe' },
@@ -53,7 +53,7 @@ const KINDS = {
 
 type Kind = keyof typeof KINDS;
 
-/** Slugs of the catalogue; the more often, the more integrations. */
+/** Slugs of the catalogue. A slug that occurs twice gets twice as many integrations. */
 const PROVIDERS = ['amplitude', 'amplitude', 'appsflyer', 'mixpanel', 'braze', 'webhooks', 'webhooks'] as const;
 
 function policyOf(recovery: RecoveryMode) {
@@ -72,21 +72,21 @@ export interface MonthsOptions {
   readonly recovery: RecoveryMode;
 }
 
-/** What the months came to. */
+/** The result of the months. */
 export interface Months {
   readonly violations: readonly string[];
   readonly passes: number;
   readonly disturbed: number;
   readonly pauses: number;
-  /** Of these, what had failed too seldom for any count (rule 4). */
+  /** Pauses with few failures (rule 4). */
   readonly rare: number;
   readonly falsePauses: number;
   readonly overridden: number;
-  /** Due in an undisturbed pass, and not done. */
+  /** Acts that were due in an undisturbed pass but did not happen. */
   readonly missed: number;
-  /** Minutes from the limits being met to the pause, at most, where no pass was disturbed or held in between. */
+  /** The most minutes from the limits to the pause, if no pass between them was disturbed or held. */
   readonly slowestMinutes: number;
-  /** Passes in which the blast radius held all pauses back, and in which an outage was shared. */
+  /** Passes in which the blast radius held all pauses, and passes during a shared outage. */
   readonly held: number;
   readonly spared: number;
   readonly suspensions: number;
@@ -95,7 +95,7 @@ export interface Months {
   readonly alerts: number;
   readonly alertsLost: number;
   readonly copies: number;
-  /** Events not sent while the guard had paused, and how many of them would have failed all the same. */
+  /** Events that were withheld by the guard's pauses, and how many of them would have failed anyway. */
   readonly withheld: number;
   readonly doomed: number;
   readonly delivered: number;
@@ -131,11 +131,11 @@ class Living {
   readonly #violations: string[] = [];
   readonly #switches: Switch[] = [];
   readonly #lastActive = new Map<string, number>();
-  /** What operators mean to do, by the minute. */
+  /** The planned acts of operators, with their times. */
   readonly #agenda: { readonly at: number; readonly does: () => Promise<void> | void }[] = [];
-  /** Since when the limits are met, by what a guard can see. */
+  /** When an integration reached its limits, as far as a guard can see. */
   readonly #overSince = new Map<string, number>();
-  /** Where a pause of the guard's began to withhold events. */
+  /** The tallies at the beginning of each pause by the guard. */
   readonly #pausedAt = new Map<string, Readonly<Record<'withheld' | 'doomed', number>>>();
   readonly #counts = {
     passes: 0,
@@ -153,30 +153,30 @@ class Living {
     spared: 0,
     lists: 0,
   };
-  /** By the pass: "7 type subject", what has to be reported and what may be. */
+  /** Required and permitted events by pass: "7 type subject". */
   readonly #expected = new Set<string>();
   readonly #possible = new Set<string>();
-  /** Daily summaries: the first pass after the hour, and what is stopped then. */
+  /** Daily summaries: the first pass after the time of day, and the stopped integrations. */
   readonly #summaries: {
     readonly at: number;
     readonly remindAt: number;
     readonly stopped: ReadonlyMap<string, string>;
     readonly certain: boolean;
   }[] = [];
-  /** The last day whose summary a pass has made for certain, and perhaps. */
+  /** The last day with a certain summary, and the last with a possible one. */
   readonly #summed = { certain: 0, perhaps: 0 };
   readonly #history = new Map<string, GuardEvent>();
-  /** Without a ledger machines hear it from every pass, under one id an hour. */
+  /** Without a ledger every pass alerts machines, with one ID per hour. */
   readonly #hoursWithoutLedger = new Set<string>();
-  /** What fails and delivers by turns all its life. */
+  /** Integrations that always alternate between failures and deliveries. */
   readonly #flaky = new Set<string>();
-  /** When the guard is installed: what it sees first has failed for hours. */
+  /** When the guard is installed. Some integrations have failed for hours by then. */
   readonly #installedAt: number;
-  /** Passes since the last that was disturbed. */
+  /** Passes since the last disturbed one. */
   #calmPasses = 0;
-  /** Of these, the last in which nothing had to be done, reported or written. */
+  /** Consecutive quiet passes: no act, event or write was due. */
   #quietPasses = 0;
-  /** Nothing is to be paused now: the outage is shared, or the blast radius holds. */
+  /** Nothing may be paused now: an outage is shared, or the blast radius holds. */
   #spared = false;
   #actor: Actor = 'worker';
   #skewMs = 0;
@@ -184,7 +184,7 @@ class Living {
   #lost = 0;
   #quietUntil = 0;
   #trouble: { readonly kind: Disturbance; left: number } | null = null;
-  /** Stretches of passes that could not run with an undisturbed one between them; and all troubles of that kind. */
+  /** Series of passes that could not run, separated by undisturbed passes; and all disturbances of that kind. */
   #failingStretches = 0;
   #failingTroubles = 0;
   #failingNow = false;
@@ -203,7 +203,7 @@ class Living {
     for (let day = 0; day < days; day += 4) this.#planSharedOutage(day * DAY_MINUTES);
     const end = days * DAY_MINUTES;
     for (let minute = 1; minute <= end; minute += 1) {
-      // The last day is calm: whatever was disturbed has time to come to rest.
+      // The last day is calm, so that the guard can finish all interrupted work.
       const calm = minute > end - DAY_MINUTES;
       this.#world.advance(0.25);
       await this.#operatorsAct(calm);
@@ -221,7 +221,7 @@ class Living {
     return this.#world.now().getTime();
   }
 
-  /** As a pass counts time: by the API's clock, unless the two are only seconds apart. */
+  /** The time of a pass: the API's clock, unless the clocks are only seconds apart. */
   #passNow(): number {
     return this.#now() + (Math.abs(this.#skewMs) > 5_000 ? 0 : this.#skewMs);
   }
@@ -274,7 +274,7 @@ class Living {
     }
   }
 
-  /** Nothing for hours, then much at once: one bad batch is no outage (rule 2). */
+  /** No traffic for hours, then a batch: one failed batch is no outage (rule 2). */
   #planBatches(id: string): void {
     const setTraffic = (eventsPerMinute: number) => {
       if (this.#world.get(id) !== undefined) this.#world.setTraffic(id, eventsPerMinute);
@@ -288,14 +288,14 @@ class Living {
     this.#plan(this.#minutes(5, 360), batch);
   }
 
-  /** A provider breaks, or what they all depend on; or those that share no endpoint break together all the same. */
+  /** A provider breaks, or all providers, or integrations that share no endpoint. */
   #planSharedOutage(from: number): void {
     const at = from + this.#minutes(DAY_MINUTES, 4 * DAY_MINUTES);
     const length = this.#minutes(20, 300);
     const provider = this.#random.pick([null, 'Webhooks', this.#random.pick(this.#world.list()).integration]);
     for (const { id, integration } of this.#world.list())
       if ((provider === null || integration === provider) && !this.#random.oneIn(5))
-        // Not all of them recover at once.
+        // They do not all recover at the same time.
         this.#world.planOutage(id, 'EAI_AGAIN', at, length + this.#minutes(0, this.#random.oneIn(3) ? 90 : 2));
   }
 
@@ -319,7 +319,7 @@ class Living {
   }
 
   async #operatorsAct(calm: boolean): Promise<void> {
-    // Whose act it was cannot be known when somebody does the same within the minutes of a pass that died (docs/faults.md).
+    // If an operator acts within the time limit of a pass that died, no one can know whose act it was (docs/faults.md).
     if (calm || this.#now() < this.#quietUntil) return;
     const due = this.#agenda.filter(({ at }) => at <= this.#now());
     for (const item of due) {
@@ -350,7 +350,7 @@ class Living {
     if (this.#world.get(id) !== undefined) this.#world.repair(id);
   }
 
-  /** People read their alerts and do what people do. */
+  /** Operators react to an alert. */
   #react(event: GuardEvent): void {
     const id = event.record?.id;
     if (id === undefined) return;
@@ -367,12 +367,12 @@ class Living {
             else this.#dashboard(id, 1);
           });
         } else if (choice < 12) {
-          // Hope is not a repair.
+          // Resumed without a repair.
           this.#plan(this.#minutes(5, 300), () => this.#dashboard(id, 1));
         } else if (choice < 13) {
           this.#plan(this.#minutes(5, 300), () => this.#throughGuard(id, 0));
         } else if (choice < 14) {
-          // On and off again before anybody could look.
+          // On and off again between two passes.
           this.#plan(this.#minutes(7, 300), () => {
             this.#dashboard(id, 1);
             this.#plan(1, () => this.#dashboard(id, 0));
@@ -394,7 +394,7 @@ class Living {
       case 'integration.failing': {
         if (!random.oneIn(4)) return;
         if (random.oneIn(2)) {
-          // Off, mended, and on again, all between two passes perhaps.
+          // Off, repaired and on again, perhaps between two passes.
           this.#plan(this.#minutes(1, 25), () => {
             this.#dashboard(id, 0);
             this.#plan(1, () => {
@@ -469,11 +469,14 @@ class Living {
     this.#heard = events.length;
   }
 
-  /** A pass lists, reads and writes, for certain unless it dies; whether it can act or be heard does not matter. */
-  #look(certain: boolean): Due {
+  /**
+   * The oracle observes a pass that lists, reads and writes.
+   * @param certain false if the pass may die before it writes
+   */
+  #observe(certain: boolean): Due {
     const at = this.#passNow();
     const records = this.#world.list();
-    const due = this.#oracle.look(records, at, certain);
+    const due = this.#oracle.observe(records, at, certain);
     const slot = this.#slot(at);
     for (const event of due.events) this.#expected.add(`${slot} ${event}`);
     for (const event of due.possible) this.#possible.add(`${slot} ${event}`);
@@ -498,7 +501,7 @@ class Living {
     return due;
   }
 
-  /** The number of the pass that it happened in. */
+  /** The number of the pass. */
   #slot(at: number): number {
     return Math.floor((at - START + 60_000) / (INTERVAL_MINUTES * 60_000));
   }
@@ -506,7 +509,7 @@ class Living {
   async #undisturbedPass(): Promise<void> {
     const at = this.#now();
     const summaries = this.#summaries.length;
-    const due = this.#look(true);
+    const due = this.#observe(true);
     const from = this.#switches.length;
     const { lists } = this.#counts;
     const { writes } = this.#ledger.calls;
@@ -515,15 +518,15 @@ class Living {
     const done = this.#switches.slice(from);
     for (const [id, act] of due.acts) {
       const to = act === 'probe' ? 1 : 0;
-      if (!done.some((item) => item.id === id && item.to === to))
-        this.#miss(`was due (${act}) and nothing was done`, id);
+      if (!done.some((item) => item.id === id && item.to === to)) this.#miss(`a due act is missing (${act})`, id);
     }
     for (const { id, to } of done) if (to === 0) this.#noteTimeToPause(id, at);
-    if (this.#calmPasses > 2 && due.still && this.#counts.lists > lists + 1) this.#say('a second list for no reason');
+    if (this.#calmPasses > 2 && due.still && this.#counts.lists > lists + 1)
+      this.#say('a pass requested a second list without a reason');
     this.#calmPasses += 1;
     this.#quietPasses =
       due.quiet && this.#calmPasses > 2 && summaries === this.#summaries.length ? this.#quietPasses + 1 : 0;
-    // The first may still write down that something is over.
+    // The first quiet pass may still write that a problem has ended.
     if (this.#quietPasses > 1 && this.#ledger.calls.writes > writes) this.#say('a quiet pass wrote');
   }
 
@@ -533,7 +536,7 @@ class Living {
     this.#overSince.delete(id);
   }
 
-  /** People look at the dashboard whether or not an alert reached them, and act before the next pass. */
+  /** Operators see a pause in the dashboard, even without an alert, and act before the next pass. */
   #meddle(switches: readonly Switch[]): void {
     for (const { id, by, to } of switches) {
       if (by !== 'guard' || to !== 0) continue;
@@ -556,7 +559,7 @@ class Living {
       return this.#trouble.kind;
     }
     this.#trouble = null;
-    // Oftener when something is due: a pass that has nothing to do has nothing to lose.
+    // More often if an act is due, because a pass without acts has nothing to lose.
     const busy = this.#overSince.size > 0 && !this.#spared;
     if (!this.#random.oneIn(busy ? 4 : 60)) return null;
     const kind = this.#random.pick(busy ? WHILE_ACTING : DISTURBANCES);
@@ -578,7 +581,7 @@ class Living {
     const ports = this.#ports();
     switch (kind) {
       case 'killed': {
-        this.#look(false);
+        this.#observe(false);
         const gate = createCrashGate(this.#random.below(14), this.#random.pick(['before', 'after'] as const));
         await Promise.race([runPass(gated(ports, gate), this.#project), gate.died]);
         return;
@@ -601,7 +604,7 @@ class Living {
         this.#ledger.failWith(null);
         return;
       case 'no alerts':
-        // What is due is done all the same.
+        // All due acts still happen.
         this.#alerts.refuse(() => true);
         await this.#undisturbedPass();
         this.#alerts.refuse(() => false);
@@ -622,10 +625,10 @@ class Living {
           const error = new UnavailableError('the answer was lost');
           return { outcome: kind === 'refused' ? 'refused' : 'unknown', error };
         };
-        this.#look(kind !== 'key refused');
+        this.#observe(kind !== 'key refused');
         await runPass({ ...ports, api: { ...ports.api, setStatus } }, this.#project);
         if (kind !== 'key refused') return;
-        // Rule 13: the acting ends, and the guard itself is failing until the next pass.
+        // Rule 13: the pass stops acting, and the guard is failing until the next pass.
         if (asked) this.#failingTroubles += 1;
         if (asked && !this.#failingNow) this.#failingStretches += 1;
         this.#failingNow = asked;
@@ -633,7 +636,7 @@ class Living {
     }
   }
 
-  // ---- What truly happened ----------------------------------------------------------------------------------------------
+  // ---- Checks -----------------------------------------------------------------------------------------------------------
 
   #noticeSwitches(by: Actor): void {
     const at = this.#now();
@@ -680,92 +683,91 @@ class Living {
   #say(what: string, id?: string): void {
     const { seed, recovery } = this.#options;
     const about = id === undefined ? '' : `${id}: `;
-    // To find it takes longer the more was said, and nobody reads that many.
+    // Finding the past takes long, and no one reads more than 50 violations.
     const past = id === undefined || this.#violations.length > 50 ? '' : ` [${this.#recentPast(id)}]`;
     const at = this.#world.now().toISOString().slice(0, 16);
     this.#violations.push(`months, ${recovery}, seed ${seed}, ${at}: ${about}${what}${past}`);
   }
 
-  /** The last that was done and told of an integration, for whoever looks for the fault. */
+  /** The last changes and alerts of an integration, to find the cause of a violation. */
   #recentPast(id: string): string {
     const done = this.#switches
       .filter((item) => item.id === id)
       .map(({ at, by, from, to }) => [at, `${by} ${from}→${to}`] as const);
-    const told = this.#alerts
+    const delivered = this.#alerts
       .events()
       .filter(({ record }) => record?.id === id)
       .map(({ time, type }) => [Date.parse(time), type.replace('integration.', '')] as const);
-    const both = [...done, ...told].sort(([left], [right]) => left - right).slice(-12);
+    const both = [...done, ...delivered].sort(([left], [right]) => left - right).slice(-12);
     return both.map(([at, what]) => `${new Date(at).toISOString().slice(8, 19)} ${what}`).join(', ');
   }
 
-  /** What every audience was told of, and what the history has. */
-  #told(): readonly GuardEvent[] {
+  /** The events that every audience has accepted, and the history's audit-only events. */
+  #delivered(): readonly GuardEvent[] {
     const inChannel = new Set(this.#acceptedBy(CHANNEL).map(({ id }) => id));
     const people = this.#acceptedBy(PEOPLE).filter(({ id }) => inChannel.has(id));
-    // Without a ledger machines alone hear it, and those are no audience here.
-    const all = [...people, ...this.#acceptedBy(MACHINES), ...[...this.#history.values()].filter(isSilent)];
+    // Without a ledger the guard alerts only machines, which are no audience here.
+    const all = [...people, ...this.#acceptedBy(MACHINES), ...[...this.#history.values()].filter(isHistoryOnly)];
     return [...new Map(all.map((event) => [event.id, event])).values()];
   }
 
   #judgeAlerts(): void {
-    const told = this.#told();
-    if (this.#alerts.events().some(isSilent)) this.#say('people were alerted of what is for the history only');
-    const byId = Map.groupBy(told, ({ record }) => record?.id ?? '');
+    const delivered = this.#delivered();
+    if (this.#alerts.events().some(isHistoryOnly)) this.#say('people got an event that is only for the history');
+    const byId = Map.groupBy(delivered, ({ record }) => record?.id ?? '');
     for (const id of new Set(this.#switches.map((item) => item.id))) {
       const events = byId.get(id) ?? [];
       const switches = this.#switches.filter((item) => item.id === id);
       const by = (actor: Actor, to: number) => switches.filter((item) => item.by === actor && item.to === to).length;
-      const told = (type: string) => events.filter((event) => event.type === `integration.${type}`);
+      const ofType = (type: string) => events.filter((event) => event.type === `integration.${type}`);
       const inDoubt = (of: readonly GuardEvent[]) =>
         of.filter(({ reason }) => reason.includes('may not have taken effect')).length;
-      // The last probe that fails is told of as the end of all probing; an operator's hand or a suspension can be that, too.
-      const stops = [...told('paused'), ...told('probe-failed').filter(({ record }) => record?.active !== 2)];
-      const ends = told('recovery-abandoned').filter(
+      // The alert of the last failed probe is `recovery-abandoned`, which an operator's act or a suspension can also cause.
+      const stops = [...ofType('paused'), ...ofType('probe-failed').filter(({ record }) => record?.active !== 2)];
+      const ends = ofType('recovery-abandoned').filter(
         ({ reason, record }) => record?.active !== 2 && !reason.includes('until an operator'),
       );
       this.#atLeast(id, 'pauses', stops.length + ends.length, by('guard', 0));
       this.#atMost(id, 'pauses', stops.length + ends.length - inDoubt([...stops, ...ends]), by('guard', 0));
-      const probes = told('probing');
+      const probes = ofType('probing');
       this.#atLeast(id, 'probes', probes.length, by('guard', 1));
       this.#atMost(id, 'probes', probes.length - inDoubt(probes), by('guard', 1));
     }
-    this.#judgeByPass(told);
-    this.#judgeSummaries(told);
-    this.#judgeEnds(told);
+    this.#judgeByPass(delivered);
+    this.#judgeSummaries(delivered);
+    this.#judgeEnds(delivered);
     for (const id of this.#flaky)
       this.#atLeast(
         id,
         'spells of flapping',
-        told.filter(({ type, record }) => record?.id === id && type === 'integration.flapping').length,
+        delivered.filter(({ type, record }) => record?.id === id && type === 'integration.flapping').length,
         1,
       );
-    const withoutLedger = told.filter(({ reason }) => reason.startsWith('the ledger'));
-    if (withoutLedger.length > this.#hoursWithoutLedger.size)
-      this.#say('the same failure of the ledger had several ids');
+    const withoutLedger = delivered.filter(({ reason }) => reason.startsWith('the ledger'));
+    if (withoutLedger.length > this.#hoursWithoutLedger.size) this.#say('one failure of the ledger had several IDs');
     const about = (type: string) =>
-      told.filter((event) => event.type === type && !withoutLedger.includes(event)).length;
+      delivered.filter((event) => event.type === type && !withoutLedger.includes(event)).length;
     const failing = about('guard.failing');
     if (failing < this.#failingStretches || failing > this.#failingTroubles) {
-      this.#say(`${this.#failingStretches} stretches in which passes could not run, ${failing} alerts of them`);
+      this.#say(`${this.#failingStretches} series of passes could not run, but ${failing} alerts of them`);
     }
-    if (about('guard.failing') !== about('guard.recovered')) this.#say('a guard that runs again did not say so');
+    if (about('guard.failing') !== about('guard.recovered'))
+      this.#say('the end of a failure of the guard has no alert');
   }
 
-  /** Each event in the pass that the rules have it in, and no other. */
-  #judgeByPass(told: readonly GuardEvent[]): void {
+  /** Each event must occur in the pass that the rules require, and in no other. */
+  #judgeByPass(delivered: readonly GuardEvent[]): void {
     const judged = new Set<string>(JUDGED_BY_PASS);
-    const events = told.filter(({ type }) => judged.has(type));
+    const events = delivered.filter(({ type }) => judged.has(type));
     const keys = new Map(events.map((event) => [this.#keyOf(event), event]));
     for (const key of this.#expected) {
       const [slot = '', type = '', ...subject] = key.split(' ');
       if (!judged.has(type) || keys.has(key)) continue;
       this.#lost += 1;
-      this.#say(`${this.#timeOf(Number(slot))}: ${type} ${subject.join(' ')} was to be reported`, subject.join(' '));
+      this.#say(`${this.#timeOf(Number(slot))}: ${type} ${subject.join(' ')} is missing`, subject.join(' '));
     }
     for (const [key, { time, type, record, provider, reason }] of keys)
-      if (!this.#possible.has(key))
-        this.#say(`${time}: ${type} ${provider ?? ''} was reported for no reason: ${reason}`, record?.id);
+      if (!this.#possible.has(key)) this.#say(`${time}: ${type} ${provider ?? ''} has no cause: ${reason}`, record?.id);
   }
 
   #keyOf({ time, type, record, provider }: GuardEvent): string {
@@ -776,10 +778,10 @@ class Living {
     return new Date(START + slot * INTERVAL_MINUTES * 60_000).toISOString().slice(5, 16);
   }
 
-  /** Once a day, of what is stopped, unless it was announced within six hours. */
-  #judgeSummaries(told: readonly GuardEvent[]): void {
+  /** The daily summary must list every stopped integration that was not reported within six hours. */
+  #judgeSummaries(delivered: readonly GuardEvent[]): void {
     const announced = Map.groupBy(
-      told.filter(({ type }) => ANNOUNCING.includes(type)),
+      delivered.filter(({ type }) => ANNOUNCING.includes(type)),
       ({ record }) => record?.id ?? '',
     );
     const keys = new Set<string>();
@@ -796,36 +798,36 @@ class Living {
         const key = `${slot} integration.still-down ${id}`;
         keys.add(key);
         const isIn = (announced.get(id) ?? []).some((event) => this.#slot(Date.parse(event.time)) === slot);
-        if (certain && isDue && !isIn) this.#say(`${this.#timeOf(slot)}: still down, and not in the summary`, id);
+        if (certain && isDue && !isIn) this.#say(`${this.#timeOf(slot)}: still stopped, but not in the summary`, id);
       }
-    for (const event of told)
+    for (const event of delivered)
       if (event.type === 'integration.still-down' && !keys.has(this.#keyOf(event)))
-        this.#say(`${event.time}: in the summary for no reason`, event.record?.id);
+        this.#say(`${event.time}: in the summary without a reason`, event.record?.id);
   }
 
-  /** What people were told of and is over: they were told of that, too. */
-  #judgeEnds(told: readonly GuardEvent[]): void {
+  /** If a reported problem has ended, people must have an alert of its end. */
+  #judgeEnds(delivered: readonly GuardEvent[]): void {
     const openers = ['integration.failing', 'integration.would-pause', 'integration.flapping'];
-    for (const { id } of this.#world.list().filter(({ id }) => !this.#oracle.isTold(id))) {
-      const events = told
+    for (const { id } of this.#world.list().filter(({ id }) => !this.#oracle.isReported(id))) {
+      const events = delivered
         .filter(({ record }) => record?.id === id)
         .sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
       const last = events.findLast(({ type }) => openers.includes(type) || ENDING.includes(type));
       if (last === undefined || !openers.includes(last.type)) continue;
-      // An operator who switched it since knows how it is.
+      // An operator who changed it since knows its state.
       if (this.#switches.some((item) => item.id === id && item.at > Date.parse(last.time))) continue;
-      this.#say(`nobody was told that it recovered, after ${last.type} at ${last.time}`, id);
+      this.#say(`no alert says that it recovered after ${last.type} at ${last.time}`, id);
     }
   }
 
-  #atLeast(id: string, what: string, told: number, least: number): void {
-    if (told >= least) return;
-    this.#lost += least - told;
-    this.#say(`alerts lost: ${least} ${what}, ${told} were told`, id);
+  #atLeast(id: string, what: string, alerts: number, least: number): void {
+    if (alerts >= least) return;
+    this.#lost += least - alerts;
+    this.#say(`alerts lost: ${least} ${what}, but ${alerts} alerts of them`, id);
   }
 
-  #atMost(id: string, what: string, told: number, most: number): void {
-    if (told > most) this.#say(`alerts of what never happened: ${most} ${what}, ${told} were told`, id);
+  #atMost(id: string, what: string, alerts: number, most: number): void {
+    if (alerts > most) this.#say(`alerts without a cause: ${most} ${what}, but ${alerts} alerts of them`, id);
   }
 
   #acceptedBy(audience: string): readonly GuardEvent[] {
@@ -867,7 +869,7 @@ class Living {
   }
 }
 
-/** Events that have their pass: a pause can be told of later, when its outcome was in doubt. */
+/** Events with a definite pass. Alerts of a pause can come later, if its outcome was in doubt. */
 const JUDGED_BY_PASS = [
   'integration.failing',
   'integration.would-pause',
@@ -882,12 +884,12 @@ const JUDGED_BY_PASS = [
   'guard.held',
 ];
 
-/** Probes stand in the history and are no alerts (rule 8), as what operators do to their own (rule 6). */
-function isSilent({ type }: GuardEvent): boolean {
+/** Probes (rule 8) and operators' own changes (rule 6) are in the history and send no alerts. */
+function isHistoryOnly({ type }: GuardEvent): boolean {
   return /^integration\.(probing|probe-failed|operator-paused|operator-resumed|exemption)$/.test(type);
 }
 
-/** Events after which the daily summary has nothing new to say. */
+/** Events that replace an entry in the next daily summary for six hours. */
 const ANNOUNCING = [
   'integration.paused',
   'integration.suspended',
@@ -897,7 +899,7 @@ const ANNOUNCING = [
 
 const ENDING = ['integration.recovered', 'integration.reactivated', 'integration.paused', 'integration.suspended'];
 
-/** What can go wrong with one pass. */
+/** Disturbances of a pass. */
 const DISTURBANCES = [
   'missed',
   'killed',
@@ -915,7 +917,7 @@ const DISTURBANCES = [
 
 type Disturbance = (typeof DISTURBANCES)[number];
 
-/** What can go wrong when something is to be done: the same, but more often what strikes an act and its alert. */
+/** Disturbances of a pass that acts: the same, with more of those that affect an act and its alert. */
 const WHILE_ACTING = [
   ...DISTURBANCES,
   'killed',
@@ -931,9 +933,9 @@ function toRecord({ object: _object, url: _url, ...record }: SandboxRecord): Int
   return record;
 }
 
-/** How much life a size is worth: seeds, integrations and days, each lived with either kind of recovery. */
+/** Seeds, integrations and days by size. Each runs with both kinds of recovery. */
 const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> = {
-  // Between them they see each kind of disturbance strike an act, and the blast radius hold.
+  // Together they have every kind of disturbance of an act, and a hold of the blast radius.
   quick: [6, 7].map((seed) => ({ seed, integrations: 40, days: 12 })),
   full: [
     { seed: 1, integrations: 300, days: 30 },
@@ -942,12 +944,12 @@ const LIVES: Readonly<Record<Size, readonly Omit<MonthsOptions, 'recovery'>[]>> 
   soak: Array.from({ length: 20 }, (_, index) => ({ seed: 100 + index, integrations: 300, days: 120 })),
 };
 
-/** The large project takes as long as all others, and lives with the usual recovery only. */
+/** The large project takes as long as all others, so in a full run it has only the default recovery. */
 function livesOf(size: Size, recovery: RecoveryMode): readonly Omit<MonthsOptions, 'recovery'>[] {
   return LIVES[size].filter(({ integrations }) => size !== 'full' || recovery === 'probe' || integrations <= 40);
 }
 
-/** @param first whether the first life with a violation is enough */
+/** @param first whether to stop at the first life with a violation */
 export async function simulateMonths(size: Size, first = false): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const recovery of ['manual', 'probe'] as const) {
@@ -972,17 +974,17 @@ export async function simulateMonths(size: Size, first = false): Promise<readonl
         pauses: total('pauses'),
         'of them with few failures': total('rare'),
         'false pauses': total('falsePauses'),
-        'pauses missed': total('missed'),
-        'minutes to pause, at most': Math.max(...lives.map(({ slowestMinutes }) => slowestMinutes)),
+        'missed pauses': total('missed'),
+        'minutes to pause, maximum': Math.max(...lives.map(({ slowestMinutes }) => slowestMinutes)),
         "operators' acts": total('operatorActs'),
         'operators overridden': total('overridden'),
         'suspensions by Qonversion': total('suspensions'),
         probes: total('probes'),
         'alerts published': total('alerts'),
         'alerts lost': total('alertsLost'),
-        'copies under the same id': total('copies'),
+        'copies with the same ID': total('copies'),
         'events withheld by pauses': total('withheld'),
-        'of them doomed anyway': total('doomed'),
+        'of them, would have failed anyway': total('doomed'),
         'events failed': total('failed'),
         'events delivered': total('delivered'),
       },

@@ -8,13 +8,13 @@ import type { Mutation } from './mutations.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What the guard is made of, and what tries it. */
+/** The sources of the guard and its harnesses. */
 const PARTS = ['functions', 'infra', 'test', 'package.json'] as const;
 
 /**
- * Runs a harness over a copy of the guard with one law broken.
- * @returns what it objected to
- * @throws when the mutation does not fit the code any more, or the harness did not come to its end
+ * Runs a harness over a copy of the guard with one broken law.
+ * @returns the harness's violations
+ * @throws when the mutation no longer fits the code, or the harness fails
  */
 export async function runMutant({ file, edits, harness }: Mutation): Promise<readonly string[]> {
   const copy = await mkdtemp(join(tmpdir(), 'mutant-'));
@@ -29,7 +29,7 @@ export async function runMutant({ file, edits, harness }: Mutation): Promise<rea
   }
 }
 
-/** The text of the file with the law broken. @throws when the mutation does not fit the code any more */
+/** The text of the file with the broken law. @throws when the mutation no longer fits the code */
 export async function mutated({ file, edits }: Pick<Mutation, 'file' | 'edits'>): Promise<string> {
   return edits.reduce(edit, await readFile(join(ROOT, file), 'utf8'));
 }
@@ -48,7 +48,7 @@ function runHarness(folder: string, harness: string): Promise<readonly Finding[]
       try {
         resolve(JSON.parse(stdout) as readonly Finding[]);
       } catch {
-        reject(new Error(`the harness did not come to its end: ${stderr.slice(0, 2_000)}`));
+        reject(new Error(`the harness failed: ${stderr.slice(0, 2_000)}`));
       }
     });
   });

@@ -1,19 +1,19 @@
-/** The guard with one law broken each, to show that the harnesses see. */
+/** A change that breaks one law of the guard. A harness must detect it. */
 export interface Mutation {
   /** The law or rule that it breaks. */
   readonly law: string;
   readonly breaks: string;
   readonly file: string;
-  /** Each stands exactly once in the file; a mutation that does not fit any more has to be written anew. */
+  /** Each `from` must occur exactly once in the file. If a change of the code moves it, rewrite the edit. */
   readonly edits: readonly (readonly [from: string, to: string])[];
-  /** Which harness has to object. */
+  /** The harness that must detect it. */
   readonly harness: 'crash' | 'kill' | 'races' | 'chaos' | 'hostile' | 'text' | 'months' | 'security';
 }
 
 export const MUTATIONS: readonly Mutation[] = [
   {
     law: 'law 1',
-    breaks: 'Qonversion is touched without a word in the ledger',
+    breaks: 'the request is sent before the attempt is written',
     file: 'functions/guard/pass/execute.ts',
     edits: [
       ['    const written = await put(leaseFrom(time.now()));\n', ''],
@@ -57,14 +57,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 1',
-    breaks: 'two failures in one outage have the same id',
+    breaks: 'two failures in one outage have the same ID',
     file: 'functions/guard/policy/resolve.ts',
     edits: [["ordinal: opened === ''", "ordinal: opened !== 'never'"]],
     harness: 'chaos',
   },
   {
     law: 'law 1',
-    breaks: 'an outage ends without a word while it is ignored',
+    breaks: 'an outage of an ignored integration ends without an event',
     file: 'functions/guard/policy/operator.ts',
     edits: [
       ['return { ...verdict, alerts: [event], next: resetEntry(entry', 'return { ...verdict, next: resetEntry(entry'],
@@ -73,28 +73,28 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 1',
-    breaks: 'an operator who resumes what is active already ends nothing',
+    breaks: 'an operator who resumes an active integration ends no episode',
     file: 'functions/guard/policy/operator.ts',
     edits: [["record.active === 1 && state.name === 'closed'", 'record.active === 1']],
     harness: 'chaos',
   },
   {
     law: 'law 1',
-    breaks: 'what earlier passes owe is not delivered',
+    breaks: 'alerts of earlier passes are not delivered',
     file: 'functions/guard/policy/decide.ts',
     edits: [['quiet: !changed && current.outbox.length === 0', 'quiet: !changed']],
     harness: 'races',
   },
   {
     law: 'law 1',
-    breaks: 'the same thing has another id each time',
+    breaks: 'the same event has another ID each time',
     file: 'functions/guard/model/event.ts',
     edits: [['JSON.stringify(identity)', 'JSON.stringify([identity, seed.time, Math.random()])']],
     harness: 'months',
   },
   {
     law: 'law 1',
-    breaks: 'an attempt whose outcome is unknown is forgotten',
+    breaks: 'an attempt with an unknown outcome is forgotten',
     file: 'functions/guard/policy/resolve.ts',
     edits: [['return { ...entry, attempt: { ...attempt, failedAt: now } };', 'return { ...entry, attempt: null };']],
     harness: 'chaos',
@@ -113,7 +113,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 1',
-    breaks: 'what was begun with an integration that one list had lost is forgotten',
+    breaks: 'an attempt is forgotten while its record is missing',
     file: 'functions/guard/policy/resolve.ts',
     edits: [
       [
@@ -125,7 +125,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 2',
-    breaks: 'a ledger write does not name the version that was read',
+    breaks: 'a ledger write is unconditional',
     file: 'test/support/memory-ports.ts',
     edits: [
       [
@@ -151,21 +151,21 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 7',
-    breaks: 'an audience that refuses has the others hear everything again',
+    breaks: 'if one audience refuses, the others get everything again',
     file: 'functions/guard/pass/deliver.ts',
     edits: [['return [this.#accepted.has(item.event.id) ? { ...item, undelivered } : item];', 'return [item];']],
     harness: 'races',
   },
   {
     law: 'law 4',
-    breaks: 'the key stays in what comes back',
+    breaks: 'the key stays in the answers',
     file: 'functions/qonversion/client.ts',
     edits: [['rest = remover.removeFrom(rest);', 'if (remover === undefined) return rest;']],
     harness: 'security',
   },
   {
     law: 'law 4',
-    breaks: 'a run of the key is not the key',
+    breaks: 'a part of the key is not removed',
     file: 'functions/qonversion/key-remover.ts',
     edits: [['const MIN_RUN = 12;', 'const MIN_RUN = 1_200;']],
     harness: 'security',
@@ -197,14 +197,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 5',
-    breaks: 'credentials are passed on',
+    breaks: 'credentials are not redacted',
     file: 'functions/guard/text/sanitize.ts',
     edits: [['shorten(redactCredentials(normalise(text)), maxLength)', 'shorten(normalise(text), maxLength)']],
     harness: 'text',
   },
   {
     law: 'law 5',
-    breaks: 'terminal escapes and direction marks are passed on',
+    breaks: 'terminal escapes and direction marks are not removed',
     file: 'functions/guard/text/normalise.ts',
     edits: [
       ["    .replace(UNSEEN, '')\n", ''],
@@ -221,21 +221,21 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 6',
-    breaks: 'there is no end to a body',
+    breaks: 'the client reads an endless body',
     file: 'functions/qonversion/http.ts',
     edits: [['if (size > maxBytes)', 'if (size < 0)']],
     harness: 'hostile',
   },
   {
     law: 'law 6',
-    breaks: 'waits are as long as the API asks for',
+    breaks: 'a wait has no limit',
     file: 'functions/qonversion/client.ts',
     edits: [['(ms) => ms <= Math.min(MAX_RETRY_AFTER_MS, options.remainingMs())', '() => true']],
     harness: 'hostile',
   },
   {
     law: 'law 7',
-    breaks: 'a pass that cannot run says nothing',
+    breaks: 'a pass that cannot run sends no alert',
     file: 'functions/guard/pass/run-pass.ts',
     edits: [
       [
@@ -247,14 +247,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 1',
-    breaks: 'the raw count is judged instead of the fresh errors',
+    breaks: 'the raw count replaces the fresh errors',
     file: 'functions/guard/policy/figures.ts',
     edits: [['  return deliveredSince(record, mark) ? 0 : mark.count;', '  return mark.count * 0;']],
     harness: 'months',
   },
   {
     law: 'rule 2',
-    breaks: 'a burst is an outage',
+    breaks: 'a burst is enough for a pause',
     file: 'functions/guard/policy/figures.ts',
     edits: [
       ['freshErrors >= errorThreshold && failingMinutes >= failingForMinutes;', 'freshErrors >= errorThreshold;'],
@@ -284,14 +284,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 4',
-    breaks: 'what never reaches a count is never paused',
+    breaks: 'an integration with low traffic is never paused',
     file: 'functions/guard/policy/figures.ts',
     edits: [['    overLimits: over || rareOver,', '    overLimits: over,']],
     harness: 'months',
   },
   {
     law: 'rule 2',
-    breaks: 'minutes are counted on a clock that is off',
+    breaks: 'minutes are counted on a wrong clock',
     file: 'functions/guard/pass/time-budget.ts',
     edits: [['  const aheadMs = trustedSkew(clockAheadMs);', '  const aheadMs = trustedSkew(clockAheadMs) * 0;']],
     harness: 'months',
@@ -305,7 +305,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 5',
-    breaks: 'an operator who resumes is fought',
+    breaks: 'an integration that an operator resumed is paused again',
     file: 'functions/guard/policy/transitions.ts',
     edits: [
       [
@@ -318,7 +318,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 5',
-    breaks: 'a change that came and went between two passes is not noticed',
+    breaks: 'an operator’s change between two passes is not noticed',
     file: 'functions/guard/policy/when-closed.ts',
     edits: [['  return failing &&\n    changedBetweenPasses(', '  return !failing &&\n    changedBetweenPasses(']],
     harness: 'races',
@@ -391,14 +391,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 10',
-    breaks: 'an outage of a provider is never over',
+    breaks: 'an outage of a provider never ends',
     file: 'functions/guard/policy/provider-outage.ts',
     edits: [['return failing * 2 <= tried && (', 'return failing < 0 && (']],
     harness: 'months',
   },
   {
     law: 'rule 8',
-    breaks: 'what an operator paused again is probed',
+    breaks: 'an integration that an operator paused again is probed',
     file: 'functions/guard/policy/when-open.ts',
     edits: [
       [
@@ -410,7 +410,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 11',
-    breaks: 'there is no blast radius',
+    breaks: 'the blast radius has no limit',
     file: 'functions/guard/pass/plan.ts',
     edits: [
       [
@@ -422,14 +422,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 11',
-    breaks: 'a hold is forgotten as soon as some of it delivered',
+    breaks: 'a hold ends as soon as some integrations deliver',
     file: 'functions/guard/policy/blast-radius.ts',
     edits: [['const CALM_MINUTES = 60;', 'const CALM_MINUTES = 0;']],
     harness: 'months',
   },
   {
     law: 'rule 12',
-    breaks: 'a record that is older than what the ledger knows is believed',
+    breaks: 'a record that is older than the ledger is believed',
     file: 'functions/guard/policy/decide.ts',
     edits: [
       [
@@ -441,7 +441,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 12',
-    breaks: 'a list that is older than an attempt decides what became of it',
+    breaks: 'a list that is older than an attempt decides its outcome',
     file: 'functions/guard/policy/decide.ts',
     edits: [
       [
@@ -453,7 +453,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'rule 12',
-    breaks: 'nobody hears that the list is suddenly empty',
+    breaks: 'a suddenly empty list sends no alert',
     file: 'functions/guard/policy/suspicious-list.ts',
     edits: [
       [
@@ -475,28 +475,28 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'the daily summary',
-    breaks: 'what is stopped is repeated in every pass',
+    breaks: 'every pass repeats the stopped integrations',
     file: 'functions/guard/policy/notices.ts',
     edits: [['  if (notice === undefined) return true;', '  if (notice?.lastAt !== now) return true;']],
     harness: 'months',
   },
   {
     law: 'rule 12',
-    breaks: 'an id leads to another endpoint',
+    breaks: 'an ID leads to another endpoint',
     file: 'functions/qonversion/schema.ts',
     edits: [['/^(?!\\.{1,2}$)[a-zA-Z0-9._-]{1,256}$/', '/^[a-zA-Z0-9._-]{1,256}$/']],
     harness: 'hostile',
   },
   {
     law: 'law 5',
-    breaks: "the panel takes somebody else's text for markup",
+    breaks: 'the panel does not escape text',
     file: 'functions/panel/html.ts',
     edits: [['return htmlEscape(String(insert));', 'return String(insert);']],
     harness: 'text',
   },
   {
     law: 'law 5',
-    breaks: "a chat channel takes somebody else's text for a mention",
+    breaks: 'a chat notification does not escape mentions',
     file: 'functions/messages/chat.ts',
     edits: [[".replace(/@/g, '＠')", '']],
     harness: 'text',

@@ -1,13 +1,12 @@
 import type { SandboxRecord } from '../../functions/sandbox/world.ts';
 
 /**
- * What the specification (docs/policy.md) makes of what passes see. It is written from its words and imports nothing of the
- * guard, so that a fault of the guard is not a fault of the oracle too.
+ * A second implementation of the specification (docs/policy.md). It is written from the text and imports nothing from the guard, so that it
+ * does not share the guard's errors.
  *
- * A pass that dies may or may not have written what it saw. The oracle therefore keeps, for each integration and for the
- * project, every memory that a guard true to the specification can have by now. An act or an event is wrong when none of them
- * leads to it, and missed when all of them lead to it in a pass that was not disturbed. Beside the memories stands the truth
- * about operators, which no memory can excuse.
+ * If a pass dies, no one knows whether it wrote its observations. So for each integration and for the project, the oracle keeps every memory
+ * that a correct guard may have. An act or an event is wrong if no memory leads to it. It is missing if every memory leads to it in an
+ * undisturbed pass. The oracle also knows every act of an operator, and no memory excuses an overridden operator.
  */
 
 export type Actor = 'guard' | 'operator' | 'worker';
@@ -45,23 +44,23 @@ const DAY_MS = 24 * HOUR_MS;
 const OUTAGE_CALM_MS = 25 * MINUTE_MS;
 const HOLD_CALM_MS = 60 * MINUTE_MS;
 
-/** What a pass saw of the deliveries; a smaller count or another last delivery later proves a success. */
+/** The deliveries that a pass saw. A smaller count or another last delivery later proves a success. */
 interface Mark {
   readonly count: number;
   readonly deliveredAt: string | null;
 }
 
-/** What a guard may remember of one integration. */
+/** A possible memory of a guard about one integration. */
 interface Memory {
   readonly circuit: 'closed' | 'isolated' | 'open' | 'half-open';
   readonly by: Actor;
   readonly mark: Mark;
   readonly updatedAt: string;
   readonly stretch: (Mark & { readonly since: number }) | null;
-  /** What people were told of these failures, until a delivery succeeds. */
+  /** The alerts about these failures, until a delivery succeeds. */
   readonly warned: boolean;
   readonly reported: boolean;
-  /** A delivery succeeded after that, and people are told of it once it does not flap. */
+  /** A delivery succeeded after that. The alert follows once the integration does not flap. */
   readonly recovering: boolean;
   readonly watch: {
     readonly sum: number;
@@ -70,7 +69,7 @@ interface Memory {
     readonly deliveredAt: string | null;
     readonly reported: boolean;
   } | null;
-  /** When deliveries stopped for the first time in this outage, and this time. */
+  /** When deliveries first stopped in this outage, and when they stopped last. */
   readonly stoppedAt: number;
   readonly openedAt: number;
   /** When a pass saw an operator resume it. */
@@ -82,16 +81,16 @@ interface Memory {
 
 type Act = 'trip' | 'probe' | 'end probe';
 
-/** One way a pass may go for one integration. */
+/** A possible result of a pass for one integration. */
 interface Outcome {
   readonly memory: Memory;
   readonly act?: Act;
-  /** Types of events that the pass reports; those with a "?" are as right left out. */
+  /** Types of events that the pass reports. Those with a "?" are optional. */
   readonly events?: readonly string[];
 }
 
 interface Outage {
-  /** Null: a common cause. */
+  /** Null for a common cause. */
   readonly provider: string | null;
   readonly since: number;
   readonly calmSince: number | null;
@@ -100,34 +99,34 @@ interface Outage {
   readonly returns: number;
 }
 
-/** What a guard may remember of the project. */
+/** A possible memory of a guard about the project. */
 interface ProjectMemory {
   readonly outages: readonly Outage[];
-  /** Those that ended within a day: what still fails is judged anew, and what was paused in them is probed. */
+  /** Outages that ended within a day. Failures from them get a new span, and pauses from them get a probe. */
   readonly ended: readonly Outage[];
   readonly held: { readonly calmSince: number | null } | null;
 }
 
-/** What was seen of one integration, as far as a shared outage is concerned. */
+/** The evidence of one integration about a shared outage. */
 interface Evidence {
   readonly provider: string | null;
   readonly counts: boolean;
-  /** It delivered within the last day, so it can show that an outage begins. */
+  /** Whether it delivered within the last day, so that it can show the beginning of an outage. */
   readonly worked: boolean;
   readonly fails: boolean;
 }
 
 export interface Due {
-  /** Acts that every guard true to the specification carries out in this pass. */
+  /** Acts of every correct guard in this pass. */
   readonly acts: ReadonlyMap<string, Act>;
-  /** "type subject": what all of them report, and what some of them do. */
+  /** "type subject": events of every correct guard, and events of some. */
   readonly events: ReadonlySet<string>;
   readonly possible: ReadonlySet<string>;
-  /** The blast radius holds all trips back. */
+  /** The blast radius holds all trips. */
   readonly held: boolean;
-  /** A shared outage lasts, perhaps. */
+  /** A shared outage may continue. */
   readonly spared: boolean;
-  /** Nothing to do and no change of a circuit, so one list is enough; nothing to write either. */
+  /** `still`: no act and no change of a circuit, so one list is enough. `quiet`: also no write. */
   readonly still: boolean;
   readonly quiet: boolean;
 }
@@ -135,9 +134,9 @@ export interface Due {
 interface Known {
   readonly limits: Limits;
   memories: readonly Memory[];
-  /** Ways the present pass may go. */
+  /** Possible results of the present pass. */
   outcomes: readonly Outcome[];
-  /** The truth: the last activation, and who stopped it last. */
+  /** Facts: the last activation, and who stopped it last. */
   activation: { readonly at: number; readonly count: number; readonly by: Actor } | null;
   stoppedBy: Actor | null;
   lastStatus: number;
@@ -147,10 +146,10 @@ export class Oracle {
   readonly #known = new Map<string, Known>();
   readonly #limits: ProjectLimits;
   #projects: readonly ProjectMemory[] = [{ outages: [], ended: [], held: null }];
-  /** Whether a pass has looked at the project. */
-  #looked: 'no' | 'perhaps' | 'yes' = 'no';
+  /** Whether a pass has seen the project. */
+  #seen: 'no' | 'perhaps' | 'yes' = 'no';
   #tripsAllowed = true;
-  /** What the blast radius has held back in this episode. */
+  /** The integrations that the blast radius has held in this episode. */
   readonly #held = new Set<string>();
 
   constructor(limits: ProjectLimits) {
@@ -168,7 +167,11 @@ export class Oracle {
     });
   }
 
-  /** Somebody set a state. `record` is as it is afterwards. @returns what is wrong with it, if the guard did it */
+  /**
+   * Records a change of a state.
+   * @param record the record after the change
+   * @returns the violation, if the guard made the change and may not; otherwise null
+   */
   switched(record: SandboxRecord, by: Actor, at: number): string | null {
     const known = this.#of(record.id);
     if (record.active === known.lastStatus) return null;
@@ -185,22 +188,22 @@ export class Oracle {
     return wrong;
   }
 
-  /** An operator set it through the guard, which therefore knows at once. */
+  /** Records a change by an operator through the guard, which the guard knows at once. */
   throughGuard(record: SandboxRecord, at: number): void {
     const known = this.#of(record.id);
     const memory = { ...closed(record, markOf(record)), resumedAt: at };
     known.memories = [record.active === 1 ? memory : { ...memory, circuit: 'isolated' }];
   }
 
-  /** Whether the guard may have set this: by what passes have seen, and by the truth about operators. */
+  /** The violation if the guard may not make this change, given the observations of its passes and the acts of operators. */
   #judge(record: SandboxRecord, known: Known, at: number): string | null {
     const { limits, activation, stoppedBy } = known;
     const may = (act: Act) => known.outcomes.some((outcome) => outcome.act === act);
-    if (limits.mode !== 'enforce') return `it was to be left alone (${limits.mode})`;
+    if (limits.mode !== 'enforce') return `changed although its mode is ${limits.mode}`;
     if (record.active === 1) {
-      if (stoppedBy === 'operator') return 'operator overridden: it was paused by an operator';
-      if (limits.probe === null) return 're-activated although recovery is manual';
-      return may('probe') ? null : 're-activated before the cooldown was over, or once too often';
+      if (stoppedBy === 'operator') return 'operator overridden: an operator had paused it';
+      if (limits.probe === null) return 'resumed although recovery is manual';
+      return may('probe') ? null : 'resumed before the end of the cooldown, or too often';
     }
     if (may('end probe')) return null;
     const what = `paused after ${record.delivery_error_count} failures`;
@@ -213,10 +216,10 @@ export class Oracle {
         return `operator overridden: ${what} in ${((at - activation.at) / MINUTE_MS).toFixed(0)} min since they resumed it`;
     }
     if (!may('trip')) return `false pause: ${what}`;
-    return this.#tripsAllowed ? null : `false pause: ${what}, although the blast radius held`;
+    return this.#tripsAllowed ? null : `false pause: ${what}, although the blast radius holds`;
   }
 
-  /** The most that any guard can make of it: whether its limits are reached as a pass would see them now. */
+  /** Whether a correct guard may find its limits reached now. */
   isOverLimits(record: SandboxRecord, at: number): boolean {
     const { memories, limits } = this.#of(record.id);
     if (record.active !== 1 || record.delivery_error_count === 0 || limits.mode !== 'enforce') return false;
@@ -230,8 +233,12 @@ export class Oracle {
     );
   }
 
-  /** A pass looks; a certain one remembers what it sees. @param at by the clock that the pass counts on */
-  look(records: readonly SandboxRecord[], at: number, certain: boolean): Due {
+  /**
+   * Records the observations of a pass.
+   * @param at the time on the pass's clock
+   * @param certain whether the pass certainly writes its observations
+   */
+  observe(records: readonly SandboxRecord[], at: number, certain: boolean): Due {
     const before = this.#snapshot(records);
     const outages = this.#seeOutages(records, at);
     for (const record of records) this.#see(record, at, outages.projects);
@@ -257,12 +264,12 @@ export class Oracle {
     for (const { id } of records) {
       const known = this.#of(id);
       const left = known.outcomes.flatMap(({ memory, act }) =>
-        distinct(hold.states.map(({ anew }) => (anew && act === 'trip' ? judgedAnew(memory, at) : memory))),
+        distinct(hold.states.map(({ newSpan }) => (newSpan && act === 'trip' ? withNewSpan(memory, at) : memory))),
       );
       known.memories = distinct(certain ? left : [...known.memories, ...left]);
     }
-    if (certain) this.#looked = 'yes';
-    else if (this.#looked === 'no') this.#looked = 'perhaps';
+    if (certain) this.#seen = 'yes';
+    else if (this.#seen === 'no') this.#seen = 'perhaps';
     const after = this.#snapshot(records);
     const still = records.every(({ id }, index) => {
       const { outcomes } = this.#of(id);
@@ -284,7 +291,7 @@ export class Oracle {
   #snapshot(records: readonly SandboxRecord[]) {
     return {
       projects: this.#projects,
-      looked: this.#looked,
+      seen: this.#seen,
       memories: records.map(({ id }) => this.#of(id).memories),
     };
   }
@@ -298,7 +305,7 @@ export class Oracle {
       return;
     }
     const held = distinct(projects.flatMap((project) => this.#isHeld(project, record.integration, at)));
-    const firsts = { no: [true], perhaps: [true, false], yes: [false] }[this.#looked];
+    const firsts = { no: [true], perhaps: [true, false], yes: [false] }[this.#seen];
     const ways = held.flatMap((way) => firsts.map((first) => ({ ...way, first })));
     known.outcomes = distinct(
       known.memories.flatMap((memory) => ways.flatMap((way) => see(memory, record, known.limits, { at, ...way }))),
@@ -312,7 +319,7 @@ export class Oracle {
       .map(
         ({ since, calmSince }) => calmSince !== null || at - since < this.#limits.providerOutage.holdHours * HOUR_MS,
       );
-    // Whether the hours count anew for a provider's outage that has become one of a common cause is left open.
+    // The specification does not say whether the hours start again if a provider's outage becomes a common cause.
     const holds = ages.length === 0 ? [false] : [ages.every(Boolean), ages.some(Boolean)];
     return holds.map((spared) => ({ spared, ended: ended.filter(concerns) }));
   }
@@ -321,7 +328,7 @@ export class Oracle {
   #seeOutages(records: readonly SandboxRecord[], at: number) {
     const readings = [false, true].map((lenient) => records.map((record) => this.#evidence(record, at, lenient)));
     const ways = this.#projects.flatMap((project) =>
-      // Whether an outage can end without a single attempt is left open.
+      // The specification does not say whether an outage can end without an attempt.
       distinct(readings).flatMap((evidence) =>
         [true, false].map((silenceIsCalm) => this.#nextOutages(project, evidence, at, silenceIsCalm)),
       ),
@@ -343,7 +350,7 @@ export class Oracle {
     const tried =
       record.active === 1 &&
       (within(record.last_error_at, 30 * MINUTE_MS) || within(record.last_delivery_at, 30 * MINUTE_MS));
-    // "Paused within the hour" may be the last pause or the first of the outage, and the hour may be just over.
+    // "Paused within the hour" may mean the last pause or the first of the outage. The hour may be just over.
     const paused =
       record.active === 0 &&
       some(
@@ -352,7 +359,7 @@ export class Oracle {
           by === 'guard' &&
           (lenient ? at - openedAt <= HOUR_MS : at - Math.min(openedAt, stoppedAt) < HOUR_MS),
       );
-    // Whether an operator's change in between makes failures from before it none is left open.
+    // The specification does not say whether failures from before an operator's change count.
     const before = lenient && memories.some(({ mark }) => freshErrors(record, mark) > 0);
     const now = some((memory) => seenActive(memory, record, at).some(({ mark }) => freshErrors(record, mark) > 0));
     const failing = tried && (before || now);
@@ -433,17 +440,17 @@ export class Oracle {
     const trips = records.filter(
       ({ id }) => this.#of(id).limits.mode === 'enforce' && this.#of(id).outcomes.some(wants),
     );
-    // Whether a held integration that Qonversion has suspended since is still over the limits is left open.
+    // The specification does not say whether a held integration stays over the limits after Qonversion suspends it.
     const suspended = records.filter(({ id, active }) => active === 2 && this.#held.has(id));
     const most = trips.length === 0 ? 0 : trips.length + suspended.length;
     const states = projects.flatMap((project) =>
       [...new Set([least, most])].map((wanted) => {
         const over = wanted > allowed;
-        if (over) return { project: { ...project, held: { calmSince: null } }, trips: false, anew: false, over };
-        if (project.held === null) return { project, trips: true, anew: false, over };
+        if (over) return { project: { ...project, held: { calmSince: null } }, trips: false, newSpan: false, over };
+        if (project.held === null) return { project, trips: true, newSpan: false, over };
         const calmSince = project.held.calmSince ?? at;
         const ends = at - calmSince >= HOLD_CALM_MS;
-        return { project: { ...project, held: ends ? null : { calmSince } }, trips: false, anew: ends, over };
+        return { project: { ...project, held: ends ? null : { calmSince } }, trips: false, newSpan: ends, over };
       }),
     );
     if (states.every(({ project }) => project.held === null)) this.#held.clear();
@@ -453,15 +460,15 @@ export class Oracle {
     return { states, events: begins ? ['guard.held '] : [], possible: begun ? ['guard.held '] : [] };
   }
 
-  /** Whether people were told that it fails, and not yet that it recovered, whatever the guard remembers. */
-  isTold(id: string): boolean {
+  /** Whether people may have an alert that it fails, and none yet that it recovered. */
+  isReported(id: string): boolean {
     return this.#of(id).memories.some(
       ({ circuit, warned, reported, recovering, watch }) =>
         circuit !== 'closed' || warned || reported || recovering || watch?.reported,
     );
   }
 
-  /** Whether the daily summary has it: what is stopped, and not by an operator, unless it is resumed in this very pass. */
+  /** Whether the daily summary lists it: it is stopped, not by an operator, and this pass does not resume it. */
   isStopped({ id, active }: SandboxRecord, remindAt: number): 'yes' | 'perhaps' | 'no' {
     const { outcomes, limits } = this.#of(id);
     const open = outcomes.filter(({ memory }) => memory.circuit === 'open');
@@ -474,12 +481,12 @@ export class Oracle {
 
   #of(id: string): Known {
     const known = this.#known.get(id);
-    if (known === undefined) throw new Error(`the oracle has never heard of ${id}`);
+    if (known === undefined) throw new Error(`the oracle does not know ${id}`);
     return known;
   }
 }
 
-/** What is ignored is only looked at. */
+/** The circuit of an ignored integration follows its `active`. */
 const IGNORED = ['isolated', 'closed', 'open'] as const;
 
 const NO_MARK: Mark = { count: 0, deliveredAt: '' };
@@ -552,7 +559,7 @@ function isToBeWarnedOf(
   );
 }
 
-/** The guard has set a state. */
+/** The memory after the guard has set a state. */
 function acted(memory: Memory, record: SandboxRecord, at: number): Memory {
   const blank = closed(record, markOf(record));
   const { by, stoppedAt, openedAt, failedProbes } = memory;
@@ -570,22 +577,22 @@ function acted(memory: Memory, record: SandboxRecord, at: number): Memory {
   };
 }
 
-/** Rule 11: what is left after a hold. */
-function judgedAnew(memory: Memory, at: number): Memory {
+/** Rule 11: after a hold, failures get a new span. */
+function withNewSpan(memory: Memory, at: number): Memory {
   return memory.stretch === null ? memory : { ...memory, stretch: { ...memory.stretch, since: at } };
 }
 
 interface Sight {
   readonly at: number;
-  /** A shared outage spares it (rule 10). */
+  /** Whether a shared outage holds it (rule 10). */
   readonly spared: boolean;
-  /** Its outages that are over. */
+  /** Its ended outages. */
   readonly ended: readonly Outage[];
-  /** The first look at the project (rule 2). */
+  /** Whether this is the first look at the project (rule 2). */
   readonly first: boolean;
 }
 
-/** Every way a pass may go for one integration. */
+/** Every possible result of a pass for one integration. */
 function see(memory: Memory, record: SandboxRecord, limits: Limits, sight: Sight): readonly Outcome[] {
   if (record.active !== 1) return seeStopped(memory, record, limits, sight);
   const events = memory.circuit === 'open' || memory.circuit === 'half-open' ? ['integration.reactivated'] : [];
@@ -599,20 +606,20 @@ function see(memory: Memory, record: SandboxRecord, limits: Limits, sight: Sight
   );
 }
 
-/** Rules 5, 6 and 8: an operator who resumed it, before or during a probe, or between two passes. */
+/** Rules 5, 6 and 8: an operator may have resumed it, before or during a probe, or between two passes. */
 function seenActive(memory: Memory, record: SandboxRecord, at: number): readonly Memory[] {
   const { circuit, mark, stretch, watch, updatedAt } = memory;
   if (circuit !== 'open' && circuit !== 'isolated' && updatedAt === record.updated_at) return [memory];
   const resumed = { ...closed(record, circuit === 'isolated' ? mark : markOf(record)), resumedAt: at };
   if (circuit === 'open' || circuit === 'half-open') return [resumed];
-  // Whether people have to be told anew of failures that outlast an operator's pause is left open.
+  // The specification does not say whether failures that outlast an operator's pause need new alerts.
   const { warned, reported } = memory;
   const recovering = memory.recovering || ((warned || reported) && deliveredSince(record, stretch ?? mark));
   const ways = [
     resumed,
     { ...resumed, warned: warned && !recovering, reported: reported && !recovering, recovering, watch },
   ];
-  // A quiet pass writes nothing: of an integration that was well it need not remember when it was changed.
+  // A quiet pass writes nothing, so the guard need not remember when a healthy integration was changed.
   const isBlank = circuit === 'closed' && stretch === null && watch === null;
   return distinct(isBlank ? [{ ...memory, updatedAt: record.updated_at }, ...(updatedAt === '' ? [] : ways)] : ways);
 }
@@ -626,7 +633,7 @@ function seeStopped(memory: Memory, record: SandboxRecord, limits: Limits, { at,
       return [{ memory: { ...isolated, warned: memory.warned, reported: memory.reported } }];
     const left: Outcome = { memory: isolated, events: ['integration.recovery-abandoned?'] };
     if (circuit === 'half-open' || by === 'worker') return [left];
-    // An operator had a hand in it unseen: the guard has until the next probe to leave it to them.
+    // An operator changed it between two passes. The guard must notice that before the next probe.
     if (moved) return [{ memory }, left];
   } else if (circuit !== 'open' || by === 'guard' || moved) {
     const again = circuit === 'half-open' ? [failedProbes + 1] : circuit === 'open' ? [0, failedProbes] : [0];
@@ -647,9 +654,9 @@ function seeStopped(memory: Memory, record: SandboxRecord, limits: Limits, { at,
 
 function suspension(memory: Memory, record: SandboxRecord): readonly string[] {
   const { circuit, by, mark } = memory;
-  // One that followed another between two passes looks like the same one.
+  // A second suspension between two passes looks like the first.
   if (circuit === 'open' && by === 'worker') return ['integration.suspended?'];
-  // Without a delivery in between it is the failure of the probe.
+  // Without a delivery since the probe, it is the failure of the probe.
   if (circuit === 'half-open' && by === 'worker' && !deliveredSince(record, mark)) return [];
   return ['integration.suspended'];
 }
@@ -668,7 +675,7 @@ function seeProbe(memory: Memory, record: SandboxRecord, limits: Limits, { at }:
   const lasted = delivering === null ? 0 : at - delivering.since;
   if (later) {
     if (lasted < cooldownMs(probe, memory.failedProbes)) return [{ memory: goesOn }];
-    // The cooldown as it was planned, or as it was: a pass that was missed makes it longer.
+    // The planned cooldown or the actual one: a missed pass makes the actual one longer.
     return lasted >= memory.probedAt - memory.openedAt ? [recovered] : [recovered, { memory: goesOn }];
   }
   return lasted >= DAY_MS ? [recovered] : [{ memory: goesOn }];
@@ -701,7 +708,7 @@ function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight:
     events.push('integration.flapping');
     watch = { ...watch, reported: true };
   }
-  // After the last delivery, or as well after the resumption that came since: where attempts are rare, each one counts.
+  // Rare attempts count each, from an hour after the last delivery, or also after a later resume.
   const alive = Date.parse(record.last_delivery_at ?? record.created_at);
   const isRare = (since: number) => Date.parse(record.last_error_at ?? '') - since >= HOUR_MS;
   const begins = fresh >= 3 || (fresh >= 1 && isRare(alive));
@@ -709,7 +716,7 @@ function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight:
   const begun = { ...markOf(record), since: first ? alive : at };
   const stretches = stretch === null && begins ? (mayWait ? [begun, null] : [begun]) : [stretch];
   return stretches.flatMap((stretch) => {
-    // Within a minute of a limit, whole minutes and seconds of two clocks decide: either is right.
+    // Within a minute of a limit, both results are right, because whole minutes and two clocks decide.
     const either = (is: (slackMs: number) => boolean) => [...new Set([is(-SLACK_MS), is(SLACK_MS)])];
     const overs = either((slack) => stretch !== null && isOver(record, fresh, stretch, limits, slack) && !spared);
     const warns = either((slack) => stretch !== null && isToBeWarnedOf(record, fresh, stretch, limits, slack));
@@ -732,7 +739,7 @@ function seeClosed(before: Memory, record: SandboxRecord, limits: Limits, sight:
       };
     }
     if (warned || spared || stretch === null || !toWarn) return { memory, events };
-    // "No warnings for each turn": a failure without any delivery is no turn.
+    // "During the episode it does not warn of each failure", but a failure without a delivery may have a warning.
     const warning = watch?.reported || recovering ? 'integration.failing?' : 'integration.failing';
     return { memory: { ...memory, warned: true }, events: [...events, warning] };
   }
@@ -755,7 +762,7 @@ function cooldownMs(probe: NonNullable<Limits['probe']>, failedProbes: number): 
   return Math.min(probe.cooldownMinutes * probe.backoff ** failedProbes, probe.maxCooldownMinutes) * MINUTE_MS;
 }
 
-/** Each once. */
+/** The items without duplicates. */
 function distinct<T>(items: readonly T[]): readonly T[] {
   return items.length < 2 ? items : [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }

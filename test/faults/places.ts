@@ -22,28 +22,28 @@ import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/me
 import { keyOf } from './busy-day.ts';
 import { type Gate, gated, gatedClient, OPEN_GATE } from './effects.ts';
 
-/** Where the guard runs: its ledger and its alerts. The API is the same everywhere. */
+/** A ledger and an alert sink. The API is the same in every place. */
 export interface Place {
   readonly name: string;
-  /** A new, empty ledger, and nobody told of anything. */
+  /** A new, empty ledger, and no alerts yet. */
   open(clock: Clock): Promise<Opened>;
   close(): Promise<void>;
 }
 
 export interface Opened {
   readonly ledger: Ledger;
-  /** All ports, each of their effects through the gate. */
+  /** All ports, with the gate at every effect. */
   ports(api: IntegrationsApi, gate?: Gate): Ports;
-  told(): Promise<Told>;
-  /** How another process gets to the same ledger and alerts; null where it cannot. */
+  delivered(): Promise<Delivered>;
+  /** How another process reaches the same ledger and alerts. Null if it cannot. */
   readonly elsewhere: Elsewhere | null;
-  /** The machine has been off for a while: what a dead process held is free by then. */
+  /** Lets real time pass for locks: a dead process's lock is stale afterwards. */
   rest(): Promise<void>;
 }
 
-/** What has been accepted for machines and for people. */
-export interface Told {
-  /** Ids by "type integration". */
+/** The alerts that machines and people have accepted. */
+export interface Delivered {
+  /** IDs by "type integration". */
   readonly machines: ReadonlyMap<string, ReadonlySet<string>>;
   /** The texts of all digests. */
   readonly people: string;
@@ -51,7 +51,7 @@ export interface Told {
 
 /** Files, or addresses of emulators on loopback. */
 export type Elsewhere =
-  | { readonly kind: 'machine'; readonly ledger: string; readonly told: string }
+  | { readonly kind: 'machine'; readonly ledger: string; readonly alerts: string }
   | {
       readonly kind: 'aws';
       readonly dynamo: string;
@@ -81,8 +81,8 @@ export function createMemoryPlace(): Place {
       return {
         ledger,
         ports: (api, gate = OPEN_GATE) => gated(portsOf(api, ledger, alerts, clock), gate),
-        told: async () =>
-          toldOf(
+        delivered: async () =>
+          deliveredOf(
             acceptedBy(MACHINES),
             acceptedBy(PEOPLE)
               .map(({ record }) => `(${record?.id})`)
@@ -96,7 +96,7 @@ export function createMemoryPlace(): Place {
   };
 }
 
-/** One machine: the ledger a file, mails on the terminal. */
+/** One machine: the ledger is a file, and mails appear on the terminal. */
 async function createMachinePlace(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'faults-'));
   let count = 0;
@@ -107,21 +107,21 @@ async function createMachinePlace(): Promise<Place> {
       const elsewhere: Elsewhere = {
         kind: 'machine',
         ledger: join(folder, `ledger-${count}.json`),
-        told: join(folder, `told-${count}.jsonl`),
+        alerts: join(folder, `alerts-${count}.jsonl`),
       };
       return {
         ledger: createFileLedger(elsewhere.ledger, clock),
         ports: (api, gate) => portsElsewhere(elsewhere, api, clock, gate),
-        told: async () => {
-          const text = await readFile(elsewhere.told, 'utf8').catch(() => '');
+        delivered: async () => {
+          const text = await readFile(elsewhere.alerts, 'utf8').catch(() => '');
           const lines = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
-          return toldOf(
+          return deliveredOf(
             lines.flatMap(({ events }) => events),
             lines.map(({ mail }) => mail).join('\n'),
           );
         },
         elsewhere,
-        // The lock of a dead process is old by the time of the next pass; here that time is only virtual.
+        // In reality a dead process's lock is stale by the next pass. Here time is virtual, so make it old.
         rest: async () => {
           const long = new Date(Date.now() - 60_000);
           await utimes(`${elsewhere.ledger}.lock`, long, long).catch(() => undefined);
@@ -132,7 +132,7 @@ async function createMachinePlace(): Promise<Place> {
   };
 }
 
-/** What was told on one machine. */
+/** One call of the alert sink on one machine. */
 interface Line {
   readonly events: readonly GuardEvent[];
   readonly mail: string;
@@ -160,15 +160,15 @@ async function createAwsPlace(): Promise<Place> {
       return {
         ledger: underName(createDynamoLedger(dynamo.client, LEDGER_TABLE, clock), name),
         ports: (api, gate) => portsElsewhere(elsewhere, api, clock, gate),
-        told: async () => {
-          // The emulator leaves the choice among the protocols' bodies undone for batches.
+        delivered: async () => {
+          // In batches the emulator does not select the body by protocol.
           const events = bodies('event').map((body) => JSON.parse((JSON.parse(body) as Message).default) as CloudEvent);
           const records = events.map(({ id, type, subject }) => ({
             id,
             type,
             record: subject === undefined ? null : { id: subject },
           }));
-          return toldOf(records, bodies('digest').join('\n'));
+          return deliveredOf(records, bodies('digest').join('\n'));
         },
         elsewhere,
         rest: async () => undefined,
@@ -191,7 +191,7 @@ interface CloudEvent {
   readonly subject?: string;
 }
 
-/** The ports of a place for whoever gets to it from anywhere: this process, or one that is going to be killed. */
+/** The ports of a place, from this process or from one that will be killed. */
 export function portsElsewhere(
   elsewhere: Elsewhere,
   api: IntegrationsApi,
@@ -207,7 +207,7 @@ export function portsElsewhere(
           mail += text;
         });
         const accepted = await terminal.publish(project, events, audience);
-        await appendFile(elsewhere.told, `${JSON.stringify({ events, mail } satisfies Line)}\n`);
+        await appendFile(elsewhere.alerts, `${JSON.stringify({ events, mail } satisfies Line)}\n`);
         return accepted;
       },
     };
@@ -230,7 +230,7 @@ export function portsElsewhere(
   return { ...portsOf(api, ledger, alerts, clock), api: gated(portsOf(api, ledger, alerts, clock), gate).api };
 }
 
-/** One table for all runs, a partition for each. */
+/** A ledger in a shared table, with a partition for each run. */
 function underName(ledger: Ledger, name: string): Ledger {
   return {
     read: () => ledger.read(name),
@@ -240,13 +240,13 @@ function underName(ledger: Ledger, name: string): Ledger {
   };
 }
 
-function toldOf(
+function deliveredOf(
   events: readonly (Pick<GuardEvent, 'id'> & {
     readonly type: string;
     readonly record: { readonly id: string } | null;
   })[],
   people: string,
-): Told {
+): Delivered {
   const machines = new Map<string, Set<string>>();
   for (const event of events) {
     const key = keyOf(event);

@@ -4,14 +4,14 @@ import { close, listen } from '../support/loopback.ts';
 import type { Random } from './random.ts';
 
 /**
- * A proxy in front of the sandbox that answers in every bad way there is. What it says is never a false record that looks
- * right: against that nothing helps. Time is virtual: an answer says how long it took, and silence costs a whole try.
+ * A proxy in front of the sandbox that gives every kind of bad answer, except a false record that looks right: no client can detect that.
+ * Time is virtual: each answer adds its duration, and silence takes as long as a whole try.
  */
 export interface Proxy {
   readonly url: string;
-  /** How often each kind of mischief was done. */
+  /** How often it gave each kind of bad answer. */
   readonly done: ReadonlyMap<string, number>;
-  /** From now on it only forwards. */
+  /** From now on the proxy only forwards. */
   calm(): void;
   close(): Promise<void>;
 }
@@ -20,15 +20,15 @@ export interface ProxyOptions {
   /** Base URL of the sandbox, ending in `/v4`. */
   readonly target: string;
   readonly random: Random;
-  /** Where redirects lead: a host that must never hear of us. */
+  /** The target of redirects: a host that must never get a request. */
   readonly thief: string;
-  /** Lets so much virtual time pass. */
+  /** Lets virtual time pass. */
   readonly passes: (ms: number) => void;
-  /** Milliseconds that one try may take, body included. */
+  /** The timeout of one try in milliseconds, including the body. */
   readonly tryMs: number;
-  /** Bytes above which a body is to be refused unread. */
+  /** The client must refuse a larger body without reading it. In bytes. */
   readonly maxBodyBytes: number;
-  /** Which answers are bad: one in so many, at random and in runs, as they come; or all to one method, each kind in turn. */
+  /** Which answers are bad: one in `oneIn`, at random and in runs, or all answers to one method, each kind in turn. */
   readonly bad: { readonly oneIn: number } | { readonly all: 'GET' | 'POST' };
 }
 
@@ -40,9 +40,9 @@ interface Answer {
 
 interface Exchange {
   readonly method: string;
-  /** What the sandbox answers; asking is what takes effect. */
+  /** Forwards the request, which takes effect, and returns the sandbox's answer. */
   readonly forward: () => Promise<Answer>;
-  /** The records as they are, without any effect. */
+  /** The present records, without an effect. */
   readonly list: () => Promise<readonly Record<string, unknown>[]>;
   readonly path: string;
   readonly response: ServerResponse;
@@ -83,7 +83,7 @@ function send(
 
 const envelope = (type: string, code: string) => JSON.stringify({ error: { type, code, message: 'No.' } });
 
-/** Every bad way to answer any request. */
+/** Bad answers to any request. */
 const ANY: Readonly<Record<string, Mischief>> = {
   'rate limited': (exchange) => send(exchange, 429, envelope('request', 'rate_limited')),
   ...Object.fromEntries(
@@ -121,7 +121,7 @@ const ANY: Readonly<Record<string, Mischief>> = {
     const { body } = await exchange.forward();
     send(exchange, 200, body.slice(0, body.length / 2));
   },
-  'larger than anybody reads': ({ response, options }) => {
+  'larger than the limit': ({ response, options }) => {
     response.writeHead(200, JSON_TYPE);
     response.end(Buffer.alloc(options.maxBodyBytes + 1, ' '));
   },
@@ -129,7 +129,7 @@ const ANY: Readonly<Record<string, Mischief>> = {
     const { status, body } = await exchange.forward();
     send(exchange, status, body, { 'content-type': 'image/png' });
   },
-  'compressed, it says': async (exchange) => {
+  'falsely declared as compressed': async (exchange) => {
     const { status, body } = await exchange.forward();
     send(exchange, status, body, { ...JSON_TYPE, 'content-encoding': 'gzip' });
   },
@@ -143,7 +143,7 @@ const ANY: Readonly<Record<string, Mischief>> = {
   '204': (exchange) => send(exchange, 204, '', {}),
   null: (exchange) => send(exchange, 200, 'null'),
   'an envelope with a 200': (exchange) => send(exchange, 200, envelope('internal', 'unknown_error')),
-  'brackets without end': (exchange) => send(exchange, 200, '['.repeat(200_000)),
+  '200,000 brackets': (exchange) => send(exchange, 200, '['.repeat(200_000)),
   'a redirect to another host': (exchange) =>
     send(exchange, exchange.options.random.pick([301, 302, 303, 307, 308]), '', { location: exchange.options.thief }),
   'no HTTP': ({ socket }) => void socket.end('220 mail.example.com ESMTP\r\n'),
@@ -166,7 +166,7 @@ const ANY: Readonly<Record<string, Mischief>> = {
   'a status that does not exist': (exchange) => send(exchange, 799, 'eh?'),
 };
 
-/** Values that a field of a record never has. */
+/** Invalid values of each field of a record. */
 const NEVER: Readonly<Record<string, readonly unknown[]>> = {
   object: ['webhook', null, 1],
   id: ['', 'a b', '../status', 'x'.repeat(257), null, 7, '__proto__ '],
@@ -188,7 +188,7 @@ interface ListBody {
   readonly has_more: boolean;
 }
 
-/** Changes a list; the records that are left as they are stay true. */
+/** Changes a list. The unchanged records stay true. */
 function onList(change: (body: ListBody, random: Random) => unknown): Mischief {
   return async (exchange) => {
     const { body } = await exchange.forward();
@@ -196,14 +196,14 @@ function onList(change: (body: ListBody, random: Random) => unknown): Mischief {
   };
 }
 
-/** A record of a kind never seen. */
+/** The record with an invalid or missing field. */
 export function spoil(record: Readonly<Record<string, unknown>>, random: Random): Record<string, unknown> {
   const field = random.pick(Object.keys(NEVER));
   if (random.oneIn(3)) return Object.fromEntries(Object.entries(record).filter(([name]) => name !== field));
   return { ...record, [field]: random.pick(NEVER[field] ?? []) };
 }
 
-/** Bad ways to answer with a list. */
+/** Bad lists. */
 const LIST: Readonly<Record<string, Mischief>> = {
   'records reordered': onList((body, random) => ({ ...body, data: random.shuffle(body.data) })),
   'records twice': onList((body, random) => ({ ...body, data: random.shuffle([...body.data, ...body.data]) })),
@@ -212,21 +212,21 @@ const LIST: Readonly<Record<string, Mischief>> = {
     data: random.some(body.data, random.below(body.data.length)),
   })),
   'no records': onList((body) => ({ ...body, data: [] })),
-  'records of kinds never seen': onList((body, random) => ({
+  'records with invalid fields': onList((body, random) => ({
     ...body,
     data: body.data.map((record) => (random.oneIn(2) ? spoil(record, random) : record)),
   })),
-  'elements that are no records': onList((body, random) => ({
+  'elements that are not records': onList((body, random) => ({
     ...body,
     data: random.shuffle([...body.data, null, 7, 'x', [], {}, { id: 'ghost' }]),
   })),
   'a list that never ends': onList((body) => ({ ...body, has_more: true })),
-  'a list of nothing that goes on': onList((body) => ({ ...body, data: [], has_more: true })),
+  'an empty list that has more': onList((body) => ({ ...body, data: [], has_more: true })),
   'another object': onList((body) => ({ ...body, object: 'page' })),
-  'data that is no list': onList((body) => ({ ...body, data: { 0: body.data[0] } })),
+  'data that is not a list': onList((body) => ({ ...body, data: { 0: body.data[0] } })),
 };
 
-/** Bad ways to answer a request for a status. The request takes effect where it says so. */
+/** Bad answers to a status request. The request takes effect unless the name says otherwise. */
 const STATUS: Readonly<Record<string, Mischief>> = {
   'another record': async (exchange) => {
     const { body } = await exchange.forward();
@@ -246,7 +246,7 @@ const STATUS: Readonly<Record<string, Mischief>> = {
   'invalid, and no effect': (exchange) => send(exchange, 422, envelope('request', 'invalid_data')),
 };
 
-/** What can be done to a request, that which is special to it first. */
+/** Bad answers by method, the specific ones first. */
 const KINDS = { GET: { ...LIST, ...ANY }, POST: { ...STATUS, ...ANY } } as const;
 
 export const MISCHIEF_COUNT = Object.keys({ ...ANY, ...LIST, ...STATUS }).length;
@@ -255,11 +255,11 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { random, target } = options;
   const done = new Map<string, number>();
   let calm = false;
-  /** Bad answers come in runs, as they do. */
+  /** The present run of bad answers. */
   let mood: { readonly name: string; readonly does: Mischief; left: number } | null = null;
 
   const server = createServer(async (request, response) => {
-    // The only clock is the sandbox's.
+    // The sandbox's clock is the only one.
     response.sendDate = false;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -288,7 +288,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       socket: request.socket,
       options,
     };
-    // A client that is tired of waiting closes the connection; whoever is still writing then is told by an error.
+    // A client that stops waiting closes the connection, and a write then emits an error.
     response.on('error', () => undefined);
     const mischief = chooseMischief(method);
     try {

@@ -12,20 +12,17 @@ import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } fro
 import { fill } from './crash.ts';
 import { gated } from './effects.ts';
 import type { Finding, Size } from './finding.ts';
-import { type Choose, everySchedule, type Happening, Interleaving } from './interleave.ts';
+import { type Choose, type ExternalEvent, everySchedule, Interleaving } from './interleave.ts';
 import { createRandom } from './random.ts';
 
-/**
- * Several passes, and operators in Qonversion's dashboard and at the guard, all at once over the same integrations: what
- * may never happen, whatever the order.
- */
+/** Runs several passes and operators concurrently over the same integrations, in Qonversion's dashboard and at the guard. No order may break a law. */
 
 const NAME = 'production';
 const CHANNEL = 'chat-1';
 const THRESHOLD = 50;
 const FAILING_FOR_MINUTES = 15;
 
-/** A probe is due as soon as the next pass runs: what is wrongly taken for ours is wrongly resumed at once. */
+/** A probe is due in the next pass. So if the guard wrongly treats a pause as its own, it wrongly resumes the integration at once. */
 const HASTY = {
   ...QUICK,
   flapping: 'off',
@@ -34,7 +31,7 @@ const HASTY = {
 };
 const MANUAL = { ...QUICK, flapping: 'off', blastRadius: { percent: 100, floor: 100 } };
 
-/** Between two steps passes this much of the 120 s a pass has; more than the seconds within which times cannot be told apart. */
+/** The time between two steps: longer than the clock tolerance, and a small part of a pass's 120 s. */
 const STEP_MINUTES = 0.1;
 
 interface Beginning {
@@ -44,14 +41,14 @@ interface Beginning {
   readonly ids: readonly string[];
 }
 
-/** Where a race starts: integrations for which something is due in the next pass. */
+/** The state at the start of a race: an act is due in the next pass. */
 async function reach(name: string, ids: readonly string[], policy: object, minutes: number): Promise<Beginning> {
   const world = new World({ startAt: '2026-11-23T08:00:00Z' });
   const clock = { now: () => world.now() };
   const ledger = createMemoryLedger(clock);
   const ports = createPorts(world, createWorldApi(world), ledger);
   for (const id of ids) world.add({ id, active: 1, eventsPerMinute: 20 });
-  // What it delivers shows how old a list is.
+  // Its deliveries show how old a list is.
   world.add({ id: 'neighbour', active: 1, eventsPerMinute: 2 });
   world.advance(5);
   for (const id of ids) world.breakDown(id, 'HTTP 503 from upstream');
@@ -73,12 +70,12 @@ function createPorts(world: World, api: IntegrationsApi, ledger: Ports['ledger']
   };
 }
 
-/** What the real client does then. */
+/** The answer of the real client after its time limit. */
 function outOfTime(): StatusAnswer {
   return { outcome: 'refused', error: new OutOfTimeError('there was no time left') };
 }
 
-/** Somebody set a state, with the step of the last look at the list and of the act itself. */
+/** A change of a state, with the step of the act and of the list before it. */
 interface StatusAct {
   readonly by: 'guard' | 'operator';
   readonly actor: string;
@@ -88,7 +85,7 @@ interface StatusAct {
   readonly listed: number;
   readonly step: number;
   readonly at: number;
-  /** Failures of the integration so far, for counting those since. */
+  /** Failures of the integration until then. */
   readonly failed: number;
 }
 
@@ -104,7 +101,7 @@ class Race {
   readonly startedAt: number;
   free: readonly string[] = [];
   killed = false;
-  /** One pass and nobody else: nothing may be said twice. */
+  /** A single pass runs, so people may get no alert twice. */
   alone = false;
   #step = 0;
 
@@ -121,7 +118,7 @@ class Race {
     this.world.advance(STEP_MINUTES);
   };
 
-  /** An actor's own view of the API; what it changes is written down. */
+  /** The API for one actor. It records the actor's changes. */
   #api(actor: string, by: StatusAct['by'], end: number): IntegrationsApi {
     const inner = createWorldApi(this.world);
     let listed = 0;
@@ -166,7 +163,7 @@ class Race {
     this.interleaving.start(runOperatorCommand(ports, { name: NAME, policy: this.policy }, id, order));
   }
 
-  /** What an operator does in Qonversion's dashboard. */
+  /** An operator's change in Qonversion's dashboard. */
   dashboard(id: string, status: 0 | 1): void {
     const active = this.world.get(id)?.active;
     if (active === undefined || active === status) return;
@@ -174,18 +171,18 @@ class Race {
     this.world.setStatus(id, status);
   }
 
-  /** What every audience has accepted, each once. */
-  heard(): readonly GuardEvent[] {
+  /** The events that every audience has accepted, each once. */
+  delivered(): readonly GuardEvent[] {
     const ids = (audience: string) =>
       new Set(
         this.alerts.published.flatMap((call) => (call.audience === audience ? call.events.map(({ id }) => id) : [])),
       );
     const byAudience = this.alerts.audiences.map(ids);
-    return distinct(this.alerts.events()).filter(({ id }) => byAudience.every((heard) => heard.has(id)));
+    return distinct(this.alerts.events()).filter(({ id }) => byAudience.every((accepted) => accepted.has(id)));
   }
 
-  /** Undisturbed passes afterwards. */
-  async goOn(minutes: number): Promise<void> {
+  /** Runs undisturbed passes after the race. */
+  async runLaterPasses(minutes: number): Promise<void> {
     this.alerts.refuse(() => false);
     for (let passed = 0; passed < minutes; passed += 5) {
       this.world.advance(5);
@@ -201,7 +198,7 @@ class Race {
   }
 }
 
-/** The guard set a state against an operator's choice that was there for its pass to see. */
+/** Cases in which the guard overrode an operator's choice that its pass could see. */
 function overridden(race: Race, id: string): readonly string[] {
   const acts = race.acts.filter((act) => act.id === id);
   return acts.flatMap((act) => {
@@ -209,51 +206,53 @@ function overridden(race: Race, id: string): readonly string[] {
     const visible = acts.filter(({ step }) => step < act.listed);
     const opposite = visible.findLast(({ to }) => to !== act.to);
     if (opposite?.by !== 'operator') return [];
-    if (act.to === 1) return act.from === 0 ? [`${act.actor} re-activated what an operator had paused`] : [];
+    if (act.to === 1) return act.from === 0 ? [`${act.actor} resumed an integration that an operator had paused`] : [];
     const fresh = act.failed - opposite.failed;
     const minutes = (act.at - opposite.at) / 60_000;
     if (fresh >= THRESHOLD && minutes >= FAILING_FOR_MINUTES) return [];
-    return [`${act.actor} paused ${fresh} failures and ${minutes.toFixed(1)} min after an operator re-activated it`];
+    return [`${act.actor} paused ${fresh} failures and ${minutes.toFixed(1)} min after an operator resumed it`];
   });
 }
 
-/** Whatever went against the laws in this race. */
+/** The violations in this race. */
 async function judge(race: Race, ids: readonly string[]): Promise<readonly string[]> {
   const wrong: string[] = [];
   const recorded = (await race.ledger.history(NAME, '2026-01-01T00:00:00Z')).filter(isAuditOnly);
   for (const id of ids) {
     if (!undecidable(race)) wrong.push(...overridden(race, id));
-    const told = [...race.heard(), ...recorded].filter(({ record }) => record?.id === id);
-    const count = (...types: string[]) => told.filter(({ type }) => types.includes(type)).length;
+    const events = [...race.delivered(), ...recorded].filter(({ record }) => record?.id === id);
+    const count = (...types: string[]) => events.filter(({ type }) => types.includes(type)).length;
     const changes = race.acts.filter((act) => act.id === id && act.from !== act.to && act.from !== null);
     const pauses = changes.filter(({ by, to }) => by === 'guard' && to === 0).length;
-    // A pause that an operator has taken over is announced as given up, and is no pause.
-    const handed = told.filter(
+    // If an operator changed a paused integration, the guard sends `recovery-abandoned`, which is no pause.
+    const handed = events.filter(
       ({ type, reason }) => type.endsWith('abandoned') && reason.includes('until an operator'),
     );
-    const failedProbes = told.filter(({ type, record }) => type === 'integration.probe-failed' && record?.active === 0);
+    const failedProbes = events.filter(
+      ({ type, record }) => type === 'integration.probe-failed' && record?.active === 0,
+    );
     const stops = count('integration.paused', 'integration.recovery-abandoned') + failedProbes.length - handed.length;
-    // Announced although it may have been an operator's, or none.
-    const left = told.filter(({ reason }) => /left to the operator|may not have taken effect/.test(reason)).length;
-    // What an undisturbed pass paused is known, so its alert comes whatever happened since.
+    // Alerts of pauses that may be an operator's or may not have taken effect.
+    const left = events.filter(({ reason }) => /left to the operator|may not have taken effect/.test(reason)).length;
+    // The outcome of an undisturbed pass is known, so the alerts of its pauses come in every case.
     const explained = race.killed ? stops + count('integration.reactivated') : stops;
-    if (explained < pauses) wrong.push(`${pauses} pauses, and only ${stops} alerts of them`);
-    if (stops - left > pauses && !undecidable(race)) wrong.push(`${stops} alerts of ${pauses} pauses`);
+    if (explained < pauses) wrong.push(`${pauses} pauses, but only ${stops} alerts of them`);
+    if (stops - left > pauses && !undecidable(race)) wrong.push(`${pauses} pauses, but ${stops} alerts of them`);
     if (race.suspended.has(id) && race.world.get(id)?.active === 2 && count('integration.suspended') !== 1) {
-      wrong.push(`a suspension told ${count('integration.suspended')} times`);
+      wrong.push(`a suspension with ${count('integration.suspended')} alerts`);
     }
     const entry = race.ledger.entry(NAME, id);
-    // What became of an attempt on an integration that is gone cannot be found out; it stays until the entry expires.
-    if (entry?.attempt && !race.deleted.has(id)) wrong.push('an attempt was left');
-    if (entry !== undefined && entry.outbox.length > 0) wrong.push('an alert was left');
+    // The outcome of an attempt stays unknown if the integration is gone. The attempt stays until the entry expires.
+    if (entry?.attempt && !race.deleted.has(id)) wrong.push('an attempt is left');
+    if (entry !== undefined && entry.outbox.length > 0) wrong.push('an undelivered alert is left');
     if (!race.acts.some(({ by }) => by === 'operator') && !race.suspended.has(id) && !race.deleted.has(id)) {
       const double = changes.filter(({ by, at }) => by === 'guard' && at === changes[0]?.at).length;
-      if (double > 1) wrong.push('changed twice at once');
+      if (double > 1) wrong.push('two passes changed it at the same time');
     }
   }
   if (race.alone && !race.killed) {
-    const heard = race.alerts.published.flatMap(({ audience, events }) => (audience === PEOPLE ? events : []));
-    if (distinct(heard).length < heard.length) wrong.push('people heard the same twice');
+    const accepted = race.alerts.published.flatMap(({ audience, events }) => (audience === PEOPLE ? events : []));
+    if (distinct(accepted).length < accepted.length) wrong.push('people got an alert twice');
   }
   const writes = await race.writesOfOneMorePass();
   if (writes > 0) wrong.push(`a pass with nothing to do wrote ${writes} times`);
@@ -267,16 +266,16 @@ function distinct(events: readonly GuardEvent[]): readonly GuardEvent[] {
 interface Case {
   readonly beginning: Beginning;
   readonly policy: object;
-  /** Names of what happens in between, each once, at any moment. */
-  readonly happenings: readonly string[];
+  /** Names of the external events. Each happens once, at any moment. */
+  readonly externalEvents: readonly string[];
   readonly actors: readonly string[];
 }
 
-function happening(race: Race, name: string, id: string): Happening {
+function externalEvent(race: Race, name: string, id: string): ExternalEvent {
   switch (name) {
     case 'operator pauses':
       return { name, touches: 'api', does: () => race.dashboard(id, 0) };
-    case 'operator re-activates':
+    case 'operator resumes':
       return { name, touches: 'api', does: () => race.dashboard(id, 1) };
     case 'worker suspends':
       return {
@@ -297,7 +296,7 @@ function happening(race: Race, name: string, id: string): Happening {
           race.deleted.add(id);
         },
       };
-    case 'mended':
+    case 'repaired':
       return {
         name,
         touches: 'api',
@@ -321,20 +320,20 @@ function happening(race: Race, name: string, id: string): Happening {
         },
       };
     default:
-      throw new Error(`nothing is known of "${name}"`);
+      throw new Error(`unknown external event "${name}"`);
   }
 }
 
 interface Played {
   readonly toTheEnd: boolean;
   readonly wrong: readonly string[];
-  /** What it came to, without the times. */
+  /** The result without times. */
   readonly ending: string;
 }
 
 async function run(item: Case, choose: Choose, distinctOnly: boolean, free: readonly string[] = []): Promise<Played> {
-  // Orders of several audiences differ in nothing unless one of them refuses, and would be many.
-  const several = !distinctOnly || item.happenings.includes('a channel refuses');
+  // Several audiences have many more orders, which differ only if one audience refuses.
+  const several = !distinctOnly || item.externalEvents.includes('a channel refuses');
   const race = new Race(item.beginning.world.clone(), item.policy, several ? [PEOPLE, CHANNEL] : [PEOPLE]);
   race.free = free;
   await fill(race.ledger, NAME, item.beginning.view);
@@ -347,16 +346,16 @@ async function run(item: Case, choose: Choose, distinctOnly: boolean, free: read
     else race.startPass(actor);
   }
   const toTheEnd = await race.interleaving.play(
-    item.happenings.map((name) => happening(race, name, id)),
+    item.externalEvents.map((name) => externalEvent(race, name, id)),
     choose,
     race.tick,
     { distinct: distinctOnly },
   );
   if (!toTheEnd) return { toTheEnd, wrong: [], ending: '' };
   const ending = describeEnding(race, id);
-  // Who compares endings does not need the story after them.
+  // A comparison of endings does not need the later passes.
   if (free.length > 0) return { toTheEnd, wrong: [], ending };
-  await race.goOn(20);
+  await race.runLaterPasses(20);
   const wrong = await judge(race, item.beginning.ids);
   const about = `${item.beginning.name}: ${race.interleaving.trace.join(' ')}`;
   return { toTheEnd, wrong: wrong.map((sentence) => `${sentence} [${about}]`), ending };
@@ -364,20 +363,20 @@ async function run(item: Case, choose: Choose, distinctOnly: boolean, free: read
 
 function describeEnding(race: Race, id: string): string {
   const entry = race.ledger.entry(NAME, id);
-  const told = distinct(race.alerts.events()).map(({ type }) => type);
+  const alerts = distinct(race.alerts.events()).map(({ type }) => type);
   const acts = race.acts.map(({ by, from, to }) => [by, from, to]);
-  return JSON.stringify([acts, told.sort(), entry?.state.name, entry?.attempt === null]);
+  return JSON.stringify([acts, alerts.sort(), entry?.state.name, entry?.attempt === null]);
 }
 
-/** Everything that two passes and an operator can come to: in all orders, or only in those that differ. */
+/** All results of two passes and an operator: in every order, or only in those that differ. */
 export async function endingsOf(
   distinctOnly: boolean,
 ): Promise<{ readonly played: number; readonly endings: ReadonlySet<string> }> {
   const beginning = await reach('probe due', ['x'], HASTY, 20);
-  const item: Case = { beginning, policy: HASTY, happenings: ['operator pauses'], actors: ['A', 'B'] };
+  const item: Case = { beginning, policy: HASTY, externalEvents: ['operator pauses'], actors: ['A', 'B'] };
   const endings = new Set<string>();
   const played = await everySchedule(async (choose) => {
-    // An append to the history commutes with everything else; with it there would be a hundred times as many orders.
+    // An append to the history commutes with every other step, but would multiply the number of orders by a hundred.
     const { toTheEnd, ending } = await run(item, choose, distinctOnly, ['ledger.appendHistory']);
     if (toTheEnd) endings.add(ending);
     return toTheEnd;
@@ -386,8 +385,8 @@ export async function endingsOf(
 }
 
 /**
- * A pass died that had written its attempt, and an operator acted within the time which that pass had: nothing in the record
- * tells whose doing it was, and with `probe` the guard takes it for its own. See docs/faults.md.
+ * A pass died after it wrote its attempt, and an operator acted within the pass's time limit. The record does not show who made the change,
+ * and with `probe` recovery the guard treats it as its own. See docs/faults.md.
  */
 function undecidable(race: Race): boolean {
   const { killed, startedAt } = race;
@@ -395,26 +394,26 @@ function undecidable(race: Race): boolean {
   return killed && race.acts.some(({ by, at }) => by === 'operator' && at <= startedAt + itsTimeMs);
 }
 
-const HAPPENINGS: readonly (readonly string[])[] = [
+const EXTERNAL_EVENTS: readonly (readonly string[])[] = [
   [],
   ['operator pauses'],
-  ['operator re-activates'],
-  ['operator pauses', 'operator re-activates'],
+  ['operator resumes'],
+  ['operator pauses', 'operator resumes'],
   ['worker suspends'],
   ['deleted'],
   ['ten minutes pass'],
   ['A dies'],
-  ['ten minutes pass', 'operator re-activates'],
+  ['ten minutes pass', 'operator resumes'],
   ['ten minutes pass', 'operator pauses'],
-  ['A dies', 'operator re-activates'],
+  ['A dies', 'operator resumes'],
   ['A dies', 'ten minutes pass', 'operator pauses'],
-  ['mended'],
+  ['repaired'],
   ['SNS refuses'],
-  ['SNS refuses', 'operator re-activates'],
+  ['SNS refuses', 'operator resumes'],
   ['SNS refuses', 'worker suspends'],
   ['SNS refuses', 'deleted'],
-  ['SNS refuses', 'A dies', 'operator re-activates'],
-  ['a channel refuses', 'operator re-activates'],
+  ['SNS refuses', 'A dies', 'operator resumes'],
+  ['a channel refuses', 'operator resumes'],
 ];
 
 const ACTORS: readonly (readonly string[])[] = [
@@ -433,11 +432,13 @@ async function smallCases(): Promise<readonly Case[]> {
     [await reach('probe failing', ['x'], HASTY, 25), HASTY],
   ];
   return beginnings.flatMap(([beginning, policy]) =>
-    ACTORS.flatMap((actors) => HAPPENINGS.map((happenings) => ({ beginning, policy, happenings, actors }))),
+    ACTORS.flatMap((actors) =>
+      EXTERNAL_EVENTS.map((externalEvents) => ({ beginning, policy, externalEvents, actors })),
+    ),
   );
 }
 
-/** @param first whether the first violation is enough: a mutation needs no more */
+/** @param first whether to stop at the first violation, which is enough for a mutation */
 export async function raceEverywhere(size: Size, first = false): Promise<readonly Finding[]> {
   const cases = await smallCases();
   const violations: string[] = [];
@@ -460,23 +461,23 @@ export async function raceEverywhere(size: Size, first = false): Promise<readonl
   return [everyOrder, await raceAtRandom({ quick: 500, full: 5_000, soak: 50_000 }[size], cases)];
 }
 
-/** Three actors have a hundred times as many orders as two, and each happening ten times as many as none. */
-function isTooMuch({ actors, happenings, beginning }: Case, size: Size): boolean {
-  if (actors.length > 2) return size === 'quick' || happenings.length > (size === 'soak' ? 1 : 0);
-  if (size === 'soak' || actors.length === 1 || happenings.length < 2) return false;
-  // Recovery is no matter until a probe is due, so one kind of it is enough for the longer ones.
-  return size === 'quick' || beginning.name === 'due to trip, manual' || happenings.length > 2;
+/** A third actor multiplies the number of orders by a hundred, and each external event by ten. */
+function isTooMuch({ actors, externalEvents, beginning }: Case, size: Size): boolean {
+  if (actors.length > 2) return size === 'quick' || externalEvents.length > (size === 'soak' ? 1 : 0);
+  if (size === 'soak' || actors.length === 1 || externalEvents.length < 2) return false;
+  // The kind of recovery does not matter before a probe is due, so one kind is enough for the longer cases.
+  return size === 'quick' || beginning.name === 'due to trip, manual' || externalEvents.length > 2;
 }
 
-/** Three passes and an operator at once, three happenings, over several integrations. */
+/** Up to four passes and commands with up to three external events. */
 async function raceAtRandom(seeds: number, cases: readonly Case[]): Promise<Finding> {
   const violations: string[] = [];
   const all = ['A', 'B', 'C', 'guard pause', 'guard resume'];
-  const names = [...new Set(HAPPENINGS.flat())];
+  const names = [...new Set(EXTERNAL_EVENTS.flat())];
   for (let seed = 1; seed <= seeds; seed += 1) {
     const random = createRandom(seed);
     const actors = random.some(all, 2 + random.below(3));
-    const item = { ...random.pick(cases), actors, happenings: random.some(names, random.below(4)) };
+    const item = { ...random.pick(cases), actors, externalEvents: random.some(names, random.below(4)) };
     const { wrong } = await run(item, random.below, false);
     for (const sentence of wrong) violations.push(`seed ${seed}: ${sentence}`);
   }

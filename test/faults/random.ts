@@ -1,14 +1,14 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
-/** Chance that can be repeated: the same seed gives the same choices. */
+/** Seeded random choices: the same seed gives the same choices. */
 export interface Random {
-  /** 0 to count - 1. */
+  /** An integer from 0 to count - 1. */
   below(count: number): number;
-  /** True once in so many. */
+  /** True once in `count` times. */
   oneIn(count: number): boolean;
   pick<T>(from: readonly T[]): T;
-  /** So many of them, each at most once, in any order. */
+  /** `count` of the items, each at most once, in any order. */
   some<T>(from: readonly T[], count: number): readonly T[];
   shuffle<T>(from: readonly T[]): readonly T[];
 }
@@ -24,7 +24,7 @@ export function createRandom(seed: number): Random {
     below,
     oneIn: (count) => below(count) === 0,
     pick: <T>(from: readonly T[]): T => {
-      if (from.length === 0) throw new Error('there is nothing to pick from');
+      if (from.length === 0) throw new Error('no items to pick from');
       return from[below(from.length)] as T;
     },
     some,

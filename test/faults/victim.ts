@@ -6,23 +6,23 @@ import { CRASH_PROJECT } from './crash.ts';
 import { createCountingGate, createCrashGate, type Moment } from './effects.ts';
 import { type Elsewhere, portsElsewhere } from './places.ts';
 
-/** A pass in a process of its own, with the real client and the real adapters. It is to be killed at one of its effects. */
+/** Runs a pass in a separate process, with the real client and adapters. SIGKILL ends it at one of its effects. */
 export interface VictimInput {
   readonly elsewhere: Elsewhere;
   readonly apiUrl: string;
   readonly now: string;
-  /** Left out: it lives, and says which effects it had. */
+  /** Without this the pass runs to its end and sends its effects to the parent. */
   readonly dies?: { readonly n: number; readonly when: Moment };
 }
 
-/** What one that lives answers. */
+/** The message of a pass that ran to its end. */
 export interface VictimAnswer {
   readonly effects: readonly string[];
 }
 
 const input = JSON.parse(process.argv[2] ?? '') as VictimInput;
 const { dies } = input;
-// No catch block, no exit handler, no open socket closed in order: the signal that cannot be caught.
+// SIGKILL cannot be caught: no catch block or exit handler runs, and no socket is closed in order.
 const kill = () => process.kill(process.pid, 'SIGKILL');
 const gate = dies === undefined ? createCountingGate() : createCrashGate(dies.n, dies.when, kill);
 const clock = { now: () => new Date(input.now) };

@@ -53,6 +53,59 @@ describe('the settings to deploy', () => {
     );
   });
 
+  it.each(['setings', 'Settings', 'setting', 'settigns'])('are not those of cdk.json after -c %s=FILE', (key) => {
+    const app = new App({ context: { [CONTEXT_KEY]: document('from-cdk-json'), [key]: 'production.json' } });
+    expect(() => loadSettings(app, {})).toThrow(
+      `-c ${key}=…: unknown context key "${key}"; did you mean -c settings=…? (a key of your own goes into cdk.json)`,
+    );
+  });
+
+  it('leave the keys of the app and of CDK alone', () => {
+    const own = {
+      'app-settings': 'a.json',
+      stage: 'eu',
+      'aws:cdk:setings': 'x',
+      setings: { an: 'object' },
+      strings: 'x',
+    };
+    expect(nameOf(new App({ context: { [CONTEXT_KEY]: document('from-cdk-json'), ...own } }))).toBe('from-cdk-json');
+  });
+
+  it('are those of GUARD_SETTINGS when the app keeps something else under "settings"', () => {
+    const app = new App({ context: { settings: { of: 'the app' } } });
+    expect(nameOf(app, { GUARD_SETTINGS: join(folder, 'environment.json') })).toBe('from-environment');
+  });
+
+  it('are not those of cdk.json after an empty -c settings=', () => {
+    const app = new App({ context: { [CONTEXT_KEY]: document('from-cdk-json'), settings: '' } });
+    expect(() => loadSettings(app, {})).toThrow('-c settings=FILE: expected a file, got nothing');
+  });
+
+  it.each([
+    [
+      { stackname: 'Other' },
+      '-c stackname=…: unknown context key "stackname"; did you mean -c stackName=…? (a key of your own goes into cdk.json)',
+    ],
+    [
+      { stackName: 'a_b' },
+      'the stack’s name (-c stackName=NAME): expected letters, digits and "-" that begin with a letter, got "a_b"',
+    ],
+    [
+      { stackName: '' },
+      'the stack’s name (-c stackName=NAME): expected letters, digits and "-" that begin with a letter, got ""',
+    ],
+    [
+      { settings: 'nowhere.json' },
+      'nowhere.json: cannot be read: there is no such file; name the settings file with -c settings=FILE',
+    ],
+  ])('stop the app in one sentence: %j', (context, sentence) => {
+    const { status, stderr } = spawnSync(process.execPath, ['infra/app.ts'], {
+      env: { PATH: process.env.PATH, CDK_CONTEXT_JSON: JSON.stringify(context) },
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: `${sentence}\n` });
+  });
+
   it('stop the app with the faults and without a stack trace', async () => {
     const file = join(folder, 'faulty.json');
     await writeFile(

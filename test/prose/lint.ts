@@ -36,7 +36,7 @@ const OPTIONS: TextlintKernelOptions = {
   plugins: [{ pluginId: 'markdown', plugin: defaultOf(markdown) as TextlintPluginCreator }],
   rules: [
     { ruleId: 'dialect', rule: stopWords, options: { words: DIALECT, defaultWords: false } },
-    { ruleId: 'terminology', rule: terminology, options: { exclude: RIGHT_HERE.terms } },
+    { ruleId: 'terminology', rule: terminology },
     {
       ruleId: 'write-good',
       rule: defaultOf(writeGood) as TextlintRuleModule,
@@ -70,14 +70,15 @@ async function lintSource(file: string): Promise<readonly ProseFault[]> {
 export async function lintText(text: string): Promise<readonly Omit<ProseFault, 'file'>[]> {
   const { messages } = await new TextlintKernel().lintText(text, OPTIONS);
   return messages
-    .filter(({ ruleId, message }) => ruleId !== 'write-good' || !isRightHere(message))
+    .filter(({ ruleId, message }) => !isRightHere(ruleId, message))
     .map(({ loc, message, ruleId }) => ({ line: loc.start.line, message: `${message} (${ruleId})` }));
 }
 
-/** Whether the quoted word is one of those that are right here, however it is written. */
-function isRightHere(message: string): boolean {
-  const [, word = ''] = /^"([^"]*)"/.exec(message) ?? [];
-  return RIGHT_HERE.wordy.includes(word.toLowerCase());
+/** Whether the word that a rule quotes is one of those that are right here, however it is written. */
+function isRightHere(ruleId: string, message: string): boolean {
+  const [, word = ''] = /^(?:Incorrect term: )?["“]([^"”]*)["”]/.exec(message) ?? [];
+  const words = ruleId === 'write-good' ? RIGHT_HERE.wordy : ruleId === 'terminology' ? RIGHT_HERE.terms : [];
+  return words.includes(word.toLowerCase());
 }
 
 /** The default export of a CommonJS module that was compiled from ESM: Node and Vitest import it differently. */

@@ -78,7 +78,7 @@ export const codePoints: Kind = {
 const CLASSES =
   /\p{Cc}|\p{Cf}|\p{Cn}|\p{Co}|\p{Cs}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}|\p{Noncharacter_Code_Point}|[\u2800\u3164\uffa0\u115f\u1160]/u;
 
-/** Without most private and unassigned ones. */
+/** Every invisible code point, except most private and unassigned ones. */
 const UNSEEN: readonly number[] = Array.from({ length: 0x110000 }, (_, code) => code).filter(
   (code) =>
     CLASSES.test(String.fromCodePoint(code)) && (!/\p{Co}|\p{Cn}/u.test(String.fromCodePoint(code)) || code % 97 === 0),

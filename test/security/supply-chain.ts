@@ -65,7 +65,7 @@ async function judgeOldNode(version: string): Promise<readonly string[]> {
   );
   const isSentence =
     /^integration-guard: Integration Guard needs Node \d+ or newer, and this is Node [\d.]+\. .+\n$/.test(stderr);
-  return code === 2 && isSentence
+  return code === 1 && isSentence
     ? []
     : [`Node ${version}: exit code ${code}, ${JSON.stringify(stderr.slice(0, 200))}`];
 }

@@ -4,7 +4,7 @@ import { type GuardEvent, isAuditOnly } from '../model/event.ts';
 import { HISTORY } from '../model/outbox.ts';
 import type { Ports } from '../ports.ts';
 
-/** Delivers outboxes to each audience independently: a failing one neither stops another nor sends it alerts twice (law 7). */
+/** Delivers outboxes to each audience independently: if one refuses, the others get every alert, and get it once (law 7). */
 
 /** The events that each audience has accepted in this pass. */
 export class Deliveries {

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { describeError, LostRaceError } from '../errors.ts';
 import type { Attempt, Entry, OutboxItem, ProjectEntry, Remembered } from '../model/entry.ts';
 import { type GuardEvent, isAuditOnly } from '../model/event.ts';
-import type { StatusAnswer } from '../model/integration.ts';
+import type { IntegrationRecord, StatusAnswer } from '../model/integration.ts';
 import { leaseFrom } from '../model/lease.ts';
 import { boundOutbox } from '../model/outbox.ts';
 import type { Decided, Decision } from '../policy/decide.ts';
@@ -40,6 +40,8 @@ export type Outcome =
 
 export interface Result {
   readonly decision: Decision;
+  /** The integration after the act, as Qonversion showed it last; null: it was not read. */
+  readonly record: IntegrationRecord | null;
   readonly outcome: Outcome;
   /** Why it failed, was left alone, or stayed unsettled. */
   readonly problem: string | null;
@@ -61,6 +63,8 @@ export interface Execution {
 interface Begun<E> {
   readonly entry: E;
   readonly version: number | null;
+  /** What Qonversion showed when it was asked; left out: nothing. */
+  readonly record?: IntegrationRecord;
   readonly outcome: Outcome;
   readonly problem: string | null;
 }
@@ -105,12 +109,13 @@ export async function execute(
   });
   const projectFinished = projectDue && projectBegun && (await finish(writer, projectDue, projectItem, projectBegun));
   const results = new Map(due.map((decision, index) => [decision, finished[index]]));
+  const shown = new Map(due.map((decision, index) => [decision, begun[index]?.record]));
   const events = [...new Map([...backlog, ...fresh].map((item) => [item.event.id, item])).values()];
   const isDelivered = (item: OutboxItem) => deliveries.undelivered(item).length === 0;
   return {
     results: decisions.map((decision) => {
       const { outcome = 'quiet', problem = null } = results.get(decision) ?? {};
-      return { decision, outcome, problem };
+      return { decision, record: shown.get(decision) ?? decision.record, outcome, problem };
     }),
     delivered: events.filter((item) => isDelivered(item) && !isAuditOnly(item.event)).map(({ event }) => event),
     undelivered: events.filter((item) => !isDelivered(item)).map(({ event }) => event),
@@ -149,7 +154,7 @@ const itemOf =
 const projectItem: ToItem<ProjectEntry> = (entry) => ({ kind: 'project', entry });
 
 /** Makes the request that the ledger has recorded, and returns its outcome. */
-type Ask<E> = (entry: E) => Promise<Pick<Begun<E>, 'entry' | 'outcome' | 'problem'>>;
+type Ask<E> = (entry: E) => Promise<Omit<Begun<E>, 'version'>>;
 
 /**
  * Steps 1 and 2: writes the attempt to the ledger with a lease, then makes the request.
@@ -207,7 +212,7 @@ function ask(writer: Writer, decision: Decision, { status, state }: Attempt): As
       const overtaken = resolved.state.name !== state.name;
       const problem = overtaken ? 'an operator set the state first; left to the operator' : null;
       ports.log.info(problem ?? (status === 0 ? 'paused' : 'resumed'), { ...context, id, reason: decision.reason });
-      return { entry: resolved, outcome: overtaken ? 'overtaken' : 'done', problem };
+      return { entry: resolved, record: answer.record, outcome: overtaken ? 'overtaken' : 'done', problem };
     }
     const problem = describeError(answer.error);
     ports.log.error('status not set', { project: project.name, id, status, problem });

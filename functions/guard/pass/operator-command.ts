@@ -26,7 +26,9 @@ export async function runOperatorCommand(
   const record = listing.records.find((candidate) => candidate.id === id);
   if (record === undefined) {
     throw new UnknownIntegrationError(
-      `project "${project.name}" has no integration "${id}"; \`integration-guard list\` shows the IDs it has`,
+      project.name,
+      id,
+      listing.records.map((each) => each.id),
     );
   }
   const time = createPassTime(ports, startedAt, listing.clockAheadMs);

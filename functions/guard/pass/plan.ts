@@ -35,6 +35,13 @@ import { fingerprint } from '../text/fingerprint.ts';
 import { plural } from '../text/sanitize.ts';
 import { describeMinutes, describeMoment, minutesBetween } from '../text/time.ts';
 
+/** How many integrations are in each state. */
+export interface StateCounts {
+  readonly paused: number;
+  readonly active: number;
+  readonly suspended: number;
+}
+
 /** Everything that one pass will do, as data. The pass computes it before it changes anything. */
 export interface Plan {
   readonly project: string;
@@ -43,7 +50,7 @@ export interface Plan {
   readonly projectDecision: Decided<ProjectEntry>;
   readonly invalid: Listing['invalid'];
   /** Integrations by state, from the list. */
-  readonly states: { readonly paused: number; readonly active: number; readonly suspended: number };
+  readonly states: StateCounts;
   /** How many integrations one pass may trip, how many are over the limits, and whether their pauses are held back. */
   readonly blastRadius: { readonly allowed: number; readonly wanted: number; readonly held: boolean };
   /** Outages that integrations share (rule 10). */

@@ -1,12 +1,12 @@
 import { describeError } from '../errors.ts';
 import { limitLog } from '../limit-log.ts';
 import { type GuardEvent, makeEvent } from '../model/event.ts';
-import type { Listing } from '../model/integration.ts';
+import type { Active, Listing } from '../model/integration.ts';
 import { type LedgerView, type LookingPorts, MACHINES, type Ports, type Traffic } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
 import { describeMinutes } from '../text/time.ts';
 import { type Execution, execute, type Result } from './execute.ts';
-import { actsOrExplains, makePlan, type Plan, planFailure } from './plan.ts';
+import { actsOrExplains, makePlan, type Plan, planFailure, type StateCounts } from './plan.ts';
 import { createPassTime, isImplausible, type PassTime } from './time-budget.ts';
 
 /** How many unreadable records a log line shows. */
@@ -30,6 +30,8 @@ export interface PassReport {
   readonly undelivered: readonly GuardEvent[];
   /** Null when the pass could not run. */
   readonly plan: Plan | null;
+  /** Integrations by state after the pass; null when it could not run. */
+  readonly states: StateCounts | null;
   readonly traffic: Traffic;
 }
 
@@ -152,6 +154,19 @@ function report(
     delivered,
     undelivered,
     plan: about.plan,
+    states: about.plan === null ? null : statesAfter(about.plan.states, results),
     traffic: ports.api.traffic,
   };
+}
+
+const STATE = { 0: 'paused', 1: 'active', 2: 'suspended' } as const satisfies Record<Active, keyof StateCounts>;
+
+function statesAfter(before: StateCounts, results: readonly Result[]): StateCounts {
+  const after = { ...before };
+  for (const { decision, record } of results) {
+    if (decision.record === null || record === null) continue;
+    after[STATE[decision.record.active]] -= 1;
+    after[STATE[record.active]] += 1;
+  }
+  return after;
 }

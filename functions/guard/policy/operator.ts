@@ -10,7 +10,7 @@ import { judgeClosed } from './when-closed.ts';
 /** A command of an operator for one integration. An exemption ends when its time is over, or with `unignore`. */
 export type OperatorCommand = 'pause' | 'resume' | 'unignore' | { readonly ignoreForMinutes: number };
 
-/** An operator paused it, so the guard never resumes it. The count becomes the baseline for the time after. */
+/** An operator paused it, so the guard never resumes it. The count becomes the baseline when an operator resumes it. */
 export function isolate(situation: Situation): Verdict {
   const reason = 'an operator paused it, or it was never started; left alone';
   return {
@@ -44,7 +44,7 @@ export function operatorResumed(situation: Situation): Verdict {
 
 /**
  * The guard neither acts on it nor alerts. It still records an operator's actions in the history and remembers activations, so that
- * failures count from zero when the guard watches it again. A probe is judged then.
+ * failures count from zero when the guard watches it again. Then it also judges a running probe.
  */
 export function whenIgnored(situation: Situation, reason: string): Verdict {
   const { record, entry } = situation;

@@ -22,7 +22,7 @@ import type { EndedOutage, HoldingOutage } from './situation.ts';
  * many fails, its own endpoint is broken.
  */
 
-/** Only integrations with a recent attempt, or a recent pause by the guard, say how their provider is. */
+/** Only integrations with a recent attempt, or a recent pause by the guard, are evidence about their provider. */
 const TRIED_MINUTES = 30;
 const TRIPPED_MINUTES = 60;
 

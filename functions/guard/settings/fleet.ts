@@ -43,7 +43,7 @@ export function choosePolicy({ policy, policies }: FleetSettings, project: strin
     if (tagged !== undefined) return { policy: tagged.policy, because: `tag ${wanted}` };
     const known = policies.flatMap(({ tag }) => tag ?? []).join(', ') || 'none';
     throw new GuardError(
-      `the secret's tag ${POLICY_TAG} names a policy that fleet.policies does not have (it has: ${known}); mend the tag, or add the policy and deploy`,
+      `the secret's tag ${POLICY_TAG} names a policy that fleet.policies does not have (it has: ${known}); fix the tag, or add the policy and deploy`,
     );
   }
   const named = policies.find(({ match }) => match !== undefined && matchesGlob(match, project));

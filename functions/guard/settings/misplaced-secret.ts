@@ -15,6 +15,16 @@ export function secretIn(text: string): string | null {
   return null;
 }
 
+/** What a comment of a settings file looks like, if a word of it has the form of a secret. Words alone: joined, ordinary ones can look like one. */
+export function secretInComment(text: string): string | null {
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) return 'a private key';
+  for (const word of text.split(/\s+/)) {
+    const found = secretIn(word);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
 /** Nothing is gained by longer texts; no setting is that long. */
 const EXAMINED_CHARACTERS = 20_000;
 

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { SettingsError } from '../errors.ts';
+import { nearest } from '../text/nearest.ts';
 import { normalise } from '../text/normalise.ts';
-import { showName, showPath, showValue } from './fault.ts';
+import { describeIssues, NO_SUCH_SETTING } from './describe-issue.ts';
+import { showName, showPath } from './fault.ts';
 import {
   HTTPS_ENDPOINT,
   isChat,
@@ -11,22 +13,47 @@ import {
   SECRET_NAME,
   scheduleMinutes,
 } from './formats.ts';
-import { successorOf } from './migrate.ts';
+import { placesOf } from './known-settings.ts';
 import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
 
 /**
  * The one schema of the settings: defaults, bounds and, in each message, what was expected. A message completes the
  * sentence "PATH: expected …, got …".
  */
+
+/** A fault that no single value shows. `got` and `says` take the place of the value and of the whole sentence. */
+interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  /** The value at fault. */
+  readonly input?: unknown;
+  /** Completes "got …" in words. */
+  readonly got?: string;
+  /** Completes "PATH: …". */
+  readonly says?: string;
+}
+
+function addFault(context: z.RefinementCtx, { path, message, input, got, says }: Fault): void {
+  context.addIssue({ code: 'custom', path: [...path], message, input, params: { got, says } });
+}
+
 const wholeNumber = (smallest: number, largest: number, what: string) =>
   z.int(what).min(smallest, what).max(largest, what);
 
-const positive = (largest = 1_000_000) =>
-  wholeNumber(1, largest, largest === 1_000_000 ? 'a positive integer' : `a positive integer up to ${largest}`);
+/** No count of failures is higher, and no sentence has to say so unless one is. */
+const MAX_COUNT = 1_000_000;
 
-const notNegative = (largest = 1_000_000) => wholeNumber(0, largest, `0 or a positive integer up to ${largest}`);
+const positive = (largest = MAX_COUNT) =>
+  largest === MAX_COUNT
+    ? z.int('a positive integer').min(1, 'a positive integer').max(largest, `a positive integer up to ${largest}`)
+    : wholeNumber(1, largest, `a positive integer up to ${largest}`);
+
+const notNegative = (largest = MAX_COUNT) => wholeNumber(0, largest, `0 or a positive integer up to ${largest}`);
 
 const text = (what: string, pattern: RegExp) => z.string(what).regex(pattern, what);
+
+/** Text that is compared with what the guard shows, in which some characters are not seen. */
+const visibleText = (what: string) => z.string(what).refine((value) => normalise(value) !== '', what);
 
 const MINUTES_A_MONTH = 31 * 24 * 60;
 
@@ -50,9 +77,9 @@ const probeRecovery = z
     /** Failures in a row that end a probe. */
     probeErrors: positive().default(3),
   })
-  .refine((recovery) => recovery.maxCooldownMinutes >= recovery.cooldownMinutes, {
-    path: ['maxCooldownMinutes'],
-    error: 'at least cooldownMinutes',
+  .superRefine(({ cooldownMinutes: least, maxCooldownMinutes: most }, context) => {
+    if (most < least)
+      addFault(context, { path: ['maxCooldownMinutes'], message: `at least cooldownMinutes (${least})`, input: most });
   });
 
 const recovery = z.discriminatedUnion(
@@ -85,9 +112,9 @@ const lowTraffic = z.union(
         /** … and until the pause. */
         pauseAfterHours: hours.default(120),
       })
-      .refine((entry) => entry.pauseAfterHours >= entry.warnAfterHours, {
-        path: ['pauseAfterHours'],
-        error: 'at least warnAfterHours',
+      .superRefine(({ warnAfterHours: warn, pauseAfterHours: pause }, context) => {
+        if (pause < warn)
+          addFault(context, { path: ['pauseAfterHours'], message: `at least warnAfterHours (${warn})`, input: pause });
       }),
   ],
   '"off" or { "errors": 3, "warnAfterHours": 12, "pauseAfterHours": 120 }',
@@ -106,8 +133,8 @@ const providerOutage = z.union(
       holdHours: hours.default(48),
       /** Display titles whose integrations share no endpoint. */
       except: z
-        .array(text('a provider such as "Webhooks"', /\S/), 'a list of providers')
-        .max(100)
+        .array(visibleText('a provider such as "Webhooks"'), 'a list of providers such as ["Webhooks"]')
+        .max(100, 'at most 100 providers')
         .default(['Webhooks']),
     }),
   ],
@@ -116,13 +143,13 @@ const providerOutage = z.union(
 
 const match = z
   .strictObject({
-    id: text('an integration id', /^[\w.-]{1,256}$/).optional(),
-    integration: text('a provider such as "Amplitude"', /\S/).transform(normalise).optional(),
+    id: text('an integration id (letters, digits, ".", "_" and "-")', /^[\w.-]{1,256}$/).optional(),
+    integration: visibleText('a provider such as "Amplitude"').transform(normalise).optional(),
     target_platform: z.enum(['iOS', 'Android', 'Stripe'], '"iOS", "Android" or "Stripe"').optional(),
     /** A glob: `*` any run of characters, `?` one. Compared with titles as the guard shows them. */
-    title: text('a title or a glob such as "*staging*"', /\S/).transform(normalise).optional(),
+    title: visibleText('a title or a glob such as "*staging*"').transform(normalise).optional(),
   })
-  .refine((criteria) => Object.keys(criteria).length > 0, 'at least one of id, integration, target_platform, title');
+  .refine((criteria) => Object.keys(criteria).length > 0, 'at least one of id, integration, target_platform and title');
 
 const override = z
   .strictObject({
@@ -135,7 +162,10 @@ const override = z
     flapping: flapping.optional(),
     recovery: recovery.optional(),
   })
-  .refine((entry) => Object.keys(entry).length > 1, 'something to change beside "match"');
+  .superRefine((entry, context) => {
+    if (Object.keys(entry).length === 1)
+      addFault(context, { path: [], message: 'a setting that differs beside "match"', got: 'none' });
+  });
 
 const policy = z
   .strictObject({
@@ -161,25 +191,26 @@ const policy = z
     flapping: flapping.default('tell'),
     overrides: z.array(override, 'a list').max(500, 'at most 500 overrides').default([]),
   })
-  .superRefine((whole, context) => {
-    const check = (path: (string | number)[], warn: number | undefined, threshold: number) => {
-      if (warn !== undefined && warn > threshold) {
-        context.addIssue({ code: 'custom', path, input: warn, message: `at most errorThreshold (${threshold})` });
+  .superRefine(({ warnThreshold, errorThreshold, overrides }, context) => {
+    const isTooHigh = (warn: number | undefined, threshold: number) => warn !== undefined && warn > threshold;
+    const atMost = (threshold: number) => `at most errorThreshold (${threshold})`;
+    if (isTooHigh(warnThreshold, errorThreshold))
+      addFault(context, { path: ['warnThreshold'], message: atMost(errorThreshold), input: warnThreshold });
+    overrides.forEach(({ warnThreshold: ownWarn, errorThreshold: ownThreshold }, index) => {
+      const path = (name: string) => ['overrides', index, name];
+      const threshold = ownThreshold ?? errorThreshold;
+      if (isTooHigh(ownWarn, threshold))
+        addFault(context, { path: path('warnThreshold'), message: atMost(threshold), input: ownWarn });
+      if (ownWarn === undefined && ownThreshold !== undefined && isTooHigh(warnThreshold, ownThreshold)) {
+        const message = `at least the policy's warnThreshold (${warnThreshold})`;
+        addFault(context, { path: path('errorThreshold'), message, input: ownThreshold });
       }
-    };
-    check(['warnThreshold'], whole.warnThreshold, whole.errorThreshold);
-    whole.overrides.forEach((entry, index) => {
-      const key = entry.warnThreshold === undefined ? 'errorThreshold' : 'warnThreshold';
-      if (entry.warnThreshold === undefined && entry.errorThreshold === undefined) return;
-      const warn = entry.warnThreshold ?? whole.warnThreshold;
-      check(['overrides', index, key], warn, entry.errorThreshold ?? whole.errorThreshold);
     });
   });
 
 const API_URL = 'https://api.qonversion.io/v4';
 
-const API_URL_MESSAGE =
-  'an https:// address of host, port and path, without credentials, query, fragment or encoding (http:// only for loopback hosts)';
+const API_URL_MESSAGE = 'an https:// address of host, port and path and nothing else (http:// only for loopback hosts)';
 
 const apiUrl = z
   .string(API_URL_MESSAGE)
@@ -206,9 +237,9 @@ const project = z
     secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
     secretArn: SECRET_ARN.optional(),
     /** Only in the settings that a stack carries: the secret's ARN is in the functions' environment and in an output of the stack. */
-    secret: z.literal(IN_STACK, 'no such setting').optional(),
+    secret: z.literal(IN_STACK, NO_SUCH_SETTING).optional(),
     /** The first name of a project that has been renamed. Under it the ledger goes on. */
-    renamedFrom: text('the name the project had', PROJECT_NAME).optional(),
+    renamedFrom: text('the earlier name of the project', PROJECT_NAME).optional(),
     /** Needed only for a secretArn whose secret is encrypted with a customer-managed key. */
     secretKeyArn: KEY_ARN.optional(),
     apiUrl: apiUrl.default(API_URL),
@@ -218,15 +249,10 @@ const project = z
   .superRefine((entry, context) => {
     const given = [entry.secretName, entry.secretArn, entry.secret].filter((value) => value !== undefined).length;
     if (given !== 1) {
-      context.addIssue({ code: 'custom', path: [], message: 'exactly one of secretName and secretArn', input: given });
-    }
-    if (entry.secretKeyArn !== undefined && entry.secretArn === undefined && entry.secret === undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['secretKeyArn'],
-        message: 'only allowed together with secretArn',
-        input: entry.secretKeyArn,
-      });
+      const got = given === 0 ? 'neither' : 'both';
+      addFault(context, { path: [], message: 'exactly one of secretName and secretArn', got });
+    } else if (entry.secretKeyArn !== undefined && entry.secretName !== undefined) {
+      addFault(context, { path: ['secretKeyArn'], message: '', says: 'only allowed together with secretArn' });
     }
   });
 
@@ -244,29 +270,37 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
  */
 export const MAX_PROJECTS = 80;
 
+/** Names that look the same to a person in a hurry, in a command or on a dashboard, have the same look. */
+function lookOf(name: string): string {
+  return name.replace(/[Il]/g, '1').replace(/[Oo]/g, '0').replaceAll('_', '-').toLowerCase();
+}
+
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {
   const names = Object.keys(entries);
   if (names.length > MAX_PROJECTS) {
     const message = `at most ${MAX_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/fleet.md)`;
-    context.addIssue({ code: 'custom', path: [], message, input: names.length });
+    addFault(context, { path: [], message, got: String(names.length) });
   }
+  const alike = new Map<string, string>();
   const owners = new Map<string, string>();
   for (const name of names) {
     if (!PROJECT_NAME.test(name)) {
       const message = 'a project name of letters, digits, "-" and "_" (64 at most)';
-      context.addIssue({ code: 'custom', path: [name], message, input: name });
+      addFault(context, { path: [name], message, input: name });
     }
+    const first = alike.get(lookOf(name));
+    if (first !== undefined) {
+      const message = `a name that people do not mistake for that of projects.${showName(first)}`;
+      addFault(context, { path: [name], message, input: name });
+    }
+    alike.set(lookOf(name), first ?? name);
     const secret = entries[name]?.secretArn ?? entries[name]?.secretName;
     if (secret === undefined) continue;
     const owner = owners.get(secret);
     if (owner !== undefined) {
-      const message = `a secret of its own (one project is one Secret Key, and projects.${showName(owner)} has this one)`;
-      context.addIssue({
-        code: 'custom',
-        path: [name, entries[name]?.secretArn === undefined ? 'secretName' : 'secretArn'],
-        message,
-        input: secret,
-      });
+      const message = `a secret of its own (projects.${showName(owner)} has this one, and one project is one Secret Key)`;
+      const path = [name, entries[name]?.secretArn === undefined ? 'secretName' : 'secretArn'];
+      addFault(context, { path, message, input: secret });
     }
     owners.set(secret, name);
   }
@@ -276,8 +310,11 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     if (former === undefined) continue;
     const owner = ledgers.get(former);
     if (owner !== undefined) {
-      const message = `a name that no other project has or had (projects.${showName(owner)} goes on with that ledger)`;
-      context.addIssue({ code: 'custom', path: [name, 'renamedFrom'], message, input: former });
+      const message =
+        owner === name
+          ? 'the earlier name of the project, and not the one it has'
+          : `a name that no other project has or had (projects.${showName(owner)} uses that ledger)`;
+      addFault(context, { path: [name, 'renamedFrom'], message, input: former });
     }
     ledgers.set(former, name);
   }
@@ -289,10 +326,13 @@ const fleetPolicy = z
     /** Value of the tag `integration-guard:policy` by which a secret asks for it. */
     tag: text('a tag value of letters, digits, "-" and "_"', PROJECT_NAME).optional(),
     /** A glob over project names: `*` any run of characters, `?` one. */
-    match: text('a glob over project names such as "trial-*"', /\S/).optional(),
+    match: visibleText('a glob over project names such as "trial-*"').optional(),
     policy,
   })
-  .refine((entry) => entry.tag !== undefined || entry.match !== undefined, 'a tag, a match, or both');
+  .superRefine(({ tag, match }, context) => {
+    if (tag === undefined && match === undefined)
+      addFault(context, { path: [], message: '"tag", "match" or both', got: 'neither' });
+  });
 
 /** Lambda's own limit for an account is 1,000 at first, and everything else in the account shares it. */
 const MAX_AT_ONCE = 1_000;
@@ -320,12 +360,7 @@ const fleetOfWholePolicies = z
   .superRefine(({ policies }, context) => {
     policies.forEach(({ tag }, index) => {
       if (tag === undefined || policies.findIndex((other) => other.tag === tag) === index) return;
-      context.addIssue({
-        code: 'custom',
-        path: ['policies', index, 'tag'],
-        message: 'a tag value of its own',
-        input: tag,
-      });
+      addFault(context, { path: ['policies', index, 'tag'], message: 'a tag value of its own', input: tag });
     });
   });
 
@@ -386,8 +421,11 @@ const subscription = z
     /** Whether the CloudWatch alarms about the guard itself go here too. Left out: yes for people (email, sms, slack, teams). */
     alarms: z.boolean('true or false').optional(),
   })
-  .refine((entry) => ENDPOINT_KINDS.filter((kind) => entry[kind] !== undefined).length === 1, {
-    error: `exactly one of ${ENDPOINT_KINDS.join(', ')}`,
+  .superRefine((entry, context) => {
+    const given = ENDPOINT_KINDS.filter((kind) => entry[kind] !== undefined);
+    const message = `exactly one of ${ENDPOINT_KINDS.join(', ')}`;
+    if (given.length !== 1)
+      addFault(context, { path: [], message, got: given.length === 0 ? 'none' : given.join(' and ') });
   });
 
 /** Null: only the construct knows it. */
@@ -395,7 +433,9 @@ function endpointOf(entry: z.output<typeof subscription>) {
   const kind = ENDPOINT_KINDS.find((each) => entry[each] !== undefined);
   if (kind === undefined || entry[kind] === IN_STACK) return null;
   // A channel's fields are in the order of the schema by now.
-  return { kind, key: `${kind} ${JSON.stringify(entry[kind])}` };
+  const endpoint = JSON.stringify(entry[kind]);
+  // A mailbox takes its address in any case.
+  return { kind, key: `${kind} ${kind === 'email' ? endpoint.toLowerCase() : endpoint}` };
 }
 
 const MAX_CHATS = 8;
@@ -412,7 +452,11 @@ const settings = z
           .array(subscription, 'a list')
           .max(100, 'at most 100 subscriptions')
           // Their topics are named in the function's environment, which has room for no more.
-          .refine((entries) => entries.filter(isChat).length <= MAX_CHATS, `at most ${MAX_CHATS} chat channels`)
+          .superRefine((entries, context) => {
+            const { length } = entries.filter(isChat);
+            if (length > MAX_CHATS)
+              addFault(context, { path: [], message: `at most ${MAX_CHATS} chat channels`, got: String(length) });
+          })
           .default([]),
         /** Where alerts and alarms send their readers; the section follows after a "#". Left out: to the control panel. */
         runbookUrl: text('an https:// address without "#"', RUNBOOK_URL).optional(),
@@ -425,8 +469,7 @@ const settings = z
   })
   .superRefine((whole, context) => {
     if (whole.fleet === undefined && Object.keys(whole.projects).length === 0) {
-      const message = 'at least one project (or "fleet")';
-      context.addIssue({ code: 'custom', path: ['projects'], message, input: 'none' });
+      addFault(context, { path: ['projects'], message: 'at least one project (or "fleet")', got: 'none' });
     }
     whole.alerts.subscriptions.forEach((entry, index, all) => {
       const endpoint = endpointOf(entry);
@@ -434,21 +477,26 @@ const settings = z
       if (endpoint !== null && owner < index) {
         const message = `an endpoint of its own (AWS takes one subscription of each, and alerts.subscriptions.${owner} has this one)`;
         const path = ['alerts', 'subscriptions', index, endpoint.kind];
-        context.addIssue({ code: 'custom', path, message, input: entry[endpoint.kind] });
+        addFault(context, { path, message, input: entry[endpoint.kind] });
       }
       entry.projects?.forEach((name, position) => {
         // Which projects a fleet has is not known here.
         if (Object.hasOwn(whole.projects, name) || whole.fleet !== undefined) return;
-        const message = `one of the projects (${Object.keys(whole.projects).map(showName).join(', ')})`;
-        context.addIssue({
-          code: 'custom',
-          path: ['alerts', 'subscriptions', index, 'projects', position],
-          message,
-          input: name,
-        });
+        const path = ['alerts', 'subscriptions', index, 'projects', position];
+        addFault(context, { path, message: describeChoice(Object.keys(whole.projects), name), input: name });
       });
     });
   });
+
+/** One of the projects: the one that was meant, or all if they are few. */
+function describeChoice(projects: readonly string[], given: string): string {
+  const meant = nearest(given, projects);
+  const list = projects.map(showName).join(', ');
+  if (list.length <= MAX_LIST_CHARACTERS) return `one of the projects (${list})`;
+  return meant === null ? `one of the ${projects.length} projects` : `a project such as ${showName(meant)}`;
+}
+
+const MAX_LIST_CHARACTERS = 60;
 
 /** For the documentation: names, defaults and messages of all settings. To check a document, use `parseSettings`. */
 export { settings as settingsSchema };
@@ -480,15 +528,22 @@ export function parseSettings(document: unknown, source = 'settings'): Settings 
   return unlessTooDeep(source, () => parseDocument(document, source));
 }
 
+/** No setting is as deep as a tenth of it. */
+export const MAX_LEVELS = 100;
+
+export const TOO_DEEP = `expected at most ${MAX_LEVELS} levels of { and [, got something that is nested too deep`;
+
 /** @throws SettingsError when the document is nested so deep that reading it takes all of the stack */
 export function unlessTooDeep<Result>(source: string, read: () => Result): Result {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new SettingsError(['expected settings, got something that is nested too deep'], source);
+    throw new SettingsError([TOO_DEEP], source);
   }
 }
+
+const PLACES = placesOf(settings);
 
 function parseDocument(document: unknown, source: string): Settings {
   // Alone: a sentence about another fault could show what is next to it.
@@ -498,10 +553,7 @@ function parseDocument(document: unknown, source: string): Settings {
   if (unusable.length > 0) throw new SettingsError(unusable, source);
   const result = settings.safeParse(document, { reportInput: true });
   if (result.success) return result.data;
-  throw new SettingsError(
-    result.error.issues.flatMap((issue) => describeIssue(issue)),
-    source,
-  );
+  throw new SettingsError(describeIssues(result.error.issues, PLACES), source);
 }
 
 /** Every name and every string of a document that looks like a secret, as one sentence each that shows none of it. */
@@ -522,8 +574,8 @@ export function findMisplacedSecrets(value: unknown, path: readonly (string | nu
 function describeMisplaced(found: string, path: readonly PropertyKey[]): string {
   const remedy =
     found === WEBHOOK
-      ? 'take it out, and subscribe the address to the topic in the stack’s output AlertsTopicArn (for Slack and Teams there are "slack" and "teams")'
-      : 'take it out and replace the secret if others have seen the file (settings only name the secret that holds the key)';
+      ? 'take it out and use "slack", "teams" or the topic AlertsTopicArn'
+      : 'take it out, and replace it if others have seen the file';
   return `${showPath(path)}: expected no secret, and this looks like ${found}; ${remedy}`;
 }
 
@@ -535,19 +587,4 @@ function findPrototypeKeys(value: unknown, path: readonly (string | number)[]): 
     const here = [...path, key];
     return key === '__proto__' ? [`${showPath(here)}: expected another name`] : findPrototypeKeys(inner, here);
   });
-}
-
-/** The command that turns settings of earlier versions into settings of this one. */
-const MIGRATE = 'integration-guard settings migrate';
-
-function describeIssue(issue: z.core.$ZodIssue): string[] {
-  const path = showPath(issue.path);
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => {
-      const successor = successorOf(issue.path, key);
-      const hint = successor === null ? '' : `; ${successor} (${MIGRATE} changes it for you)`;
-      return `${path}: unknown setting "${showName(key)}"${hint}`;
-    });
-  const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, 'an $1');
-  return [`${path}: expected ${expected}, got ${showValue(issue.input)}`];
 }

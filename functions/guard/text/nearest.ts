@@ -1,50 +1,46 @@
-/** The candidate that a person most likely meant by a word; null when none is near. Case, spaces and punctuation count little. */
-export function nearest(word: string, candidates: readonly string[]): string | null {
-  const wanted = bare(word);
-  if (wanted === '') return null;
-  const near = [...new Set(candidates)]
-    .slice(0, MAX_CANDIDATES)
-    .map((candidate) => ({ candidate, apart: distance(wanted, bare(candidate)) }))
-    .filter(
-      ({ candidate, apart }) => apart <= Math.min(MAX_APART, wanted.length / 3) || isPart(wanted, bare(candidate)),
-    )
-    .sort((one, other) => one.apart - other.apart);
-  return near[0]?.candidate ?? null;
+import leven from 'leven';
+
+/**
+ * The known name that a person most likely meant: the same in another spelling ("secret_name"), with a slip of the hand
+ * ("shedule"), or with a part left out ("severity").
+ * @returns null when none is near; the word itself is never an answer
+ */
+export function nearest(word: string, known: readonly string[]): string | null {
+  const given = spelling(word);
+  const others = known.filter((name) => name !== word);
+  const ranked = others
+    .map((name) => ({ name, slips: leven(given, spelling(name)) }))
+    .filter(({ slips }) => slips <= Math.max(1, Math.floor(given.length / 3)))
+    .sort((left, right) => left.slips - right.slips);
+  return ranked[0]?.name ?? others.find((name) => isPartOf(given, spelling(name))) ?? null;
 }
 
-/** So many characters too many, too few or other ones are a slip. */
-const MAX_APART = 2;
+/** Whether a word is a name in another spelling, with one slip of the hand, or with two neighbours swapped. */
+export function isSlipOf(name: string, word: string): boolean {
+  const [given, known] = [spelling(word), spelling(name)];
+  if (word === name) return false;
+  const slips = leven(given, known);
+  return slips <= 1 || (slips === 2 && sorted(given) === sorted(known));
+}
 
-/** A person reads no further. */
-const MAX_CANDIDATES = 500;
+function sorted(text: string): string {
+  return [...text].sort().join('');
+}
 
-/** Fewer characters are part of too much. */
+/** The time grows with the product of two lengths, and no setting has a longer name. */
+const MAX_LENGTH = 64;
+
+function spelling(name: string): string {
+  return name
+    .slice(0, MAX_LENGTH + 1)
+    .normalize('NFKC')
+    .replace(/[\p{Default_Ignorable_Code_Point}\s_-]/gu, '')
+    .toLowerCase();
+}
+
 const MIN_PART = 4;
 
-/** The time grows with the product of two lengths. */
-const MAX_LENGTH = 80;
-
-function bare(text: string): string {
-  return text
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}]/gu, '')
-    .slice(0, MAX_LENGTH);
-}
-
-function isPart(one: string, other: string): boolean {
-  return Math.min(one.length, other.length) >= MIN_PART && (one.includes(other) || other.includes(one));
-}
-
-/** Levenshtein's distance. */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: [...other].length + 1 }, (_, index) => index);
-  for (const [index, character] of [...one].entries()) {
-    const next = [index + 1];
-    for (const [position, candidate] of [...other].entries()) {
-      const [before = 0, above = 0, left = 0] = [row[position], row[position + 1], next[position]];
-      next.push(Math.min(above + 1, left + 1, before + (character === candidate ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
+function isPartOf(one: string, other: string): boolean {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  return short.length >= MIN_PART && long.includes(short);
 }

@@ -63,8 +63,8 @@ describe('the settings of a fleet', () => {
     ]);
   });
 
-  it('are such as the README shows', () => {
-    const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  it('are such as docs/fleet.md shows', () => {
+    const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('docs/fleet.md', 'utf8')) ?? [];
     const fleet = parseSettings(JSON.parse(`{${example}}`)).fleet;
     expect(fleet?.policies.map(({ policy }) => policy.mode)).toEqual(['enforce', 'observe']);
   });
@@ -102,7 +102,7 @@ describe('the settings of a fleet', () => {
     [{ secretNamePrefix: '' }, 'fleet.secretNamePrefix: expected the beginning of the secrets'],
     [{ concurrency: 0 }, 'fleet.concurrency: expected a positive integer up to 1000, got 0'],
     [{ apiUrl: 'http://api.example' }, 'fleet.apiUrl: expected an https:// address'],
-    [{ policies: [{ policy: {} }] }, 'fleet.policies.0: expected a tag, a match, or both'],
+    [{ policies: [{ policy: {} }] }, 'fleet.policies.0: expected "tag", "match" or both'],
     [{ policies: [{ tag: 'a', policy: { mode: 'off' } }] }, 'fleet.policies.0.policy.mode: expected "enforce"'],
     [
       {
@@ -161,7 +161,7 @@ describe('the policy of a project of the fleet', () => {
 
   it('is not guessed when the tag names one that is not there', () => {
     expect(() => thresholdOf('trial-7', { [POLICY_TAG]: 'carefull' })).toThrow(
-      /names a policy that fleet\.policies does not have \(it has: careful, big\); mend the tag, or add the policy and deploy/,
+      /names a policy that fleet\.policies does not have \(it has: careful, big\); fix the tag, or add the policy and deploy/,
     );
   });
 });
