@@ -189,7 +189,7 @@ describe('docs/fleet.md', () => {
     );
     const stack = JSON.parse(outputs).Stacks[0] as { Outputs: readonly { OutputKey: string; OutputValue: string }[] };
     const topic = stack.Outputs.find(({ OutputKey }) => OutputKey === 'AlarmsTopicArn')?.OutputValue ?? '';
-    const output = await run('docs/fleet.md § When all of them fail', { folder: app, instead: { ARN: topic } });
+    const output = await run('docs/fleet.md § When all projects fail', { folder: app, instead: { ARN: topic } });
     expect(output).toContain('SubscriptionArn');
   });
 });
