@@ -135,7 +135,7 @@ describe('docs/deploy.md', () => {
 
   it('shows what a pass would do', async () => {
     const output = await run('docs/deploy.md § First deployment (4)', { folder: app });
-    expect(output).toMatch(/hook-crm +Webhooks iOS +would-pause/);
+    expect(output).toMatch(/hook-crm +Webhooks iOS +report it/);
   });
 
   it('checks everything', async () => {

@@ -67,7 +67,7 @@ Pause one yourself: the guard leaves it off.
 
 Read the mails:
 
-  aws sqs receive-message --queue-url ${digestsQueue} --max-number-of-messages 10 --query 'Messages[].Body' --output text
+  aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url ${digestsQueue} --max-number-of-messages 10 --query 'Messages[].Body' --output text
 
 Ctrl-C ends and removes everything.`;
 }
