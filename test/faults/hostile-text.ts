@@ -61,7 +61,7 @@ const SECRETS: readonly (readonly [string, string])[] = [
 
 const ATTACKS: readonly string[] = [
   'line\r\nBcc: everybody@example.com\r\n\r\nSubject: not ours',
-  'x\n\nRESUMED: everything is fine (all)\n  Do:     nothing',
+  'x\n\nRESUMED: everything is fine (all)\nDo: nothing\nnpx evil',
   '\u001b[2J\u001b[H\u001b]0;owned\u0007\u001b]8;;http://evil.example\u0007click\u001b]8;;\u0007',
   '\u009b31mC1 escape\u009b0m \u0090device\u009c',
   '\u202egnp.exe\u202c \u2066isolate\u2069 \u200e\u200f\u061c',
@@ -198,8 +198,11 @@ function faultsOf({ text, lines, ascii, most }: Shown): readonly string[] {
 
 /** Counts lines that begin like the guard's own lines of a mail. An attack must not add one. */
 function ourLines(text: string): number {
-  return text.split('\n').filter((line) => /^(│ )?( {2}(Why|Error|Means|Do):|[A-Z][A-Z ]+:|Subject:)/.test(line))
-    .length;
+  return text
+    .split('\n')
+    .filter((line) =>
+      /^(│ )?((Since|When|Why|Error|Means|Check|Do|Help):|[A-Z][A-Z ]+:|Subject:|To |On your phone|npx )/.test(line),
+    ).length;
 }
 
 const LINK_OR_MENTION =
@@ -210,7 +213,7 @@ function withoutOurs(json: string): string {
   const { content } = JSON.parse(json) as {
     content: { title: string; description: string; nextSteps: readonly string[] };
   };
-  return [content.title.replace(/^:\w+:/, ''), content.description.replace(/^\*[A-Z ]+\*/, ''), ...content.nextSteps]
+  return [content.title.replace(/^:\w+:/, ''), content.description.replace(/^\*[A-Z ]+\*/m, ''), ...content.nextSteps]
     .join('\n')
     .replaceAll(PANEL.url, '');
 }
