@@ -28,8 +28,8 @@ const SESSION: readonly Step[] = [
   },
   { says: 'Every integration, and what the guard does next about it.', runs: 'integration-guard list' },
   {
-    says: 'A provider has failed for a while (this tells the sandbox so).',
-    runs: `sandbox patch {"id":"af-ios","fields":{"delivery_error_count":80,"last_delivery_at":"2026-01-01T00:00:00Z","last_error_message":"HTTP 500"}}`,
+    says: 'AppsFlyer begins to fail, and its record says that it has failed for two hours.',
+    runs: `sandbox break {"id":"af-ios","message":"HTTP 500","hoursAgo":2}`,
   },
   {
     says: 'What a pass would do; it changes nothing. The first look at a project, here with a new ledger, goes by what the records say.',

@@ -37,7 +37,8 @@ ${STATE_AT_START.map((sentence) => `- ${sentence}`).join('\n')}
 
 In another terminal, in this folder:
 
-  export AWS_ENDPOINT_URL=${cloud.endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  export AWS_ENDPOINT_URL=${cloud.endpoint} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   export PATH="$PWD/node_modules/.bin:${cloud.programs}:$PATH"
 
 Store the Secret Key. Until then each pass reports that the secret is empty.
@@ -66,7 +67,7 @@ Pause one yourself: the guard leaves it off.
 
 Read the mails:
 
-  aws sqs receive-message --queue-url ${digestsQueue} --max-number-of-messages 10 --query 'Messages[].Body' --output text
+  aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url ${digestsQueue} --max-number-of-messages 10 --query 'Messages[].Body' --output text
 
 Ctrl-C ends and removes everything.`;
 }

@@ -70,9 +70,9 @@ export function figuresOf({ enforced, observed }: Lives): readonly Figure[] {
       sum(enforced, ({ breaksPaused }) => breaksPaused),
       sum(enforced, ({ breaksToPause }) => breaksToPause),
     ),
-    share('events lost to our pauses', withheld - doomed, events),
+    share("events lost to the guard's pauses", withheld - doomed, events),
     // Most events are those of the two or three largest, so chance decides much of the row above.
-    share('events lost to our pauses, each integration weighing the same', total(lostShares), lostShares.length),
+    share('the same, each integration with equal weight', total(lostShares), lostShares.length),
     share(DELIVERED, delivered, observedDeliveries),
     share(DOOMED, doomed, withheld),
     count(
