@@ -10,15 +10,15 @@ import type { IntegrationGuardProps, ProjectProps } from './props.ts';
 
 const CDK_JSON = 'cdk.json';
 
-/** Settings as a file or `cdk.json` has them: plain values, checked. They can be given to the construct as they are. */
+/** Checked settings from a file or `cdk.json`: plain values, which are valid properties of the construct. */
 export type LoadedSettings = Omit<IntegrationGuardProps, 'schedule'> & {
   readonly schedule: string;
   readonly projects: Readonly<Record<string, ProjectProps>>;
 };
 
 /**
- * The settings to deploy: the file named by `-c settings=FILE`, else by the environment variable GUARD_SETTINGS, else what the
- * context `integration-guard` of `cdk.json` says.
+ * The settings to deploy: from the file that `-c settings=FILE` names, else from the file that the environment variable
+ * GUARD_SETTINGS names, else from the context `integration-guard` of `cdk.json`.
  * @param scope the app, or anything in it
  * @throws SettingsError with one line per fault
  */
@@ -26,7 +26,7 @@ export function loadSettings(
   scope: IConstruct,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): LoadedSettings {
-  // JSON has no undefined values, which is all that the two types differ in.
+  // The two types differ only in undefined values, which JSON does not have.
   return read(scope, environment) as LoadedSettings;
 }
 
@@ -35,14 +35,14 @@ const FILE_KEY = 'settings';
 
 function read({ node }: IConstruct, environment: Readonly<Record<string, string | undefined>>): unknown {
   refuseMisspelt(node, FILE_KEY);
-  // An app may keep something of its own under this key.
+  // The key may hold the app's own data, so only a string counts.
   const given: unknown = node.tryGetContext(FILE_KEY);
   if (given === '') throw new SettingsError(['expected a file, got nothing'], '-c settings=FILE');
   if (typeof given === 'string') return readSettingsFile(given, '-c settings=FILE');
   const { GUARD_SETTINGS: file = '' } = environment;
   if (file !== '') return readSettingsFile(file, 'GUARD_SETTINGS');
 
-  // The CDK CLI has parsed cdk.json by now, and of two entries of one name it has kept the last.
+  // The CDK CLI has parsed cdk.json and kept only the last of duplicate entries.
   const { repeated } = existsSync(CDK_JSON) ? parseJson(readSettingsText(CDK_JSON), CDK_JSON) : { repeated: [] };
   const context: unknown = node.tryGetContext(CONTEXT_KEY);
   if (context === undefined) {
@@ -54,8 +54,8 @@ function read({ node }: IConstruct, environment: Readonly<Record<string, string 
 }
 
 /**
- * A context key that the CDK CLI was given by hand and that is almost one of ours: without a word, other settings would be deployed.
- * Keys that cdk.json has are the app's own, and so are CDK's, which have a colon or a slash.
+ * Refuses a context key from the command line that is almost one of the guard's, because other settings would be deployed silently.
+ * It ignores the keys in cdk.json, which are the app's own, and CDK's keys, which have a colon or a slash.
  * @throws SettingsError that names the key
  */
 export function refuseMisspelt(node: Node, key: string): void {
@@ -65,7 +65,7 @@ export function refuseMisspelt(node: Node, key: string): void {
   const slip = given.find((each) => isSlipOf(key, each));
   if (slip !== undefined)
     throw new SettingsError(
-      [`unknown context key "${showName(slip)}"; did you mean -c ${key}=…? (a key of your own goes into cdk.json)`],
+      [`unknown context key "${showName(slip)}"; did you mean -c ${key}=…? (put your own keys into cdk.json)`],
       `-c ${showName(slip)}=…`,
     );
 }

@@ -9,22 +9,22 @@ import { showPath, showValue } from '../functions/guard/settings/fault.ts';
 import { IN_STACK, parseSettings, type Settings, unlessTooDeep } from '../functions/guard/settings/schema.ts';
 import type { IntegrationGuardProps } from './props.ts';
 
-/** Properties of the construct, taken apart: plain settings, checked as those of a file are, and CDK's objects and tokens. */
+/** The construct's properties, split into plain settings (checked like those of a file) and CDK objects and tokens. */
 export interface GivenProps {
-  /** Where they refer to something that only the deployment knows, they say IN_STACK. */
+  /** IN_STACK stands for values that are known only at deployment. */
   readonly settings: Settings;
-  /** Secrets that are no plain ARN, by project. */
+  /** Secrets that are not plain ARNs, by project. */
   readonly secrets: ReadonlyMap<string, GivenSecret>;
-  /** ARN of the key of the fleet's secrets, which may be a token. */
+  /** The ARN of the key of the fleet's secrets; it may be a token. */
   readonly fleetKeyArn: string | undefined;
-  /** Queues and functions that are no plain ARN, by position of their subscription. */
+  /** Queues and functions that are not plain ARNs, by the index of their subscription. */
   readonly endpoints: ReadonlyMap<number, GivenEndpoint>;
 }
 
 export interface GivenSecret {
   /** A token, or null when the ARN is in the settings. */
   readonly arn: string | null;
-  /** Null: all there is is an ARN. */
+  /** Null: only the ARN is known. */
   readonly secret: ISecret | null;
   readonly keyArn: string | undefined;
 }
@@ -33,21 +33,21 @@ export type GivenEndpoint =
   | { readonly kind: 'sqs'; readonly target: IQueue | string }
   | { readonly kind: 'lambda'; readonly target: IFunction | string };
 
-/** Environment variables of a function take 4 kB, and an ARN up to 150 bytes. */
+/** A function has room for 4 kB of environment variables, and an ARN has up to 150 bytes. */
 const MAX_SECRETS_IN_STACK = 20;
 
-/** The schema is not as deep. */
+/** Far deeper than the schema. */
 const MAX_DEPTH = 100;
 
-/** Nothing but a name is certain: the app may be JavaScript, which no compiler checks. */
+/** The values are unknown: the app may be JavaScript, which no compiler checks. */
 type Fields = Readonly<Record<string, unknown>>;
 
 type Path = readonly (string | number)[];
 
-/** What an object of CDK is known by. Its class would not do: an app may have several copies of the library. */
+/** Identifies a CDK object. `instanceof` is not enough, because an app may have several copies of the library. */
 interface Shape {
   readonly what: string;
-  /** An attribute that is a text. */
+  /** The name of an attribute that is a string. */
   readonly attribute: string;
   readonly method: string;
 }
@@ -61,7 +61,7 @@ const SHAPES = {
   secret: { what: 'a secret (ISecret)', attribute: 'secretArn', method: 'grantRead' },
 } as const satisfies Readonly<Record<string, Shape>>;
 
-/** The snapshot that CDK also knows is nothing that a table, a key or a secret has. */
+/** All removal policies except SNAPSHOT, which tables, keys and secrets do not support. */
 const REMOVAL_POLICIES: readonly unknown[] = [
   RemovalPolicy.RETAIN,
   RemovalPolicy.DESTROY,
@@ -85,7 +85,7 @@ function isDuration(value: unknown): value is Duration {
 
 class PropsReader {
   readonly #source: string;
-  /** Paths as a sentence shows them, each with its fault. */
+  /** The faults, each with its printable path. */
   readonly #faults: { readonly path: string; readonly says: string }[] = [];
   readonly #secrets = new Map<string, GivenSecret>();
   readonly #endpoints = new Map<number, GivenEndpoint>();
@@ -113,13 +113,13 @@ class PropsReader {
     this.expect(['ledgerTable'], ledgerTable, SHAPES.table);
     this.expect(['deadLetterQueue'], deadLetterQueue, SHAPES.queue);
     if (encryptionKey !== undefined && plain.encryptionKeyArn !== undefined)
-      this.fault(['encryptionKeyArn'], 'expected nothing beside encryptionKey');
+      this.fault(['encryptionKeyArn'], 'not allowed together with encryptionKey');
     if (ledgerTable !== undefined && plain.ledgerTableName !== undefined)
-      this.fault(['ledgerTableName'], 'expected nothing beside ledgerTable');
+      this.fault(['ledgerTableName'], 'not allowed together with ledgerTable');
     if (removalPolicy !== undefined && !REMOVAL_POLICIES.includes(removalPolicy))
       this.fault(['removalPolicy'], `expected RemovalPolicy.RETAIN or DESTROY, got ${show(removalPolicy)}`);
     if (deployed !== undefined && !isDeployedGuard(deployed))
-      this.fault(['deployed'], `expected what readDeployedGuard returns, got ${show(deployed)}`);
+      this.fault(['deployed'], `expected the result of readDeployedGuard, got ${show(deployed)}`);
 
     const settings = this.parse(document);
     const fleetKeyArn = isPlainObject(plain.fleet) ? plain.fleet.secretKeyArn : undefined;
@@ -131,7 +131,7 @@ class PropsReader {
     };
   }
 
-  /** All faults at once. What is wrong with a value is said once: here, or by the schema. */
+  /** Reports all faults together. Only one of this file and the schema reports a given value. */
   private parse(document: unknown): Settings {
     let faults = this.#faults.map(({ path, says }) => `${path}: ${says}`);
     try {
@@ -149,7 +149,7 @@ class PropsReader {
     this.#faults.push({ path: showPath(path), says });
   }
 
-  /** Whether it is an object of CDK of that kind; if it is something else, that is a fault. */
+  /** Whether the value is a CDK object of that kind. Any other value except undefined is a fault. */
   private expect(path: Path, value: unknown, shape: Shape): boolean {
     if (value === undefined) return false;
     if (hasShape(value, shape)) return true;
@@ -157,9 +157,8 @@ class PropsReader {
     return false;
   }
 
-  /** "rate(5 minutes)"; anything else but whole minutes is left to the schema to refuse. */
+  /** A duration as "rate(5 minutes)". The schema refuses anything but whole minutes. */
   private schedule(schedule: unknown): unknown {
-    // An app may have two copies of CDK.
     if (!isDuration(schedule)) return schedule;
     if (schedule.isUnresolved()) {
       this.fault(['schedule'], TOKEN);
@@ -180,13 +179,13 @@ class PropsReader {
       const remedy = 'name the others with secretName';
       this.fault(
         ['secrets'],
-        `expected at most ${MAX_SECRETS_IN_STACK} whose ARN only the deployment knows, got ${inStack}; ${remedy}`,
+        `expected at most ${MAX_SECRETS_IN_STACK} secrets whose ARN is known only at deployment, got ${inStack}; ${remedy}`,
       );
     }
     return Object.fromEntries(read);
   }
 
-  /** By project; null for what is no secret, which is a fault already. */
+  /** The secrets by project; null for a value that is not a secret, which is already a fault. */
   private givenSecrets(projects: unknown, secrets: unknown): ReadonlyMap<string, ISecret | null> {
     const given = new Map<string, ISecret | null>();
     if (secrets === undefined) return given;
@@ -205,34 +204,34 @@ class PropsReader {
   }
 
   private project(name: string, project: unknown, secret: ISecret | null | undefined): unknown {
-    // Left to the schema, which says what is expected instead.
+    // The schema reports this.
     if (!isPlainObject(project)) return project;
     const path = ['projects', name];
     const { secret: unknownSetting, secretArn, ...rest } = project;
     if (unknownSetting !== undefined)
-      this.fault(path, 'unknown setting "secret"; give the construct’s "secrets" instead');
+      this.fault(path, 'unknown setting "secret"; use the construct’s "secrets" instead');
     if (secret !== undefined && (secretArn !== undefined || rest.secretName !== undefined))
-      this.fault(path, 'expected neither secretName nor secretArn beside its entry in "secrets"');
+      this.fault(path, 'secretName and secretArn are not allowed together with its entry in "secrets"');
     if (secret === null) return { ...rest, secret: IN_STACK };
     const arn = secret === undefined ? secretArn : (secret.secretFullArn ?? secret.secretArn);
     const { secretKeyArn, ...others } = rest;
     const keyArn = isToken(secretKeyArn) ? secretKeyArn : undefined;
     if (keyArn !== undefined && arn === undefined)
-      this.fault([...path, 'secretKeyArn'], 'expected nothing without secretArn, got a CDK token');
+      this.fault([...path, 'secretKeyArn'], 'only allowed together with secretArn');
     if (isToken(arn)) this.refuseSameArn(name, arn);
     if (secret !== undefined || isToken(arn) || keyArn !== undefined)
       this.#secrets.set(name, { arn: isToken(arn) ? arn : null, secret: secret ?? null, keyArn });
     return { ...(keyArn === undefined ? rest : others), ...(isToken(arn) ? { secret: IN_STACK } : { secretArn: arn }) };
   }
 
-  /** The schema sees to those that it can read. */
+  /** Refuses a token that another project uses. The schema compares plain ARNs. */
   private refuseSameArn(name: string, arn: string): void {
     for (const [other, { arn: otherArn }] of this.#secrets) {
       if (otherArn !== arn) continue;
       const owner = showPath(['projects', other]);
       this.fault(
         ['projects', name],
-        `expected a secret of its own (one project is one Secret Key, and ${owner} has this one)`,
+        `expected a secret of its own (${owner} has this one, and each project has one Secret Key)`,
       );
     }
   }
@@ -251,7 +250,7 @@ class PropsReader {
     if (topic !== undefined && topic === alarmsTopic)
       this.fault(
         ['alerts', 'alarmsTopic'],
-        'expected another topic than alerts.topic: alarms pass no filter of a subscription',
+        'expected a topic other than alerts.topic: the filters of subscriptions would drop alarms',
       );
     if (!Array.isArray(plain.subscriptions)) return plain;
     return { ...plain, subscriptions: plain.subscriptions.map((each, index) => this.subscription(each, index)) };
@@ -269,7 +268,7 @@ class PropsReader {
 
   private endpoint(index: number, kind: GivenEndpoint['kind'], target: unknown, shape: Shape): unknown {
     const path = ['alerts', 'subscriptions', index, kind];
-    // The word is the construct's own. In an app's properties it is a fault.
+    // IN_STACK is internal to the construct. In an app's properties it is a fault.
     if (target === IN_STACK) return '';
     if (!isToken(target)) {
       if (!Construct.isConstruct(target)) return target;
@@ -280,7 +279,7 @@ class PropsReader {
       const owner = showPath(['alerts', 'subscriptions', other]);
       this.fault(
         path,
-        `expected an endpoint of its own (SNS takes one subscription of each, and ${owner} has this one)`,
+        `expected an endpoint of its own (AWS allows one subscription for each, and ${owner} has this one)`,
       );
     }
     this.#endpoints.set(index, { kind, target: target as never });
@@ -288,16 +287,15 @@ class PropsReader {
   }
 
   /**
-   * A copy as JSON would have it. What JSON cannot have is a fault: tokens and constructs where neither is understood, and other
-   * objects of classes.
+   * A copy with plain JSON values only. Anything else is a fault: tokens, constructs and other class instances.
    */
   private plainOf(value: unknown, path: Path): unknown {
-    // An object that contains itself would take all of the stack, and seconds.
+    // An object that contains itself would overflow the stack after seconds.
     if (path.length > MAX_DEPTH) throw new RangeError('too deep');
     if (Array.isArray(value) && !Token.isUnresolved(value))
       return value.map((element, index) => this.plainOf(element, [...path, index]));
     if (isPlainObject(value)) {
-      // A project that is undefined is a slip, and would not be guarded.
+      // An undefined project is a mistake: it would not be guarded.
       const isKept = path.length === 1 && path[0] === 'projects';
       const entries = Object.entries(value).filter(([, inner]) => isKept || inner !== undefined);
       return Object.fromEntries(entries.map(([key, inner]) => [key, this.plainOf(inner, [...path, key])]));
@@ -309,9 +307,11 @@ class PropsReader {
   }
 }
 
-const TOKEN = 'expected a plain value, got a CDK token (a value that only the deployment knows)';
+const A_TOKEN = 'a CDK token (a value known only at deployment)';
 
-/** An object such as JSON has, of whatever realm; no token, and nothing of a class. */
+const TOKEN = `expected a plain value, got ${A_TOKEN}`;
+
+/** Whether the value is a plain object, from any realm: not a token, and not a class instance. */
 function isPlainObject(value: unknown): value is Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || Token.isUnresolved(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -328,10 +328,10 @@ function isToken(value: unknown): value is string {
   return typeof value === 'string' && Token.isUnresolved(value);
 }
 
-/** A value of any kind, as a sentence may show it. Constructs lead to the whole app, so they are only named. */
+/** Any value, as a message may show it. Constructs refer to the whole app, so their content is not shown. */
 function show(value: unknown): string {
   if (Construct.isConstruct(value)) return 'a CDK construct';
-  if (Token.isUnresolved(value)) return 'a CDK token (a value that only the deployment knows)';
+  if (Token.isUnresolved(value)) return A_TOKEN;
   if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) {
     const text = showValue(value);
     return /[$#]\{Token\[/.test(text) ? 'an object with a CDK token' : text;

@@ -1,32 +1,32 @@
 import { type EntryFile, hasModuleSyntax, readEntryFile } from './entry-file.ts';
 import { FUNCTION_NAME, importLine, type ModuleStyle } from './init-templates.ts';
 
-/** The CDK app that `init` finds: what has to be added to it, in its own language. Nothing here reads or writes a file. */
+/** The changes that add the guard to an existing CDK app, in the app's own language. Nothing here reads or writes a file. */
 
-/** What is known about the app. */
+/** The known facts about the app. */
 export interface CdkApp {
-  /** `app` of `cdk.json`; empty when it says nothing. */
+  /** `app` in `cdk.json`; empty when it is missing. */
   readonly command: string;
-  /** The file that creates the App, relative to the app's folder. Null: none was found, or several. */
+  /** The file that creates the App, relative to the app's folder. Null: none or several were found. */
   readonly entry: { readonly path: string; readonly text: string } | null;
-  /** `type` of `package.json`. */
+  /** `type` in `package.json`. */
   readonly packageType: string | null;
   readonly hasTsConfig: boolean;
 }
 
-/** What is added. */
+/** The additions to the app. */
 export interface Addition {
-  /** The file with the function that adds the guard. */
+  /** The new file, with the function that adds the guard. */
   readonly path: string;
   readonly style: ModuleStyle;
-  /** The entry file with the two lines; null when it is not clear where they belong. */
+  /** The entry file with the two lines; null when their place is not clear. */
   readonly edited: string | null;
   readonly lines: readonly [importing: string, adding: string];
-  /** Where people add them. */
+  /** The place where a person adds the lines. */
   readonly where: string;
 }
 
-/** The words of the command that may name the entry file. */
+/** The words of the command that could name the entry file. */
 export function entryCandidates(command: string): readonly string[] {
   const words = [...command.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g)].map(
     ([, quoted, single, plain]) => quoted ?? single ?? plain ?? '',
@@ -34,7 +34,7 @@ export function entryCandidates(command: string): readonly string[] {
   return words.filter((word, index) => /^[^-].*\.[cm]?[jt]s$/.test(word) && !LOADS.has(words[index - 1] ?? ''));
 }
 
-/** Options of Node and its like that are followed by a file which is loaded before the entry. */
+/** Options of Node and similar runners that take a file to load before the entry file. */
 const LOADS: ReadonlySet<string> = new Set(['-r', '--require', '--import', '--loader', '--experimental-loader']);
 
 export function additionTo(app: CdkApp): Addition {
@@ -59,7 +59,7 @@ function languageOf({ command, entry, packageType, hasTsConfig }: CdkApp): Langu
   const extension = extensionOf(entry?.path ?? '') || (hasTsConfig ? '.ts' : '.js');
   const isTypeScript = extension.endsWith('ts');
   if (extension.length > 3) return { isTypeScript, extension, isModule: extension.startsWith('.m') };
-  // Node goes by the syntax when package.json says nothing. Tools that compile TypeScript then make CommonJS of it.
+  // Without a type in package.json, Node decides by the syntax, but TypeScript compilers emit CommonJS.
   const goesBySyntax = packageType === null && entry !== null && (!isTypeScript || isRunByNode(command));
   const isModule = goesBySyntax ? hasModuleSyntax(entry.text) : packageType === 'module';
   return { isTypeScript, isModule, extension };
@@ -73,12 +73,12 @@ function isRunByNode(command: string): boolean {
   return /\bnode\b/.test(command) && !/\b(?:tsx|ts-node|swc|esbuild|jiti|babel)\b/.test(command);
 }
 
-/** With a slash at its end; empty for the app's own folder. */
+/** The folder with a trailing slash; empty for the app's own folder. */
 function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1);
 }
 
-/** As in CDK's own layout; an entry file elsewhere (`src/main.ts`) has the rest of the code beside it. */
+/** The folder for the new file: `lib` beside `bin`, as in CDK's templates, else the folder of the entry file (`src/main.ts`). */
 function libraryBeside(folder: string): string {
   return folder === '' ? 'lib/' : folder.replace(/(?<=^|\/)bin\/$/, 'lib/');
 }
@@ -87,7 +87,7 @@ function pathFrom(folder: string, path: string): string {
   return path.startsWith(folder) ? `./${path.slice(folder.length)}` : `../${path.slice(folder.length - 'bin/'.length)}`;
 }
 
-/** How the entry file names files: in the manner of its other imports, unless Node would not find the file so. */
+/** The file extension in the import: like the entry file's other imports, if Node accepts that. */
 function endingOf(
   { command }: CdkApp,
   { isTypeScript, isModule, extension }: Language,
@@ -108,7 +108,7 @@ function linesFor(file: EntryFile, isModule: boolean, importing: string): Omit<A
     const quoted = usesDoubleQuotes ? line.replaceAll("'", '"') : line;
     return app?.endsInSemicolon === false ? quoted.replace(/;$/, '') : quoted;
   };
-  // CommonJS cannot wait at its top level, and what comes after a synthesis is not in its template.
+  // CommonJS has no top-level await, and the template would not contain stacks that are added after app.synth().
   if (!isModule && file.callsSynth(name))
     return {
       edited: null,

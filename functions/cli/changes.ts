@@ -3,14 +3,14 @@ import { findChanges } from '../deployed/find-changes.ts';
 import { readDeployed } from '../deployed/read-deployed.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 
-/** What deploying this machine's settings would change in a stack. */
+/** The changes to a stack if this machine's settings were deployed. */
 export interface Changes {
   readonly stack: string;
   readonly settings: string;
-  /** Where the stack was looked for. */
+  /** The account where the stack was searched. */
   readonly account: string;
   readonly region: string;
-  /** Whether there is such a stack, with a guard. */
+  /** Whether the stack exists and has a guard. */
   readonly isDeployed: boolean;
   readonly changes: readonly Change[];
 }

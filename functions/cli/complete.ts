@@ -5,8 +5,8 @@ import { readSettingsFile } from '../local/settings-file.ts';
 import { readCliEnvironment } from './open-project.ts';
 
 /**
- * Completions for the usual shells. What the user has typed reaches this program as arguments and is never evaluated: the scripts
- * hold no `eval`, and no `compgen -W`, which would carry out what stands in a word.
+ * Shell completions. The scripts pass the typed words as arguments and never execute them: they use neither `eval` nor
+ * `compgen -W`, which runs command substitutions.
  */
 
 export const SHELLS = ['zsh', 'bash', 'fish', 'powershell'] as const;
@@ -14,8 +14,8 @@ export const SHELLS = ['zsh', 'bash', 'fish', 'powershell'] as const;
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * What may stand in the place of the last word, a line each, with its description after a tab.
- * @param words those after `integration-guard`, up to the cursor; the last is the one to complete and may be empty
+ * The completions of the last word, one per line, each with its description after a tab.
+ * @param words the words after `integration-guard`, up to the cursor; the last one is completed and may be empty
  */
 export function completionsOf(program: Command, words: readonly string[], variables: Variables): string {
   return candidatesFor(program, words, variables)
@@ -52,7 +52,7 @@ function candidatesFor(program: Command, words: readonly string[], variables: Va
   return [];
 }
 
-/** Without those that are only for programs, and without the commander's own. */
+/** The commands for people, without commander's own. */
 function visibleCommands(parent: Command): readonly Command[] {
   return parent
     .createHelp()
@@ -66,11 +66,11 @@ function toCandidate({ long, description }: Option): Candidate {
   return { value: long ?? '', description };
 }
 
-/** An option and its value may be two words, one with "=", or three: bash takes "=" for a word of its own. */
+/** An option and its value may be two words, one word with "=", or three: bash treats "=" as a word. */
 function splitAtCursor(words: readonly string[]) {
   const before = words.slice(0, -1);
   const typed = words.at(-1) ?? '';
-  // What older PowerShells have to pass for an empty word.
+  // Older PowerShells pass an empty word as "".
   const last = typed === '""' ? '' : typed;
   const [, name, value = ''] = /^(--[a-z]+)=(.*)$/s.exec(last) ?? [];
   if (name !== undefined) return { before, option: name, assigned: `${name}=`, last: value };
@@ -79,7 +79,7 @@ function splitAtCursor(words: readonly string[]) {
   return { before, option, assigned: '', last };
 }
 
-/** None when there are no settings to be had: completing is no time for complaints. */
+/** Empty when the settings cannot be read: a completion shows no errors. */
 function projectNames(variables: Variables): readonly string[] {
   try {
     return Object.keys(readSettingsFile(readCliEnvironment(variables).settingsFile).projects);
@@ -88,10 +88,10 @@ function projectNames(variables: Variables): readonly string[] {
   }
 }
 
-/** The program's file, which lies beside this one in the sources as in the package. */
+/** The program's file, which is beside this one in the sources and in the package. */
 const MAIN = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.mjs', import.meta.url));
 
-/** The script that a shell sources. It calls this very program, and no other of its name that may be on the PATH. */
+/** The script that a shell sources. It calls this program by its path, because the PATH may have another one with the same name. */
 export function completionScript(shell: (typeof SHELLS)[number]): string {
   const program = [process.execPath, MAIN];
   switch (shell) {
@@ -133,7 +133,7 @@ complete -c integration-guard -f -a '(__integration_guard_complete)'
       return `# Completions of integration-guard for PowerShell
 Register-ArgumentCompleter -Native -CommandName integration-guard -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
-    # The text as it was typed; nothing of it is evaluated.
+    # The typed text, which is never executed.
     $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
         Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.Extent.Text })
     $words += if ($wordToComplete) { "$wordToComplete" } else { '""' }

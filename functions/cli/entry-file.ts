@@ -1,19 +1,19 @@
 /**
- * The file of a CDK app that creates the `App`, and where two lines can be added to it. It is read as text: whatever is not in the
- * plain form that CDK's own templates have counts as not found, and then people add the lines themselves.
+ * Finds the statement that creates the `App` in a CDK app, and the places for two new lines. It reads the file as text and knows
+ * only the plain form of CDK's own templates. For any other form, a person adds the lines.
  */
 
 export interface EntryFile {
-  /** The statements that take something from other files, as they stand there. */
+  /** The text of the import statements. */
   readonly imports: readonly string[];
-  /** Null: the app is not created exactly once, in a statement of its own at the top level, after the imports. */
+  /** Null unless one top-level statement after the imports creates the app. */
   readonly app: AppStatement | null;
-  /** Whether the app is synthesised by a call, and not by CDK at the end of the process. */
+  /** Whether the file calls `synth`. Otherwise CDK synthesizes when the process ends. */
   readonly callsSynth: (name: string) => boolean;
 }
 
 export interface AppStatement {
-  /** Of the constant or variable. */
+  /** The name of the constant or variable. */
   readonly name: string;
   readonly endsInSemicolon: boolean;
   /** The text with a line after the imports, and one after this statement. */
@@ -31,7 +31,7 @@ export function readEntryFile(text: string): EntryFile {
   };
 }
 
-/** Whether Node takes a file for a module when its name and `package.json` do not say so. */
+/** Whether Node treats a file as a module if neither its name nor `package.json` decides. */
 export function hasModuleSyntax(text: string): boolean {
   return /^(?:import\b(?!\s*\()|export\b)/m.test(maskText(text));
 }
@@ -73,7 +73,7 @@ function findApp(
   };
 }
 
-/** The text in the same length, without what is in comments, strings and templates, so that only code can be found in it. */
+/** The text with blanks in place of comments, strings and templates, so that a search finds only code. The length stays the same. */
 function maskText(text: string): string {
   return text
     .replace(/^\ufeff/, '\n')
@@ -88,7 +88,7 @@ function depthOf(code: string): number {
   return (code.match(/[([{]/g) ?? []).length - (code.match(/[)\]}]/g) ?? []).length;
 }
 
-/** Behind the bracket that closes the one at the offset. */
+/** The offset after the bracket that closes the one at the offset. */
 function closingOf(code: string, offset: number): number | null {
   let depth = 0;
   for (let index = offset; index < code.length; index += 1) {
@@ -99,10 +99,10 @@ function closingOf(code: string, offset: number): number | null {
   return null;
 }
 
-/** Where the next line begins; null when more code is in this one. */
+/** The start of the next line; null when this line has more code. */
 function endOfLine(code: string, offset: number): number | null {
   const rest = /^[ \t]*(?:\r?\n|$)/.exec(code.slice(offset))?.[0];
-  // A line that begins so may belong to the statement before it.
+  // A line that begins with such a character may continue the statement before it.
   if (rest === undefined || /^\s*[.([`/+,?-]/.test(code.slice(offset + rest.length))) return null;
   return offset + rest.length;
 }

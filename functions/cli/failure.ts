@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { describeError, GuardError, SettingsError } from '../guard/errors.ts';
 import { safeSentence } from '../guard/safe-sentence.ts';
 
-/** How a command reports that it failed: a sentence or one JSON document, and an exit code. */
+/** The failure of a command: a sentence or one JSON document, and an exit code. */
 export interface Failure {
   readonly name: string;
   readonly message: string;
@@ -10,7 +10,7 @@ export interface Failure {
   readonly exitCode: 1 | 2;
 }
 
-/** A faulty command line. */
+/** A usage error in the command line. */
 export function usageFailure(complaint: string): Failure {
   const message = complaint === '' ? 'name a command; integration-guard --help shows them' : complaint;
   return { name: 'UsageError', message: safeLine(message.replace(/^error: /, '').trim()), exitCode: 2 };
@@ -18,7 +18,7 @@ export function usageFailure(complaint: string): Failure {
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) return usageFailure(error.message);
-  // Its faults were made safe one by one.
+  // The faults are already sanitized.
   if (error instanceof SettingsError) return { name: error.name, message: error.message, exitCode: 2 };
   if (error instanceof GuardError)
     return { name: error.name, message: safeLine(error.message), exitCode: MISUNDERSTOOD.has(error.name) ? 2 : 1 };
@@ -32,7 +32,7 @@ export function failureOf(error: unknown): Failure {
       };
 }
 
-/** The caller fixes names and keys. Everything else was tried and failed. */
+/** Errors that the caller can fix: usage errors. Everything else was tried and failed. */
 const MISUNDERSTOOD: ReadonlySet<string> = new Set([
   'UsageError',
   'SecretUnusableError',
@@ -40,23 +40,23 @@ const MISUNDERSTOOD: ReadonlySet<string> = new Set([
   'NoSuchProjectError',
 ]);
 
-/** What the system or AWS reports, as opposed to a fault of this program. */
+/** Whether the system or AWS reported the error. Any other error is a bug in this program. */
 function isForeseen(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string') return !error.code.startsWith('ERR_');
-  // Errors of the AWS SDK have names of their own.
+  // Errors of the AWS SDK have other names than these.
   return !/^(?:Zod)?(?:\w*Range|Type|Reference|Syntax|URI|Eval|Assertion|Aggregate)?Error$/.test(error.name);
 }
 
-/** The most of an argument, a name or an answer that an error repeats. */
+/** The maximum length of an argument, a name or an answer in an error. */
 const LINE_CHARACTERS = 1_000;
 
-/** Text that may hold untrusted text, as one line that a terminal only shows. */
+/** Untrusted text as one line without control characters. */
 export function safeLine(text: string): string {
   return safeSentence(text, LINE_CHARACTERS);
 }
 
-/** What `--json` prints. Characters that a terminal obeys, or that reorder text, are escaped: it is the same document. */
+/** The output of `--json`. It escapes control characters and characters that reorder text; the document stays the same. */
 export function toJsonText(document: unknown): string {
   const escaped = JSON.stringify(document, null, 2).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu, (character) =>
     character === '\n' ? character : escapeUnits(character),
@@ -71,13 +71,13 @@ function escapeUnits(character: string): string {
   ).join('');
 }
 
-/** Whether words that may not be understood ask for a JSON document. What completes a line has a form of its own. */
+/** Whether the words ask for JSON, even if they are not valid. Completion requests have their own format. */
 export function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return !(args[0] === 'complete' && args[1] === '--') && (end === -1 ? args : args.slice(0, end)).includes('--json');
 }
 
-/** Says it on standard output as the one document, or on standard error as a sentence. */
+/** Prints one JSON document to standard output, or a sentence to standard error. */
 export function report(
   failure: Failure,
   json: boolean,

@@ -22,7 +22,7 @@ import type { Simulation } from './simulate.ts';
 import { table } from './table.ts';
 import { wrap } from './wrap.ts';
 
-/** What the command line shows: plain text that reads well without colour, and fits the terminal. */
+/** The text output of the command line. It is readable without colour and fits the terminal. */
 
 export { paint, table };
 
@@ -30,7 +30,7 @@ const STATE = { 0: 'paused', 1: 'active', 2: 'suspended' } as const;
 
 const STATE_STYLE = { 0: 'dim', 1: 'green', 2: 'red' } as const satisfies Record<0 | 1 | 2, Style>;
 
-/** Kinds that change nothing and ask for nothing. */
+/** Kinds that change nothing and need no attention. */
 const CALM: ReadonlySet<DecisionKind> = new Set([
   'healthy',
   'watch',
@@ -56,7 +56,7 @@ const KIND_STYLE: { readonly [kind in DecisionKind]?: Style } = {
   reactivated: 'green',
 };
 
-/** What the guard does next about an integration, or has just done. */
+/** The guard's next or last action for an integration. */
 const NEXT: { readonly [kind in DecisionKind]: string } = {
   healthy: 'nothing, it is healthy',
   watch: 'watch, it fails',
@@ -95,7 +95,7 @@ const OUTCOME: { readonly [outcome in Outcome]: string } = {
   unsettled: 'not reported yet',
 };
 
-/** All integrations of a project with what the guard does next about each. */
+/** All integrations of a project, each with the guard's next action. */
 export function formatList(plan: Plan, width: number): string {
   const records = plan.decisions.filter(({ record }) => record !== null);
   if (records.length === 0) return [...remarksOn(plan, width), 'This project has no integrations.'].join('\n');
@@ -104,7 +104,7 @@ export function formatList(plan: Plan, width: number): string {
   return [...remarksOn(plan, width), table(head, rows, width, 2)].join('\n');
 }
 
-/** What a pass would do now, the calm majority as one line, and below it the settings that can have no effect. */
+/** The decisions of a pass, a summary line for the rest, and the settings without effect. */
 export function formatPlan(plan: Plan, width: number, withoutEffect: readonly WithoutEffect[] = []): string {
   const due = plan.decisions.filter(({ kind, quiet }) => !(CALM.has(kind) && quiet));
   const lines = [
@@ -127,7 +127,7 @@ export function formatPlan(plan: Plan, width: number, withoutEffect: readonly Wi
   return lines.filter((line) => line !== '').join('\n');
 }
 
-/** What concerns the project as a whole: outages that integrations share, and a list that is suspicious. */
+/** Remarks about the whole project: shared outages, and a suspicious list. */
 function remarksOn({ outages, projectDecision, now }: Plan, width: number): readonly string[] {
   const { 'list-suspicious': suspicious } = projectDecision.next.notices;
   return [
@@ -146,7 +146,7 @@ function remarksOn({ outages, projectDecision, now }: Plan, width: number): read
   ];
 }
 
-/** What a pass has done. */
+/** The result of a pass. */
 export function formatReport(report: PassReport, width: number): string {
   const changed = report.results.filter(isNews);
   const rows = changed.map(({ decision, outcome, problem }) => [
@@ -171,7 +171,7 @@ export function formatReport(report: PassReport, width: number): string {
   return lines.filter((line) => line !== '').join('\n');
 }
 
-/** What was done, by whom and why, oldest first. */
+/** The history, oldest first. */
 export function formatHistory(events: readonly GuardEvent[], now: string, width: number): string {
   if (events.length === 0) return 'Nothing has happened in this time.';
   const rows = events.map((event) => [
@@ -184,7 +184,7 @@ export function formatHistory(events: readonly GuardEvent[], now: string, width:
   return table(['TIME', 'WHO', 'INTEGRATION', 'WHAT', 'WHY'], rows, width, 4);
 }
 
-/** When nothing was forwarded, oldest first. */
+/** The gaps in forwarding, oldest first. */
 export function formatGaps(gaps: readonly Gap[], now: string, width: number): string {
   if (gaps.length === 0) return 'No integration was stopped in this time.';
   const rows = gaps.map(({ id, record, from, to, by }) => [
@@ -198,7 +198,7 @@ export function formatGaps(gaps: readonly Gap[], now: string, width: number): st
   return `${table(['INTEGRATION', 'FROM', 'TO', 'LASTED', 'STOPPED BY'], rows, width, 0)}\n${wrap(hint, width)}`;
 }
 
-/** The simulated figures of the settings side by side, and below them the real ones from the history. */
+/** The simulated figures of each policy, then the real figures from the history. */
 export function formatSimulation(simulation: Simulation, width: number): string {
   const { project, size, intervalMinutes, policies, inFact, notes } = simulation;
   const { integrations, days, seeds } = size;
@@ -212,7 +212,7 @@ export function formatSimulation(simulation: Simulation, width: number): string 
     ),
     table(head, rows, width, 0),
     wrap(
-      'Traffic, outages and repairs are invented. Compare the columns, and do not expect these numbers of your project.',
+      'Traffic, outages and repairs are simulated. Compare the columns; your project will have other numbers.',
       width,
     ),
     ...notes.map((note) => wrap(note, width)),
@@ -220,7 +220,7 @@ export function formatSimulation(simulation: Simulation, width: number): string 
   ].join('\n');
 }
 
-/** Counts of fewer days say nothing about a month. */
+/** A shorter history is too short for monthly rates. */
 const MIN_DAYS_FOR_RATES = 7;
 
 function formatFacts({ days, pauses, recoveries, hoursStopped, alertsPerDay }: HistoryFacts, width: number): string {
@@ -237,12 +237,11 @@ function formatFacts({ days, pauses, recoveries, hoursStopped, alertsPerDay }: H
     ['alerts a day, mean', alertsPerDay.toFixed(1), ...(isLongEnough ? [''] : [])],
   ];
   const head = [
-    `IN FACT, LAST ${plural(days, 'day').toUpperCase()}`,
-    'IN ALL',
+    `HISTORY, LAST ${plural(days, 'day').toUpperCase()}`,
+    'TOTAL',
     ...(isLongEnough ? ['PER 30 DAYS'] : []),
   ];
-  const limit =
-    "The history holds the guard's own events. It does not hold the records that other settings would have judged.";
+  const limit = "The history has only the guard's own events, so it cannot show the effect of other settings.";
   return `${table(head, rows, width, 0)}\n${wrap(limit, width)}`;
 }
 
@@ -254,9 +253,8 @@ const LEVEL_STYLE = { ok: 'green', warning: 'yellow', problem: 'red', unknown: '
 >;
 
 /**
- * Findings repeat names of files, stacks and alarms, as lines that a terminal only shows. Nothing is blanked out of them: answers of
- * services and faults of the settings were made safe when the findings were made, and the name of an alarm has the form of a
- * credential.
+ * Removes control characters from a finding. It blanks no credentials: the checks have already done that, and the name of an alarm
+ * looks like a credential.
  */
 export function toSafeFinding({ check, level, message, action }: Finding): Finding {
   return {
@@ -273,7 +271,7 @@ function plainLine(text: string): string {
 
 const MAX_LINE_LENGTH = 1_000;
 
-/** What the doctor found, each with what to do, and the verdict. */
+/** The doctor's findings, each with its remedy, and a summary. */
 export function formatFindings(findings: readonly Finding[], width: number): string {
   const rows = findings.map(({ check, level, message, action }) => [
     paint(LEVEL_STYLE[level], level),
@@ -285,10 +283,10 @@ export function formatFindings(findings: readonly Finding[], width: number): str
     count('problem') > 0
       ? paint('red', `${plural(count('problem'), 'problem')} to fix.`)
       : count('warning') + count('unknown') > 0
-        ? paint('yellow', `No problem; ${plural(count('warning') + count('unknown'), 'thing')} to look at.`)
-        : paint('green', 'All is well.');
+        ? paint('yellow', `No problems; ${plural(count('warning') + count('unknown'), 'finding')} to review.`)
+        : paint('green', 'No problems found.');
   const [checks, found] = [Math.max(...findings.map(({ check }) => check.length)), width - NARROW];
-  // What was checked has to be readable, and what was found needs some room.
+  // The columns fit only if the check stays on one line and the finding has enough room.
   const text =
     checks <= found
       ? table(['', 'CHECK', 'FOUND'], rows, width, 2)
@@ -296,7 +294,7 @@ export function formatFindings(findings: readonly Finding[], width: number): str
   return `${text}\n${verdict}`;
 }
 
-/** Columns for the level of a finding and for what was found. */
+/** The minimum width of the level and the finding together. */
 const NARROW = 40;
 
 function indent(text: string, width: number): string {
@@ -307,13 +305,13 @@ function indent(text: string, width: number): string {
     .join('\n');
 }
 
-/** What a deployment would change, errors first. */
+/** The changes of a deployment, errors first. */
 export function formatChanges({ changes, ...about }: Changes, width: number): string {
   const [stack, place] = [about.stack, `account ${about.account}, ${about.region}`].map((text) =>
     safeText(text, MAX_LINE_LENGTH),
   );
   const head = about.isDeployed
-    ? `What deploying ${about.settings} changes in stack ${stack} (${place}):`
+    ? `Changes if you deploy ${about.settings} to stack ${stack} (${place}):`
     : `No stack ${stack} with a guard is in ${place}: deploying ${about.settings} would be its first deployment.`;
   if (changes.length === 0) return wrap(about.isDeployed ? `${head} nothing is lost or left behind.` : head, width);
   const level = { error: 'red', warning: 'yellow', info: 'green' } as const;
@@ -328,11 +326,11 @@ export function formatChanges({ changes, ...about }: Changes, width: number): st
   )}`;
 }
 
-/** Every project with its policy, and secrets that have the fleet's tag and are no project. */
+/** Every project with its policy, and the secrets with the fleet's tag that are not projects. */
 export function formatProjects({ projects: known, fleet }: ProjectList, width: number): string {
-  const elsewhere = fleet === 'not looked at' ? ' --stack NAME shows those of the fleet.' : '';
+  const elsewhere = fleet === 'not looked at' ? " Use --stack NAME to show the fleet's projects." : '';
   if (known.length === 0)
-    return elsewhere === '' ? 'There is no project: no secret has the tag.' : `No project is listed.${elsewhere}`;
+    return elsewhere === '' ? 'No projects: no secret has the tag.' : `The settings list no projects.${elsewhere}`;
   const rows = known.map(({ project, secretName, policy, because }) => [
     project ?? paint('dim', 'none'),
     secretName,
@@ -343,7 +341,7 @@ export function formatProjects({ projects: known, fleet }: ProjectList, width: n
   const odd = known.filter(({ project, policy }) => project === null || policy === null).length;
   const ofFleet = projects.filter((project) => project.ofFleet).length;
   const split = ofFleet === 0 ? '' : ` (${projects.length - ofFleet} listed, ${ofFleet} of the fleet)`;
-  const oddOnes = odd === 0 ? '' : ` ${plural(odd, 'secret')} to look at.`;
+  const oddOnes = odd === 0 ? '' : ` ${plural(odd, 'secret')} to review.`;
   const summary = `${plural(projects.length, 'project')}${split}.${oddOnes}${elsewhere}`;
   return `${table(['PROJECT', 'SECRET', 'POLICY', 'WHY'], rows, width, 3)}\n${wrap(summary, width)}`;
 }
@@ -352,14 +350,14 @@ function describePolicy({ mode, errorThreshold, failingForMinutes }: Policy): st
   return `${mode}, ${plural(errorThreshold, 'failure')}, ${describeMinutes(failingForMinutes)}`;
 }
 
-/** Anything but what was only remembered: an operator's own pause is no news to them. */
+/** False for decisions that only update the ledger: an operator knows about their own pause. */
 function isNews({ decision, outcome }: Result): boolean {
   if (outcome === 'quiet' || outcome === 'noted') return false;
   if (outcome !== 'done' || statusAsked(decision) !== null) return true;
   return alertsOf(decision).some((event) => !isAuditOnly(event));
 }
 
-/** @param states before the pass, or after it */
+/** @param states the states before or after the pass */
 function summarize(plan: Plan, { active, paused, suspended }: StateCounts): string {
   const invalid = plan.invalid.length === 0 ? '' : `, ${plural(plan.invalid.length, 'unreadable record')}`;
   return `${plan.project}: ${active} active, ${paused} paused, ${suspended} suspended${invalid}.`;
@@ -368,7 +366,7 @@ function summarize(plan: Plan, { active, paused, suspended }: StateCounts): stri
 function recordCells(decision: Decision, now: string): string[] {
   const { record, figures } = decision;
   if (record === null) return [];
-  // Qonversion's own count says nothing of an integration whose failures the guard does not count.
+  // For an integration whose failures the guard does not count, Qonversion's own count would mislead.
   const errors = figures === null ? '–' : `${figures.freshErrors} of ${figures.errorThreshold}`;
   const delivered = record.last_delivery_at === null ? 'never' : describeMoment(record.last_delivery_at, now);
   return [

@@ -4,19 +4,19 @@ import type { IntegrationRecord } from '../guard/model/integration.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { isLater, plusMs } from '../guard/text/time.ts';
 
-/** When an integration's events were not forwarded, read from the history: what has to be filled in from an export. */
+/** Times in which an integration's events were not forwarded, read from the history. They need to be filled in from an export. */
 
 export interface Gap {
   readonly id: string;
-  /** As it was when the gap began. */
+  /** The integration when the gap began. */
   readonly record: IntegrationRecord;
   readonly from: string;
-  /** Null: it lasts, as far as the history knows. */
+  /** Null: the gap has not ended, according to the history. */
   readonly to: string | null;
   readonly by: Actor;
 }
 
-/** Phases in which nothing is forwarded, and who holds the integration off in each. */
+/** The phases without forwarding, each with the actor that stopped the integration. */
 const STOPPED = {
   paused: 'guard',
   suspended: 'Qonversion',
@@ -25,7 +25,7 @@ const STOPPED = {
 
 /**
  * The gaps of every integration in the history, oldest first.
- * @param events oldest first; a gap that began before them begins with the first of them
+ * @param events oldest first; a gap that began earlier begins at the first event
  */
 export function gapsOf(events: readonly GuardEvent[]): readonly Gap[] {
   const gaps: Gap[] = [];
@@ -51,21 +51,21 @@ export function gapsOf(events: readonly GuardEvent[]): readonly Gap[] {
   return gaps.filter(({ from, to }) => from !== to);
 }
 
-/** One line per gap, for a spreadsheet or a script. Ids hold no comma and no quote. */
+/** One line per gap, for a spreadsheet or a script. Ids have no commas or quotes. */
 export function toCsv(gaps: readonly Gap[]): string {
   return ['id,from,to,by', ...gaps.map(({ id, from, to, by }) => [id, from, to ?? '', by].join(','))].join('\n');
 }
 
-/** What an event says about forwarding from then on; null: nothing. */
+/** The integration's phase after an event; null: the event does not change it. */
 function phaseAfter({ type, record }: GuardEvent): Phase | null {
   const after = describeType(type).phases?.after ?? null;
-  // Giving up leaves a suspended integration suspended.
+  // When the guard gives up, a suspended integration stays suspended.
   return after === 'paused' && record?.active === 2 ? 'suspended' : after;
 }
 
 /**
- * When it happened. What others did happened when the record was last changed, and not in the pass that noticed it; but a
- * change within the time of the pass that paused it may be that pause, so it proves nothing.
+ * The time of an event. A change by Qonversion or an operator happened when the record last changed, not in the pass that noticed
+ * it. A change during the pass that paused the integration may be the pause itself, so the event's own time applies.
  */
 function momentOf({ type, time }: GuardEvent, updatedAt: string, stoppedAt: string | null): string {
   if (type !== 'integration.reactivated' && type !== 'integration.suspended') return time;

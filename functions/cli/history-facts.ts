@@ -7,20 +7,20 @@ import { gapsOf } from './gaps.ts';
 /** The guard's real pauses, recoveries and alerts, counted from the history. */
 
 export interface HistoryFacts {
-  /** Days that the counts are of: from the first event to now. */
+  /** The days that the counts cover: from the first event to now. */
   readonly days: number;
   readonly pauses: number;
-  /** Resumed by a probe that succeeded, and not by an operator. */
+  /** Pauses that ended with a successful probe, not through an operator. */
   readonly recoveries: number;
-  /** Mean of the alerts a day. Audit-only events are none. */
+  /** The mean number of alerts a day, without audit-only events. */
   readonly alertsPerDay: number;
-  /** Hours in which an integration was stopped, all integrations together. */
+  /** Hours in which integrations were stopped, summed over all integrations. */
   readonly hoursStopped: Readonly<Record<Actor, number>>;
 }
 
 /**
  * @param events oldest first
- * @returns null when there are none, since nothing says how long there has been a guard
+ * @returns null when there are no events, because the guard's age is then unknown
  */
 export function factsOf(events: readonly GuardEvent[], now: Date): HistoryFacts | null {
   const [first] = events;

@@ -3,7 +3,7 @@ import { showPath, showValue } from '../guard/settings/fault.ts';
 import { findMisplacedSecrets, parseSettings } from '../guard/settings/schema.ts';
 import type { Prompt } from './prompt.ts';
 
-/** What `init` has to know. */
+/** The answers that `init` needs. */
 export interface Answers {
   readonly project: string;
   readonly secretName: string;
@@ -21,11 +21,11 @@ interface Question {
   readonly text: string;
   /** May depend on an earlier answer. */
   readonly usual: (answers: Partial<Answers>) => string;
-  /** Where the settings have the answer, for faults. */
+  /** The path of the answer in the settings, for faults. */
   readonly path: (answer: string) => readonly PropertyKey[];
 }
 
-/** A new guard only observes, until its owner agrees with what it would do. */
+/** A new guard only observes until its owner agrees with its decisions. */
 const USUAL: Answers = {
   project: 'production',
   secretName: 'qonversion/production',
@@ -82,7 +82,7 @@ export function settingsOf({ project, secretName, email, mode }: Answers) {
 
 /**
  * Takes the answers from the flags, from the person at the terminal, or from the defaults.
- * @param prompt null when there is nobody to ask
+ * @param prompt null when there is no one to ask
  * @throws SettingsError with one line per faulty flag
  * @throws UsageError that names the missing flags
  */
@@ -113,7 +113,7 @@ function describeMissing(missing: readonly Question[]): string {
   const flags = missing.map(({ flag }) => flag);
   const all = flags.length === 1 ? flags[0] : `${flags.slice(0, -1).join(', ')} and ${flags.at(-1)}`;
   const more = missing.length < QUESTIONS.length ? ' too' : '';
-  return `there is no terminal to ask at: give ${all}${more}, or --yes for their defaults`;
+  return `there is no terminal for questions: give ${all}${more}, or --yes for their defaults`;
 }
 
 async function askUntilSound(prompt: Prompt, question: Question, usual: string): Promise<string> {
@@ -125,10 +125,10 @@ async function askUntilSound(prompt: Prompt, question: Question, usual: string):
   }
 }
 
-/** What CDK takes: no ARN, other than where a deployed stack is meant. */
+/** A new stack has a name that CDK accepts, not an ARN. */
 const STACK_NAME = /^[A-Za-z][A-Za-z0-9-]{0,127}$/;
 
-/** One answer among sound ones, as the settings see it. Each fault goes without its path, which the question stands for. */
+/** The faults of one answer, checked together with valid other answers. They omit the path, because the question replaces it. */
 function faultsOf({ name, path }: Question, answer: string): readonly string[] {
   const where = `${showPath(path(answer))}: `;
   const bare = (fault: string) => (fault.startsWith(where) ? fault.slice(where.length) : fault);

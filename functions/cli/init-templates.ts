@@ -1,6 +1,6 @@
 /** The files that `init` writes. */
 
-/** What a new app installs beside the package: what the guard is developed with. A test compares these ranges with its own package.json. */
+/** The other packages of a new app, in the versions that the guard is developed with. A test compares them with package.json. */
 const CDK_LIB = '^2.276.0';
 const CONSTRUCTS = '^10.8.1';
 const CDK_CLI = '^2.1148.1';
@@ -9,7 +9,7 @@ const NODE = '>=22';
 /** The files of a new CDK app. */
 export const NEW_APP_FILES = ['package.json', 'app.mjs', 'cdk.json', '.gitignore'] as const;
 
-/** What each of them says. */
+/** The text of each file. */
 export function newAppFiles({
   settings,
   stackName,
@@ -20,7 +20,7 @@ export function newAppFiles({
   readonly version: string;
 }): Readonly<Record<(typeof NEW_APP_FILES)[number], string>> {
   const manifest = {
-    // npm refuses to install a package into one of the same name, so this one has a name of its own.
+    // npm refuses to install a package into one with the same name.
     name: 'qonversion-guard',
     private: true,
     scripts: { synth: 'cdk synth --quiet', diff: 'cdk diff', deploy: 'cdk deploy' },
@@ -52,13 +52,13 @@ const stackName = '${stackName}';
 ${addStack('')}`;
 }
 
-/** How a file says which names it takes from others and which it gives. */
+/** The syntax of imports and exports in a file. */
 export type ModuleStyle = 'typescript' | 'esm' | 'commonjs';
 
-/** The function that adds the guard to an app, which is the same in every language but for types and modules. */
+/** The function that adds the guard to an app. Only types and modules differ between languages. */
 export const FUNCTION_NAME = 'addIntegrationGuard';
 
-/** The file, for an app that is there already, with the function that adds the guard. */
+/** The file with the function that adds the guard to an existing app. */
 export function stackFile(style: ModuleStyle, stackName: string): string {
   const doc = (more: string) => `/**
  * Adds the stack of Integration Guard. Its settings are in cdk.json, under "integration-guard".
@@ -97,7 +97,7 @@ const APP_TYPE = " * @param {import('aws-cdk-lib').App} app\n";
 function addStack(indent: string): string {
   return `try {
   const settings = loadSettings(app);
-  // With what is deployed already, existing secrets are adopted and a change that would lose something is an error.
+  // The deployed stack lets the guard adopt existing secrets and refuse a change that would lose data.
   const deployed = await readDeployedGuard({ stackName, projects: settings.projects });
   new IntegrationGuardStack(app, stackName, { ...settings, deployed });
 } catch (error) {
@@ -108,7 +108,7 @@ function addStack(indent: string): string {
 `.replace(/^(?=.)/gm, indent);
 }
 
-/** The line of the app's entry file that takes the function from the file beside it. */
+/** The line that imports the function into the app's entry file. */
 export function importLine(style: ModuleStyle, specifier: string): string {
   return style === 'commonjs'
     ? `const { ${FUNCTION_NAME} } = require('${specifier}');`

@@ -16,38 +16,38 @@ import { FUNCTION_NAME, NEW_APP_FILES, newAppFiles, stackFile } from './init-tem
 import type { Prompt } from './prompt.ts';
 import { wrap } from './wrap.ts';
 
-/** `init`: a new CDK app with the guard, or the guard in the app that is there. Also what `--json` prints. */
+/** The result of `init`, as `--json` prints it: a new CDK app with the guard, or the guard in an existing app. */
 export interface Initialised {
   readonly folder: string;
   /** New files, relative to the folder. */
   readonly written: readonly string[];
   readonly edited: readonly string[];
-  /** The lines of the entry file that `init` found no place for. */
+  /** The lines that a person must add to the entry file, because `init` found no place for them. */
   readonly addByHand: {
-    /** Null: `cdk.json` does not say which file it is. */
+    /** Null: `cdk.json` does not name the file. */
     readonly file: string | null;
     readonly lines: readonly string[];
     readonly where: string;
   } | null;
-  /** The commands that lead to a guard that runs. */
+  /** The commands to run next. */
   readonly next: readonly string[];
 }
 
 export interface InitOptions extends Partial<Answers> {
-  /** Takes the defaults of what is not given, and asks nothing. */
+  /** Uses defaults for missing answers and asks nothing. */
   readonly yes?: boolean;
 }
 
-/** What has been done, and what was answered. */
+/** The result of `init`, with the answers. */
 export interface InitOutcome {
   readonly result: Initialised;
   readonly answers: Answers;
 }
 
 /**
- * @param prompt null when there is nobody to ask
+ * @param prompt null when there is no one to ask
  * @throws SettingsError, UsageError or AbortedError when nothing was written
- * @throws what the system says when a file cannot be written; then none was
+ * @throws the system's error when a file cannot be written; then no file was written
  */
 export async function init(
   folder: string,
@@ -65,7 +65,7 @@ export async function init(
   return { answers, result: { folder: root, written: names(true), edited: names(false), addByHand, next } };
 }
 
-/** What would be written, with paths relative to the folder. Everything that could be in its way has been looked at. */
+/** The files to write, with paths relative to the folder. All conflicts with existing files have been checked. */
 interface Plan {
   readonly changes: readonly FileChange[];
   readonly addByHand: Initialised['addByHand'];
@@ -105,16 +105,16 @@ function planAddition(root: string): (answers: Answers) => Plan {
     throw new SettingsError(['context: expected an object'], join(root, CDK_JSON));
   if (context !== undefined && Object.hasOwn(context, CONTEXT_KEY))
     throw new UsageError(
-      `${safePath(join(root, CDK_JSON))} has settings of the guard already; nothing was written; change them there`,
+      `${safePath(join(root, CDK_JSON))} already has settings of the guard; nothing was written; change them there`,
     );
   const app = describeApp(root, typeof cdk.app === 'string' ? cdk.app : '');
   const { entry } = app;
   if (entry?.text.includes(FUNCTION_NAME))
-    throw new UsageError(`${safePath(entry.path)} names ${FUNCTION_NAME} already; nothing was written`);
+    throw new UsageError(`${safePath(entry.path)} already uses ${FUNCTION_NAME}; nothing was written`);
   const addition = additionTo(app);
   const library = join(root, dirname(addition.path));
   if (existsSync(library) && !statSync(library).isDirectory())
-    throw new UsageError(`${safePath(library)} is not a folder, and a file has to go there; nothing was written`);
+    throw new UsageError(`${safePath(library)} is not a folder; nothing was written; move it away first`);
   refuseExisting(root, [addition.path], 'move it away first');
   return (answers) => ({
     changes: [
@@ -128,12 +128,12 @@ function planAddition(root: string): (answers: Answers) => Plan {
   });
 }
 
-/** projen would write its own text over every change. */
+/** projen would overwrite every change. */
 function refuseGenerated(root: string): void {
   const source = ['ts', 'js', 'mjs', 'json', 'py'].find((each) => existsSync(join(root, `.projenrc.${each}`)));
   if (source !== undefined)
     throw new UsageError(
-      `${safePath(root)} is made by projen, which would undo the changes; nothing was written; add the settings and the stack to .projenrc.${source} (README, "Deploy")`,
+      `${safePath(root)} is managed by projen, which would undo the changes; nothing was written; add the settings and the stack to .projenrc.${source} (README, "Deploy")`,
     );
 }
 
@@ -141,7 +141,7 @@ function describeApp(root: string, command: string) {
   const path = join(root, PACKAGE_JSON);
   if (!existsSync(path))
     throw new UsageError(
-      `${safePath(root)} has a cdk.json and no package.json, and the guard is added to apps in TypeScript or JavaScript only; nothing was written; give another folder: integration-guard init FOLDER`,
+      `${safePath(root)} has a cdk.json but no package.json; init supports only apps in TypeScript or JavaScript; nothing was written; give another folder: integration-guard init FOLDER`,
     );
   const { type } = readObject(readUtf8(path), path);
   const hasTsConfig = existsSync(join(root, 'tsconfig.json'));
@@ -157,7 +157,7 @@ function findEntry(root: string, command: string, hasTsConfig: boolean) {
   const paths = entryCandidates(command).map((word) => relative(root, resolve(root, word)).replaceAll('\\', '/'));
   const inside = [...new Set(paths)].filter((path) => !path.startsWith('../') && existsSync(join(root, path)));
   const [path, another] = inside;
-  // JavaScript in an app of TypeScript is what the compiler makes, and it would make it again.
+  // In a TypeScript app, the compiler overwrites the JavaScript files.
   if (path === undefined || another !== undefined || (hasTsConfig && /js$/.test(path))) return null;
   return { path, text: readUtf8(join(root, path)) };
 }
@@ -189,7 +189,7 @@ function withSettings(text: string, answers: Answers, path: string): string {
   return `${mark}${edited}`;
 }
 
-/** @throws SettingsError when the file cannot be read as the text that would be written back */
+/** @throws SettingsError when the file cannot be read, or is not UTF-8 */
 function readUtf8(path: string): string {
   let bytes: Buffer;
   try {
@@ -226,7 +226,7 @@ export function formatInit({ result, answers }: InitOutcome, width: number): str
     ...(addByHand === null ? [] : ['', ...describeByHand(addByHand, width)]),
     '',
     'Next:',
-    // Commands are copied, so no line break of ours may get into them.
+    // People copy the commands, so they must not wrap.
     ...commands.map((command) => `  ${command}`),
     '',
     ...remarks(answers).map((remark) => wrap(remark, width)),
@@ -241,10 +241,10 @@ function describeByHand({ file, lines, where }: NonNullable<Initialised['addByHa
 function remarks({ email, mode, stack }: Answers): readonly string[] {
   return [
     'The last command waits for the Secret Key: paste it, then press Enter.',
-    'If CDK was never used in this account and region, run this before the deployment: npx cdk bootstrap',
+    'If this account and region have never used CDK, run this before you deploy: npx cdk bootstrap',
     email === ''
       ? 'No one gets alerts yet: add { "email": "…" } to alerts.subscriptions in cdk.json.'
-      : 'AWS sends mails to confirm the subscriptions. Until they are confirmed no alerts arrive.',
+      : 'AWS sends a mail to confirm the subscription. Alerts arrive only after you confirm it.',
     mode === 'enforce'
       ? 'The guard pauses integrations that keep failing.'
       : `The guard only reports. When you agree with what it would do (npx integration-guard plan --stack ${stack}), set "mode": "enforce" in cdk.json and deploy again.`,

@@ -12,7 +12,7 @@ import { toCloudEvent } from '../messages/cloud-event.ts';
 
 const isAlert = (event: GuardEvent) => !isAuditOnly(event);
 
-/** @param record the integration as it is now: before the act, or after it */
+/** @param record the integration before or after the action */
 export function decisionToJson(decision: Decision, record = decision.record) {
   const status = statusAsked(decision);
   return {
@@ -28,7 +28,7 @@ export function decisionToJson(decision: Decision, record = decision.record) {
   };
 }
 
-/** A decision with what became of it, and the integration after the act. */
+/** A decision with its outcome, and the integration after the action. */
 export function resultToJson({ decision, record, outcome, problem }: Result) {
   return { ...decisionToJson(decision, record), outcome, problem };
 }
@@ -47,7 +47,7 @@ export function recordToJson(record: IntegrationRecord) {
   };
 }
 
-/** @param withoutEffect settings that can have no effect */
+/** @param withoutEffect the settings that have no effect */
 export function planToJson(plan: Plan, withoutEffect: readonly WithoutEffect[] = []) {
   return {
     project: plan.project,
@@ -60,7 +60,7 @@ export function planToJson(plan: Plan, withoutEffect: readonly WithoutEffect[] =
     blastRadius: plan.blastRadius,
     outages: plan.outages,
     invalid: plan.invalid,
-    /** Each with its kind, its path in the project's settings, what is wrong and what to do. */
+    /** Each with its kind, its path in the project's settings, the problem and the remedy. */
     withoutEffect,
   };
 }

@@ -5,10 +5,10 @@ import { plusMs } from '../guard/text/time.ts';
 import type { OpenedProject } from './open-project.ts';
 
 /**
- * Makes sure that there is, or was, an integration of this id, before a command says that nothing happened to it.
- * @param events what is known of the project already
+ * Checks that an integration with this id exists or existed, before a command reports that it has no history.
+ * @param events the project's events that were already read
  * @throws UnknownIntegrationError when history, ledger and Qonversion do not know the id
- * @throws QonversionError when only Qonversion could say, and does not answer
+ * @throws QonversionError when neither history nor ledger knows the id and Qonversion does not answer
  */
 export async function requireKnown(
   { ports, project }: OpenedProject,

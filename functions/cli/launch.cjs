@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 'use strict';
-// The command line's entrance. Every Node can read it, so that an old one says what is missing instead of a syntax error.
+// The entry point of the command line. Every version of Node can read it, so an old one reports a clear error.
 var path = require('node:path');
 var fs = require('node:fs');
 var url = require('node:url');
 
 var NEEDED = 22;
 var root = path.join(__dirname, '..', '..');
-// In a checkout Node 24 runs the sources. An older one needs what the build makes of them, which is what the package has.
+// In a checkout, Node 24 runs the sources. Older versions, and the package, need the build.
 var source = path.join(root, 'functions', 'cli', 'main.ts');
 var built = path.join(root, 'dist', 'cli', 'main.mjs');
 var canRunSource = process.features.typescript && fs.existsSync(source);
@@ -18,7 +18,7 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
       NEEDED +
       ' or newer, and this is Node ' +
       process.versions.node +
-      '. Install a newer one.',
+      '. Install a newer version.',
   );
 } else if (!canRunSource && !fs.existsSync(built)) {
   fail('Node ' + process.versions.node + ' does not run the TypeScript sources. Build them first: npm run build');

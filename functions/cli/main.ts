@@ -8,7 +8,7 @@ import { openPrompt } from './prompt.ts';
 const args = process.argv.slice(2);
 const output = openOutput(process.stdout, process.stderr);
 
-// Rejected promises that nobody waits for come here, too. A stack trace would help nobody at a terminal.
+// This also handles unhandled promise rejections. It prints a sentence instead of a stack trace.
 process.on('uncaughtException', (error) => process.exit(output.crash(error, asksForJson(args))));
 
 const code = await main(args, {
@@ -18,5 +18,5 @@ const code = await main(args, {
   progress: (text) => showProgress(process.stderr, text),
   prompt: () => openPrompt(process.stdin, process.stderr),
 });
-// The process ends by itself, when everything that was written has been read.
+// Setting exitCode lets Node write all output before it exits.
 process.exitCode = output.codeOf(code);

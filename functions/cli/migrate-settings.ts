@@ -7,29 +7,29 @@ import { findMisplacedSecrets, parseSettings, unlessTooDeep } from '../guard/set
 import { editJson } from '../local/edit-json.ts';
 import { findSettings, type NamedBy, readSettingsText } from '../local/settings-file.ts';
 
-/** `settings migrate`: a settings file of version 0.1 becomes one of this version. Also what `--json` prints. */
+/** The result of `settings migrate`, as `--json` prints it: a settings file of version 0.1 becomes one of this version. */
 export interface MigratedFile {
   readonly file: string;
-  /** Whether the file was written: not when there was nothing to change, nor in a dry run. */
+  /** Whether the file was written. False in a dry run, or when there was nothing to change. */
   readonly changed: boolean;
   readonly changes: readonly {
-    /** Where the setting was. */
+    /** The path of the old setting. */
     readonly path: string;
-    /** The setting as it was, by its name; or the whole override. */
+    /** The old setting, by its name; or the whole override. */
     readonly from: unknown;
-    /** The setting in its place, by its name; null when it was taken out. */
+    /** The new setting, by its name; null when the old one was removed. */
     readonly to: unknown;
     readonly why: string;
   }[];
-  /** Settings that are left out and have another default than in version 0.1. */
+  /** Settings that are left out and whose default differs from version 0.1. */
   readonly defaults: readonly ChangedDefault[];
-  /** Settings that stay as they are and are read in another way than by version 0.1. */
+  /** Settings that stay as they are but have another meaning than in version 0.1. */
   readonly reread: readonly { readonly path: string; readonly why: string }[];
 }
 
 /**
  * @throws SettingsError, and writes nothing, when today's schema would refuse the changed settings
- * @throws what the system says when the file cannot be written
+ * @throws the system's error when the file cannot be written
  */
 export function migrateSettingsFile(
   file: string,
@@ -74,7 +74,7 @@ function named(name: string | number | undefined, value: unknown): unknown {
   return typeof name === 'string' ? { [name]: value } : value;
 }
 
-/** Some editors write one. */
+/** Some editors write a byte-order mark. */
 const BYTE_ORDER_MARK = '\ufeff';
 
 const UNTOUCHED = 'nothing was written; change this in the file, then run the command again';
@@ -100,16 +100,16 @@ export function formatMigration({ file, changed, changes, defaults, reread }: Mi
     `${safePath(file)}: ${headline}.`,
     ...changes.map(
       ({ path, from, to, why }) =>
-        `  ${path}: ${showValue(from)} ${to === null ? 'is taken out' : `→ ${showValue(to)}`}: ${why}`,
+        `  ${path}: ${showValue(from)} ${to === null ? 'is removed' : `→ ${showValue(to)}`}: ${why}`,
     ),
     ...section(
-      'Left out, with another default than in version 0.1:',
+      'Left out; the default differs from version 0.1:',
       defaults.map(
         ({ path, from, to, why }) => `${path}: ${showValue(to)} (in version 0.1: ${showValue(from)}): ${why}`,
       ),
     ),
     ...section(
-      'Kept, and read in another way than by version 0.1:',
+      'Kept, but with another meaning than in version 0.1:',
       reread.map(({ path, why }) => `${path}: ${why}`),
     ),
   ].join('\n');

@@ -32,9 +32,9 @@ import { type KeySource, parseSecretKey } from '../qonversion/secret-key.ts';
 import { type SelectedProject, selectDeployedProject, selectLocalProject } from './select-project.ts';
 import { type DeployedStack, findStack } from './stack.ts';
 
-/** Puts the ports of the command line together: this machine's, or those of a deployed stack. */
+/** Creates the ports for the command line: for this machine, or for a deployed stack. */
 
-/** The variables the command line reads. */
+/** The environment variables of the command line. */
 export interface CliEnvironment {
   readonly secretKey: string | undefined;
   readonly settingsFile: string;
@@ -42,7 +42,7 @@ export interface CliEnvironment {
   readonly stack: string | undefined;
 }
 
-/** As CloudFormation takes it: a name, or the stack's ARN. */
+/** A stack's name or ARN, as CloudFormation accepts it. */
 export const STACK_NAME =
   /^(?:[A-Za-z][A-Za-z0-9-]{0,127}|arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:\d{12}:stack\/[A-Za-z][A-Za-z0-9-]{0,127}\/[\w-]{1,64})$/;
 
@@ -56,7 +56,7 @@ const cliEnvironment = z.object({
 });
 
 export function readCliEnvironment(variables: Readonly<Record<string, string | undefined>>): CliEnvironment {
-  // A variable that is set to nothing is as good as not set.
+  // An empty variable counts as not set.
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const parsed = cliEnvironment.parse(given);
   if (parsed.GUARD_STACK !== undefined && !STACK_NAME.test(parsed.GUARD_STACK))
@@ -75,12 +75,12 @@ export interface OpenedProject {
 }
 
 export interface OpenOptions {
-  /** Which project; may be left out when there is one. */
+  /** The project's name. Optional when there is only one. */
   readonly project?: string;
-  /** The stack's name; left out to run on this machine. */
+  /** The stack's name. Without it, the guard runs on this machine. */
   readonly stack?: string;
   readonly log: Log;
-  /** Where mails are shown when the guard runs on this machine. */
+  /** Shows mails when the guard runs on this machine. */
   readonly showMail: (text: string) => void;
 }
 
@@ -96,7 +96,7 @@ async function openLocalProject(environment: CliEnvironment, options: OpenOption
   const selected = selectLocalProject(settings, options.project, environment.settingsFile);
   const { name, policy } = selected;
   const key = environmentKey(environment);
-  // An unusable key is the caller's to mend at once; nothing has been touched or remembered by then.
+  // The caller must fix an unusable key, so this fails before it changes anything.
   await key.get();
   const remainingMs = createTimeLimit();
   return {
@@ -112,7 +112,7 @@ async function openLocalProject(environment: CliEnvironment, options: OpenOption
   };
 }
 
-/** The stack's own settings, ledger, topic and secret, with the ordinary AWS credentials. */
+/** Opens a project with the stack's settings, ledger, topic and secret, through the default AWS credentials. */
 async function openStackProject(stackName: string, options: OpenOptions): Promise<OpenedProject> {
   const stack = await findStack(stackName);
   const { settings, output } = stack;
@@ -148,15 +148,15 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
 /** A project's settings and history, opened without its key. */
 export interface SettingsAndHistory {
   readonly project: GuardedProject;
-  /** Minutes between passes, by the schedule. */
+  /** The minutes between two passes. */
   readonly intervalMinutes: number;
   readonly ledger: Pick<Ledger, 'history'>;
   readonly clock: Clock;
-  /** How many integrations the project has; null when there is no key, or no answer within a few seconds. */
+  /** The number of the project's integrations; null without a key, or without an answer within a few seconds. */
   readonly countIntegrations: () => Promise<number | null>;
 }
 
-/** Opens what is there without a key: of this machine without any network, of a deployed stack with AWS alone. */
+/** Opens settings and history without a key: on this machine without any network, for a deployed stack with AWS only. */
 export async function openSettingsAndHistory(
   environment: CliEnvironment,
   options: Pick<OpenOptions, 'project' | 'stack'>,
@@ -197,7 +197,7 @@ function stackLedger({ output }: DeployedStack): CheckableLedger {
   return createDynamoLedger(new DynamoDBClient(), output('LedgerTableName'), systemClock);
 }
 
-/** The number is a convenience, so it is not worth a longer wait or a complaint. */
+/** The number is optional, so the command does not wait longer and shows no error. */
 const COUNT_LIMIT_MS = 4_000;
 
 async function countIntegrations(apiUrl: string, key: KeySource): Promise<number | null> {
@@ -212,7 +212,7 @@ async function countIntegrations(apiUrl: string, key: KeySource): Promise<number
   }
 }
 
-/** Has the doctor look at this machine's guard, or at a deployed stack. Without --project at every project there is a key for. */
+/** Checks this machine's guard or a deployed stack. For a stack, it checks every listed project unless --project names one. */
 export async function runDoctor(
   environment: CliEnvironment,
   options: Omit<OpenOptions, 'showMail'>,
@@ -294,7 +294,7 @@ function createApi(
   });
 }
 
-/** The same limit as the function's: other passes take over a lease that has run out (law 2). */
+/** The function's own time limit, because other passes take over an expired lease (law 2). */
 function createTimeLimit(): () => number {
   const end = systemClock.now().getTime() + PASS_TIME_LIMIT_SECONDS * 1_000;
   return () => end - systemClock.now().getTime();

@@ -1,21 +1,21 @@
 import { describeError } from '../guard/errors.ts';
 import { failureOf, report } from './failure.ts';
 
-/** Standard output and standard error of the process, which may be closed, full, or read by nobody any more. */
+/** The process's standard output and standard error. They may be closed or full, or their reader may be gone. */
 export interface Output {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** Whether what is written no longer arrives. Work that was begun is carried to its end all the same. */
+  /** Whether output can no longer be written. The command still finishes its work. */
   readonly gone: () => boolean;
-  /** The process's exit code, when the command ended with this one. */
+  /** The process's exit code, given the command's exit code. */
   readonly codeOf: (code: number) => number;
-  /** The last word of a process in which something has gone wrong that nobody foresaw. */
+  /** Reports an unexpected error. @returns the exit code */
   readonly crash: (error: unknown, json: boolean) => number;
 }
 
 /**
- * 128 and the number of SIGPIPE, as a shell reports a command whose reader went away: `integration-guard list | head -1` ends like
- * `cat file | head -1` does. Node ignores the signal itself, and would print a stack trace about EPIPE.
+ * 128 plus the number of SIGPIPE, a shell's exit code for a command whose reader is gone: `integration-guard list | head -1` ends
+ * like `cat file | head -1`. Node ignores the signal and would print a stack trace about EPIPE.
  */
 const BROKEN_PIPE = 141;
 
@@ -29,11 +29,11 @@ export function openOutput(stdout: Stream, stderr: Stream): Output {
     try {
       stream.write(text);
     } catch (error) {
-      // A file is written at once, and a disk that is full shows here.
+      // Writes to a file are synchronous, so a full disk throws here.
       onFault(error as NodeJS.ErrnoException);
     }
   };
-  // Where errors cannot be said there is nobody to say it to.
+  // If standard error fails, there is no other place to report it.
   const err = (text: string) => attempt(stderr, text, () => undefined);
   const codeOf = (code: number) => {
     if (fault === null) return code;
@@ -43,7 +43,7 @@ export function openOutput(stdout: Stream, stderr: Stream): Output {
     if (fault !== null) return;
     fault = error;
     if (error.code !== 'EPIPE') err(`integration-guard: the output could not be written (${describeError(error)})\n`);
-    // It may come to light after the command has ended.
+    // The fault may occur after the command has ended.
     if (process.exitCode !== undefined) process.exitCode = codeOf(Number(process.exitCode));
   };
   stdout.on('error', onFault);

@@ -45,25 +45,25 @@ import type { Prompt } from './prompt.ts';
 import type { SimulationSize } from './simulate.ts';
 import { wrap } from './wrap.ts';
 
-/** The `integration-guard` command line: the second door to the same core. */
+/** The `integration-guard` command line. */
 
 export interface Terminal {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   readonly columns: number;
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** Shows what the command waits for, until the function it returns is called. */
+  /** Shows a progress text until the returned function is called. */
   readonly progress: (text: string) => () => void;
-  /** Questions to the person at the terminal. Null, or left out: there is no one to answer. */
+  /** Opens questions to the person at the terminal. Null or left out: there is no one to answer. */
   readonly prompt?: () => Prompt | null;
-  /** Whether the reader of the output is gone. Left out: it is not. */
+  /** Whether the reader of the output is gone. Default: no. */
   readonly gone?: () => boolean;
 }
 
 /** 0: done. 1: tried and failed, or found a problem. 2: usage error (arguments, settings, key). */
 export type ExitCode = 0 | 1 | 2;
 
-/** How to say what became of a command. */
+/** The wording for the outcome of a command. */
 interface OrderWords {
   readonly done: string;
   readonly failed: string;
@@ -94,7 +94,7 @@ const EXAMPLES: readonly (readonly [command: string, does: string])[] = [
   ['settings migrate', 'change a settings file of version 0.1 into one of this version'],
 ];
 
-/** Where there is no room beside a command, what it does stands below it. */
+/** The examples of the help. If the terminal is narrow, the description goes below the command. */
 function describeExamples(width: number): string {
   const lines = [
     ...EXAMPLES.map(([command, does]) => [`npx integration-guard ${command}`, does] as const),
@@ -125,7 +125,7 @@ Exit codes:
   141  the reader of the output went away`;
 }
 
-/** Commander repeats every word that was too many. One of them may be a key, and the number is enough. */
+/** commander repeats all excess words. One of them may be a key, so only their number is shown. */
 const EXCESS_WORDS = /(?<=^error: too many arguments[^.]*\. Expected \d+ arguments? but got \d+): .*\.\n$/s;
 
 /**
@@ -134,7 +134,7 @@ const EXCESS_WORDS = /(?<=^error: too many arguments[^.]*\. Expected \d+ argumen
  */
 export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = 0;
-  // What the words say, until they have been understood.
+  // A guess from the words, until commander has parsed them.
   let json = asksForJson(args);
   let help = '';
   let complaint = '';
@@ -160,10 +160,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     .hook('preAction', (_, command) => {
       json = command.opts().json === true;
     });
-  // Subcommands have copied what the program had when they were made.
+  // Subcommands copied the program's settings when they were created.
   for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
     command.copyInheritedSettings(program);
-  // What a shell asks for when TAB is pressed; it follows no rules of options.
+  // A shell's request for completions, which does not follow the syntax of options.
   if (args[0] === 'complete' && args[1] === '--') {
     terminal.out(completionsOf(program, args.slice(2), terminal.variables));
     return 0;
@@ -194,7 +194,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .addHelpText('after', describeExamples(terminal.columns));
 
   let endProgress: () => void = () => undefined;
-  /** Shows what the command waits for. A log shows that already. */
+  /** Shows a progress line, unless the log already shows the progress. */
   const working = async <Result>(
     options: SharedOptions,
     text: string,
@@ -371,7 +371,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
           const opened = await open(options);
           const { ports, project } = opened;
           const now = ports.clock.now();
-          // A gap may have begun long before.
+          // A gap may have begun before the requested time.
           const events = await ports.ledger.history(project.name, plusMs(now, -HISTORY_DAYS * 24 * 60 * 60_000));
           if (id !== undefined) await requireKnown(opened, id, events);
           return { events, project: project.name, now };
@@ -397,7 +397,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action(async (options: SharedOptions & Partial<SimulationSize>) => {
       const simulation = await working(options, 'simulating', async () => {
         const opened = await openSettingsAndHistory(readCliEnvironment(terminal.variables), options);
-        // Loaded only where it is asked for.
+        // Loaded on demand.
         return (await import('./simulate.ts')).simulate(opened, options);
       });
       print(
@@ -464,7 +464,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
       if (found.changes.some(({ level }) => level === 'error')) exit(1);
     });
 
-  // What a synthesis asks (readDeployedGuard); for people there is "changes".
+  // For readDeployedGuard during a synthesis. People use "changes".
   program
     .command('deployed', { hidden: true })
     .argument('[secrets...]')
@@ -605,7 +605,7 @@ function parseWhole(value: string, largest: number): number {
   return number;
 }
 
-/** "1,2,3": each names a world of its own. */
+/** "1,2,3": each seed gives a different world. */
 function parseSeeds(value: string): readonly number[] {
   const seeds = value.split(',').map((seed) => (/^\d{1,9}$/.test(seed) ? Number(seed) : 0));
   if (seeds.length > 100 || seeds.includes(0) || new Set(seeds).size < seeds.length)

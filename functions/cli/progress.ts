@@ -1,12 +1,12 @@
 import type { WriteStream } from 'node:tty';
 import spinner from 'yocto-spinner';
 
-/** Nobody needs to be told that something takes less. */
+/** Shorter work needs no progress line. */
 const PATIENCE_MS = 1_000;
 
 /**
  * Shows a line with a spinner once the work has taken a second, on a terminal only.
- * @returns what ends it; the line is wiped away
+ * @returns a function that removes the line
  */
 export function showProgress(stream: WriteStream, text: string): () => void {
   if (!stream.isTTY) return () => undefined;

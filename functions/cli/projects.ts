@@ -13,11 +13,11 @@ export interface KnownProject extends TaggedSecret {
 
 export interface ProjectList {
   readonly projects: readonly KnownProject[];
-  /** Whether the projects of the settings' fleet are among them: secrets are looked at where a stack is. */
+  /** Whether the list includes the fleet's projects. Only a deployed stack's secrets are read. */
   readonly fleet: 'none' | 'looked at' | 'not looked at';
 }
 
-/** Every project of the settings, and of a deployed stack also those of its fleet, with secrets that are none all the same. */
+/** Every project in the settings. For a deployed stack also its fleet's projects, and tagged secrets that are not projects. */
 export async function listProjects(
   environment: CliEnvironment,
   options: { readonly stack?: string },

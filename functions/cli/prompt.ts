@@ -9,7 +9,7 @@ export interface Prompt {
    * @throws AbortedError after Ctrl-C or Ctrl-D
    */
   readonly ask: (question: string) => Promise<string>;
-  /** Says something about the last answer. */
+  /** Prints a message about the last answer. */
   readonly say: (text: string) => void;
   readonly close: () => void;
 }
@@ -26,12 +26,12 @@ export class AbortedError extends GuardError {
 type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** Null when nobody could answer. Questions go to standard error, so that `--json` prints one document and nothing else. */
+/** Null when there is no one to answer. Questions go to standard error, so that `--json` prints only one document. */
 export function openPrompt(input: Input, output: Output): Prompt | null {
   if (input.isTTY !== true || output.isTTY !== true) return null;
-  // Without a history no answer can be called up again: one of them may be a key that was pasted by mistake.
+  // No history: an answer may be a key that was pasted by mistake, and must not be recalled.
   const lines = createInterface({ input, output, terminal: true, historySize: 0 });
-  // A question that is open when the input ends is never settled, and Node would end with a warning about that.
+  // If the input ends during a question, its promise never settles, and Node would exit with a warning.
   const ended = new AbortController();
   lines.on('SIGINT', () => lines.close());
   lines.on('close', () => ended.abort());
@@ -41,7 +41,7 @@ export function openPrompt(input: Input, output: Output): Prompt | null {
         return (await lines.question(`${question} `, { signal: ended.signal })).trim();
       } catch (error) {
         if (!ended.signal.aborted) throw error;
-        // The next line of the terminal would begin behind the question.
+        // Otherwise the next line would begin after the question.
         output.write('\n');
         throw new AbortedError();
       }

@@ -7,7 +7,7 @@ import type { PersonalData, Policy, ProjectSettings, Settings } from '../guard/s
 import { secretIdOf } from '../guard/settings/types.ts';
 import type { DeployedStack } from './stack.ts';
 
-/** Which project a command is about. */
+/** The project of a command. */
 export interface SelectedProject {
   readonly name: string;
   readonly policy: Policy;
@@ -16,24 +16,24 @@ export interface SelectedProject {
 }
 
 export interface DeployedProject extends SelectedProject {
-  /** Name or ARN of its secret. */
+  /** The name or ARN of the project's secret. */
   readonly secretId: string;
-  /** Whether a secret's tag makes it a project, and not the settings. */
+  /** Whether it is one of the fleet's projects, not one that the settings list. */
   readonly ofFleet: boolean;
 }
 
-/** @param wanted may be left out when there is one */
+/** @param wanted the project's name; optional when there is only one */
 export function selectLocalProject(settings: Settings, wanted: string | undefined, file: string): SelectedProject {
   const elsewhere =
-    settings.fleet === undefined ? '' : '; projects of its fleet are those of a deployed stack: name it with --stack';
+    settings.fleet === undefined ? '' : "; the fleet's projects need a deployed stack: name it with --stack";
   const { name, project } = selectListedProject(settings, wanted, file, elsewhere);
   const { policy, apiUrl, personalData } = project;
   return { name, policy, apiUrl, personalData };
 }
 
 /**
- * A listed project of a deployed stack, or one of its fleet.
- * @param wanted may be left out when there is one project and no fleet
+ * Selects a listed project of a deployed stack, or one of its fleet.
+ * @param wanted the project's name; optional when there is only one project and no fleet
  */
 export async function selectDeployedProject(
   stack: Pick<DeployedStack, 'name' | 'settings'>,
@@ -58,7 +58,7 @@ export async function selectDeployedProject(
   return { name: wanted, policy, apiUrl, personalData, secretId: secretName, ofFleet: true };
 }
 
-/** @param elsewhere where there are more projects, to end a sentence with */
+/** @param elsewhere the end of a message: where to find more projects */
 function selectListedProject(
   { projects }: Settings,
   wanted: string | undefined,

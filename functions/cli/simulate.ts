@@ -8,7 +8,7 @@ import { liveUnder } from '../sandbox/world/parallel.ts';
 import { factsOf, type HistoryFacts } from './history-facts.ts';
 import type { SettingsAndHistory } from './open-project.ts';
 
-/** A project's settings beside the defaults in invented worlds, and the real figures from its history. */
+/** Simulated figures for a project's settings and for the defaults, and the real figures from its history. */
 
 export interface SimulationSize {
   readonly integrations: number;
@@ -19,10 +19,10 @@ export interface SimulationSize {
 export interface Simulation {
   readonly project: string;
   readonly size: SimulationSize;
-  /** Minutes between two passes. */
+  /** The minutes between two passes. */
   readonly intervalMinutes: number;
   readonly policies: readonly SimulatedPolicy[];
-  /** Null: there is no ledger, it cannot be read, or its history is empty. */
+  /** Null: the ledger does not exist, cannot be read, or has no history. */
   readonly inFact: HistoryFacts | null;
   /** Sentences about the limits of the figures. */
   readonly notes: readonly string[];
@@ -33,18 +33,18 @@ export interface SimulatedPolicy {
   readonly figures: readonly NamedFigure[];
 }
 
-/** When the project's own number of integrations is not known. */
+/** The default when the project's number of integrations is unknown. */
 const USUAL_INTEGRATIONS = 12;
 const USUAL_DAYS = 30;
 const USUAL_SEEDS = [1, 2, 3] as const;
 
-/** A bigger project is simulated in full only if the user asks for it. */
+/** The maximum, unless the user asks for more. */
 const MAX_INTEGRATIONS = 1_000;
 
-/** First alerts are counted for breaks that begin five days before the end or earlier, so shorter lives have none. */
+/** Only breaks that begin at least five days before the end count for first alerts, so shorter simulations have none. */
 const MIN_DAYS = 7;
 
-/** Days of one integration that two cores simulate in about half a minute. */
+/** The number of simulated integration days that take two cores about half a minute. */
 const MAX_INTEGRATION_DAYS = 8_000;
 
 export async function simulate(opened: SettingsAndHistory, asked: Partial<SimulationSize>): Promise<Simulation> {
@@ -109,11 +109,11 @@ function sizeNotes(asked: Partial<SimulationSize>, known: number | null, size: S
       `The project's own number of integrations was not read from Qonversion (no key, or no answer). --integrations sets it.`,
     );
   if (known !== null && known > integrations)
-    notes.push(`The project has ${plural(known, 'integration')}, of which ${integrations} are simulated.`);
+    notes.push(`The project has ${plural(known, 'integration')}; the simulation has ${integrations}.`);
   const isShort = (asked.days === undefined && days < USUAL_DAYS) || (asked.seeds === undefined && seeds.length < 3);
   if (isShort)
     notes.push(
-      `For so many integrations it is ${plural(days, 'day')} of ${plural(seeds.length, 'world')}, so that it takes less than a minute. --days and --seeds ask for more.`,
+      `The simulation has ${plural(days, 'day')} of ${plural(seeds.length, 'world')}, so that it takes less than a minute. Use --days and --seeds for more.`,
     );
   return notes;
 }
@@ -125,7 +125,7 @@ function policyNotes({ overrides }: Policy): readonly string[] {
   return [`${plural(named, 'override')} ${fits} no simulated integration.`];
 }
 
-/** A ledger that cannot be read costs the facts, not the simulation. */
+/** If the ledger cannot be read, the simulation runs without the figures from the history. */
 async function readFacts({ ledger, project, clock }: SettingsAndHistory): Promise<{
   readonly inFact: HistoryFacts | null;
   readonly problem: string | null;

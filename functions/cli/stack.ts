@@ -14,24 +14,24 @@ import { secretArnOutput, withSecretArns } from '../guard/settings/types.ts';
 export interface DeployedStack {
   readonly name: string;
   readonly status: string;
-  /** When it was last created or updated; null: CloudFormation does not say. */
+  /** The time of the last creation or update; null when CloudFormation does not report it. */
   readonly deployedAt: string | null;
-  /** How far AWS's clock is ahead of ours, in milliseconds; 0 when that is less than the five minutes that AWS allows. */
+  /** The lead of AWS's clock in milliseconds; 0 when it is within the five minutes that AWS allows. */
   readonly clockAheadMs: number;
   readonly settings: Settings;
-  /** Of the package that it was deployed with; null: before 0.2, which did not say. */
+  /** The version of the package that deployed it; null before 0.2, which did not record it. */
   readonly version: string | null;
   /** The value of an output. @throws GuardError when the stack has none of that name */
   readonly output: (name: string) => string;
 }
 
-/** Where the stack keeps the settings it was synthesized with, for whoever operates it. */
+/** The template's metadata, where operators find the settings that the stack was synthesized with. */
 const templateMetadata = z.object({
   Metadata: z.object({
     IntegrationGuard: z.object({
       Settings: z.unknown(),
       Version: z.string().optional(),
-      /** Ids of the outputs, where they are not the names. */
+      /** The ids of the outputs, if they differ from the names. */
       Outputs: z.record(z.string(), z.string()).default({}),
     }),
   }),
@@ -69,7 +69,7 @@ export async function findStack(name: string): Promise<DeployedStack> {
 
 /**
  * The settings that a stack was deployed with.
- * @throws GuardError when they are of an earlier version: changing a file would not help
+ * @throws GuardError when an earlier version wrote them, because changing a file would not help
  */
 export function parseStackSettings(document: unknown, name: string): Settings {
   try {
@@ -93,7 +93,7 @@ function outputsOf(stackName: string, stack: Stack, ids: Readonly<Record<string,
   };
 }
 
-/** The settings with the ARNs of secrets that only the deployed stack knows, each of which is an output. */
+/** Fills in the ARNs of secrets from the stack's outputs. */
 function withOutputs(
   settings: Settings,
   ids: Readonly<Record<string, string>>,
@@ -106,7 +106,7 @@ function withOutputs(
   return withSecretArns(settings, Object.fromEntries(arns));
 }
 
-/** Null for a template in YAML, which is none of ours. */
+/** Null for a template in YAML, which the guard never deploys. */
 function parseJson(text = 'null'): unknown {
   try {
     return JSON.parse(text) as unknown;

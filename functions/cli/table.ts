@@ -2,18 +2,18 @@ import Table from 'cli-table3';
 import { paint } from './paint.ts';
 import { unbreakableWidth, widthOf, wrap } from './wrap.ts';
 
-/** Rows of texts in any terminal: a table where it fits, and a block of labelled lines for each row where it does not. */
+/** Rows of texts: a table if the terminal is wide enough, else a block of labelled lines for each row. */
 
-/** The least that is left to running text. */
+/** The minimum width of the column with running text. */
 const MIN_FLEXIBLE = 20;
 
-/** A time of day, a name or a count stays in one line. */
+/** The minimum width of other columns: a time of day, a name or a count stays in one line. */
 const MIN_OTHER = 13;
 
 /**
- * A table without rules. No line is wider than the terminal unless a single word is, and no word is cut.
+ * A table without rules. Only a single word can make a line wider than the terminal; no word is cut.
  * @param head titles of the columns, in capitals
- * @param flexible index of the column with running text: it takes what the others leave, and wraps
+ * @param flexible index of the column with running text: it gets the remaining width, and wraps
  */
 export function table(
   head: readonly string[],
@@ -36,7 +36,7 @@ interface Column {
   readonly isFlexible: boolean;
 }
 
-/** Of the columns, with the gap behind each; null: they do not fit beside each other. */
+/** The widths of the columns; null when they do not fit side by side. */
 function widthsFor(columns: readonly Column[], width: number): readonly number[] | null {
   const room = width - GAP * (columns.length - 1);
   const longest = columns.map(({ cells }) => Math.max(0, ...cells.flatMap((each) => each.split('\n').map(widthOf))));
@@ -47,7 +47,7 @@ function widthsFor(columns: readonly Column[], width: number): readonly number[]
     return Math.max(heading, Math.min(longest[index] ?? 0, wanted));
   });
   if (sum(least) > room) return null;
-  // Short columns first: what a word or two needs is worth more than a wider text.
+  // Short columns first: an unbroken name is worth more than a wider text.
   const order = columns
     .map((_, index) => index)
     .sort((left, right) => rank(columns[left]) - rank(columns[right]) || (natural[left] ?? 0) - (natural[right] ?? 0));
@@ -86,7 +86,7 @@ function asTable(head: readonly string[], rows: readonly (readonly string[])[], 
     .join('\n');
 }
 
-/** A label and its text; the text goes below the label where there is no room beside it. */
+/** Labelled lines for each row. A text without enough room beside its label goes below it. */
 function blocks(head: readonly string[], rows: readonly (readonly string[])[], width: number): string {
   const labels = head.map(labelOf);
   const indent = Math.max(...labels.map(widthOf)) + GAP;

@@ -1,13 +1,13 @@
 import stringWidth from 'string-width';
 
-/** Lines that fit a terminal: broken between words, and within a word only where its script has no blanks. */
+/** Wraps lines for a terminal: between words, and within a word only if its script has no blanks. */
 
-/** Columns of the terminal that a line takes: 2 for a letter of Chinese, Japanese or Korean and for an emoji, 0 for a colour. */
+/** The terminal columns of a line: 2 for a Chinese, Japanese or Korean letter and for an emoji, 0 for a colour code. */
 export function widthOf(text: string): number {
   return stringWidth(text);
 }
 
-/** Breaks lines between words, so that the terminal does not do it within them. A word that is wider stands alone. */
+/** Breaks lines between words, so that the terminal does not break words. A wider word gets its own line. */
 export function wrap(text: string, width: number): string {
   return text
     .split('\n')
@@ -25,18 +25,18 @@ function wrapLine(text: string, width: number): readonly string[] {
   return lines.length === 0 ? [''] : lines.map((line) => line.trimEnd());
 }
 
-/** Width of the widest part of a text that is never broken. */
+/** The width of the widest part that is never broken. */
 export function unbreakableWidth(text: string): number {
   return Math.max(0, ...text.split('\n').flatMap((line) => piecesOf(line).map((piece) => widthOf(piece.trimEnd()))));
 }
 
-/** What stays in one line, each with the blank that follows. */
+/** The unbreakable parts, each with the blank after it. */
 function piecesOf(line: string): readonly string[] {
   return line
     .split(/(?<= )(?=[^ ])/)
     .flatMap((word) => (/[^\x20-\x7e]/.test(word) ? word.split(BETWEEN_IDEOGRAPHS) : [word]));
 }
 
-/** Not before a mark that ends a phrase. */
+/** Allows no break before punctuation. */
 const BETWEEN_IDEOGRAPHS =
   /(?<=[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}、。！？])(?=[^ 、。！？\p{M}\p{Cf}\p{Emoji_Modifier}])/u;

@@ -8,7 +8,7 @@ export class GuardError extends Error {
   override readonly name: string = 'GuardError';
 }
 
-/** The command line or the project cannot be what the operator meant. Nothing was tried. */
+/** The command line or the project is wrong. Nothing was tried. */
 export class UsageError extends GuardError {
   override readonly name = 'UsageError';
 }
@@ -41,13 +41,12 @@ export class LedgerUnavailableError extends GuardError {
   override readonly name: string = 'LedgerUnavailableError';
 }
 
-/** What the ledger holds cannot be read: it is damaged, or a newer version of the guard wrote it. */
+/** The ledger's content cannot be read: it is damaged, or a newer version of the guard wrote it. */
 export class LedgerFormatError extends LedgerUnavailableError {
   override readonly name = 'LedgerFormatError';
   readonly fault: 'damaged' | 'newer';
-  /** What is wrong, without what to do about it. */
+  /** The problem, without the remedy. */
   readonly what: string;
-  /** What to do about it. */
   readonly remedy: string;
 
   constructor(fault: 'damaged' | 'newer', what: string, remedy: string, options?: ErrorOptions) {
@@ -83,7 +82,7 @@ export class UnknownIntegrationError extends GuardError {
   }
 }
 
-/** A printable message for anything thrown: the message of a `GuardError`; the name and the first line of others, made safe. */
+/** A printable message for any thrown value: the message of a `GuardError`; the sanitized name and first line of others. */
 export function describeError(error: unknown): string {
   if (error instanceof GuardError) return error.message;
   if (error instanceof Error) return safeSentence(`${error.name}: ${error.message.split('\n')[0] ?? ''}`, 320);

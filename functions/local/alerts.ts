@@ -2,7 +2,7 @@ import { type AlertSink, PEOPLE } from '../guard/ports.ts';
 import { toDigest } from '../messages/digest.ts';
 import type { MessageContext } from '../messages/wording.ts';
 
-/** Shows the digest on the terminal as its reader would get it by mail. Machines have `--json`. */
+/** Shows the digest on the terminal as a mail. Programs use `--json`. */
 export function createTerminalAlertSink(
   write: (text: string) => void,
   runbook: MessageContext['runbook'] = null,

@@ -8,17 +8,17 @@ import {
   parseTree,
 } from 'jsonc-parser';
 
-/** One change of a JSON text: an entry gets another name, another value or both, or it is taken out. */
+/** One change of a JSON text: an entry gets another name, another value or both, or is removed. */
 export interface JsonEdit {
   readonly path: readonly (string | number)[];
-  /** Null: the entry of an object, or the element of a list, is taken out. */
+  /** Null: the entry of an object, or the element of a list, is removed. */
   readonly to: { readonly name: string; readonly value: unknown } | null;
 }
 
 /**
- * Changes a JSON text (comments and trailing commas allowed, no byte-order mark) and leaves everything else as it is. Comments
- * in what is taken out stay, too; jsonc-parser's own `modify` loses them, and renames nothing.
- * @throws Error when a path is not there
+ * Changes a JSON text (comments and trailing commas allowed, no byte-order mark) and leaves the rest unchanged. Comments in a
+ * removed entry stay; jsonc-parser's own `modify` loses them, and cannot rename.
+ * @throws Error when a path does not exist
  */
 export function editJson(text: string, edits: readonly JsonEdit[]): string {
   return edits.reduce((before, edit) => editText(before, editsFor(before, edit)), text);
@@ -32,8 +32,8 @@ export interface NewEntry {
 }
 
 /**
- * Adds an entry to the object at a path, in the text's own indentation and line breaks. Comments stay beside what they are beside;
- * jsonc-parser's own `modify` moves the last one of a line to the new entry.
+ * Adds an entry to the object at a path, with the text's own indentation and line breaks. Comments stay with their entries;
+ * jsonc-parser's own `modify` moves the last comment of a line to the new entry.
  * @throws Error when there is no object at the path
  */
 export function insertEntry(text: string, path: readonly string[], { name, value, at }: NewEntry): string {
@@ -56,7 +56,7 @@ export function insertEntry(text: string, path: readonly string[], { name, value
   ]);
 }
 
-/** The entry on lines of its own, unless the object is on one line. */
+/** Puts the entry on lines of its own, unless the object is on one line. */
 function layOut(text: string, tree: Node, object: Node, { name, value }: Omit<NewEntry, 'at'>) {
   const { children: [child] = [] } = object;
   const body = text.slice(object.offset, object.offset + object.length);
@@ -74,17 +74,17 @@ function layOut(text: string, tree: Node, object: Node, { name, value }: Omit<Ne
   };
 }
 
-/** Of the line that the offset is in. */
+/** The indentation of the line at the offset. */
 function indentOf(text: string, offset: number): string {
   return /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', offset - 1) + 1))?.[0] ?? '';
 }
 
-/** Of what begins its line; undefined when something is before it. */
+/** The blanks before the offset; undefined when other text precedes it in the line. */
 function ownIndentOf(text: string, offset: number): string | undefined {
   return /(?<=\n)[ \t]*$/.exec(text.slice(0, offset))?.[0];
 }
 
-/** Where the comments end that follow in the same line. */
+/** The end of the comments that follow in the same line. */
 function endOfComments(text: string, offset: number): number {
   const comments = /^(?:[ \t]*(?:\/\/[^\r\n]*|\/\*[\s\S]*?\*\/))*/.exec(text.slice(offset))?.[0] ?? '';
   return offset + comments.length;
@@ -111,7 +111,7 @@ function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Takes out an entry with one of the commas beside it, and the line if nothing else is on it. */
+/** Removes an entry, one adjacent comma, and the line if it is then empty. */
 function removalOf(text: string, entry: Node): Edit[] {
   const siblings = entry.parent?.children ?? [];
   const previous = siblings[siblings.indexOf(entry) - 1];
@@ -125,7 +125,7 @@ function removalOf(text: string, entry: Node): Edit[] {
   return [{ offset: comma, length: 1, content: '' }, replacingRange(text, entry.offset, end, comments)];
 }
 
-/** Where the next thing in the text is a comma. */
+/** The offset of the next token if it is a comma. */
 function commaAfter(text: string, offset: number): number | undefined {
   const scanner = createScanner(text, true);
   scanner.setPosition(offset);
@@ -145,7 +145,7 @@ function commentsIn(text: string, { offset, length }: Node): readonly string[] {
   return comments;
 }
 
-/** Puts each comment on a line of its own; the line goes, too, if there is none and nothing else is on it. */
+/** Puts each comment on a line of its own. Without comments, an empty line is removed too. */
 function replacingRange(text: string, from: number, to: number, comments: readonly string[]): Edit {
   const indent = /[ \t]*$/.exec(text.slice(0, from))?.[0] ?? '';
   const lineStart = from - indent.length;

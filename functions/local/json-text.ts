@@ -3,20 +3,20 @@ import { SettingsError } from '../guard/errors.ts';
 import { showName, showPath } from '../guard/settings/fault.ts';
 import { MAX_LEVELS, TOO_DEEP } from '../guard/settings/schema.ts';
 
-/** JSON as people write it, with comments: read with a sentence about what is wrong with it, and where. */
+/** Reads JSON with comments. A message says where it is invalid, and why. */
 
 export interface JsonText {
   readonly document: unknown;
-  /** A sentence about each entry that stands more than once in an object: JSON.parse would silently keep the last. */
+  /** A sentence about each duplicate entry of an object. JSON.parse would silently keep the last one. */
   readonly repeated: readonly string[];
-  /** Every comment, with the line in which it begins. */
+  /** Every comment, with the line where it begins. */
   readonly comments: readonly { readonly line: number; readonly text: string }[];
 }
 
 /**
  * Reads a JSON text.
  * @param path names the file, for the message
- * @throws SettingsError when it is not JSON, is nested too deep, or has a number that no computer holds
+ * @throws SettingsError when it is not JSON, is nested too deep, or has a number that is too large
  */
 export function parseJson(text: string, path: string): JsonText {
   // Some editors write a byte-order mark.
@@ -32,7 +32,7 @@ export function parseJson(text: string, path: string): JsonText {
   return { document: valueIn(tree), repeated: findRepeated(tree, [], lines), comments };
 }
 
-/** Where an offset of a text is. */
+/** Turns offsets in a text into lines and columns. */
 interface Lines {
   readonly lineOf: (offset: number) => number;
   /** "line 3, column 5" */
@@ -61,11 +61,11 @@ type Kind = '{' | '}' | '[' | ']' | ':' | ',' | 'text' | 'number' | 'word' | 'co
 interface JsonToken {
   readonly kind: Kind;
   readonly offset: number;
-  /** As it stands there. */
+  /** The token's own text. */
   readonly text: string;
 }
 
-/** Every token but blanks; the last is the end. */
+/** Every token except blanks; the last one is the end. */
 function* tokensOf(text: string): Generator<JsonToken> {
   const scanner = createScanner(text);
   while (scanner.getPosition() < text.length) {
@@ -86,7 +86,7 @@ function kindOf(token: string): Kind {
   return /^(?:true|false|null)$/.test(token) ? 'word' : 'other';
 }
 
-/** One look at every token, before the parser, which takes a level of the stack for each level of the text. */
+/** Checks every token before the parser runs, because the parser uses a level of the stack for each level of the text. */
 function scan(text: string, { lineOf, place }: Lines): Pick<JsonText, 'comments'> & { readonly fault: string | null } {
   const comments: { line: number; text: string }[] = [];
   let levels = 0;
@@ -108,7 +108,7 @@ const WITHIN: ReadonlyMap<string, string> = new Map([
   ['UnexpectedEndOfNumber', 'expected a number, got a part of one'],
   ['InvalidUnicode', 'expected four hexadecimal digits after \\u in a text, got something else'],
   ['InvalidEscapeCharacter', 'expected \\\\ for a backslash in a text, got \\ with another character'],
-  ['InvalidCharacter', 'expected \\t or \\n in a text, got a tab or another control character as it is'],
+  ['InvalidCharacter', 'expected \\t or \\n in a text, got an unescaped tab or control character'],
 ]);
 
 function describeSyntax(text: string, { place }: Lines, error: ParseError | null): string {
@@ -124,10 +124,10 @@ function describeNothing(text: string): string {
   return `expected JSON that begins with "{", got ${text === '' ? 'an empty file' : 'nothing but blanks and comments'}`;
 }
 
-/** What may come next in a JSON text. */
+/** The tokens that may come next in a JSON text. */
 type Next = 'first' | 'name or end' | 'colon' | 'value' | 'value or end' | 'comma';
 
-/** The first token that JSON does not have at its place, which is where people have to look. */
+/** The first unexpected token, which is where people have to look. */
 function findSlip(text: string): { readonly offset: number; readonly expected: string; readonly got: string | null } {
   const open: ('{' | '[')[] = [];
   let next: Next = 'first';
@@ -150,7 +150,7 @@ function findSlip(text: string): { readonly offset: number; readonly expected: s
 
 const MAX_TOKEN_CHARACTERS = 40;
 
-/** What may come after a token; null when it cannot be there. Keeps account of what is open. */
+/** The tokens that may follow; null when the token itself is not allowed. It updates the list of open brackets. */
 function follow(kind: Kind, next: Next, open: ('{' | '[')[]): Next | null {
   const isValue = next === 'first' || next === 'value' || next === 'value or end';
   switch (kind) {
@@ -197,7 +197,7 @@ function describeNext(next: Next, open: '{' | '[' | undefined): string {
   }
 }
 
-/** What JSON.parse would make of it. The library's own function loses a `__proto__`, about which `parseSettings` complains. */
+/** The value that JSON.parse would return. The library's own function loses `__proto__`, which `parseSettings` refuses. */
 function valueIn(node: Node): unknown {
   if (node.type === 'array') return (node.children ?? []).map(valueIn);
   if (node.type !== 'object') return node.value;

@@ -3,8 +3,8 @@ import { LedgerFormatError } from '../guard/errors.ts';
 import { USE_BACKUP, USE_NEWER } from '../ledger/upcast.ts';
 
 /**
- * The text of a ledger file. In format 2, ids and names of projects are values and never keys of an object: an integration
- * `constructor` or `__proto__` is stored like any other. Format 1, which version 1 of the guard wrote, is still read.
+ * The text of a ledger file. In format 2, integration ids and project names are values, never keys of an object, so an
+ * integration `constructor` or `__proto__` is stored like any other. Format 1, which version 1 of the guard wrote, is still read.
  */
 
 export type LedgerFile = z.output<typeof format2>;
@@ -39,7 +39,7 @@ export function parseLedgerFile(text: string): LedgerFile {
 
 const newerFormat = z.object({ format: z.int().min(3) });
 
-/** Enough to tell our own file from another: only the guard writes what is inside. Zod hands it on as it is. */
+/** Enough to recognise the guard's own file, because only the guard writes the content. zod passes it on unchanged. */
 const anObject = z.custom<object>((value) => typeof value === 'object' && value !== null);
 
 const anEvent = z.custom<{ readonly id: string; readonly time: string }>(
@@ -56,7 +56,7 @@ const format2 = z.object({
   history: z.array(z.object({ project: z.string(), schema: z.int().positive(), event: anEvent })),
 });
 
-/** An object by names that people chose, as a list: JSON.parse gives an own `__proto__`, and `z.record` would drop it. */
+/** An object with names that people chose, as a list. `z.record` would drop the `__proto__` that JSON.parse keeps. */
 const byName = <T>(value: z.ZodType<T>) =>
   anObject.transform((given) => Object.entries(given).map(([name, one]) => ({ name, value: value.parse(one) })));
 

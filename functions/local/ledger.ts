@@ -36,8 +36,8 @@ import { type LedgerFile, parseLedgerFile, type StoredItem } from './ledger-file
  * @param writeText fills a new file of this name; replaced in tests
  */
 export function createFileLedger(path: string, clock: Clock, writeText: WriteText = writeWhole): CheckableLedger {
-  // One waits for the lock at a time. Two that wait for a lock which a dead process has left can both find it stale, and
-  // the slower then removes what the faster has just taken.
+  // One caller at a time waits for the lock. If two waited for the lock of a dead process, both could find it stale, and the
+  // slower one would remove the lock that the faster one has just taken.
   const oneAtATime = pLimit(1);
   return {
     place: path,
@@ -89,7 +89,7 @@ export function createFileLedger(path: string, clock: Clock, writeText: WriteTex
     checkWrite: () => oneAtATime(checkWrite),
   };
 
-  /** Under the lock the whole file is replaced, read again, and put back byte for byte, so that no pass sees the entry. */
+  /** Replaces the file under the lock, reads it again, and restores it byte for byte, so that no pass sees the test entry. */
   async function checkWrite(): Promise<void> {
     const target = await targetOf(path);
     await withLock(target, async () => {
@@ -114,7 +114,7 @@ export function createFileLedger(path: string, clock: Clock, writeText: WriteTex
   }
 
   function save(target: string, text: string, mode: number): Promise<void> {
-    // The library itself writes once, and on a full disk that leaves a part of the text and no error.
+    // The library calls write once. On a full disk that writes only a part of the text and reports no error.
     return writeFileAtomic(target, '', { mode, tmpfileCreated: (temporary) => writeText(temporary, text) });
   }
 
@@ -153,7 +153,7 @@ async function readLedgerFile(path: string): Promise<LedgerFile> {
 
 interface StoredText {
   readonly text: string;
-  /** Its permissions. */
+  /** The file's permissions. */
   readonly mode: number;
 }
 
@@ -173,11 +173,11 @@ function placeOf(path: string): LedgerPlace {
   return {
     name: `the ledger file ${path}`,
     remedy:
-      'restore it from a backup, name another with GUARD_LEDGER, or move it away to begin a new one (the guard then takes what it has paused for paused by an operator)',
+      'restore it from a backup, name another with GUARD_LEDGER, or move it away to start a new one (the guard then attributes its own pauses to an operator)',
   };
 }
 
-/** The file itself: the lock is that of the file, whatever link leads to it. */
+/** Resolves links, so that every path to the file uses the same lock. */
 function targetOf(path: string): Promise<string> {
   return realpath(path).catch(() => path);
 }
@@ -190,17 +190,17 @@ function toText(file: LedgerFile): string {
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
-/** Titles and error messages of integrations are nobody else's business on a machine that several people use. */
+/** On a shared machine, other users must not read the titles and error messages of integrations. */
 const OWN_FILE = 0o600;
 const OWN_FOLDER = 0o700;
 const PERMISSIONS = 0o777;
 
-/** The lock is a folder, which the library makes with this function. */
+/** The lock is a folder, which the library creates with this function. */
 interface LockFolders {
   readonly mkdir: (folder: string, done: (error: NodeJS.ErrnoException | null) => void) => void;
 }
 
-/** A lock this old was left by a process that died; one that lives renews its own. */
+/** A lock this old belongs to a dead process. A live process renews its lock. */
 const STALE_MS = 5_000;
 
 async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -211,9 +211,9 @@ async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
       realpath: false,
       fs: { ...fs, mkdir: (folder, done) => fs.mkdir(folder, OWN_FOLDER, done) } satisfies LockFolders,
       stale: STALE_MS,
-      // Twice as long as it takes a dead process's lock to grow stale.
+      // Twice the time after which a dead process's lock becomes stale.
       retries: { retries: 120, minTimeout: 5, maxTimeout: 100, randomize: true },
-      // A machine that slept for seconds while it wrote; unhandled it would end the process.
+      // The machine slept for seconds during the write. Without a handler, this would end the process.
       onCompromised: (error) => {
         lost = error;
       },

@@ -10,23 +10,23 @@ import { parseJson } from './json-text.ts';
 /** The key of the settings inside `cdk.json`'s context. */
 export const CONTEXT_KEY = 'integration-guard';
 
-/** How people say which file has the settings. */
+/** The ways to name the settings file. */
 export type NamedBy = 'GUARD_SETTINGS' | '-c settings=FILE' | 'integration-guard settings migrate FILE';
 
 /**
  * Reads settings from a JSON file (comments allowed): either the settings themselves, or a `cdk.json` that has them under
  * `context["integration-guard"]`.
  * @param namedBy for the message about a file that cannot be read
- * @throws SettingsError that names the file and each fault, an entry that stands twice included
+ * @throws SettingsError that names the file and each fault, including duplicate entries
  */
 export function readSettingsFile(path: string, namedBy: NamedBy = 'GUARD_SETTINGS'): Settings {
   return parseSettings(findSettings(readSettingsText(path, namedBy), path).document, path);
 }
 
-/** A cdk.json may also hold what CDK has looked up; more than that is another file. */
+/** A cdk.json may also hold CDK's cached lookups. A larger file is not a settings file. */
 const MAX_MEGABYTES = 10;
 
-/** @throws SettingsError when there is no such file, when it is no ordinary file, and when it is not text in UTF-8 */
+/** @throws SettingsError when the file does not exist, is not a regular file, or is not UTF-8 */
 export function readSettingsText(path: string, namedBy: NamedBy = 'GUARD_SETTINGS'): string {
   const bytes = readBytes(path, `name the settings file with ${namedBy}`);
   const encoding = foreignEncoding(bytes);
@@ -38,7 +38,7 @@ function readBytes(path: string, remedy: string): Buffer {
   const refuse = (fault: string) => new SettingsError([`${fault}; ${remedy}`], path);
   let file: number;
   try {
-    // Nobody may ever write to a pipe.
+    // Without O_NONBLOCK, opening a pipe waits for a writer.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw refuse(describeOpening(error));
@@ -62,11 +62,11 @@ function readBytes(path: string, remedy: string): Buffer {
 function describeOpening(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'cannot be read: there is no such file';
-  if (code === 'EACCES' || code === 'EPERM') return 'cannot be read: this user may not open it';
+  if (code === 'EACCES' || code === 'EPERM') return 'cannot be read: permission denied';
   return `cannot be read (${describeError(error)})`;
 }
 
-/** What the bytes are instead of UTF-8; null when they are. */
+/** The encoding of bytes that are not UTF-8; null when they are UTF-8. */
 function foreignEncoding(bytes: Buffer): string | null {
   const begin = bytes.subarray(0, 2).toString('hex');
   if (begin === 'fffe' || begin === 'feff') return 'UTF-16';
@@ -77,10 +77,10 @@ function foreignEncoding(bytes: Buffer): string | null {
   return isUtf8(bytes) ? null : 'text in another encoding';
 }
 
-/** The guard's settings in the text of a file, as they stand there. */
+/** The guard's settings in a file, not yet checked. */
 export interface FoundSettings {
   readonly document: unknown;
-  /** Where in the file they are. */
+  /** The path of the settings in the file. */
   readonly at: readonly string[];
 }
 
@@ -91,7 +91,7 @@ export function findSettings(text: string, path: string): FoundSettings {
     const found = secretInComment(comment);
     return found === null
       ? []
-      : [`line ${line}: expected no secret in a comment, and this looks like ${found}; ${REMEDY}`];
+      : [`line ${line}: expected no secret in a comment, but this looks like ${found}; ${REMEDY}`];
   });
   if (secrets.length > 0) throw new SettingsError(secrets, path);
   const found = settingsIn(document);
@@ -100,7 +100,7 @@ export function findSettings(text: string, path: string): FoundSettings {
   return found;
 }
 
-const REMEDY = 'take it out, and replace it if others have seen the file';
+const REMEDY = 'remove it, and replace it if others have seen the file';
 
 /** The settings, or a sentence about a `cdk.json` that has none. */
 function settingsIn(document: unknown): FoundSettings | string {
@@ -114,7 +114,7 @@ function settingsIn(document: unknown): FoundSettings | string {
 
 /**
  * A sentence about a `cdk.json` without settings.
- * @param misspelt the key of its context that may be meant; null: none is like it
+ * @param misspelt a similar key in its context; null: there is none
  */
 export function noSettings(misspelt: string | null): string {
   const remedy = misspelt === null ? '' : `; rename ${showPath(['context', misspelt])}, if these are the settings`;

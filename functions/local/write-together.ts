@@ -4,18 +4,17 @@ import writeFileAtomic from 'write-file-atomic';
 import { GuardError } from '../guard/errors.ts';
 import { safePath } from '../guard/safe-sentence.ts';
 
-/** A file that is written: a new one, or one that is there and says something else so far. */
+/** A file to create or to change. */
 export interface FileChange {
   readonly path: string;
-  /** What the file holds now. Null: there is none. */
+  /** The current content. Null: the file does not exist. */
   readonly before: string | null;
   readonly after: string;
 }
 
 /**
- * Writes all of the files or none. A new file never takes the place of one that is there, and a file that has been changed since it
- * was read is left alone.
- * @throws what the system says, when everything is as it was
+ * Writes all files or none. It never overwrites an existing file with a new one, nor a file that has changed since it was read.
+ * @throws the system's error, after it has undone every change
  */
 export function writeTogether(changes: readonly FileChange[]): void {
   const undo: (() => void)[] = [];
@@ -40,7 +39,7 @@ function makeFolder(folder: string, undo: (() => void)[]): void {
   const first = mkdirSync(folder, { recursive: true });
   if (first === undefined) return;
   undo.push(() => {
-    // Those that are empty, and no more: others may have put something there.
+    // Only empty folders: another program may have written into one.
     for (let each = folder; each.length >= first.length; each = dirname(each)) rmdirSync(each);
   });
 }
@@ -53,7 +52,7 @@ function create({ path, after }: FileChange, undo: (() => void)[]): void {
 
 function replace(path: string, before: string, after: string, undo: (() => void)[]): void {
   if (!readFileSync(path).equals(Buffer.from(before, 'utf8')))
-    throw new GuardError(`${safePath(path)} has been changed meanwhile; nothing was written; run the command again`);
+    throw new GuardError(`${safePath(path)} has changed in the meantime; nothing was written; run the command again`);
   writeFileAtomic.sync(path, after);
   undo.push(() => writeFileAtomic.sync(path, before));
 }

@@ -4,7 +4,7 @@ import { editJson, insertEntry } from '../../functions/local/edit-json.ts';
 const without = (text: string, ...path: (string | number)[]) => editJson(text, [{ path, to: null }]);
 
 describe('a JSON text', () => {
-  it('gets other names and values where they stand', () => {
+  it('gets new names and values in place', () => {
     const text = '{\n  /* 1 */ "a" /* 2 */ : /* 3 */ [1,  2], // 4\n\t"b": {"a": 1}\n}';
     expect(editJson(text, [{ path: ['a'], to: { name: 'c"', value: [1, 2] } }])).toBe(text.replace('"a"', '"c\\""'));
     expect(editJson(text, [{ path: ['b', 'a'], to: { name: 'a', value: {} } }])).toBe(
@@ -26,13 +26,13 @@ describe('a JSON text', () => {
     expect(without(text, name)).toBe(rest);
   });
 
-  it('keeps the comments of what is taken out, each on a line of its own', () => {
+  it('keeps the comments of a removed entry, each on a line of its own', () => {
     const text = '[\n  {}, // first\n  { "a": "// none", // one\n    /* two */ },\n]\n';
     expect(without(text, 1)).toBe('[\n  {}, // first\n  // one\n  /* two */\n]\n');
     expect(without('[{ /* one */ }, 2]', 0)).toBe('[/* one */\n 2]');
   });
 
-  it('refuses a path that is not there', () => {
+  it('refuses a path that does not exist', () => {
     expect(() => without('{}', 'a')).toThrow('there is no a in the text');
   });
 });
@@ -64,7 +64,7 @@ describe('an object of a JSON text gets a new entry', () => {
     expect(last(text)).toBe(result);
   });
 
-  it('refuses what is no object', () => {
+  it('refuses a value that is not an object', () => {
     expect(() => insertEntry('[]', [], { name: 'n', value: 1, at: 'last' })).toThrow('there is no object (top level)');
   });
 });

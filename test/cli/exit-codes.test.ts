@@ -8,14 +8,14 @@ import { World } from '../../functions/sandbox/world.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { runKey } from '../support/run-key.ts';
 
-/** Exit codes, and the one document that `--json` prints, of every command with good and bad words. */
+/** The exit code and the `--json` document of every command, with valid and invalid words. */
 
 let sandbox: Sandbox;
 let folder: string;
 let settingsFile: string;
 
 beforeAll(async () => {
-  // Nothing listens there, and nothing answers for the machine's own role.
+  // No server listens there, and the machine's own role is not available.
   vi.stubEnv('AWS_ENDPOINT_URL', 'http://127.0.0.1:9');
   vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
   vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
@@ -56,7 +56,7 @@ const OF_A_STACK = [
   'changes',
 ];
 
-describe('what was tried and failed', () => {
+describe('a failed command', () => {
   it.each(OF_A_STACK)('exits with 1 when AWS cannot be reached: %s', async (words) => {
     vi.stubEnv('AWS_REGION', 'eu-west-1');
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
@@ -96,7 +96,7 @@ describe('what was tried and failed', () => {
   });
 });
 
-describe('what was not understood', () => {
+describe('a usage error', () => {
   it.each([
     ['a stack that cannot be named so', 'list --stack a_b', {}],
     ['the same in a variable', 'list', { GUARD_STACK: 'a_b' }],
@@ -110,7 +110,7 @@ describe('what was not understood', () => {
   });
 });
 
-/** Commands that wait, ask or take seconds are left to tests of their own. */
+/** Other tests cover the commands that wait, ask questions or take seconds. */
 const COMMANDS = [
   ...['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'gaps', 'doctor', 'projects', 'changes'],
   ...['init', 'settings', 'settings migrate', 'complete', 'help', 'nonsense', ''],
@@ -161,7 +161,7 @@ const WORDS = [
 const SETTINGS = ['', '{', '{}', '{"projects":{"a":{"secretName":"x","policy":{"unstable":"off"}}}}'];
 
 describe('--json', () => {
-  it('prints one document on standard output and nothing on standard error, whatever the words', async () => {
+  it('prints one document to standard output and nothing to standard error, for any words', async () => {
     let number = 0;
     const codes = new Set<number>();
     await fc.assert(
@@ -172,7 +172,7 @@ describe('--json', () => {
         fc.boolean(),
         async (command, words, settings, first) => {
           const given = [...command.split(' ').filter((word) => word !== '')];
-          // Words after "--" are no options.
+          // Words after "--" are not options.
           const end = words.indexOf('--');
           const at = first || end !== -1 ? 0 : words.length;
           const options = [...words.slice(0, at), '--json', ...words.slice(at)];

@@ -4,7 +4,7 @@ import { runOperatorCommand } from '../../functions/guard/pass/operator-command.
 import { PROBE_RECOVERY } from '../support/builders.ts';
 import { addBusy, createHarness, type Harness } from '../support/harness.ts';
 
-/** 'broken' has been failing for long enough to be paused, and `updated_at` is known to be the time of a change. */
+/** 'broken' has failed long enough to be paused, and `updated_at` is the time of the last change. */
 function failingHarness(policy: Record<string, unknown> = {}): Harness {
   const harness = createHarness(policy);
   addBusy(harness, 'good');
@@ -29,7 +29,7 @@ function clock(moment: string): string {
 }
 
 describe('the gaps of an integration', () => {
-  it('last from a pause of the guard to the moment an operator resumed it, not to the pass that noticed', async () => {
+  it('last from a pause by the guard until an operator resumed it, not until the pass that noticed', async () => {
     const harness = failingHarness();
     await harness.pass();
     const paused = clock(harness.world.now().toISOString());
@@ -41,7 +41,7 @@ describe('the gaps of an integration', () => {
     expect(await gaps(harness)).toEqual([`broken ${paused}–${resumed} guard`]);
   });
 
-  it('are interrupted by each probe, and end with one that succeeds', async () => {
+  it('are interrupted by each probe, and end with a successful one', async () => {
     const harness = failingHarness({ recovery: PROBE_RECOVERY });
     await harness.pass();
     await harness.run(70);
@@ -53,7 +53,7 @@ describe('the gaps of an integration', () => {
     for (const gap of found) expect(gap).toMatch(/^broken \S+–\d\S+ guard$/);
   });
 
-  it('go on while Qonversion suspends what the guard had paused, and say who stopped it first and then', async () => {
+  it('continue when Qonversion suspends a paused integration, and name each actor', async () => {
     const harness = failingHarness();
     await harness.pass();
     const paused = clock(harness.world.now().toISOString());
@@ -65,7 +65,7 @@ describe('the gaps of an integration', () => {
     expect(await gaps(harness)).toEqual([`broken ${paused}–${suspended} guard`, `broken ${suspended}– Qonversion`]);
   });
 
-  it("are an operator's too, in the dashboard and through the guard", async () => {
+  it('include pauses by an operator, in the dashboard and through the guard', async () => {
     const harness = failingHarness();
     harness.world.repair('broken');
     harness.world.advance(5);
@@ -86,7 +86,7 @@ describe('the gaps of an integration', () => {
     expect(await gaps(harness)).toEqual([`good ${off}–${on} operator`, `good ${offAgain}–${onAgain} operator`]);
   });
 
-  it('count no pause that may not have taken effect, once the integration is known to be active', async () => {
+  it('exclude a pause of unknown outcome once the integration is known to be active', async () => {
     const harness = failingHarness();
     harness.api.failStatus(new Error('no answer'));
     await harness.pass();
@@ -101,7 +101,7 @@ describe('the gaps of an integration', () => {
       expect(gap.to).not.toBeNull();
   });
 
-  it('are none without a stop', async () => {
+  it('are empty without a pause', async () => {
     const harness = failingHarness({ mode: 'observe' });
     await harness.run(60);
     expect(await gaps(harness)).toEqual([]);

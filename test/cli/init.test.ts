@@ -27,7 +27,7 @@ beforeEach(async () => {
 
 const newFolder = () => mkdtemp(join(tmpdir(), 'guard-init-'));
 
-/** Every file of the folder with its text. */
+/** Every file in the folder, with its text. */
 function files(): Readonly<Record<string, string>> {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   const isFile = (name: string) => statSync(join(folder, name)).isFile();
@@ -91,7 +91,7 @@ const FILL =
   '(read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id \'qonversion/production\' --secret-string file:///dev/stdin)';
 
 describe('integration-guard init in a folder without a CDK app', () => {
-  it('writes one, and says what to do next', async () => {
+  it('writes one, and prints the next steps', async () => {
     const { code, out, err } = await init(['--yes', '--email', 'team@example.com']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(Object.keys(files())).toEqual(['.gitignore', 'app.mjs', 'cdk.json', 'package.json']);
@@ -129,7 +129,7 @@ describe('integration-guard init in a folder without a CDK app', () => {
     });
   });
 
-  it('makes the folder, and says how to get there', async () => {
+  it('creates the folder, and prints the cd command', async () => {
     folder = join(folder, 'a', 'my guard');
     const { code, out } = await init(['--yes']);
     expect(code).toBe(0);
@@ -137,7 +137,7 @@ describe('integration-guard init in a folder without a CDK app', () => {
     expect(out).toContain(`  cd '${folder}'\n  npm install\n`);
   });
 
-  it('takes every answer as a flag', async () => {
+  it('accepts every answer as a flag', async () => {
     const flags = ['--project', 'app', '--secret-name', 'keys/app', '--email', 'a@example.com'];
     expect((await init([...flags, '--mode', 'enforce', '--stack', 'Guard-2'])).code).toBe(0);
     expect(guardOf()).toEqual({
@@ -157,12 +157,12 @@ describe('integration-guard init in a folder without a CDK app', () => {
     });
   });
 
-  it('says that nobody gets alerts without a mail address', async () => {
+  it('says that no one gets alerts without a mail address', async () => {
     expect((await init(['--yes'])).out).toContain('No one gets alerts yet');
     expect(guardOf().alerts).toEqual({ subscriptions: [] });
   });
 
-  it.each(['package.json', 'app.mjs', '.gitignore'])('overwrites no %s', async (name) => {
+  it.each(['package.json', 'app.mjs', '.gitignore'])('does not overwrite %s', async (name) => {
     put({ [name]: 'precious' });
     const { code, err } = await init(['--yes']);
     expect(code).toBe(2);
@@ -172,7 +172,7 @@ describe('integration-guard init in a folder without a CDK app', () => {
     expect(files()).toEqual({ [name]: 'precious' });
   });
 
-  it('overwrites no link that leads nowhere', async () => {
+  it('does not overwrite a broken link', async () => {
     symlinkSync('nowhere', join(folder, 'app.mjs'));
     expect(await init(['--yes'])).toMatchObject({ code: 2, err: expect.stringContaining('already has app.mjs') });
     expect(readdirSync(folder)).toEqual(['app.mjs']);
@@ -220,11 +220,11 @@ describe('the answers', () => {
     ]);
   });
 
-  it('that are not all given without a terminal are named in one sentence', async () => {
+  it('are named in one sentence when some are missing and there is no terminal', async () => {
     expect(await init(['--project', 'app', '--mode', 'observe'])).toEqual({
       code: 2,
       out: '',
-      err: 'integration-guard: there is no terminal to ask at: give --secret-name, --email and --stack too, or --yes for their defaults\n',
+      err: 'integration-guard: there is no terminal for questions: give --secret-name, --email and --stack too, or --yes for their defaults\n',
     });
     expect(files()).toEqual({});
   });
@@ -254,7 +254,7 @@ describe('the answers', () => {
     expect(files()).toEqual({});
   });
 
-  it('get a line for each fault', async () => {
+  it('get one line for each fault', async () => {
     const { err } = await init(['--project=a b', '--email=c d', '--yes']);
     expect(err.split('\n')).toHaveLength(3);
   });
@@ -265,7 +265,7 @@ describe('the answers', () => {
       for (const key of [runKey(), 'sk_live_abcdefgh12345678']) {
         const { code, out, err } = await init([`${flag}=${key}`, '--yes']);
         expect({ code, out }).toEqual({ code: 2, out: '' });
-        expect(err).toContain('expected no secret, and this looks like');
+        expect(err).toContain('expected no secret, but this looks like');
         expect(err).not.toContain(key);
         expect(err.trim().split('\n')).toHaveLength(1);
         expect(JSON.stringify(await init([`${flag}=${key}`, '--yes', '--json']))).not.toContain(key);
@@ -274,14 +274,14 @@ describe('the answers', () => {
     },
   );
 
-  it('that are a Secret Key at a terminal are not repeated', async () => {
+  it('are not repeated at a terminal when they are a Secret Key', async () => {
     const prompt = answering(runKey());
     expect((await init([], prompt)).code).toBe(1);
     expect(prompt.shown.join()).toContain('expected no secret');
     expect(prompt.shown.join()).not.toContain(runKey());
   });
 
-  it('are either refused, a sentence for each fault, with nothing written, or become settings that parse', async () => {
+  it('either become settings that parse, or are refused with a sentence for each fault and nothing written', async () => {
     const answer = fc.oneof(
       fc.constantFrom(
         'production',
@@ -359,7 +359,7 @@ function putApp(app: string, entry: string, text: string, more: Readonly<Record<
 }
 
 describe('integration-guard init in a folder with a CDK app', () => {
-  it('adds the guard to an app in TypeScript, as the template of CDK makes it', async () => {
+  it('adds the guard to an app in TypeScript from the CDK template', async () => {
     putApp('npx tsc && npx tsx bin/my.ts', 'bin/my.ts', TS_ENTRY, { 'tsconfig.json': '{}' });
     const { code, out, err } = await init(['--yes']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -554,7 +554,7 @@ describe('integration-guard init in a folder with a CDK app', () => {
     expect(out).toContain('Edited cdk.json.\n');
   });
 
-  it('does not add to CommonJS what would come after app.synth()', async () => {
+  it('adds no call to CommonJS after app.synth()', async () => {
     const text = `${JS_ENTRY}app.synth();\n`;
     putApp('node bin/my.js', 'bin/my.js', text);
     const { addByHand, edited } = JSON.parse((await init(['--yes', '--json'])).out);
@@ -580,13 +580,13 @@ describe('integration-guard init in a folder with a CDK app', () => {
     [
       'has the settings already',
       { 'cdk.json': '{"context":{"integration-guard":{}}}' },
-      'has settings of the guard already',
+      'already has settings of the guard',
     ],
     ['has the file already', { 'lib/integration-guard-stack.mjs': '' }, 'already has lib/integration-guard-stack.mjs'],
     [
       'has the guard already',
       { 'my.mjs': `${TS_ENTRY}addIntegrationGuard(app);` },
-      'my.mjs names addIntegrationGuard already',
+      'my.mjs already uses addIntegrationGuard',
     ],
     ['has a file in place of the folder', { lib: '' }, 'lib is not a folder'],
     ['is not JSON', { 'cdk.json': '{' }, 'line 1, column 2: expected a name'],
@@ -594,7 +594,7 @@ describe('integration-guard init in a folder with a CDK app', () => {
     ['has a context that is none', { 'cdk.json': '{"context":1}' }, 'context: expected an object'],
     ['has an entry twice', { 'cdk.json': '{"app":"a","app":"b"}' }, 'expected one entry of this name, got two'],
     ['has a package.json that is not JSON', { 'package.json': 'x' }, 'expected JSON that begins with "{"'],
-    ['is made by projen', { '.projenrc.ts': '' }, 'projen'],
+    ['is managed by projen', { '.projenrc.ts': '' }, 'projen'],
   ])('writes nothing when the app %s', async (_, texts, complaint) => {
     putApp('node my.mjs', 'my.mjs', TS_ENTRY);
     put(texts);
@@ -619,7 +619,7 @@ describe('integration-guard init in a folder with a CDK app', () => {
     expect(existsSync(join(folder, 'lib'))).toBe(false);
   });
 
-  it.each(['typescript', 'javascript'])('knows what cdk init makes in %s', async (language) => {
+  it.each(['typescript', 'javascript'])('supports the output of cdk init in %s', async (language) => {
     cpSync(`node_modules/aws-cdk/lib/init-templates/app/${language}`, folder, { recursive: true });
     const extension = language === 'typescript' ? 'ts' : 'js';
     const fill = (text: string) => text.replace(/%name\.PascalCased%/g, 'My').replace(/%\w[\w-]*%/g, 'my');

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-it('a Node that does not read TypeScript says how to build', async () => {
+it('a Node without TypeScript support prints the build command', async () => {
   const copy = await mkdtemp(join(tmpdir(), 'launch-'));
   await cp(join(ROOT, 'functions'), join(copy, 'functions'), { recursive: true });
   const guard = (...args: readonly string[]) =>

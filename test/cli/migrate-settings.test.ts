@@ -38,28 +38,28 @@ const V1 = `{
 const V2 = V1.replace('"unstable"', '"flapping"').replace('"remindEveryHours": 24', '"remindAt": "08:00"');
 
 describe('integration-guard settings migrate', () => {
-  it('changes the file that GUARD_SETTINGS names, and says what and why', async () => {
+  it('changes the file that GUARD_SETTINGS names, and lists each change with its reason', async () => {
     await writeFile(file, V1);
     const { code, out, err } = await migrate();
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(read()).toBe(V2);
     expect(out.replace(file, 'FILE')).toBe(`FILE: 2 settings changed.
   projects.production.policy.unstable: {"unstable":"pause"} → {"flapping":"pause"}: it is called "flapping" now
-  projects.production.policy.remindEveryHours: {"remindEveryHours":24} → {"remindAt":"08:00"}: instead of reminders every so many hours there is one summary a day, at this time of day (UTC)
+  projects.production.policy.remindEveryHours: {"remindEveryHours":24} → {"remindAt":"08:00"}: one summary a day, at this time (UTC), replaces the reminders
 
-Left out, with another default than in version 0.1:
-  ….policy.recovery: {"mode":"probe"} (in version 0.1: {"mode":"manual"}): the guard tries what it has paused again, from 15 minutes on
+Left out; the default differs from version 0.1:
+  ….policy.recovery: {"mode":"probe"} (in version 0.1: {"mode":"manual"}): the guard probes the integrations that it paused, first after 15 minutes
   ….policy.lowTraffic: {"errors":3,"warnAfterHours":12,"pauseAfterHours":120} (in version 0.1: "off"): an integration that fails for days without ever reaching errorThreshold is reported, and then paused
-  ….policy.providerOutage: {"percent":60,"minimum":3,"holdHours":48,"except":["Webhooks"]} (in version 0.1: "off"): integrations of one provider that fail together are one alert, and are not paused
-  ….personalData: "redact" (in version 0.1: "show"): e-mail addresses, telephone numbers and the like in error messages are redacted
+  ….policy.providerOutage: {"percent":60,"minimum":3,"holdHours":48,"except":["Webhooks"]} (in version 0.1: "off"): integrations of one provider that fail together cause one alert and are not paused
+  ….personalData: "redact" (in version 0.1: "show"): email addresses, phone numbers and other personal data in error messages are redacted
 
-Kept, and read in another way than by version 0.1:
-  projects.production.policy.failingForMinutes: it stays 15, and counts minutes in which failures are observed, no longer those without a delivery; the default is 60, because most of what fails heals within the hour
+Kept, but with another meaning than in version 0.1:
+  projects.production.policy.failingForMinutes: it stays 15, but counts minutes with observed failures instead of minutes without a delivery; the default is 60, because most failures end within the hour
 `);
     expect(readSettingsFile(file).projects.production?.policy.flapping).toBe('pause');
   });
 
-  it('says so when there is nothing to migrate, and does not write', async () => {
+  it('reports that there is nothing to migrate, and does not write', async () => {
     await writeFile(file, V2);
     const { ino, mtimeMs } = statSync(file);
     const { code, out } = await migrate();
@@ -69,7 +69,7 @@ Kept, and read in another way than by version 0.1:
     expect(JSON.parse((await migrate('--json')).out)).toMatchObject({ file, changed: false, changes: [] });
   });
 
-  it('says with --dry-run what would change, and writes nothing', async () => {
+  it('lists the changes with --dry-run, and writes nothing', async () => {
     await writeFile(file, V1);
     const { code, out } = await migrate('--dry-run');
     expect(code).toBe(0);
@@ -106,17 +106,17 @@ Kept, and read in another way than by version 0.1:
     expect(read()).toBe(V2);
   });
 
-  it('takes out what has no successor', async () => {
+  it('removes settings without a successor', async () => {
     const overrides = [{ match: { id: 'a' }, remindEveryHours: 2 }];
     await writeFile(file, JSON.stringify({ projects: { p: { secretName: 'x', policy: { overrides } } } }));
     expect((await migrate('--json --dry-run')).out).toContain('"to": null');
     expect((await migrate()).out).toContain(
-      'projects.p.policy.overrides.0: {"match":{"id":"a"},"remindEveryHours":2} is taken out: ',
+      'projects.p.policy.overrides.0: {"match":{"id":"a"},"remindEveryHours":2} is removed: ',
     );
     expect(JSON.parse(read()).projects.p.policy).toEqual({ overrides: [] });
   });
 
-  it('changes the settings inside cdk.json alone, and keeps its byte-order mark, line breaks and permissions', async () => {
+  it('changes only the settings inside cdk.json, and keeps its byte-order mark, line breaks and permissions', async () => {
     const cdk = join(folder, 'cdk.json');
     const text =
       `\ufeff{ "app": "x", "unstable": 1, "context": { "unstable": 1, "integration-guard": ${V1} } }`.replaceAll(
@@ -171,7 +171,7 @@ Kept, and read in another way than by version 0.1:
     expect(JSON.parse((await migrate('--json')).out).error).toMatchObject({ name: 'SettingsError', exitCode: 2 });
   });
 
-  it('shows no secret that stands in the settings', async () => {
+  it('shows no secret from the settings', async () => {
     await writeFile(file, V1.replace('qonversion/production', 'sk_fake_key_of_a_test_1'));
     const { code, err } = await migrate();
     expect(code).toBe(2);
@@ -203,8 +203,8 @@ Kept, and read in another way than by version 0.1:
     expect(await migrate()).toMatchObject({ code: 2, err: expect.stringContaining(complaint) });
   });
 
-  it('exits with 1 when the file cannot be written, and leaves it and its folder as they are', async () => {
-    // The file that it writes first has a longer name, which no file can have.
+  it('exits with 1 when the file cannot be written, and leaves it and its folder unchanged', async () => {
+    // The name of its temporary file is longer than the file system allows.
     const long = join(folder, `${'x'.repeat(250)}.json`.slice(-255));
     await writeFile(long, V1);
     const { code, err } = await migrate(long);
@@ -214,7 +214,7 @@ Kept, and read in another way than by version 0.1:
     expect(readdirSync(folder)).toHaveLength(1);
   });
 
-  it('is named by the complaint about settings of version 0.1', async () => {
+  it('is suggested by the error about settings of version 0.1', async () => {
     await writeFile(file, V1);
     const { code, err } = await run('plan');
     expect(code).toBe(2);
@@ -223,14 +223,14 @@ Kept, and read in another way than by version 0.1:
     );
   });
 
-  it('is not named for what it would not change', async () => {
+  it('is not suggested for settings that it would not change', async () => {
     await writeFile(file, '{ "unstable": "off", "projects": { "unstable": { "secretName": "x" } } }');
     expect((await run('plan')).err).toBe(
-      `integration-guard: ${file}: (top level): unknown setting "unstable"; known are schedule, projects, fleet, alerts, ledgerTableName, encryptionKeyArn\n`,
+      `integration-guard: ${file}: (top level): unknown setting "unstable"; known settings: schedule, projects, fleet, alerts, ledgerTableName, encryptionKeyArn\n`,
     );
   });
 
-  it('is completed, and has help with an example', async () => {
+  it('has completions, and help with an example', async () => {
     expect((await run('complete -- settings m')).out).toMatch(/^migrate\t.*\n$/);
     expect((await run('complete -- settings migrate --d')).out).toMatch(/^--dry-run\t.*\n$/);
     expect((await run('settings migrate --help')).out).toContain('Example:\n  npx integration-guard settings migrate ');

@@ -58,7 +58,7 @@ const guard = (args: string, variables: Record<string, string | undefined> = {})
 const states = () => Object.fromEntries(sandbox.production.list().map(({ id, active }) => [id, active]));
 
 describe('integration-guard plan', () => {
-  it('prints what a pass would do, and touches nothing', async () => {
+  it('prints the decisions of a pass, and changes nothing', async () => {
     breakDown();
     const { code, out } = await guard('plan');
     expect(code).toBe(0);
@@ -82,7 +82,7 @@ describe('integration-guard plan', () => {
   });
 });
 
-describe('settings that can have no effect', () => {
+describe('settings without effect', () => {
   const policy = {
     blastRadius: { percent: 0, floor: 0 },
     overrides: [{ match: { integration: 'amplitude' }, errorThreshold: 500 }],
@@ -104,17 +104,17 @@ describe('settings that can have no effect', () => {
     ]);
   });
 
-  it('are warnings of the doctor, which does not say that all is well', async () => {
+  it('are warnings of the doctor', async () => {
     await writeSettings(policy);
     const { code, out } = await guard('doctor');
     expect(code).toBe(0);
     expect(words(out)).toContain(override);
-    expect(out).toContain('No problem; 2 things to look at.');
+    expect(out).toContain('No problems; 2 findings to review.');
   });
 });
 
 describe('integration-guard run', () => {
-  it('pauses, shows the mail and what was done, and remembers', async () => {
+  it('pauses, shows the mail and the outcomes, and updates the ledger', async () => {
     breakDown();
     const { code, out } = await guard('run');
     expect(code).toBe(0);
@@ -159,7 +159,7 @@ describe('integration-guard run', () => {
     );
   });
 
-  it('counts the states after it, and shows each integration as it is then', async () => {
+  it('shows the states and integrations after the pass', async () => {
     breakDown();
     expect((await guard('plan')).out).toContain('production: 3 active, 0 paused, 0 suspended.');
     expect((await guard('run')).out).toContain('production: 2 active, 1 paused, 0 suspended.');
@@ -171,7 +171,7 @@ describe('integration-guard run', () => {
     expect(counts.active + counts.paused).toBe(3);
   });
 
-  it('holds back what is too much at once, unless forced', async () => {
+  it('holds back too many pauses at once, unless forced', async () => {
     await writeSettings({ blastRadius: { percent: 0, floor: 0 } });
     breakDown();
     expect((await guard('run')).out).toContain('PAUSES HELD BACK');
@@ -191,7 +191,7 @@ describe('integration-guard run', () => {
 });
 
 describe('integration-guard list', () => {
-  it('shows every integration, its state, its errors against the threshold and what the guard thinks', async () => {
+  it('shows every integration, its state, its errors against the threshold and the next action', async () => {
     breakDown(30, 45);
     const { out } = await guard('list');
     expect(out).toMatch(/ID\s+INTEGRATION\s+TITLE\s+STATE\s+FRESH ERRORS\s+LAST DELIVERY\s+NEXT/);
@@ -203,14 +203,14 @@ describe('integration-guard list', () => {
     for (const line of (await guard('list')).out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
   });
 
-  it('shows no terminal escapes of others', async () => {
+  it('shows no terminal escapes from untrusted text', async () => {
     sandbox.production.patch('broken', { title: '\u001b[2Jevil\u0007' });
     expect((await guard('list')).out).not.toContain('\u001b[2J');
   });
 });
 
 describe('integration-guard pause and resume', () => {
-  it('switch it, remember whose choice it was, and say how to undo it', async () => {
+  it('change the status, record the operator, and print the undo command', async () => {
     const paused = await guard('pause good-1');
     expect(paused).toMatchObject({
       code: 0,
@@ -245,7 +245,7 @@ describe('integration-guard pause and resume', () => {
     });
   });
 
-  it('refuse an id that is none', async () => {
+  it('refuse an invalid id', async () => {
     const { code, err } = await guard('pause ../x');
     expect(code).toBe(2);
     expect(err).toContain('An id is 1 to 256 letters, digits, ".", "_" or "-".');
@@ -258,7 +258,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     ['an unknown command', 'dance', /unknown command 'dance'/],
     ['an unknown flag', 'plan --fast', /unknown option '--fast'/],
     ['a missing id', 'pause', /missing required argument 'id'/],
-    ['a project nobody has', 'plan --project nope', /has no project "nope"; it has: production/],
+    ['an unknown project', 'plan --project nope', /has no project "nope"; it has: production/],
     ['a name that every object has', 'plan --project constructor', /has no project "constructor"; it has: production/],
     ['a name that no object lacks', 'plan --project __proto__', /has no project "__proto__"; it has: production/],
   ])('%s', async (_name, args, sentence) => {
@@ -269,7 +269,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect(sandbox.requests).toEqual([]);
   });
 
-  it('words that are too many are counted and not repeated: one of them may be a key', async () => {
+  it('excess words are counted and not repeated: one of them may be a key', async () => {
     const sentence = "too many arguments for 'run'. Expected 0 arguments but got 2.";
     const { code, err } = await guard('run hunter2. hunter3.');
     expect(code).toBe(2);
@@ -294,13 +294,13 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect(existsSync(ledgerFile)).toBe(false);
   });
 
-  it('several projects and none named', async () => {
+  it('several projects, without --project', async () => {
     await writeSettings({}, { staging: { secretName: 'y' } });
     expect((await guard('plan')).err).toContain('has several projects; name one with --project: production, staging');
   });
 
-  it('a fleet, whose projects are not to be had on this machine', async () => {
-    const elsewhere = 'projects of its fleet are those of a deployed stack: name it with --stack';
+  it('a fleet, whose projects need a deployed stack', async () => {
+    const elsewhere = "the fleet's projects need a deployed stack: name it with --stack";
     await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
     expect(await guard('plan')).toMatchObject({
       code: 2,
@@ -316,7 +316,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect((await guard('plan --project acme')).err).toContain(`it has: production; ${elsewhere}`);
   });
 
-  it('settings with faults: a line for each', async () => {
+  it('settings with faults: one line for each', async () => {
     await writeSettings({ errorThreshold: 'fifty', shout: true });
     const { code, err } = await guard('plan');
     expect(code).toBe(2);
@@ -332,12 +332,12 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     });
   });
 
-  it('settings where a project stands twice', async () => {
+  it('settings with a duplicate project', async () => {
     await writeFile(settingsFile, '{"projects":{"a":{"secretName":"x"},"a":{"secretName":"y"}}}');
     expect((await guard('plan')).err).toContain('projects.a: expected one entry of this name, got two');
   });
 
-  it('a settings file that is not there', async () => {
+  it('a missing settings file', async () => {
     expect((await guard('plan', { GUARD_SETTINGS: join(folder, 'nowhere.json') })).err).toContain('cannot be read');
   });
 
@@ -362,7 +362,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
     expect(states().broken).toBe(1);
   });
 
-  it('a ledger that is something else: refused and left as it is', async () => {
+  it('a file that is not a ledger: refused and left unchanged', async () => {
     await writeFile(ledgerFile, 'precious');
     breakDown();
     const { code, err } = await guard('run');
@@ -374,7 +374,7 @@ describe('bad input gets one clear sentence and leaves everything as it was', ()
 });
 
 describe('integration-guard ignore', () => {
-  it('leaves an integration alone for a while, and says how to undo it', async () => {
+  it('ignores an integration for a while, and prints the undo command', async () => {
     await writeSettings({ failingForMinutes: 0 });
     breakDown();
     const { code, out } = await guard('ignore broken --for 12h');
@@ -392,7 +392,7 @@ describe('integration-guard ignore', () => {
 });
 
 describe('integration-guard gaps', () => {
-  it('shows when nothing was forwarded and who stopped it, also as CSV and JSON', async () => {
+  it('shows the gaps and who stopped the integration, also as CSV and JSON', async () => {
     expect((await guard('gaps')).out).toContain('No integration was stopped in this time.');
     breakDown();
     await guard('run');
@@ -420,7 +420,7 @@ describe('integration-guard gaps', () => {
 });
 
 describe('integration-guard history', () => {
-  it('shows what was done, by whom and why', async () => {
+  it('shows the actions, the actor and the reason', async () => {
     breakDown();
     await guard('run');
     await guard('pause good-1');
@@ -431,12 +431,12 @@ describe('integration-guard history', () => {
     expect(one.events).toMatchObject([{ by: 'operator', type: 'integration.operator-paused', subject: 'good-1' }]);
   });
 
-  it('says so when nothing has happened, also to an integration that has never failed', async () => {
+  it('reports an empty history, also for an integration that has never failed', async () => {
     expect((await guard('history')).out).toContain('Nothing has happened in this time.');
     expect(await guard('history good-1')).toMatchObject({ code: 0, out: 'Nothing has happened in this time.\n' });
   });
 
-  it.each(['history', 'gaps'])('%s refuses an id that nothing knows, and names the near one', async (command) => {
+  it.each(['history', 'gaps'])('%s refuses an unknown id, and suggests a similar one', async (command) => {
     await guard('pause good-1');
     expect(await guard(`${command} zzz`)).toEqual({
       code: 2,
@@ -445,7 +445,7 @@ describe('integration-guard history', () => {
     });
     expect((await guard(`${command} God-1`)).err).toContain('no integration "God-1"; did you mean "good-1"?');
     sandbox.faults.add({ fault: { kind: 'status', status: 404 }, method: 'GET' });
-    // Only Qonversion could say whether there is one.
+    // Only Qonversion could know the id.
     expect((await guard(`${command} zzz`)).code).toBe(1);
     expect((await guard(`${command} good-1`)).code).toBe(0);
   });
@@ -459,7 +459,7 @@ describe('integration-guard history', () => {
 });
 
 describe('integration-guard --help', () => {
-  it('teaches', async () => {
+  it('shows examples, variables and exit codes', async () => {
     const { code, out } = await guard('--help');
     expect(code).toBe(0);
     for (const word of [
@@ -486,7 +486,7 @@ describe('the help', () => {
   it.each([60, 80, 120])('fits a terminal of %i columns', async (columns) => {
     for (const words of ['--help', 'plan --help', 'init --help', 'settings migrate --help']) {
       const { out } = await runCommandLine(words, {}, columns);
-      // Commands that people copy stay in one line.
+      // People copy the commands, so they must not wrap.
       const wide = out.split('\n').filter((line) => line.length > columns && !line.includes('integration-guard '));
       expect(wide).toEqual([]);
     }
@@ -502,7 +502,7 @@ describe('the help', () => {
 });
 
 describe('integration-guard demo', () => {
-  it('tells the story as one JSON document', async () => {
+  it('prints the story as one JSON document', async () => {
     const { code, out } = await guard('demo --json --pace 0');
     const story = JSON.parse(out);
     expect(code).toBe(0);
@@ -513,7 +513,7 @@ describe('integration-guard demo', () => {
     for (const type of ['provider.down', 'provider.recovered', 'guard.common-cause', 'guard.common-cause-ended'])
       expect(types).toContain(type);
     expect(story.mails.length).toBeGreaterThan(5);
-    // Everything is well in the end, and the blip never cost a pause.
+    // In the end everything is active, and the blip caused no pause.
     expect(
       story.integrations.filter(({ active }: { active: number }) => active !== 1).map(({ id }: { id: string }) => id),
     ).toEqual(['ph-staging']);
@@ -523,7 +523,7 @@ describe('integration-guard demo', () => {
     expect(new Set(touched)).toEqual(new Set(['hook-crm', 'af-android']));
   });
 
-  it('tells it on the terminal: happenings, mails, and a closing table', async () => {
+  it('prints it on the terminal: events, mails, and a closing table', async () => {
     const { out } = await guard('demo --pace 0');
     expect(out).toContain('13:08   Amplitude goes down, for both platforms.');
     expect(out).toContain('Guard: Amplitude down.');
@@ -533,7 +533,7 @@ describe('integration-guard demo', () => {
 });
 
 describe('the program itself', () => {
-  it('starts as a process of its own, and says what is wrong with its exit code', async () => {
+  it('runs as a separate process, and reports faults in its exit code', async () => {
     const child = spawn(process.execPath, ['functions/cli/main.ts', 'plan', '--project', 'nope'], {
       env: { PATH: process.env.PATH ?? '', GUARD_SETTINGS: settingsFile },
     });
@@ -557,7 +557,7 @@ describe('integration-guard projects', () => {
     expect(out.trim().split('\n').at(-1)).toBe('2 projects.');
   });
 
-  it('prints one JSON document, with each policy whole', async () => {
+  it('prints one JSON document, with complete policies', async () => {
     await writeSettings({ errorThreshold: 20 });
     const { projects } = JSON.parse((await guard('projects --json')).out) as { projects: unknown[] };
     expect(projects).toEqual([
@@ -571,12 +571,14 @@ describe('integration-guard projects', () => {
     ]);
   });
 
-  it('of a fleet alone says that none is listed', async () => {
+  it('reports that the settings of a fleet list no projects', async () => {
     await writeFile(settingsFile, JSON.stringify({ fleet: { secretNamePrefix: 'q/' } }));
-    expect((await guard('projects')).out).toBe('No project is listed. --stack NAME shows those of the fleet.\n');
+    expect((await guard('projects')).out).toBe(
+      "The settings list no projects. Use --stack NAME to show the fleet's projects.\n",
+    );
   });
 
-  it('tells those of a fleet apart, and secrets that are no project', async () => {
+  it('distinguishes listed projects, the fleet and secrets that are not projects', async () => {
     const policy = parseSettings({ projects: { a: { secretName: 'x' } } }).projects.a?.policy ?? null;
     const projects = [
       { project: 'a', secretName: 'x', policy, because: 'listed', ofFleet: false },
@@ -585,26 +587,24 @@ describe('integration-guard projects', () => {
       { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
     ];
     const text = formatProjects({ projects, fleet: 'looked at' }, 120);
-    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe(
-      'There is no project: no secret has the tag.',
-    );
+    expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No projects: no secret has the tag.');
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 1 h\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);
-    expect(text.split('\n').at(-1)).toBe('3 projects (1 listed, 2 of the fleet). 2 secrets to look at.');
+    expect(text.split('\n').at(-1)).toBe('3 projects (1 listed, 2 of the fleet). 2 secrets to review.');
   });
 });
 
 describe('integration-guard doctor', () => {
-  it('says that all is well', async () => {
+  it('reports that it found no problems', async () => {
     const { code, out } = await guard('doctor');
     expect(code).toBe(0);
     expect(out).toMatch(/ok\s+Qonversion API\s+http:\/\/127\.0\.0\.1:\d+\S* answers: 3 integrations/);
-    expect(out).toMatch(/All is well\.\n$/);
+    expect(out).toMatch(/No problems found\.\n$/);
     expect(existsSync(ledgerFile)).toBe(false);
   });
 
-  it('names what is wrong and what to do, and fails', async () => {
+  it('names the problem and the remedy, and fails', async () => {
     sandbox.regenerateKey(`${runKey()}x`);
     const { code, out } = await guard('doctor --json');
     expect(code).toBe(1);
@@ -617,11 +617,11 @@ describe('integration-guard doctor', () => {
     });
   });
 
-  it('warns of a project that is only observed', async () => {
+  it('warns about a project in observe mode', async () => {
     await writeSettings({ mode: 'observe' });
     const { code, out } = await guard('doctor');
     expect(code).toBe(0);
-    expect(out).toContain('No problem; 1 thing to look at.');
+    expect(out).toContain('No problems; 1 finding to review.');
   });
 
   it.each([
@@ -637,7 +637,7 @@ describe('integration-guard doctor', () => {
     expect(readFileSync(ledgerFile, 'utf8')).toBe(text);
   });
 
-  it('shows faults of the settings as they are', async () => {
+  it('shows the faults of the settings unchanged', async () => {
     await writeSettings({ errorThreshold: 'fifty' });
     const { code, out } = await guard('doctor');
     expect(code).toBe(1);
@@ -690,7 +690,7 @@ describe('a project that is renamed', () => {
     gaps: await guard(`gaps --csv --project ${project}`),
   });
 
-  it('goes on with its circuits and its history under renamedFrom, in every command', async () => {
+  it('keeps its circuits and its history through renamedFrom, in every command', async () => {
     breakDown();
     await guard('run --project production');
     const before = await shown('production');
@@ -720,8 +720,8 @@ describe('the help', () => {
   );
 });
 
-describe('whoever waits', () => {
-  it('is told what for while it lasts, and the line is gone before anything is printed', async () => {
+describe('the progress text', () => {
+  it('is shown during the work, and removed before the output', async () => {
     breakDown();
     const steps: string[] = [];
     const code = await main(['run'], {

@@ -6,7 +6,7 @@ import { showProgress } from '../../functions/cli/progress.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A terminal, or a file, that keeps what is written to it. */
+/** A terminal or a file that records its output. */
 function stream(isTTY: boolean): { readonly stream: WriteStream; readonly written: () => string } {
   const chunks: string[] = [];
   const fake = Object.assign(new PassThrough(), {
@@ -21,7 +21,7 @@ function stream(isTTY: boolean): { readonly stream: WriteStream; readonly writte
 }
 
 describe('a progress line', () => {
-  it('comes after a second', () => {
+  it('appears after a second', () => {
     const { stream: terminal, written } = stream(true);
     const end = showProgress(terminal, 'asking Qonversion');
     vi.advanceTimersByTime(900);
@@ -34,7 +34,7 @@ describe('a progress line', () => {
     expect(written()).toBe(until);
   });
 
-  it('never comes for what is done sooner', () => {
+  it('does not appear for shorter work', () => {
     const { stream: terminal, written } = stream(true);
     showProgress(terminal, 'asking Qonversion')();
     vi.advanceTimersByTime(5_000);

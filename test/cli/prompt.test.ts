@@ -22,7 +22,7 @@ describe('a question at a terminal', () => {
     prompt?.close();
   });
 
-  it('is followed by a complaint that fits the terminal', () => {
+  it('is followed by a message that fits the terminal', () => {
     const { input, output } = terminal();
     output.columns = 20;
     openPrompt(input, output)?.say('expected a mail address, got "no address at all"');
@@ -40,7 +40,7 @@ describe('a question at a terminal', () => {
     await expect(answer).rejects.toThrow('stopped; nothing was written');
   });
 
-  it('is ended when the terminal goes away, and so are those after it', async () => {
+  it('ends when the terminal closes, and so do later ones', async () => {
     const { input, output } = terminal();
     const prompt = openPrompt(input, output);
     const answer = prompt?.ask('Name:');

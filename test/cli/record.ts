@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /**
- * `npm run record`: a session with each command of `integration-guard`, as it really ran against the sandbox after the demo's afternoon,
- * written to docs/commands.md.
+ * `npm run record` runs each command of `integration-guard` against the sandbox after the demo's afternoon, and writes the session to
+ * docs/commands.md.
  */
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -83,7 +83,7 @@ ${parts.join('\n\n')}
   demo.kill('SIGINT');
 }
 
-/** Waits until the demo's afternoon is over and its sandbox stays up. */
+/** Waits until the demo's afternoon is over. Its sandbox keeps running. */
 async function ready(
   child: ChildProcess,
 ): Promise<{ readonly environment: Readonly<Record<string, string>>; readonly controlUrl: string }> {
@@ -125,7 +125,7 @@ async function step(
   });
 }
 
-/** What differs from machine to machine and says nothing. */
+/** Replaces ports and folders, which differ between machines. */
 function scrub(text: string): string {
   return text.replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:8080').replace(/\/\S*\/integration-guard-\w+\//g, '/tmp/guard/');
 }

@@ -6,7 +6,7 @@ import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { CREDENTIALS, type SecretsEmulator, startSecretsManager } from '../support/aws-emulators.ts';
 import { createTestClock } from '../support/memory-ports.ts';
 
-/** Which project of a deployed stack a command is about. */
+/** The project of a command for a deployed stack. */
 
 const LISTED = { production: { secretName: 'listed/production', apiUrl: 'https://one.example/v4' } };
 const FLEET = { secretNamePrefix: 'q/', apiUrl: 'https://many.example/v4', policy: { errorThreshold: 70 } };
@@ -29,7 +29,7 @@ afterAll(async () => {
 const choose = (settings: object, wanted?: string) =>
   selectDeployedProject({ name: 'Guard', settings: parseSettings(settings) }, wanted, client, createTestClock());
 
-it('is one of the fleet, found by its secret', async () => {
+it('is one of the fleet, found through its secret', async () => {
   expect(await choose({ fleet: FLEET }, 'acme')).toMatchObject({
     name: 'acme',
     secretId: 'q/acme',
@@ -39,7 +39,7 @@ it('is one of the fleet, found by its secret', async () => {
   });
 });
 
-it('is the listed one where a secret of the fleet has the same name', async () => {
+it('is the listed one if a secret of the fleet has the same name', async () => {
   expect(await choose({ projects: LISTED, fleet: FLEET }, 'production')).toMatchObject({
     secretId: 'listed/production',
     apiUrl: 'https://one.example/v4',
@@ -48,7 +48,7 @@ it('is the listed one where a secret of the fleet has the same name', async () =
   });
 });
 
-it('is the only one without a word, but not beside a fleet', async () => {
+it('is the only one by default, unless there is a fleet', async () => {
   expect(await choose({ projects: LISTED })).toMatchObject({ name: 'production', ofFleet: false });
   for (const settings of [{ fleet: FLEET }, { projects: LISTED, fleet: FLEET }]) {
     await expect(choose(settings)).rejects.toThrow(
@@ -57,7 +57,7 @@ it('is the only one without a word, but not beside a fleet', async () => {
   }
 });
 
-it.each(['untagged', 'nobody'])('is none that the fleet has not: %s', async (name) => {
+it.each(['untagged', 'nobody'])('must exist in the fleet: %s', async (name) => {
   await expect(choose({ fleet: FLEET }, name)).rejects.toMatchObject({
     name: 'NoSuchProjectError',
     message: expect.stringContaining(`its secret would be "q/${name}", with the tag ${PROJECT_TAG}`),

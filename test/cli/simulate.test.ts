@@ -17,7 +17,7 @@ import { runKey } from '../support/run-key.ts';
 /** Small enough for a test. */
 const SMALL = '--days 2 --integrations 3 --seeds 1';
 
-/** With these, settings that pause after five minutes make two false pauses, and the defaults make none. */
+/** With this size, settings that pause after five minutes make two false pauses, and the defaults make none. */
 const HASTY = '--days 4 --integrations 4 --seeds 7';
 
 let folder: string;
@@ -37,7 +37,7 @@ async function writeSettings(policy: Record<string, unknown>, apiUrl = 'http://1
   await writeFile(settingsFile, JSON.stringify({ projects, ...more }));
 }
 
-/** No key is among the variables. */
+/** The variables contain no key. */
 const simulate = (args: string, variables: Record<string, string> = {}) =>
   runCommandLine(`simulate ${args}`, { GUARD_SETTINGS: settingsFile, GUARD_LEDGER: ledgerFile, ...variables });
 
@@ -54,7 +54,7 @@ function figure(simulation: Simulation, policy: string, name: string): number | 
   return found.value;
 }
 
-/** Keeps these events in the ledger file, each so many hours before now. */
+/** Writes these events to the ledger file, each with its hours before now. */
 async function writeHistory(...events: readonly (readonly [hoursAgo: number, type: EventType])[]): Promise<void> {
   const now = new Date();
   await createFileLedger(ledgerFile, { now: () => now }).appendHistory('production', eventsBefore(now, events));
@@ -82,7 +82,7 @@ describe('guard simulate', () => {
       'first alert',
     ])
       expect(out).toMatch(new RegExp(`^${row}`, 'm'));
-    expect(out).not.toContain('IN FACT');
+    expect(out).not.toContain('HISTORY');
     expect(existsSync(ledgerFile)).toBe(false);
   });
 
@@ -140,21 +140,21 @@ describe('the size of a simulation', () => {
     expect(simulation.notes).toEqual([expect.stringContaining('--integrations sets it')]);
   });
 
-  it('is a month of three worlds, for a big project one world, and for a bigger one fewer days', () => {
+  it('is a month of three worlds, one world for a big project, and fewer days for a bigger one', () => {
     expect(chooseSize({}, null, 2)).toEqual({ integrations: 12, days: 30, seeds: [1, 2, 3] });
     expect(chooseSize({}, 100, 2)).toEqual({ integrations: 100, days: 30, seeds: [1] });
     expect(chooseSize({}, 400, 2)).toEqual({ integrations: 400, days: 10, seeds: [1] });
     expect(chooseSize({}, 9_000, 2)).toEqual({ integrations: 1_000, days: 7, seeds: [1] });
   });
 
-  it('is the size that the user gave, however big', () => {
+  it('is the size that the user gave, without a limit', () => {
     const asked = { integrations: 5_000, days: 90, seeds: [4, 5] };
     expect(chooseSize(asked, null, 2)).toEqual(asked);
   });
 });
 
 describe('the figures from the history', () => {
-  it('stands below the simulated figures, with their limit', async () => {
+  it('follow the simulated figures, with their limit', async () => {
     await writeHistory(
       [240, 'integration.paused'],
       [239, 'integration.probing'],
@@ -162,13 +162,13 @@ describe('the figures from the history', () => {
       [3, 'integration.failing'],
     );
     const { out } = await simulate(SMALL);
-    expect(out).toMatch(/IN FACT, LAST 1[01] DAYS +IN ALL +PER 30 DAYS\npauses +1 /);
+    expect(out).toMatch(/HISTORY, LAST 1[01] DAYS +TOTAL +PER 30 DAYS\npauses +1 /);
     expect(out).toMatch(/recoveries of a pause +1 /);
     expect(out).toMatch(/hours stopped by the guard +1\.0 /);
     expect(out).toContain('It does not hold the records that other settings');
   });
 
-  it('counts alerts a day, recoveries of pauses alone, and the hours of a pause that lasts', () => {
+  it('count alerts a day, recoveries of pauses only, and the hours of a pause that has not ended', () => {
     const now = new Date('2026-11-23T12:00:00.000Z');
     const events = eventsBefore(now, [
       [240, 'integration.failing'],
@@ -188,7 +188,7 @@ describe('the figures from the history', () => {
     });
   });
 
-  it('is left out with the reason when the ledger cannot be read', async () => {
+  it('are left out with the reason when the ledger cannot be read', async () => {
     await writeFile(ledgerFile, 'no ledger');
     const { inFact, notes } = await simulateJson(SMALL);
     expect(inFact).toBeNull();

@@ -23,7 +23,7 @@ describe('the settings of a deployed stack', () => {
     ['a project', DOCUMENT],
     ['a fleet', { fleet: {} }],
   ])('of version 0.1 with %s: the stack has to be deployed again, and no file has to be changed', (_, document) => {
-    // As the stack of version 0.1 wrote them: with all defaults.
+    // The stack of version 0.1 wrote them with all defaults.
     expect(failureFor(settingsV1.parse(document))).toEqual({
       name: 'GuardError',
       message:
@@ -32,9 +32,9 @@ describe('the settings of a deployed stack', () => {
     });
   });
 
-  it('with other faults: a line for each', () => {
+  it('get one line for each other fault', () => {
     expect(failureFor({ projects: { production: { secretName: 'x', shout: true } } })?.message).toBe(
-      'stack IntegrationGuard: projects.production: unknown setting "shout"; known are secretName, secretArn, renamedFrom, secretKeyArn, apiUrl, personalData, policy',
+      'stack IntegrationGuard: projects.production: unknown setting "shout"; known settings: secretName, secretArn, renamedFrom, secretKeyArn, apiUrl, personalData, policy',
     );
   });
 });

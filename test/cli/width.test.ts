@@ -17,17 +17,17 @@ import { createFailingHarness } from '../support/harness.ts';
 
 const WIDTHS = [40, 60, 80, 120, 200];
 
-/** Lines that are wider than the terminal although they could have been broken. */
+/** Lines that are wider than the terminal although they have a place to break. */
 function tooWide(text: string, width: number): readonly string[] {
   return text.split('\n').filter((line) => {
     if (widthOf(line) <= width) return false;
-    // A word that is as wide by itself stands alone, below its label.
+    // A single word that is too wide has its own line below its label.
     const words = line.trim().split(' ');
     return words.length > 1 || widthOf(line.trim()) + 2 < widthOf(line);
   });
 }
 
-/** All words, in any order: nothing is cut, and nothing is lost. */
+/** All words in any order, to check that none is cut or lost. */
 const wordsOf = (text: string) => text.split(/\s+/).filter((word) => word !== '');
 
 const LONG_ID = 'id-'.padEnd(90, '0123456789');
@@ -50,7 +50,7 @@ async function createScene() {
 const policy = parseSettings({ projects: { a: { secretName: 'x' } } }).projects.a?.policy ?? null;
 
 describe.each(WIDTHS)('a terminal of %i columns', (width) => {
-  it('shows every command’s output without a line that is too wide', async () => {
+  it('shows no command’s output with a line that is too wide', async () => {
     const { plan, report, history, now } = await createScene();
     const shown = [
       formatList(plan, width),
@@ -95,7 +95,7 @@ const word = fc.oneof(
 const cell = fc.array(word, { maxLength: 12 }).map((words) => words.join(' '));
 
 describe('a table', () => {
-  it('of any words fits any terminal, and neither cuts nor loses one', () => {
+  it('fits any terminal with any words, and cuts or loses none', () => {
     const head = ['ID', 'INTEGRATION', 'LAST DELIVERY', 'WHY'];
     fc.assert(
       fc.property(
@@ -121,7 +121,7 @@ describe('a table', () => {
     );
   });
 
-  it('becomes a block for each row where its columns do not fit', () => {
+  it('becomes a block for each row if its columns do not fit', () => {
     const rows = [
       ['amp-ios', 'Amplitude iOS', 'watch, it fails'],
       ['x'.repeat(50), 'Webhooks', 'nothing, it is healthy'],

@@ -13,10 +13,10 @@ beforeEach(async () => {
 
 describe('files that are written together', () => {
   const at = (...names: readonly string[]) => join(folder, ...names);
-  /** It can exist, but the file that is written first to take its place has a longer name, which no file can have. */
+  /** This name is valid, but the name of the temporary file that would replace it is too long. */
   const long = 'x'.repeat(255);
 
-  it('are new ones, in new folders, and changed ones, which keep their permissions', () => {
+  it('are new ones in new folders, and changed ones, which keep their permissions', () => {
     writeFileSync(at('old'), 'before', { mode: 0o640 });
     writeTogether([
       { path: at('a', 'b', 'new'), before: null, after: 'new' },
@@ -27,7 +27,7 @@ describe('files that are written together', () => {
     expect(statSync(at('old')).mode & 0o777).toBe(0o640);
   });
 
-  it('are all as they were when one cannot be written', () => {
+  it('are all restored when one cannot be written', () => {
     mkdirSync(at('a'));
     writeFileSync(at('old'), 'before');
     writeFileSync(at(long), 'before');
@@ -43,7 +43,7 @@ describe('files that are written together', () => {
     expect(readdirSync(folder).sort()).toEqual(['a', 'old', long]);
   });
 
-  it('leave alone a file that has appeared meanwhile', () => {
+  it('do not overwrite a file that was created in the meantime', () => {
     writeFileSync(at('b'), 'theirs');
     const write = () =>
       writeTogether([
@@ -55,14 +55,14 @@ describe('files that are written together', () => {
     expect(readFileSync(at('b'), 'utf8')).toBe('theirs');
   });
 
-  it('leave alone a file that has changed meanwhile', () => {
+  it('do not overwrite a file that has changed in the meantime', () => {
     writeFileSync(at('b'), 'theirs');
     const write = () =>
       writeTogether([
         { path: at('a'), before: null, after: 'a' },
         { path: at('b'), before: 'before', after: 'b' },
       ]);
-    expect(write).toThrow('has been changed meanwhile');
+    expect(write).toThrow('has changed in the meantime');
     expect(readdirSync(folder)).toEqual(['b']);
     expect(readFileSync(at('b'), 'utf8')).toBe('theirs');
   });

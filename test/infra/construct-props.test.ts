@@ -68,7 +68,7 @@ describe('faults of properties', () => {
     expect(faults.map((fault) => fault.replace(/: expected .*, got /, ' → '))).toEqual([
       'secrets.production → "qonversion/production"',
       'secrets.other → {}',
-      'projects.production: expected neither secretName nor secretArn beside its entry in "secrets"',
+      'projects.production: secretName and secretArn are not allowed together with its entry in "secrets"',
       'alerts.topic → a CDK construct',
       'encryptionKey → "alias/guard"',
       'ledgerTable → null',
@@ -113,14 +113,14 @@ describe('faults of properties', () => {
       'a secret in its project',
       (stack) => ({ projects: { production: { secret: new Secret(stack, 'Other') } } }),
       [
-        'projects.production: unknown setting "secret"; give the construct’s "secrets" instead',
+        'projects.production: unknown setting "secret"; use the construct’s "secrets" instead',
         'projects.production: expected exactly one of secretName and secretArn, got neither',
       ].slice(0, 1),
     ],
     [
       'a key without a secret of its own',
       (stack) => ({ projects: { production: { secretName: 'x', secretKeyArn: new Key(stack, 'K').keyArn } } }),
-      ['projects.production.secretKeyArn: expected nothing without secretArn, got a CDK token'],
+      ['projects.production.secretKeyArn: only allowed together with secretArn'],
     ],
     [
       'one secret for two projects',
@@ -128,14 +128,12 @@ describe('faults of properties', () => {
         const secret = new Secret(stack, 'Other');
         return { projects: { a: {}, b: {} }, secrets: { a: secret, b: secret } };
       },
-      ['projects.b: expected a secret of its own (one project is one Secret Key, and projects.a has this one)'],
+      ['projects.b: expected a secret of its own (projects.a has this one, and each project has one Secret Key)'],
     ],
     [
       'an address that is a token',
       () => ({ ...ONE_PROJECT, alerts: { subscriptions: [{ email: Token.asString({ Ref: 'Mail' }) }] } }),
-      [
-        'alerts.subscriptions.0.email: expected a plain value, got a CDK token (a value that only the deployment knows)',
-      ],
+      ['alerts.subscriptions.0.email: expected a plain value, got a CDK token (a value known only at deployment)'],
     ],
     [
       'a list that is a token',
@@ -144,9 +142,7 @@ describe('faults of properties', () => {
         const subscriptions = [{ email: 'ops@example.com', projects: names }];
         return { ...ONE_PROJECT, fleet: { secretNamePrefix: 'q/' }, alerts: { subscriptions } };
       },
-      [
-        'alerts.subscriptions.0.projects: expected a plain value, got a CDK token (a value that only the deployment knows)',
-      ],
+      ['alerts.subscriptions.0.projects: expected a plain value, got a CDK token (a value known only at deployment)'],
     ],
     [
       'a number that is a token',
@@ -154,7 +150,7 @@ describe('faults of properties', () => {
         projects: { production: { secretName: 'x', policy: { errorThreshold: Lazy.number({ produce: () => 5 }) } } },
       }),
       [
-        'projects.production.policy.errorThreshold: expected a plain value, got a CDK token (a value that only the deployment knows)',
+        'projects.production.policy.errorThreshold: expected a plain value, got a CDK token (a value known only at deployment)',
       ],
     ],
     [
@@ -184,7 +180,7 @@ describe('faults of properties', () => {
         return { ...ONE_PROJECT, alerts: { subscriptions: [{ sqs }, { sqs, minSeverity: 'critical' }] } };
       },
       [
-        'alerts.subscriptions.1.sqs: expected an endpoint of its own (SNS takes one subscription of each, and alerts.subscriptions.0 has this one)',
+        'alerts.subscriptions.1.sqs: expected an endpoint of its own (AWS allows one subscription for each, and alerts.subscriptions.0 has this one)',
       ],
     ],
     [
@@ -194,7 +190,7 @@ describe('faults of properties', () => {
         return { ...ONE_PROJECT, alerts: { subscriptions: [{ email }, { email, minSeverity: 'critical' }] } };
       },
       [
-        'alerts.subscriptions.1.email: expected an endpoint of its own (AWS takes one subscription of each, and alerts.subscriptions.0 has this one), got "ops@example.com"',
+        'alerts.subscriptions.1.email: expected an endpoint of its own (AWS allows one subscription for each, and alerts.subscriptions.0 has this one), got "ops@example.com"',
       ],
     ],
     [
@@ -203,7 +199,7 @@ describe('faults of properties', () => {
         const topic = new Topic(stack, 'T');
         return { ...ONE_PROJECT, alerts: { topic, alarmsTopic: topic } };
       },
-      ['alerts.alarmsTopic: expected another topic than alerts.topic: alarms pass no filter of a subscription'],
+      ['alerts.alarmsTopic: expected a topic other than alerts.topic: the filters of subscriptions would drop alarms'],
     ],
     [
       'criteria that are all undefined',
@@ -285,7 +281,7 @@ describe('a schedule', () => {
     [Duration.days(2), `${RULE}, got "rate(2880 minutes)"`],
     [
       Duration.minutes(Token.asNumber({ Ref: 'Minutes' })),
-      'schedule: expected a plain value, got a CDK token (a value that only the deployment knows)',
+      'schedule: expected a plain value, got a CDK token (a value known only at deployment)',
     ],
   ])('of %s is refused', (schedule, fault) => {
     expect(faultsOf({ ...ONE_PROJECT, schedule })).toEqual([fault]);

@@ -176,7 +176,7 @@ describe('tokens instead of ARNs', () => {
     expect(JSON.stringify(templateOf(stack))).not.toContain('Token[');
     const another = createUserStack();
     expect(() => addGuard(another, { projects: projectsOf(another, 21) })).toThrow(
-      'UserStack/Guard: secrets: expected at most 20 whose ARN only the deployment knows, got 21; name the others with secretName',
+      'UserStack/Guard: secrets: expected at most 20 secrets whose ARN is known only at deployment, got 21; name the others with secretName',
     );
   });
 

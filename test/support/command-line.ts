@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ExitCode, main } from '../../functions/cli/program.ts';
 
-/** What a command printed, and its exit code. */
+/** A command's output and exit code. */
 export interface Ended {
   readonly code: ExitCode;
   readonly out: string;
@@ -12,8 +12,8 @@ export interface Ended {
 
 /**
  * Runs `integration-guard` in this process.
- * @param words the words after `integration-guard`; a text is split at its spaces
- * @param variables its environment, of which this process gives nothing
+ * @param words the words after `integration-guard`; a string is split at spaces
+ * @param variables its whole environment; it inherits none from this process
  */
 export async function runCommandLine(
   words: string | readonly string[],
@@ -34,7 +34,7 @@ export async function runCommandLine(
     progress: () => () => undefined,
     variables,
   });
-  // The look for the key covers what commands print.
+  // The search for the key also covers the output of commands.
   appendFileSync(join(tmpdir(), 'cli-output.log'), out + err);
   return { code, out, err };
 }

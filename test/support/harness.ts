@@ -24,12 +24,12 @@ export interface Harness {
   readonly project: { readonly name: string; policy: Policy };
   pass(options?: PassOptions): Promise<PassReport>;
   plan(options?: PassOptions): Promise<Plan>;
-  /** Lets time pass, with a pass every five minutes. */
+  /** Advances the clock, with a pass every five minutes. */
   run(minutes: number): Promise<void>;
 }
 
 export interface HarnessOptions extends WorldOptions {
-  /** Left out: one audience. */
+  /** Default: one audience. */
   readonly audiences?: readonly Audience[];
 }
 
@@ -42,7 +42,7 @@ export function createHarness(policy: Record<string, unknown> = {}, options: Har
   return createDefaultsHarness({ ...QUICK, ...policy }, options);
 }
 
-/** The same with the defaults of the settings. */
+/** A harness with the default settings. */
 export function createDefaultsHarness(
   policy: Record<string, unknown> = {},
   { audiences, ...options }: HarnessOptions = {},

@@ -53,7 +53,7 @@ export interface MemoryLedger extends Ledger {
   failWith(problem: string | null): void;
 }
 
-/** Refuses items that DynamoDB would refuse for their size. */
+/** Refuses items that are too large for DynamoDB. */
 export function createMemoryLedger(clock: Clock): MemoryLedger {
   const items = new Map<string, Versioned<unknown>>();
   const calls = { reads: 0, writes: 0 };

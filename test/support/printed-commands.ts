@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Runs commands as a person copies them out of a document or a terminal into a shell. */
+/** Runs commands in a shell, like a person who copies them from a document or a terminal. */
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -17,13 +17,13 @@ export interface ShellPlace {
   /** @default this checkout */
   readonly folder?: string;
   readonly variables?: Readonly<Record<string, string | undefined>>;
-  /** Typed by a person while the commands run. */
+  /** The input that a person types while the commands run. */
   readonly typed?: string;
-  /** Where `node` and `npx` come from first. @default the Node that runs this test */
+  /** The first folder to search for `node` and `npx`. @default the Node that runs this test */
   readonly path?: string;
 }
 
-/** The commands of a text: its lines that are indented by two spaces. */
+/** The commands in a text: its lines with an indentation of two spaces. */
 export function commandsIn(text: string): readonly string[] {
   return text.split('\n').flatMap((line) => (/^ {2}\S/.test(line) ? [line.trim()] : []));
 }
@@ -36,8 +36,8 @@ export function runPrinted(text: string, place: ShellPlace = {}): Promise<readon
 const MARK = '\u0001';
 
 /**
- * Runs commands in one shell, so that each sees what those before it have exported. A command that fails does not end the others.
- * @throws when the shell itself does not come to its end
+ * Runs commands in one shell, so that later ones see exported variables. A failed command does not end the others.
+ * @throws when the shell itself fails
  */
 export async function runInShell(
   commands: readonly string[],

@@ -5,19 +5,19 @@ import { expectedGot, showName, showPath, withEnding } from './fault.ts';
 import { fitsPlace, type Place } from './known-settings.ts';
 import { successorOf } from './migrate.ts';
 
-/** What the schema found, as one sentence per fault that says where it is and what to do. */
+/** Turns the schema's findings into one sentence per fault: where it is and what to do. */
 
-/** The command that turns settings of earlier versions into settings of this one. */
+/** Migrates settings of earlier versions. */
 const MIGRATE = 'integration-guard settings migrate';
 
-/** The message of a setting that a file cannot have although the schema knows it. */
+/** The message for a setting that the schema knows but a file may not have. */
 export const NO_SUCH_SETTING = 'no such setting';
 
 type Issue = z.core.$ZodIssue;
 
 type Path = readonly PropertyKey[];
 
-/** @param places which settings there are */
+/** @param places all known settings */
 export function describeIssues(issues: readonly Issue[], places: readonly Place[]): readonly string[] {
   const all = issues.flatMap(inPlace);
   const unknown = all.flatMap(unknownIn);
@@ -25,7 +25,7 @@ export function describeIssues(issues: readonly Issue[], places: readonly Place[
   return all.flatMap((issue) => {
     const names = unknownIn(issue);
     if (names.length > 0) return names.map(({ path, name }) => describeUnknown(path, name, places));
-    // Of a text where a list belongs zod also says that it is too long.
+    // If a list is expected and a text is given, zod also reports that it is too long.
     const place = JSON.stringify(issue.path);
     if (described.has(place) || follows(issue, unknown, places)) return [];
     described.add(place);
@@ -33,7 +33,7 @@ export function describeIssues(issues: readonly Issue[], places: readonly Place[
   });
 }
 
-/** Of what may be "off" or an object, people who wrote an object meant that. */
+/** If a setting may be "off" or an object and the person wrote an object, report the faults of the object. */
 function inPlace(issue: Issue): readonly Issue[] {
   if (issue.code !== 'invalid_union' || typeof issue.input !== 'object' || issue.input === null) return [issue];
   const inner = issue.errors.find((errors) => errors.some(({ path }) => path.length > 0));
@@ -53,7 +53,7 @@ function unknownIn(issue: Issue): readonly Unknown[] {
   return [{ path: issue.path.slice(0, -1), name: String(issue.path.at(-1)) }];
 }
 
-/** Whether a fault is gone once the names are right: what is missing is there under another name. */
+/** Whether the fault disappears once the names are right: the missing setting is present under another name. */
 function follows({ code, path, input }: Issue, unknown: readonly Unknown[], places: readonly Place[]): boolean {
   const isAt = (one: Path, other: Path) => one.length === other.length && one.every((name, at) => name === other[at]);
   if (code === 'custom' && unknown.some((each) => isAt(each.path, path))) return true;
@@ -66,7 +66,7 @@ function namesAt(path: Path, places: readonly Place[]): readonly string[] {
   return (places.find((place) => fitsPlace(place, path))?.names ?? []).filter((name) => !isHidden(name));
 }
 
-/** Only the settings that a stack carries have it. */
+/** Only the settings in a stack's template have it. */
 function isHidden(name: string): boolean {
   return name === 'secret';
 }
@@ -74,10 +74,10 @@ function isHidden(name: string): boolean {
 function describeUnknown(path: Path, name: string, places: readonly Place[]): string {
   const names = namesAt(path, places);
   const looks = /[^\x20-\x7e]/.test(normalise(name))
-    ? ', in which not all letters are Latin'
+    ? ' (some letters are not Latin)'
     : normalise(name) === name
       ? ''
-      : ', in which a character is not seen';
+      : ' (it has an invisible character)';
   const sentence = `${showPath(path)}: unknown setting "${showName(name)}"${looks}`;
   const successor = successorOf(path, name);
   if (successor !== null) return `${sentence}; ${successor} (${MIGRATE} changes it for you)`;
@@ -87,8 +87,8 @@ function describeUnknown(path: Path, name: string, places: readonly Place[]): st
   const elsewhere = places.find((place) => place.names.includes(name) && !isHidden(name));
   return withEnding(sentence, [
     ...(elsewhere === undefined ? [] : [`; it belongs in ${describePlace(elsewhere)}`]),
-    ...(names.length === 0 ? [] : [`; known are ${names.join(', ')}`]),
-    '; take it out, or see the settings in README.md',
+    ...(names.length === 0 ? [] : [`; known settings: ${names.join(', ')}`]),
+    '; remove it, or see the settings in README.md',
   ]);
 }
 
@@ -105,7 +105,7 @@ function describeIssue(issue: Issue): string {
   return expectedGot(issue.path, expected, issue.input, isQuoted(issue) ? '; write it without quotes' : '');
 }
 
-/** A number or a truth value in quotes, where one without quotes would do. */
+/** Whether the value is a number or a boolean in quotes that would be valid without them. */
 function isQuoted({ code, input, message }: Issue): boolean {
   if (code !== 'invalid_type' || typeof input !== 'string') return false;
   return message === 'true or false'

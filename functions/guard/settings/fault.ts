@@ -2,14 +2,14 @@ import { safeText } from '../text/sanitize.ts';
 import { secretIn } from './misplaced-secret.ts';
 
 /**
- * The sentences about faults in the settings. They show names and values from a file that another person may have written, so
- * everything foreign goes through this file: one line, nothing that a terminal would obey, nothing that looks like a secret, cut.
+ * The sentences about faults in the settings. The names and values in them may come from an untrusted file, so this file reduces
+ * each to one short line without control characters or secrets.
  */
 
-/** Enough to recognise a name or a value in the file. */
+/** Enough characters to recognise a name or a value in the file. */
 const SHOWN_CHARACTERS = 80;
 
-/** A name of a file, of a setting or of a project, as a sentence may show it. */
+/** The name of a file, a setting or a project, safe to show in a sentence. */
 export function showName(name: string): string {
   return secretIn(name) === null ? safeText(name, SHOWN_CHARACTERS) : HIDDEN;
 }
@@ -21,10 +21,10 @@ export function showPath(path: readonly PropertyKey[]): string {
   return names.length <= MAX_DEPTH ? names.join('.') : [...names.slice(0, MAX_DEPTH), '…'].join('.');
 }
 
-/** The schema is not as deep, but a file may be. */
+/** A file may be deeper than the schema. */
 const MAX_DEPTH = 12;
 
-/** A value as JSON; "nothing" when there is none. A program may also give what JSON has no word for. */
+/** A value as JSON; "nothing" when it is undefined. A program may also pass values that JSON cannot express. */
 export function showValue(value: unknown, maxLength = SHOWN_CHARACTERS): string {
   if (value === undefined) return 'nothing';
   const json = toJson(value);
@@ -32,30 +32,30 @@ export function showValue(value: unknown, maxLength = SHOWN_CHARACTERS): string 
 }
 
 function toJson(value: unknown): string {
-  // JSON makes null of NaN and Infinity.
+  // JSON turns NaN and Infinity into null.
   if (typeof value === 'number') return String(value);
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    // A number without end, or an object that contains itself.
+    // A bigint, or an object that contains itself.
     return typeof value === 'bigint' ? `${value}n` : 'an object that JSON cannot show';
   }
 }
 
 const HIDDEN = '[redacted]';
 
-/** A sentence of a terminal line or two, if what it shows is short enough. */
+/** About two terminal lines. */
 const SENTENCE_CHARACTERS = 200;
 const MIN_SHOWN_CHARACTERS = 24;
 
-/** "expected …, got …", with as much of the value as the sentence has room for. */
+/** "expected …, got …", with as much of the value as fits into the sentence. */
 export function expectedGot(path: readonly PropertyKey[], expected: string, value: unknown, remedy = ''): string {
   const begin = `${showPath(path)}: expected ${expected}, got `;
   const room = SENTENCE_CHARACTERS - begin.length - remedy.length;
   return `${begin}${showValue(value, Math.max(MIN_SHOWN_CHARACTERS, Math.min(SHOWN_CHARACTERS, room)))}${remedy}`;
 }
 
-/** The first ending with which the sentence is not too long; the last is taken in any case. */
+/** Adds the first ending that keeps the sentence short enough, or else the last one. */
 export function withEnding(sentence: string, endings: readonly string[]): string {
   const ending = endings.find((each) => sentence.length + each.length <= SENTENCE_CHARACTERS) ?? endings.at(-1) ?? '';
   return `${sentence}${ending}`;

@@ -3,9 +3,9 @@ import { SECRET_NAME } from './formats.ts';
 import { matchesGlob } from './glob.ts';
 import type { FleetSettings, Policy } from './schema.ts';
 
-/** Projects that are not listed in the settings: every secret with a tag is one. */
+/** Projects that the settings do not list: every secret with a tag is one. */
 
-/** Makes a secret a project. Its value says nothing. */
+/** Makes a secret a project. The tag's value has no meaning. */
 export const PROJECT_TAG = 'integration-guard:project';
 
 /** Its value names one of the fleet's policies. */
@@ -15,27 +15,27 @@ export const POLICY_TAG = 'integration-guard:policy';
 export type Tags = ReadonlyMap<string, string>;
 
 /**
- * The secret of a project. Names of secrets are unique in an account and region, so those of projects are.
- * @returns null when no secret can have that name
+ * The name of a project's secret. Secret names are unique in an account and region, so project names are too.
+ * @returns null when that is not a valid secret name
  */
 export function secretNameOf({ secretNamePrefix }: FleetSettings, project: string): string | null {
   const name = `${secretNamePrefix}${project}`;
   return project !== '' && SECRET_NAME.test(name) ? name : null;
 }
 
-/** The project of a secret; null when the secret's name does not begin as those of the fleet do. */
+/** The project of a secret; null when the secret's name does not begin with the fleet's prefix. */
 export function projectOf({ secretNamePrefix }: FleetSettings, secretName: string): string | null {
   const project = secretName.slice(secretNamePrefix.length);
   return secretName.startsWith(secretNamePrefix) && project !== '' ? project : null;
 }
 
-/** What applies to a project, and why: the policy its secret's tag names, else the first whose glob fits its name. */
+/** The policy of a project, with the reason: the one that the secret's tag names, else the first whose glob matches its name. */
 export interface ChosenPolicy {
   readonly policy: Policy;
   readonly because: string;
 }
 
-/** @throws GuardError when the tag names a policy that is not in the settings: guessing another could pause wrongly */
+/** @throws GuardError when the tag names an unknown policy: falling back to another could pause wrongly */
 export function choosePolicy({ policy, policies }: FleetSettings, project: string, tags: Tags): ChosenPolicy {
   const wanted = tags.get(POLICY_TAG);
   if (wanted !== undefined) {

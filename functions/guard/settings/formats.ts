@@ -1,6 +1,6 @@
-/** The forms of single values of the settings; nothing here needs the schema. */
+/** The formats of single values in the settings. */
 
-/** Minutes between two passes, or null when the expression is not a rate. */
+/** The minutes between two passes; null when the expression is not a rate. */
 export function scheduleMinutes(expression: string): number | null {
   const parts = /^rate\(([1-9]\d{0,3}) (minute|hour|day)(s?)\)$/.exec(expression);
   if (parts === null) return null;
@@ -10,26 +10,26 @@ export function scheduleMinutes(expression: string): number | null {
   return Number(count) * (unit === 'minute' ? 1 : unit === 'hour' ? 60 : 24 * 60);
 }
 
-/** Of a secret in Secrets Manager. */
+/** The name of a secret in Secrets Manager. */
 export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** Where machines get alerts. */
+/** The HTTPS endpoint of a subscription. */
 export const HTTPS_ENDPOINT = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[!-~]*)?$/i;
 
 /** An address to which a "#" and a section can be added. */
 export const RUNBOOK_URL = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?$/iu;
 
-/** Whether it is a channel of Slack or Microsoft Teams. */
+/** Whether the subscription is a Slack or Microsoft Teams channel. */
 export function isChat(entry: { readonly slack?: unknown; readonly teams?: unknown }): boolean {
   return entry.slack !== undefined || entry.teams !== undefined;
 }
 
 /**
- * Whether an address is written as it is meant: https (http only to loopback), a host, perhaps a port and a path. The text itself
- * is looked at, since a URL parser reads "https:/\\host", "0x7f.1" or "/v4/%2e%2e" as something else than it shows; and the parser
- * has to agree, so that the key goes to the host that people read here.
+ * Whether an address has only https (http only for loopback), a host, and optionally a port and a path. It checks the text itself,
+ * because a URL parser changes "https:/\\host", "0x7f.1" and "/v4/%2e%2e". The parser must also agree, so that the key goes to the
+ * host that people read here.
  */
 export function isPlainAddress(text: string): boolean {
   const parts = PLAIN_ADDRESS.exec(text);
@@ -41,11 +41,11 @@ export function isPlainAddress(text: string): boolean {
   return isSame && Number(port ?? 443) <= 65_535 && (protocol === 'https:' || isLoopback(hostname));
 }
 
-/** Scheme, host, port and path; segments of a path begin with no dot, so none of them is "." or "..". */
+/** Scheme, host, port and path. No path segment begins with a dot, which excludes "." and "..". */
 const PLAIN_ADDRESS =
   /^(https?):\/\/((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?((?:\/[\w~-][\w.~-]*)*\/?)$/i;
 
-/** Loopback is the one place where the key may travel without TLS: nothing leaves the machine. */
+/** The key may travel without TLS only to loopback: nothing leaves the machine. */
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }

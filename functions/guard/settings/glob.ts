@@ -1,12 +1,11 @@
 /**
- * Whether a title or a name fits a glob: `*` stands for any run of characters, `?` for one, everything else for itself. The time
- * grows with the product of the two lengths and no faster. Libraries make a regular expression of a glob, and with that
- * `*a*a*a*b` can take years.
+ * Whether a title or a name matches a glob: `*` matches any run of characters, `?` one, everything else itself. The time grows at
+ * most with the product of the two lengths. Libraries turn a glob into a regular expression, which can take years for `*a*a*a*b`.
  */
 export function matchesGlob(glob: string, text: string): boolean {
   let next = 0;
   let at = 0;
-  /** The last `*` of the glob: what follows it, and where in the text that is tried. */
+  /** The last `*` so far: the position after it in the glob, and the position in the text where its match ends. */
   let star: { readonly next: number; at: number } | null = null;
   while (at < text.length) {
     if (glob[next] === '*') {
@@ -18,7 +17,7 @@ export function matchesGlob(glob: string, text: string): boolean {
     } else if (star === null) {
       return false;
     } else {
-      // The last `*` takes one more. Whatever an earlier one could take instead, this one can.
+      // The last `*` matches one more character. Retrying earlier ones would find nothing new.
       star.at += unitsOf(text, star.at);
       at = star.at;
       next = star.next;
@@ -28,7 +27,7 @@ export function matchesGlob(glob: string, text: string): boolean {
   return next === glob.length;
 }
 
-/** An emoji is one character of two UTF-16 units. */
+/** 2 for an emoji, which is one character of two UTF-16 units. */
 function unitsOf(text: string, at: number): number {
   return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
 }

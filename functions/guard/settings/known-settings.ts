@@ -1,15 +1,15 @@
 import type * as z from 'zod';
 
-/** Which settings there are, and where: read from the schema, for sentences about a setting that is not one. */
+/** The known settings and their places, read from the schema for messages about unknown settings. */
 
-/** An object of the settings and the names it may have. */
+/** An object in the settings and the names it may have. */
 export interface Place {
   /** `*` stands for any name or index. */
   readonly path: readonly string[];
   readonly names: readonly string[];
 }
 
-/** Every object of a schema; those that may stand in one place are one. */
+/** Every object of a schema. Alternatives for the same place are merged. */
 export function placesOf(schema: z.core.$ZodType): readonly Place[] {
   const merged = new Map<string, Place>();
   for (const { path, names } of objectsIn(schema, [])) {

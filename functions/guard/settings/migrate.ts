@@ -1,8 +1,8 @@
 import { HTTPS_ENDPOINT, isPlainAddress, RUNBOOK_URL } from './formats.ts';
 
 /**
- * What version 0.1 said in another way. This file is the one list of it: `RULES` are the settings that have to change, `DEFAULTS`
- * those that mean something else when they are left out. Document in, changes out; the door that has the file makes the edits.
+ * The differences between the settings of version 0.1 and today's. `RULES` lists the settings that have to change, `DEFAULTS` those
+ * whose default has changed. Document in, changes out; the command line edits the file.
  */
 
 type Path = readonly (string | number)[];
@@ -14,15 +14,15 @@ interface NamedValue {
 
 /** One change of the file. */
 export interface SettingChange {
-  /** Of a setting, or of an override that has nothing left to say. In the document as it was before any change. */
+  /** The path of a setting, or of an override that became empty, in the document before any change. */
   readonly path: Path;
   readonly from: unknown;
-  /** The setting in its place; null when it is taken out. */
+  /** The new setting; null when the old one is removed. */
   readonly to: NamedValue | null;
   readonly why: string;
 }
 
-/** A setting that is left out, and is not what it was in version 0.1. */
+/** A setting that is left out and whose default differs from version 0.1. */
 export interface ChangedDefault {
   /** "….policy.failingForMinutes": the same in every project. */
   readonly path: string;
@@ -31,34 +31,34 @@ export interface ChangedDefault {
   readonly why: string;
 }
 
-/** A setting that stays as it is and is read in another way. */
+/** A setting that stays as it is but has another meaning. */
 export interface RereadSetting {
   readonly path: Path;
   readonly why: string;
 }
 
 export interface Migration {
-  /** In the order in which to make them: no change moves the place of a later one. */
+  /** In an order that is safe to apply: no change moves the path of a later one. */
   readonly changes: readonly SettingChange[];
-  /** Settings that stand there under both names. */
+  /** Settings that are present under both names. */
   readonly conflicts: readonly { readonly path: Path; readonly old: string; readonly name: string }[];
   readonly defaults: readonly ChangedDefault[];
   readonly reread: readonly RereadSetting[];
 }
 
-/** Where policies and overrides are; `*` is any name or index. */
+/** The paths of policies and overrides; `*` is any name or index. */
 const POLICIES = ['projects.*.policy', 'fleet.policy', 'fleet.policies.*.policy'];
 const OVERRIDES = POLICIES.map((place) => `${place}.overrides.*`);
-/** What has a policy and a Secret Key. */
+/** The objects with a policy and a Secret Key. */
 const OWNERS = ['projects.*', 'fleet'];
 
 interface Rule {
   readonly places: readonly string[];
   readonly setting: string;
-  /** What takes its place, a value that need not change included; null: nothing does. */
+  /** The new name and value, even if the value stays the same; null: the setting is removed. */
   readonly becomes: (value: unknown) => NamedValue | null;
   readonly why: string;
-  /** Completes "unknown setting …; ". Left out: the name is known today. */
+  /** Completes "unknown setting …; ". Left out: the name is still known. */
   readonly successor?: string;
 }
 
@@ -80,27 +80,27 @@ const RULES: readonly Rule[] = [
       name: 'remindAt',
       value: typeof value !== 'number' ? value : value === 0 ? 'never' : '08:00',
     }),
-    why: 'instead of reminders every so many hours there is one summary a day, at this time of day (UTC)',
+    why: 'one summary a day, at this time (UTC), replaces the reminders',
     successor: 'use "remindAt", a time of day for one summary a day, or "never"',
   },
   {
     places: OVERRIDES,
     setting: 'remindEveryHours',
     becomes: () => null,
-    why: 'the one summary a day, at the policy\'s "remindAt", has every integration',
-    successor: 'one summary a day, at the policy\'s "remindAt", has every integration',
+    why: 'one summary a day, at the policy\'s "remindAt", lists every integration',
+    successor: 'one summary a day, at the policy\'s "remindAt", lists every integration',
   },
   {
     places: OWNERS,
     setting: 'apiUrl',
     becomes: (value) => ({ name: 'apiUrl', value: rewritten(value, isPlainAddress, plainAddressOf) }),
-    why: 'an address is written as it is read: host, port and path',
+    why: 'an address may have only host, port and path',
   },
   {
     places: ['alerts.subscriptions.*'],
     setting: 'https',
     becomes: (value) => ({ name: 'https', value: rewritten(value, (text) => HTTPS_ENDPOINT.test(text), addressOf) }),
-    why: 'the same address in the form that the settings take',
+    why: 'the same address in the form that the settings accept',
   },
   {
     places: ['alerts'],
@@ -109,12 +109,12 @@ const RULES: readonly Rule[] = [
       value === OWN_RUNBOOK
         ? null
         : { name: 'runbookUrl', value: rewritten(value, (text) => RUNBOOK_URL.test(text), addressOf) },
-    why: 'an address in the form that the settings take; without one, alerts lead to the control panel',
+    why: 'the same address in the form that the settings accept; without one, alerts link to the control panel',
   },
 ];
 
 interface DefaultRule extends ChangedDefault {
-  /** Whether it is left out. Each policy is as it applies: a fleet's policies have what its own one says. */
+  /** Whether the setting is left out. Policies are merged: a fleet's policies inherit from the fleet's own policy. */
   readonly isLeftOut: (policies: readonly Fields[], owners: readonly Fields[]) => boolean;
 }
 
@@ -135,28 +135,28 @@ const DEFAULTS: readonly DefaultRule[] = [
     path: '….policy.failingForMinutes',
     from: 15,
     to: 60,
-    why: 'most of what fails heals within the hour',
+    why: 'most failures end within the hour',
     isLeftOut: anyPolicyWithout('failingForMinutes'),
   },
   {
     path: '….policy.recovery',
     from: { mode: 'manual' },
     to: { mode: 'probe' },
-    why: 'the guard tries what it has paused again, from 15 minutes on',
+    why: 'the guard probes the integrations that it paused, first after 15 minutes',
     isLeftOut: anyPolicyWithout('recovery'),
   },
   {
     path: '….policy.recovery.cooldownMinutes',
     from: 60,
     to: 15,
-    why: 'a probe costs little, and a pause that outlasts the outage loses events',
+    why: 'a probe costs little, but a pause that outlasts the outage loses events',
     isLeftOut: anyProbeWithout('cooldownMinutes'),
   },
   {
     path: '….policy.recovery.maxAttempts',
     from: 5,
     to: 12,
-    why: 'probes begin sooner, and go on for as long as before',
+    why: 'probes begin sooner and continue for as long as before',
     isLeftOut: anyProbeWithout('maxAttempts'),
   },
   {
@@ -170,26 +170,26 @@ const DEFAULTS: readonly DefaultRule[] = [
     path: '….policy.providerOutage',
     from: 'off',
     to: { percent: 60, minimum: 3, holdHours: 48, except: ['Webhooks'] },
-    why: 'integrations of one provider that fail together are one alert, and are not paused',
+    why: 'integrations of one provider that fail together cause one alert and are not paused',
     isLeftOut: anyPolicyWithout('providerOutage'),
   },
   {
     path: '….policy.remindAt',
     from: 'every 24 hours',
     to: '08:00',
-    why: 'what is still stopped is in one summary a day, at this time of day (UTC)',
+    why: 'one summary a day, at this time (UTC), lists the integrations that are still stopped',
     isLeftOut: anyPolicyWithout('remindAt', 'remindEveryHours'),
   },
   {
     path: '….personalData',
     from: 'show',
     to: 'redact',
-    why: 'e-mail addresses, telephone numbers and the like in error messages are redacted',
+    why: 'email addresses, phone numbers and other personal data in error messages are redacted',
     isLeftOut: (_, owners) => owners.some(({ personalData }) => personalData === undefined),
   },
 ];
 
-/** A document that today's schema takes as it is needs no change. Whether the changed one is right is for the schema to say. */
+/** The changes that a document needs; none if today's schema accepts it. The caller validates the changed document. */
 export function migrateSettings(document: unknown): Migration {
   const found = RULES.flatMap((rule) =>
     rule.places.flatMap((place) =>
@@ -225,7 +225,7 @@ export function migrateSettings(document: unknown): Migration {
   };
 }
 
-/** What took the place of a setting that the schema does not know at this place; null when it never did. */
+/** The successor of a setting that the schema no longer knows at this path; null when version 0.1 did not know it either. */
 export function successorOf(path: readonly PropertyKey[], setting: string): string | null {
   const rule = RULES.find(
     (each) => each.setting === setting && each.places.some((place) => fits(place.split('.'), path)),
@@ -238,15 +238,15 @@ function fits(place: readonly string[], path: readonly PropertyKey[]): boolean {
 }
 
 /**
- * An override has to change something, and the first that matches hides those after it. One that has nothing left to say goes
- * if it is the last; if not, it gets a setting that changes nothing: the `lowTraffic` of the policy, which version 0.1 did not have.
+ * An override must change something, and the first match hides later ones. An override that became empty is removed if it is the
+ * last. Otherwise it gets a setting without effect: the policy's own `lowTraffic`, which version 0.1 did not have.
  */
 function keepOverridesWhole(document: unknown, changes: readonly SettingChange[]): readonly SettingChange[] {
   const kept = changes.filter(({ path, to }) => to !== null || !isLeftEmpty(document, path));
   const emptied = changes.filter((change) => !kept.includes(change));
   const removed: SettingChange[] = [];
   const filled: SettingChange[] = [];
-  // From the last on, so that no removal moves another.
+  // Last one first, so that no removal moves another.
   for (const change of emptied.toReversed()) {
     const override = change.path.slice(0, -1);
     const list = override.slice(0, -1);
@@ -257,7 +257,7 @@ function keepOverridesWhole(document: unknown, changes: readonly SettingChange[]
         path: override,
         from: valueAt(document, override),
         to: null,
-        why: `${change.why}, and nothing else was in it`,
+        why: `${change.why}; the override had no other setting`,
       });
     } else {
       const policy = valueAt(document, list.slice(0, -1)) as Fields;
@@ -265,7 +265,7 @@ function keepOverridesWhole(document: unknown, changes: readonly SettingChange[]
       filled.push({
         ...change,
         to,
-        why: `${change.why}; "lowTraffic" changes nothing here and keeps the override, which hides those after it`,
+        why: `${change.why}; "lowTraffic" has no effect here but keeps the override, which hides later ones`,
       });
     }
   }
@@ -294,7 +294,7 @@ function changedDefaults(document: unknown): readonly ChangedDefault[] {
   return DEFAULTS.filter(({ isLeftOut }) => isLeftOut(policies, owners)).map(({ isLeftOut: _, ...rest }) => rest);
 }
 
-/** Version 0.1 made a regular expression of a glob, in which more had a meaning than it said. */
+/** Version 0.1 turned a glob into a regular expression, so other characters had a meaning too. */
 function rereadGlobs(document: unknown): readonly RereadSetting[] {
   const titles = OVERRIDES.map((place) => [`${place}.match`, 'title'] as const);
   return [...titles, ['fleet.policies.*', 'match'] as const].flatMap(([place, name]) =>
@@ -304,14 +304,14 @@ function rereadGlobs(document: unknown): readonly RereadSetting[] {
       return [
         {
           path: [...path, name],
-          why: 'only "*" and "?" are special in it now; brackets, braces and the like stand for themselves',
+          why: 'only "*" and "?" are special now; brackets, braces and other characters match themselves',
         },
       ];
     }),
   );
 }
 
-/** Said of what pauses sooner than the default does: the number stays, and what is counted is not what it was. */
+/** A notice for values below the default: the number stays, but its meaning has changed. */
 function rereadMinutes(document: unknown): readonly RereadSetting[] {
   return [...POLICIES, ...OVERRIDES].flatMap((place) =>
     fieldsAt(document, place).flatMap(({ path, fields: { failingForMinutes } }) => {
@@ -319,7 +319,7 @@ function rereadMinutes(document: unknown): readonly RereadSetting[] {
       return [
         {
           path: [...path, 'failingForMinutes'],
-          why: `it stays ${failingForMinutes}, and counts minutes in which failures are observed, no longer those without a delivery; the default is 60, because most of what fails heals within the hour`,
+          why: `it stays ${failingForMinutes}, but counts minutes with observed failures instead of minutes without a delivery; the default is 60, because most failures end within the hour`,
         },
       ];
     }),
@@ -336,7 +336,7 @@ function fieldsOfAll(value: unknown): readonly Fields[] {
   return Array.isArray(value) ? value.filter(isFields) : [];
 }
 
-/** The objects at a place, with their paths. */
+/** The objects at a place (`*` is any name or index), with their paths. */
 function fieldsAt(document: unknown, place: string): readonly { readonly path: Path; readonly fields: Fields }[] {
   let found: readonly { readonly path: Path; readonly value: unknown }[] = [{ path: [], value: document }];
   for (const name of place.split('.')) {
@@ -358,14 +358,14 @@ function valueAt(document: unknown, path: Path): unknown {
   return path.reduce<unknown>((value, name) => (value as Readonly<Record<string | number, unknown>>)[name], document);
 }
 
-/** An address that is refused as it stands, in the form that is taken if there is one. */
+/** Rewrites an invalid address into a valid form, if there is one. */
 function rewritten(value: unknown, isTaken: (text: string) => boolean, rewrite: (url: URL) => string): unknown {
   if (typeof value !== 'string' || isTaken(value) || !URL.canParse(value)) return value;
   const other = rewrite(new URL(value));
   return isTaken(other) ? other : value;
 }
 
-/** Without the slashes and the empty query and fragment at its end, which version 0.1 took and had no use for. */
+/** Removes trailing slashes and an empty query and fragment, which version 0.1 accepted and ignored. */
 function plainAddressOf({ href }: URL): string {
   return href.replace(/[?#]+$/, '').replace(/\/+$/, '');
 }

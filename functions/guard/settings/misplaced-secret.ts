@@ -1,12 +1,12 @@
 /**
- * Settings travel into a template, into bundles and onto terminals, so they hold names of secrets and never a secret. This file
- * recognises secrets by their form. It errs on the side of refusing: a name can be changed.
+ * Templates, bundles and terminals show settings, so settings hold only names of secrets. This file recognises secrets by their
+ * form. When in doubt it refuses: a name can be changed.
  */
 
-/** Names what a text looks like. */
+/** The kind of secret, for the message. */
 export const WEBHOOK = 'a webhook address whose path or query is a secret';
 
-/** What a text looks like, if it has the form of a secret. */
+/** The kind of secret that a text looks like; null when it does not look like one. */
 export function secretIn(text: string): string | null {
   for (const spelling of spellingsOf(text)) {
     const found = FORMS.find(([, pattern]) => pattern.test(spelling));
@@ -15,7 +15,7 @@ export function secretIn(text: string): string | null {
   return null;
 }
 
-/** What a comment of a settings file looks like, if a word of it has the form of a secret. Words alone: joined, ordinary ones can look like one. */
+/** The kind of secret in a comment of a settings file. It checks each word alone, because joined ordinary words can look like one. */
 export function secretInComment(text: string): string | null {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) return 'a private key';
   for (const word of text.split(/\s+/)) {
@@ -25,15 +25,15 @@ export function secretInComment(text: string): string | null {
   return null;
 }
 
-/** Nothing is gained by longer texts; no setting is that long. */
+/** No setting is longer. */
 const EXAMINED_CHARACTERS = 20_000;
 
-/** The text as it stands, without characters that are not seen, with its percent-encoding undone, and what its base64 says. */
+/** The text itself, without invisible characters, percent-decoded, and base64-decoded. */
 function spellingsOf(text: string): readonly string[] {
   const given = text.slice(0, EXAMINED_CHARACTERS);
   const visible = given.normalize('NFKC').replace(/[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Zs}]/gu, '');
   const decoded = decodePercents(decodePercents(visible));
-  // A slash may be a part of base64 or stand between the parts of a name.
+  // A slash may belong to base64 or separate the parts of a name.
   const runs = [...given.matchAll(/[\w+/-]{16,}/g), ...given.matchAll(/[\w+-]{16,}/g)].map(([run]) => run);
   const encoded = runs.flatMap((run) => [
     Buffer.from(run, 'base64'),
@@ -43,7 +43,7 @@ function spellingsOf(text: string): readonly string[] {
   return [given, visible, decoded, withPlainHosts(decoded), [...visible].reverse().join(''), ...plain];
 }
 
-/** Addresses without a port and without the dot that may end a host. */
+/** Removes the port and a trailing dot of the host from addresses. */
 function withPlainHosts(text: string): string {
   return text.replace(/(https?:[\\/]{2}[^\\/?#\s":]{1,255}?)\.?(?::\d{1,5})?(?=[\\/?#"]|$)/gi, '$1');
 }
@@ -52,7 +52,7 @@ function decodePercents(text: string): string {
   return text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-/** By the vendors' own prefixes and lengths. */
+/** The vendors' documented prefixes and lengths. */
 const FORMS: readonly (readonly [string, RegExp])[] = [
   ['a key of Stripe', /(?:^|[^a-z0-9])(?:[srpe]k_(?:live|test|org)_|whsec_)[\w-]{4}/i],
   ['a Secret Key of Qonversion', /(?:^|[^a-z0-9])(?:test_)?sk_(?:(?=[\w-]*\d)[\w-]{4}|[\w-]{20})/i],
@@ -66,7 +66,7 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
   ['a JSON Web Token', /eyJ[\w-]{8,}\.[\w-]{8,}/],
   ['a private key', /-----BEGIN[A-Z ]*PRIVATEKEY|-----BEGIN [A-Z ]*PRIVATE KEY/],
   [
-    'an address with a user name or password',
+    'an address with a username or password',
     /[a-z][a-z0-9+.-]{0,30}:[\\/]{2,}[^\s\\/?#"]*@|https?:[\\/]*[^\s\\/?#",]*@/i,
   ],
   [
@@ -87,7 +87,7 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
         String.raw`alert\.victorops\.com[\\/]integrations[\\/]`,
         String.raw`api\.telegram\.org[\\/]bot`,
         String.raw`webhook\.site[\\/]\w`,
-        // Whatever the host, a query that says what it carries, and a value that nobody would choose.
+        // On any host: a query parameter that is named like a secret, with a random value.
         String.raw`https?:[\\/]{2}[^\s"]*[?&;][\w.-]*(?:secret|sig|signature|passwd|password|pwd)=[^&\s"]`,
         String.raw`https?:[\\/]{2}[^\s"]*[?&;][\w.-]*(?:key|token|code|auth|jwt)=(?:(?=[^&\s"]*\d)[^&\s"]{8}|[^&\s"]{16})`,
       ].join('|'),
@@ -96,10 +96,7 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
   ],
 ];
 
-/**
- * An address that alerts are sent to, with a part that nobody would choose as a name: on a host that is not known above, too,
- * it is what lets a stranger post there.
- */
+/** `WEBHOOK` when an endpoint for alerts has a part that looks random: on any host, it may let a stranger post there. */
 export function secretInEndpoint(text: string): string | null {
   const [, rest = ''] = /^https:[\\/]{2}[^\\/?#]*(.*)$/isu.exec(decodePercents(decodePercents(text))) ?? [];
   return rest.split(/[^\w-]+/).some(looksRandom) ? WEBHOOK : null;
@@ -107,7 +104,7 @@ export function secretInEndpoint(text: string): string | null {
 
 function looksRandom(word: string): boolean {
   if (/^[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(word)) return true;
-  // Names are words with a number at most: "integration-guard-2024".
+  // Names are words with at most one number: "integration-guard-2024".
   return word.split(/[-_]+/).some((part) => {
     const digits = part.replace(/\D/g, '').length;
     const isMixed = /[a-z]/.test(part) && /[A-Z]/.test(part);

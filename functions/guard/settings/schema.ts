@@ -17,11 +17,10 @@ import { placesOf } from './known-settings.ts';
 import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
 
 /**
- * The one schema of the settings: defaults, bounds and, in each message, what was expected. A message completes the
- * sentence "PATH: expected …, got …".
+ * The schema of the settings, with defaults and bounds. Each message completes the sentence "PATH: expected …, got …".
  */
 
-/** A fault that no single value shows. `got` and `says` take the place of the value and of the whole sentence. */
+/** A fault that depends on several values. `got` replaces the value in the message, `says` the whole sentence. */
 interface Fault {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -40,7 +39,7 @@ function addFault(context: z.RefinementCtx, { path, message, input, got, says }:
 const wholeNumber = (smallest: number, largest: number, what: string) =>
   z.int(what).min(smallest, what).max(largest, what);
 
-/** No count of failures is higher, and no sentence has to say so unless one is. */
+/** No real count of failures is higher, so messages mention the limit only when it is exceeded. */
 const MAX_COUNT = 1_000_000;
 
 const positive = (largest = MAX_COUNT) =>
@@ -52,7 +51,7 @@ const notNegative = (largest = MAX_COUNT) => wholeNumber(0, largest, `0 or a pos
 
 const text = (what: string, pattern: RegExp) => z.string(what).regex(pattern, what);
 
-/** Text that is compared with what the guard shows, in which some characters are not seen. */
+/** Text with at least one visible character. The guard compares it with names that it shows. */
 const visibleText = (what: string) => z.string(what).refine((value) => normalise(value) !== '', what);
 
 const MINUTES_A_MONTH = 31 * 24 * 60;
@@ -122,14 +121,14 @@ const lowTraffic = z.union(
 
 const percent = (least: number, what: string) => wholeNumber(least, 100, what);
 
-/** Many integrations of one provider that fail together have one cause, and none of them is broken. */
+/** If many integrations of one provider fail together, the provider is the cause, not the integrations. */
 const providerOutage = z.union(
   [
     z.literal('off'),
     z.strictObject({
       percent: percent(30, 'a whole number from 30 to 100').default(60),
       minimum: wholeNumber(2, 1_000_000, 'a whole number from 2').default(3),
-      /** The longest that an outage holds pauses and warnings back. */
+      /** The maximum time that an outage holds back pauses and warnings. */
       holdHours: hours.default(48),
       /** Display titles whose integrations share no endpoint. */
       except: z
@@ -146,7 +145,7 @@ const match = z
     id: text('an integration id (letters, digits, ".", "_" and "-")', /^[\w.-]{1,256}$/).optional(),
     integration: visibleText('a provider such as "Amplitude"').transform(normalise).optional(),
     target_platform: z.enum(['iOS', 'Android', 'Stripe'], '"iOS", "Android" or "Stripe"').optional(),
-    /** A glob: `*` any run of characters, `?` one. Compared with titles as the guard shows them. */
+    /** A glob: `*` any run of characters, `?` one. It is matched against titles as the guard shows them. */
     title: visibleText('a title or a glob such as "*staging*"').transform(normalise).optional(),
   })
   .refine((criteria) => Object.keys(criteria).length > 0, 'at least one of id, integration, target_platform and title');
@@ -164,7 +163,7 @@ const override = z
   })
   .superRefine((entry, context) => {
     if (Object.keys(entry).length === 1)
-      addFault(context, { path: [], message: 'a setting that differs beside "match"', got: 'none' });
+      addFault(context, { path: [], message: 'at least one setting besides "match"', got: 'none' });
   });
 
 const policy = z
@@ -183,11 +182,11 @@ const policy = z
       .prefault({}),
     recovery: recovery.prefault({ mode: 'probe' }),
     providerOutage: providerOutage.prefault({}),
-    /** UTC. One summary a day of everything that is stopped or still failing. */
+    /** The time (UTC) of the daily summary of everything that is stopped or still failing. */
     remindAt: text('a time of day in UTC such as "08:00", or "never"', /^(?:(?:[01]\d|2[0-3]):[0-5]\d|never)$/).default(
       '08:00',
     ),
-    /** What to do about an integration that fails and delivers by turns, which no count shows. */
+    /** The reaction to an integration that alternates between failing and delivering, which no count shows. */
     flapping: flapping.default('tell'),
     overrides: z.array(override, 'a list').max(500, 'at most 500 overrides').default([]),
   })
@@ -217,17 +216,17 @@ const apiUrl = z
   .refine(isPlainAddress, API_URL_MESSAGE)
   .transform((value) => value.replace(/\/$/, ''));
 
-/** The name of a resource is part of commands and of policies, so it is what the service takes and nothing else. */
+/** Resource names become part of commands and IAM policies, so they must match the service's own format. */
 const ARN = (service: string, resource: string, what: string) =>
   text(`the ARN of ${what}`, new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:\\d{12}:${resource}$`));
 
-/** In place of a name or an ARN: a CDK construct gives it, and it is known only at deployment. */
+/** Stands for a name or an ARN from a CDK construct, which is known only at deployment. */
 export const IN_STACK = 'in-stack';
 
 const SECRET_ARN = ARN('secretsmanager', 'secret:[\\w/+=.@-]{1,519}', 'a Secrets Manager secret');
 const KEY_ARN = ARN('kms', 'key/[\\w-]{1,100}', 'a KMS key');
 
-/** E-mail addresses, telephone and card numbers, IBANs and IP addresses of end users, in error messages of providers. */
+/** Email addresses, phone and card numbers, IBANs and IP addresses of end users in the providers' error messages. */
 const personalData = z.enum(['redact', 'show'], '"redact" or "show"');
 
 export type PersonalData = z.output<typeof personalData>;
@@ -236,9 +235,9 @@ const project = z
   .strictObject({
     secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
     secretArn: SECRET_ARN.optional(),
-    /** Only in the settings that a stack carries: the secret's ARN is in the functions' environment and in an output of the stack. */
+    /** Only in a stack's own settings: the secret's ARN is in the functions' environment and in an output of the stack. */
     secret: z.literal(IN_STACK, NO_SUCH_SETTING).optional(),
-    /** The first name of a project that has been renamed. Under it the ledger goes on. */
+    /** The first name of a project that has been renamed. The ledger still uses it. */
     renamedFrom: text('the earlier name of the project', PROJECT_NAME).optional(),
     /** Needed only for a secretArn whose secret is encrypted with a customer-managed key. */
     secretKeyArn: KEY_ARN.optional(),
@@ -256,7 +255,7 @@ const project = z
     }
   });
 
-/** EventBridge Scheduler accepts more; a guard that looks less often than daily or at odd hours does not guard. */
+/** EventBridge Scheduler accepts more, but a guard that runs less than daily or at irregular hours is useless. */
 const SCHEDULE_MESSAGE = 'rate(N minutes), rate(N hours) or rate(1 day), from 1 minute to 1 day';
 
 const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
@@ -265,12 +264,12 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
 }, SCHEDULE_MESSAGE);
 
 /**
- * What one stack has room for: CloudFormation takes a template of a megabyte (the dashboards are most of it) and 500 resources,
- * IAM 10,240 characters of a role's inline policies.
+ * The capacity of one stack: CloudFormation allows 1 MB per template (mostly dashboards) and 500 resources, IAM 10,240 characters
+ * in a role's inline policies.
  */
 export const MAX_PROJECTS = 80;
 
-/** Names that look the same to a person in a hurry, in a command or on a dashboard, have the same look. */
+/** Names that people could confuse in a command or on a dashboard give the same result. */
 function lookOf(name: string): string {
   return name.replace(/[Il]/g, '1').replace(/[Oo]/g, '0').replaceAll('_', '-').toLowerCase();
 }
@@ -278,7 +277,7 @@ function lookOf(name: string): string {
 const projects = z.record(z.string(), project, 'an object of projects by name').superRefine((entries, context) => {
   const names = Object.keys(entries);
   if (names.length > MAX_PROJECTS) {
-    const message = `at most ${MAX_PROJECTS} projects listed in a stack (CloudFormation takes no more; "fleet" finds any number by a tag, docs/fleet.md)`;
+    const message = `at most ${MAX_PROJECTS} listed projects (the limit of CloudFormation; "fleet" finds any number by a tag, docs/fleet.md)`;
     addFault(context, { path: [], message, got: String(names.length) });
   }
   const alike = new Map<string, string>();
@@ -290,7 +289,7 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     }
     const first = alike.get(lookOf(name));
     if (first !== undefined) {
-      const message = `a name that people do not mistake for that of projects.${showName(first)}`;
+      const message = `a name that differs clearly from projects.${showName(first)}`;
       addFault(context, { path: [name], message, input: name });
     }
     alike.set(lookOf(name), first ?? name);
@@ -298,7 +297,7 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     if (secret === undefined) continue;
     const owner = owners.get(secret);
     if (owner !== undefined) {
-      const message = `a secret of its own (projects.${showName(owner)} has this one, and one project is one Secret Key)`;
+      const message = `a secret of its own (projects.${showName(owner)} has this one, and each project has one Secret Key)`;
       const path = [name, entries[name]?.secretArn === undefined ? 'secretName' : 'secretArn'];
       addFault(context, { path, message, input: secret });
     }
@@ -312,7 +311,7 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     if (owner !== undefined) {
       const message =
         owner === name
-          ? 'the earlier name of the project, and not the one it has'
+          ? 'the earlier name of the project, not its current name'
           : `a name that no other project has or had (projects.${showName(owner)} uses that ledger)`;
       addFault(context, { path: [name, 'renamedFrom'], message, input: former });
     }
@@ -320,10 +319,10 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
   }
 });
 
-/** A policy of the fleet: for the secrets that ask for it by a tag, or for projects of certain names, or for both. */
+/** A policy of the fleet. It applies to secrets with its tag, to projects with matching names, or to both. */
 const fleetPolicy = z
   .strictObject({
-    /** Value of the tag `integration-guard:policy` by which a secret asks for it. */
+    /** The value of the tag `integration-guard:policy` that selects this policy. */
     tag: text('a tag value of letters, digits, "-" and "_"', PROJECT_NAME).optional(),
     /** A glob over project names: `*` any run of characters, `?` one. */
     match: visibleText('a glob over project names such as "trial-*"').optional(),
@@ -334,14 +333,14 @@ const fleetPolicy = z
       addFault(context, { path: [], message: '"tag", "match" or both', got: 'neither' });
   });
 
-/** Lambda's own limit for an account is 1,000 at first, and everything else in the account shares it. */
+/** Lambda's default limit for an account, which all its functions share. */
 const MAX_AT_ONCE = 1_000;
 
 const fleetOfWholePolicies = z
   .strictObject({
     /**
-     * Of the secrets that may be projects; a project's name is what follows. Without one, a person who may tag any secret of the
-     * account would have the guard read it.
+     * Only secrets with this prefix can be projects; the rest of the secret's name is the project's name. Without a prefix, a person
+     * who may tag any secret of the account could make the guard read it.
      */
     secretNamePrefix: text(
       'the beginning of the secrets\' names such as "qonversion/" (letters, digits and /_+=.@-)',
@@ -351,20 +350,20 @@ const fleetOfWholePolicies = z
     secretKeyArn: KEY_ARN.optional(),
     apiUrl: apiUrl.default(API_URL),
     personalData: personalData.default('redact'),
-    /** Passes at once. */
+    /** The maximum number of concurrent passes. */
     concurrency: positive(MAX_AT_ONCE).default(20),
     policy: policy.prefault({}),
-    /** The first that fits applies; a secret's tag goes before names. None fits: `policy`, from which they differ. */
+    /** The first match applies; a secret's tag takes precedence over names. Without a match, `policy` applies. */
     policies: z.array(fleetPolicy, 'a list').max(100, 'at most 100 policies').default([]),
   })
   .superRefine(({ policies }, context) => {
     policies.forEach(({ tag }, index) => {
       if (tag === undefined || policies.findIndex((other) => other.tag === tag) === index) return;
-      addFault(context, { path: ['policies', index, 'tag'], message: 'a tag value of its own', input: tag });
+      addFault(context, { path: ['policies', index, 'tag'], message: 'a unique tag value', input: tag });
     });
   });
 
-/** What one of a fleet's policies does not say is as in the fleet's own: so that a fleet that is observed stays so. */
+/** A fleet's policies inherit from the fleet's own `policy`, so that a fleet in observe mode stays in it. */
 const fleet = z.preprocess((given) => {
   if (!isObject(given) || !Array.isArray(given.policies) || !policy.safeParse(given.policy).success) return given;
   const own = given.policy as object;
@@ -380,7 +379,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams'] as const;
 
-/** Channels of Amazon Q Developer in chat applications; whoever sets them up authorises the workspace or team there once. */
+/** Channels of Amazon Q Developer in chat applications. An administrator authorises the workspace or team there once. */
 const slack = z.strictObject(
   {
     workspaceId: text('the id of a Slack workspace such as "T0ABCDEF1"', /^[0-9A-Z]{1,255}$/),
@@ -416,9 +415,9 @@ const subscription = z
     slack: slack.optional(),
     teams: teams.optional(),
     minSeverity: z.enum(['info', 'warning', 'critical'], '"info", "warning" or "critical"').default('info'),
-    /** Left out: every project. */
+    /** Default: every project. */
     projects: z.array(z.string('a project name'), 'a list of project names').min(1, 'at least one project').optional(),
-    /** Whether the CloudWatch alarms about the guard itself go here too. Left out: yes for people (email, sms, slack, teams). */
+    /** Whether this endpoint also gets the guard's CloudWatch alarms. Default: true for people (email, sms, slack, teams). */
     alarms: z.boolean('true or false').optional(),
   })
   .superRefine((entry, context) => {
@@ -428,13 +427,13 @@ const subscription = z
       addFault(context, { path: [], message, got: given.length === 0 ? 'none' : given.join(' and ') });
   });
 
-/** Null: only the construct knows it. */
+/** The kind and identity of an endpoint; null when only the construct knows it. */
 function endpointOf(entry: z.output<typeof subscription>) {
   const kind = ENDPOINT_KINDS.find((each) => entry[each] !== undefined);
   if (kind === undefined || entry[kind] === IN_STACK) return null;
-  // A channel's fields are in the order of the schema by now.
+  // zod has put a channel's fields into the order of the schema.
   const endpoint = JSON.stringify(entry[kind]);
-  // A mailbox takes its address in any case.
+  // Email addresses are compared without case.
   return { kind, key: `${kind} ${kind === 'email' ? endpoint.toLowerCase() : endpoint}` };
 }
 
@@ -451,20 +450,20 @@ const settings = z
         subscriptions: z
           .array(subscription, 'a list')
           .max(100, 'at most 100 subscriptions')
-          // Their topics are named in the function's environment, which has room for no more.
+          // The function's environment, which names their topics, has no room for more.
           .superRefine((entries, context) => {
             const { length } = entries.filter(isChat);
             if (length > MAX_CHATS)
               addFault(context, { path: [], message: `at most ${MAX_CHATS} chat channels`, got: String(length) });
           })
           .default([]),
-        /** Where alerts and alarms send their readers; the section follows after a "#". Left out: to the control panel. */
+        /** The page that alerts and alarms link to, with "#" and a section. Default: the control panel. */
         runbookUrl: text('an https:// address without "#"', RUNBOOK_URL).optional(),
       })
       .prefault({}),
-    /** Of an earlier deployment, which left it when it was destroyed. Left out: the stack has its own. */
+    /** The table that an earlier, deleted stack retained. Default: the stack creates one. */
     ledgerTableName: text('the name of a DynamoDB table', /^[\w.-]{3,255}$/).optional(),
-    /** Encrypts topics, logs and secrets. Left out: the stack has its own. */
+    /** Encrypts topics, logs and secrets. Default: the stack creates a key. */
     encryptionKeyArn: KEY_ARN.optional(),
   })
   .superRefine((whole, context) => {
@@ -475,12 +474,12 @@ const settings = z
       const endpoint = endpointOf(entry);
       const owner = endpoint === null ? index : all.findIndex((other) => endpointOf(other)?.key === endpoint.key);
       if (endpoint !== null && owner < index) {
-        const message = `an endpoint of its own (AWS takes one subscription of each, and alerts.subscriptions.${owner} has this one)`;
+        const message = `an endpoint of its own (AWS allows one subscription for each, and alerts.subscriptions.${owner} has this one)`;
         const path = ['alerts', 'subscriptions', index, endpoint.kind];
         addFault(context, { path, message, input: entry[endpoint.kind] });
       }
       entry.projects?.forEach((name, position) => {
-        // Which projects a fleet has is not known here.
+        // The settings do not list a fleet's projects.
         if (Object.hasOwn(whole.projects, name) || whole.fleet !== undefined) return;
         const path = ['alerts', 'subscriptions', index, 'projects', position];
         addFault(context, { path, message: describeChoice(Object.keys(whole.projects), name), input: name });
@@ -488,7 +487,7 @@ const settings = z
     });
   });
 
-/** One of the projects: the one that was meant, or all if they are few. */
+/** All projects if they are few, else the nearest name. */
 function describeChoice(projects: readonly string[], given: string): string {
   const meant = nearest(given, projects);
   const list = projects.map(showName).join(', ');
@@ -502,7 +501,7 @@ const MAX_LIST_CHARACTERS = 60;
 export { settings as settingsSchema };
 
 export type Settings = z.output<typeof settings>;
-/** A settings document as a person writes it. What `preprocess` takes zod does not know. */
+/** A settings document as a person writes it. zod cannot infer the input of `preprocess`. */
 export type SettingsInput = Omit<z.input<typeof settings>, 'fleet'> & {
   readonly fleet?: z.input<typeof fleetOfWholePolicies> | undefined;
 };
@@ -511,7 +510,7 @@ export type FleetSettings = z.output<typeof fleet>;
 export type Policy = z.output<typeof policy>;
 export type Override = Policy['overrides'][number];
 export type Match = Override['match'];
-/** The policy of a project whose settings say nothing about it. */
+/** The policy of a project without policy settings. */
 export const DEFAULT_POLICY: Policy = policy.parse({});
 
 export type Recovery = z.output<typeof recovery>;
@@ -521,19 +520,19 @@ export type Subscription = z.output<typeof subscription>;
 
 /**
  * Checks a settings document and fills in its defaults.
- * @param source Where it came from, for the message ("cdk.json").
+ * @param source The origin of the document, for the message ("cdk.json").
  * @throws SettingsError with one line per fault, each beginning with the path of the fault.
  */
 export function parseSettings(document: unknown, source = 'settings'): Settings {
   return unlessTooDeep(source, () => parseDocument(document, source));
 }
 
-/** No setting is as deep as a tenth of it. */
+/** Far deeper than any setting. */
 export const MAX_LEVELS = 100;
 
 export const TOO_DEEP = `expected at most ${MAX_LEVELS} levels of { and [, got something that is nested too deep`;
 
-/** @throws SettingsError when the document is nested so deep that reading it takes all of the stack */
+/** @throws SettingsError when the document is nested so deep that reading it overflows the stack */
 export function unlessTooDeep<Result>(source: string, read: () => Result): Result {
   try {
     return read();
@@ -546,7 +545,7 @@ export function unlessTooDeep<Result>(source: string, read: () => Result): Resul
 const PLACES = placesOf(settings);
 
 function parseDocument(document: unknown, source: string): Settings {
-  // Alone: a sentence about another fault could show what is next to it.
+  // Secrets are reported alone, because another fault's message could show the text around them.
   const secrets = findMisplacedSecrets(document);
   if (secrets.length > 0) throw new SettingsError(secrets, source);
   const unusable = findPrototypeKeys(document, []);
@@ -556,7 +555,7 @@ function parseDocument(document: unknown, source: string): Settings {
   throw new SettingsError(describeIssues(result.error.issues, PLACES), source);
 }
 
-/** Every name and every string of a document that looks like a secret, as one sentence each that shows none of it. */
+/** One sentence for each name or string in a document that looks like a secret. The sentences do not show it. */
 export function findMisplacedSecrets(value: unknown, path: readonly (string | number)[] = []): readonly string[] {
   if (typeof value === 'string') {
     const found = secretIn(value) ?? (path.at(-1) === 'https' ? secretInEndpoint(value) : null);
@@ -574,12 +573,12 @@ export function findMisplacedSecrets(value: unknown, path: readonly (string | nu
 function describeMisplaced(found: string, path: readonly PropertyKey[]): string {
   const remedy =
     found === WEBHOOK
-      ? 'take it out and use "slack", "teams" or the topic AlertsTopicArn'
-      : 'take it out, and replace it if others have seen the file';
-  return `${showPath(path)}: expected no secret, and this looks like ${found}; ${remedy}`;
+      ? 'remove it and use "slack", "teams" or the topic AlertsTopicArn'
+      : 'remove it, and replace it if others have seen the file';
+  return `${showPath(path)}: expected no secret, but this looks like ${found}; ${remedy}`;
 }
 
-/** Zod drops an entry of this name in silence: a project would not be guarded. */
+/** zod silently drops entries with this name, so a project would not be guarded. */
 function findPrototypeKeys(value: unknown, path: readonly (string | number)[]): readonly string[] {
   if (Array.isArray(value)) return value.flatMap((element, index) => findPrototypeKeys(element, [...path, index]));
   if (!isObject(value)) return [];

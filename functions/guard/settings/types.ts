@@ -1,31 +1,31 @@
 import { SettingsError } from '../errors.ts';
 import type { Policy, ProjectSettings, Settings } from './schema.ts';
 
-/** A project as the core sees it: the rest of its settings is for the doors. */
+/** The part of a project's settings that the core uses. */
 export interface GuardedProject {
   readonly name: string;
   readonly policy: Policy;
 }
 
-/** Name or ARN of the project's secret. */
+/** The name or ARN of the project's secret. */
 export function secretIdOf(entry: ProjectSettings): string {
   const id = entry.secretArn ?? entry.secretName;
   if (id === undefined) throw new SettingsError(['expected exactly one of secretName and secretArn, got none']);
   return id;
 }
 
-/** The name under which the ledger keeps a project: its first. */
+/** The project's name in the ledger: its first name. */
 export function ledgerNameOf(settings: Settings, project: string): string {
   return (Object.hasOwn(settings.projects, project) ? settings.projects[project]?.renamedFrom : undefined) ?? project;
 }
 
-/** The stack's output with the ARN of a project's secret that only the deployment knows. */
+/** The name of the stack's output with the ARN of a project's secret. */
 export function secretArnOutput(project: string): string {
   return `SecretArnOf-${project}`;
 }
 
 /**
- * Settings of a deployed stack with the ARNs that are known since its deployment.
+ * Fills the ARNs of secrets into a deployed stack's settings.
  * @param arns ARNs of secrets, by project
  * @throws SettingsError when one is missing
  */

@@ -1,8 +1,8 @@
 import leven from 'leven';
 
 /**
- * The known name that a person most likely meant: the same in another spelling ("secret_name"), with a typing error
- * ("shedule"), or with a part left out ("severity").
+ * The known name that a person most likely meant: another spelling ("secret_name"), a typo ("shedule"), or an incomplete name
+ * ("severity").
  * @returns null when none is near; the word itself is never an answer
  */
 export function nearest(word: string, known: readonly string[]): string | null {
@@ -15,7 +15,7 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return ranked[0]?.name ?? others.find((name) => isPartOf(given, spelling(name))) ?? null;
 }
 
-/** Whether a word is a name in another spelling, with one typing error, or with two neighbours swapped. */
+/** Whether a word is a name in another spelling, with one typo, or with two neighbours swapped. */
 export function isSlipOf(name: string, word: string): boolean {
   const [given, known] = [spelling(word), spelling(name)];
   if (word === name) return false;
@@ -27,7 +27,7 @@ function sorted(text: string): string {
   return [...text].sort().join('');
 }
 
-/** The time grows with the product of two lengths, and no setting has a longer name. */
+/** No setting has a longer name. The time grows with the product of two lengths. */
 const MAX_LENGTH = 64;
 
 function spelling(name: string): string {

@@ -9,7 +9,7 @@ import { SettingsError } from '../../../functions/guard/errors.ts';
 import { CONTEXT_KEY, readSettingsFile } from '../../../functions/local/settings-file.ts';
 import { loadSettings } from '../../../infra/load-settings.ts';
 
-/** Bad settings through the doors that people use: a file for the command line, a file or cdk.json for CDK. */
+/** Bad settings in the places that people use: a file for the command line, a file or cdk.json for CDK. */
 
 interface BadSettings {
   readonly name: string;
@@ -45,11 +45,11 @@ function refusalOf(read: () => unknown): SettingsError {
 
 const faultsOf = (content: string | Uint8Array) => refusalOf(() => readSettingsFile(fileOf(content))).faults;
 
-/** Words of parsers, of schemas, of JavaScript and of operating systems. */
+/** Words from parsers, schemas, JavaScript and operating systems. */
 const JARGON =
   /Unexpected token|invalid_|unrecognized|Zod|undefined(?!$)|\[object|EISDIR|ENOENT|EACCES|ENXIO|\bat \w+[. ].*:\d+|SyntaxError|TypeError|RangeError|Maximum call|ValueExpected|InvalidSymbol|Invalid input|safeParse|node:/;
 
-/** What every sentence about a fault keeps to, whatever the fault. */
+/** The rules for every sentence about a fault. */
 function complaintAbout(fault: string): string | null {
   if (fault.length > 200) return 'is longer than two lines of a terminal';
   if (JARGON.test(fault)) return 'has jargon';
@@ -57,7 +57,7 @@ function complaintAbout(fault: string): string | null {
     return 'has characters that are not seen, or more lines than one';
   if (/sk_fake_0|AKIAIOSF|XXXXXXXX|user:password/.test(fault)) return 'shows a secret';
   if (
-    !/^(?:\S.*?: )?(?:expected .+(?:, (?:got|and this looks like) .| name$)|unknown setting "|only allowed together with )/.test(
+    !/^(?:\S.*?: )?(?:expected .+(?:, (?:got|but this looks like) .| name$)|unknown setting "|only allowed together with )/.test(
       fault,
     )
   )
@@ -66,7 +66,7 @@ function complaintAbout(fault: string): string | null {
 }
 
 describe('bad settings', () => {
-  it('are two hundred and more, no two alike', () => {
+  it('are more than two hundred, all different', () => {
     expect(new Set(BAD.map(({ name }) => name)).size).toBe(BAD.length);
     expect(new Set(BAD.map(({ text }) => text)).size).toBe(BAD.length);
     expect(BAD.length).toBeGreaterThanOrEqual(200);
@@ -77,7 +77,7 @@ describe('bad settings', () => {
     expect(found).toEqual(faults);
     expect(new Set(found).size).toBe(found.length);
     expect(found.map(complaintAbout).filter((complaint) => complaint !== null)).toEqual([]);
-    // The same file, to be deployed.
+    // The same file for CDK.
     const file = fileOf(text);
     const app = new App({ context: { settings: file } });
     expect(refusalOf(() => loadSettings(app, {})).message).toBe(`${file}: ${faults.join('\n')}`);
@@ -109,7 +109,7 @@ describe('a settings file', () => {
     expect(readSettingsFile(fileOf(`\ufeff${sound.replaceAll(' ', '\r\n')}`)).projects).toHaveProperty('a');
   });
 
-  it('that is not there is named as people have named it', () => {
+  it('that does not exist is named as the person named it', () => {
     const file = join(folder, 'nowhere.json');
     expect(refused(file)).toEqual([`cannot be read: there is no such file; ${remedy}`]);
     expect(refusalOf(() => loadSettings(new App({ context: { settings: file } }), {})).faults).toEqual([
@@ -120,7 +120,7 @@ describe('a settings file', () => {
     ]);
   });
 
-  it('is a file, and no folder, pipe or device', () => {
+  it('is not a folder, a pipe or a device', () => {
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     mkdirSync(join(folder, 'inner'));
@@ -130,7 +130,7 @@ describe('a settings file', () => {
     expect(refused(join(fileOf(sound), 'x'))).toEqual([`cannot be read: there is no such file; ${remedy}`]);
   });
 
-  it('is no file of a hundred megabytes', () => {
+  it('is not a file of a hundred megabytes', () => {
     const file = join(folder, 'huge.json');
     writeFileSync(file, '{');
     truncateSync(file, 100_000_000);
@@ -173,7 +173,7 @@ describe('a settings file', () => {
   });
 });
 
-/** Everything that settings can say, so that a slip can be made in all of it. */
+/** All settings, so that the test can put a mistake anywhere. */
 const FULL = {
   schedule: 'rate(10 minutes)',
   projects: {
@@ -268,10 +268,10 @@ const slip: fc.Arbitrary<Slip> = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }).map((name): Slip => renamed(() => name)),
 );
 
-describe('any slip in any setting', () => {
+describe('any mistake in any setting', () => {
   const paths = pathsIn(FULL);
 
-  it('is taken or refused in clear sentences, one for each fault', () => {
+  it('is accepted, or refused with one clear sentence for each fault', () => {
     expect(readSettingsFile(fileOf(JSON.stringify(FULL))).projects).toHaveProperty('production');
     let refusedCount = 0;
     fc.assert(
@@ -294,7 +294,7 @@ describe('any slip in any setting', () => {
             return complaint === null ? [] : [`${complaint}: ${fault}`];
           });
           expect(complaints).toEqual([]);
-          // One for each unknown name, and one for each other place.
+          // One for each unknown name, and one for each other path.
           const subjects = error.faults.map((fault) => fault.replace(/^(.*?): expected .*$/, '$1'));
           expect([...new Set(subjects)]).toEqual(subjects);
         }
@@ -304,7 +304,7 @@ describe('any slip in any setting', () => {
     expect(refusedCount).toBeGreaterThan(300);
   });
 
-  it('of the hand in the text is refused with its place', () => {
+  it('in the syntax is refused with its place', () => {
     const text = JSON.stringify(FULL, null, 2);
     fc.assert(
       fc.property(

@@ -18,7 +18,7 @@ function fleetOf(fleet: Record<string, unknown> = {}): FleetSettings {
 const tags = (more: Record<string, string> = {}) => new Map(Object.entries({ [PROJECT_TAG]: '', ...more }));
 
 describe('the settings of a fleet', () => {
-  it('need a prefix and nothing else', () => {
+  it('need only a prefix', () => {
     expect(() => parseSettings({ fleet: {} })).toThrow('fleet.secretNamePrefix: expected the beginning of');
     const { projects, fleet } = parseSettings({ fleet: { secretNamePrefix: 'qonversion/' } });
     expect(projects).toEqual({});
@@ -31,7 +31,7 @@ describe('the settings of a fleet', () => {
     });
   });
 
-  it('may stand beside listed projects', () => {
+  it('are allowed together with listed projects', () => {
     const both = parseSettings({
       projects: { production: { secretName: 'x' } },
       fleet: { secretNamePrefix: 'q/', concurrency: 5 },
@@ -40,13 +40,13 @@ describe('the settings of a fleet', () => {
     expect(both.fleet?.concurrency).toBe(5);
   });
 
-  it('let a subscription name projects of the fleet, which the settings do not know', () => {
+  it('let a subscription name projects that the settings do not list', () => {
     const subscriptions = [{ email: 'a@example.com', projects: ['acme'] }];
     expect(() => parseSettings({ fleet: { secretNamePrefix: 'q/' }, alerts: { subscriptions } })).not.toThrow();
     expect(() => parseSettings({ projects: { p: { secretName: 'x' } }, alerts: { subscriptions } })).toThrow('acme');
   });
 
-  it('have policies that differ from the fleet’s own in what they say, and in nothing else', () => {
+  it('have policies that inherit the rest from the fleet’s own policy', () => {
     const fleet = {
       secretNamePrefix: 'q/',
       policy: { mode: 'observe', errorThreshold: 80, warnThreshold: 20 },
@@ -63,7 +63,7 @@ describe('the settings of a fleet', () => {
     ]);
   });
 
-  it('are such as docs/fleet.md shows', () => {
+  it('match docs/fleet.md', () => {
     const [, example = ''] = /```jsonc\n("fleet": \{[\s\S]*?)```/.exec(readFileSync('docs/fleet.md', 'utf8')) ?? [];
     const fleet = parseSettings(JSON.parse(`{${example}}`)).fleet;
     expect(fleet?.policies.map(({ policy }) => policy.mode)).toEqual(['enforce', 'observe']);
@@ -80,14 +80,14 @@ describe('the settings of a fleet', () => {
     expect(parseSettings(JSON.parse(JSON.stringify(once)))).toEqual(once);
   });
 
-  it('name a fault of the fleet’s own policy once', () => {
+  it('report a fault of the fleet’s own policy once', () => {
     const fleet = { secretNamePrefix: 'q/', policy: { errorThreshold: 'x' }, policies: [{ tag: 'a', policy: {} }] };
     const faults = () => parseSettings({ fleet });
     expect(faults).toThrow('fleet.policy.errorThreshold');
     expect(faults).not.toThrow('fleet.policies');
   });
 
-  it('refuse what does not fit together once it is taken over', () => {
+  it('refuse an inherited value that contradicts the policy', () => {
     const fleet = {
       secretNamePrefix: 'q/',
       policy: { warnThreshold: 30 },
@@ -111,7 +111,7 @@ describe('the settings of a fleet', () => {
           { tag: 'a', policy: {} },
         ],
       },
-      'fleet.policies.1.tag: expected a tag value of its own, got "a"',
+      'fleet.policies.1.tag: expected a unique tag value, got "a"',
     ],
     [{ secretArn: 'x' }, 'fleet: unknown setting "secretArn"'],
   ])('refuse %j in one clear line', (fleet, fault) => {
@@ -120,7 +120,7 @@ describe('the settings of a fleet', () => {
 });
 
 describe('a project of the fleet', () => {
-  it('is named by what its secret’s name has after the prefix', () => {
+  it('has the name that follows the prefix in its secret’s name', () => {
     const fleet = fleetOf({ secretNamePrefix: 'qonversion/' });
     expect(secretNameOf(fleet, 'acme')).toBe('qonversion/acme');
     expect(projectOf(fleet, 'qonversion/acme')).toBe('acme');
@@ -129,7 +129,7 @@ describe('a project of the fleet', () => {
   });
 
   it.each(['', 'a b', 'a*', "x' or 'y", 'arn:aws:secretsmanager:eu-west-1:1:secret:x', 'ü', 'x'.repeat(513)])(
-    'is not named %j, of which no secret can be',
+    'is not named %j, which is not a valid secret name',
     (name) => {
       expect(secretNameOf(fleetOf(), name)).toBeNull();
     },
@@ -149,7 +149,7 @@ describe('the policy of a project of the fleet', () => {
   const thresholdOf = (project: string, more: Record<string, string> = {}) =>
     choosePolicy(fleet, project, tags(more)).policy.errorThreshold;
 
-  it('is the one that the secret’s tag names, else the first whose glob fits, else the fleet’s', () => {
+  it('is the one that the secret’s tag names, else the first whose glob matches, else the fleet’s', () => {
     expect(thresholdOf('acme')).toBe(1);
     expect(thresholdOf('acme', { [POLICY_TAG]: 'careful' })).toBe(2);
     expect(thresholdOf('trial-7')).toBe(3);
@@ -159,7 +159,7 @@ describe('the policy of a project of the fleet', () => {
     expect(thresholdOf('acme', { [POLICY_TAG]: 'big' })).toBe(4);
   });
 
-  it('is not guessed when the tag names one that is not there', () => {
+  it('is not guessed when the tag names an unknown one', () => {
     expect(() => thresholdOf('trial-7', { [POLICY_TAG]: 'carefull' })).toThrow(
       /names a policy that fleet\.policies does not have \(it has: careful, big\); fix the tag, or add the policy and deploy/,
     );

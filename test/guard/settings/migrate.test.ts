@@ -107,7 +107,7 @@ describe('settings of version 0.1', () => {
     expect(migrated(after)).toEqual(after);
   });
 
-  it('that stand there under both names are for a person to decide', () => {
+  it('need a person to decide when both names are present', () => {
     const { changes, conflicts } = migrateSettings(project({ unstable: 'off', flapping: 'tell' }));
     expect(changes).toEqual([]);
     expect(conflicts).toEqual([{ path: ['projects', 'p', 'policy'], old: 'unstable', name: 'flapping' }]);
@@ -150,7 +150,7 @@ describe('settings of version 0.1', () => {
     expect(() => parseSettings(document)).toThrow(path);
   });
 
-  it('say which defaults are others now: all of them, and what they were', () => {
+  it('report every changed default, with its old value', () => {
     const document = { projects: { p: { secretName: 'x' } } };
     const { unstable, remindEveryHours, ...old } = policyOfV1(document);
     const renamed = { ...old, flapping: unstable, remindAt: `every ${remindEveryHours} hours` };
@@ -168,7 +168,7 @@ describe('settings of version 0.1', () => {
     }
   });
 
-  it('say so of what a probe leaves out', () => {
+  it('report the changed defaults of a probe', () => {
     const before = override({ match: a, recovery: { mode: 'probe' } });
     const was = policyOfV1(before).overrides[0]?.recovery ?? {};
     const now = policyOfToday(before).overrides[0]?.recovery ?? {};
@@ -179,7 +179,7 @@ describe('settings of version 0.1', () => {
     );
   });
 
-  it('say nothing of what is not left out, also where a fleet’s own policy has it', () => {
+  it('do not report a setting that is present, also in a fleet’s own policy', () => {
     const own = {
       failingForMinutes: 90,
       recovery: { mode: 'manual' },
@@ -196,7 +196,7 @@ describe('settings of version 0.1', () => {
     expect(migrateSettings({ fleet })).toEqual({ changes: [], conflicts: [], defaults: [], reread: [] });
   });
 
-  it('say which globs and minutes are read in another way', () => {
+  it('report globs and minutes with another meaning', () => {
     const { reread } = migrateSettings({
       ...override(
         { match: { title: '{a,b}*' }, failingForMinutes: 15 },
@@ -292,7 +292,7 @@ const aSubscription = fc
 const endpointOf = ({ minSeverity: _, alarms: __, ...endpoint }: Readonly<Record<string, unknown>>) =>
   JSON.stringify(endpoint);
 
-/** What version 0.1 took, of the forms that can be migrated. */
+/** Settings that version 0.1 accepted and that can be migrated. */
 const aDocumentOfV1 = fields({
   schedule: maybe(fc.constantFrom('rate(5 minutes)', 'rate(1 day)')),
   projects: fc
@@ -319,7 +319,7 @@ const aDocumentOfV1 = fields({
   ),
   alerts: maybe(
     fields({
-      // No stack has ever had two of one endpoint.
+      // No stack can have two subscriptions of one endpoint.
       subscriptions: maybe(fc.uniqueArray(aSubscription, { maxLength: 3, selector: endpointOf })),
       runbookUrl: maybe(
         fc.constantFrom('docs/runbook.md', 'https://wiki.example.com?page=guard', 'https://wiki.example.com/a"b'),
@@ -328,7 +328,7 @@ const aDocumentOfV1 = fields({
   ),
 }).filter((document) => settingsV1.safeParse(document).success);
 
-/** As people write it: a comment on each line, trailing commas, CRLF, a byte-order mark. */
+/** The text as people write it: a comment on each line, trailing commas, CRLF, a byte-order mark. */
 const aFileOfV1 = fc
   .record({
     document: aDocumentOfV1,
@@ -359,7 +359,7 @@ const MIGRATED = new Set([
   'runbookUrl',
 ]);
 
-/** What no migration touches. A project may be named like a setting. */
+/** The parts that no migration changes. A project may have the name of a setting. */
 function untouched(value: unknown, areNames = false): unknown {
   if (Array.isArray(value)) return value.map((each) => untouched(each)).filter((each) => !isOnlyMatch(each));
   if (!isObject(value)) return value;
@@ -375,8 +375,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-describe('any settings that version 0.1 took', () => {
-  it('become settings that today’s schema takes; migrating them again changes nothing, and all else stays', () => {
+describe('any settings that version 0.1 accepted', () => {
+  it('become settings that today’s schema accepts; a second migration changes nothing, and the rest stays', () => {
     fc.assert(
       fc.property(aFileOfV1, ({ document, text }) => {
         const after = migrate(text);
@@ -418,7 +418,7 @@ describe('any settings that version 0.1 took', () => {
     );
   });
 
-  it('that today’s schema takes as they are stay as they are', () => {
+  it('stay unchanged if today’s schema accepts them', () => {
     fc.assert(
       fc.property(aDocumentOfV1, (document) => {
         const { changes } = migrateSettings(document);

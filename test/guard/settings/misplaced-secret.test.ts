@@ -46,7 +46,7 @@ describe('an ordinary setting', () => {
     'https://example.com/hooks/integration-guard-2024',
     'https://example.com/eu-west-1-account-123456789012',
     'https://example.com/mobile-platform-2025/alerts-handler-v100',
-  ])('is taken for what it is: %s', (text) => {
+  ])('is allowed: %s', (text) => {
     expect(secretIn(text)).toBeNull();
     expect(secretInEndpoint(text)).toBeNull();
   });

@@ -22,7 +22,7 @@ function faultsOf(document: unknown): readonly string[] {
 }
 
 describe('settings', () => {
-  it('need a project and its secret, and fill in the rest', () => {
+  it('need a project and its secret, and have defaults for the rest', () => {
     expect(parseSettings({ projects: { production: { secretName: 'qonversion/production' } } })).toEqual({
       schedule: 'rate(5 minutes)',
       projects: {
@@ -74,7 +74,7 @@ describe('settings', () => {
     expect(faultsOf(JSON.parse(text))).toEqual([fault]);
   });
 
-  it('know no project for an alert that only every object has', () => {
+  it('do not treat an inherited property as a project in a subscription', () => {
     expect(faultsOf(alerts({ email: 'ops@example.com', projects: ['constructor'] }))).toEqual([
       'alerts.subscriptions.0.projects.0: expected one of the projects (production), got "constructor"',
     ]);
@@ -99,13 +99,13 @@ describe('settings', () => {
     const faults = faultsOf(alerts({ [kind]: endpoint }, { [kind]: endpoint, minSeverity: 'critical' }));
     expect(faults).toEqual([
       expect.stringMatching(
-        new RegExp(`^alerts\\.subscriptions\\.1\\.${kind}: expected an endpoint of its own \\(AWS takes one`),
+        new RegExp(`^alerts\\.subscriptions\\.1\\.${kind}: expected an endpoint of its own \\(AWS allows one`),
       ),
     ]);
     expect(faultsOf(alerts({ https: 'https://a.example' }, { https: 'https://b.example' }))).toEqual([]);
   });
 
-  it('have room for eight chat channels', () => {
+  it('allow eight chat channels', () => {
     const channels = (count: number) => ({
       projects: { production: { secretName: 'qonversion/production' } },
       alerts: {
@@ -167,7 +167,7 @@ describe('settings', () => {
     [
       'an override that changes nothing',
       project({ overrides: [{ match: { id: 'a' } }] }),
-      'projects.production.policy.overrides.0: expected a setting that differs beside "match", got none',
+      'projects.production.policy.overrides.0: expected at least one setting besides "match", got none',
     ],
     [
       'a wrong platform',
@@ -213,7 +213,7 @@ describe('settings', () => {
     [
       'two projects of one secret',
       { projects: { a: { secretName: 'x' }, b: { secretName: 'x' } } },
-      'projects.b.secretName: expected a secret of its own (projects.a has this one, and one project is one Secret Key), got "x"',
+      'projects.b.secretName: expected a secret of its own (projects.a has this one, and each project has one Secret Key), got "x"',
     ],
     [
       'plain HTTP to a remote host',
@@ -272,9 +272,9 @@ describe('settings', () => {
     ).toHaveLength(3);
   });
 
-  it('never show a key that somebody put where its name belongs', () => {
+  it('never show a key in place of a name', () => {
     const [fault] = faultsOf(project({}, { secretName: undefined, secretArn: 'sk_fake_0123456789' }));
-    expect(fault).toContain('projects.production.secretArn: expected no secret, and this looks like');
+    expect(fault).toContain('projects.production.secretArn: expected no secret, but this looks like');
     expect(fault).not.toContain('0123456789');
   });
 
@@ -296,10 +296,10 @@ describe('settings', () => {
     expect(faultsOf(alerts({ https }))).toEqual([]);
   });
 
-  it('say of a webhook address how to subscribe it instead', () => {
+  it('suggest another subscription for a webhook address', () => {
     const https = 'https://hooks.example.com/in/9f8e7d6c5b4a39281706';
     expect(faultsOf(alerts({ https }))).toEqual([
-      'alerts.subscriptions.0.https: expected no secret, and this looks like a webhook address whose path or query is a secret; take it out and use "slack", "teams" or the topic AlertsTopicArn',
+      'alerts.subscriptions.0.https: expected no secret, but this looks like a webhook address whose path or query is a secret; remove it and use "slack", "teams" or the topic AlertsTopicArn',
     ]);
   });
 
