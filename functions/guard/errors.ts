@@ -76,7 +76,7 @@ export class UnknownIntegrationError extends GuardError {
     const meant = nearest(id, known);
     const remedy =
       meant === null
-        ? '`integration-guard list` shows the ids it has'
+        ? '`integration-guard list` shows the IDs it has'
         : `did you mean "${meant}"? (\`integration-guard list\` shows all)`;
     super(`project "${project}" has no integration "${id}"; ${remedy}`);
   }

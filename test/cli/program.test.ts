@@ -441,7 +441,7 @@ describe('integration-guard history', () => {
     expect(await guard(`${command} zzz`)).toEqual({
       code: 2,
       out: '',
-      err: 'integration-guard: project "production" has no integration "zzz"; `integration-guard list` shows the ids it has\n',
+      err: 'integration-guard: project "production" has no integration "zzz"; `integration-guard list` shows the IDs it has\n',
     });
     expect((await guard(`${command} God-1`)).err).toContain('no integration "God-1"; did you mean "good-1"?');
     sandbox.faults.add({ fault: { kind: 'status', status: 404 }, method: 'GET' });
