@@ -165,7 +165,7 @@ describe('the figures from the history', () => {
     expect(out).toMatch(/HISTORY, LAST 1[01] DAYS +TOTAL +PER 30 DAYS\npauses +1 /);
     expect(out).toMatch(/recoveries of a pause +1 /);
     expect(out).toMatch(/hours stopped by the guard +1\.0 /);
-    expect(out).toContain('It does not hold the records that other settings');
+    expect(out).toContain('it cannot show the effect of other settings');
   });
 
   it('count alerts a day, recoveries of pauses only, and the hours of a pause that has not ended', () => {

@@ -13,8 +13,8 @@ export interface Paragraph {
 const PAGES = ['*.md', 'docs/**/*.md', '.github/**/*.md'];
 const SOURCES = ['functions/**/*.{ts,cjs}', 'infra/**/*.ts', 'test/**/*.ts'];
 
-/** Recorded or frozen: docs/commands.md is what the commands print, and an old version's schema stays as it was. */
-const NOT_OURS = new Set(['docs/commands.md', 'test/upgrade/settings-v1.ts']);
+/** Recorded, frozen, or no prose: docs/commands.md has the output of commands, and an old version's schema stays as it was. */
+const NOT_OURS = new Set(['docs/commands.md', 'functions/panel/style.ts', 'test/upgrade/settings-v1.ts']);
 
 export function pageFiles(): readonly string[] {
   return filesOf(PAGES);
