@@ -304,8 +304,8 @@ describe('figures', () => {
 
   it('weigh every integration the same in one row, and every event in another', () => {
     const unlucky: Life = { ...life, delivered: 990, withheld: 10, lostShares: [0.5, 0, 0, 0] };
-    expect(textOf([unlucky], 'events lost to our pauses')).toBe('1.0 %');
-    expect(textOf([unlucky], 'each integration weighing the same')).toBe('12.5 %');
+    expect(textOf([unlucky], "events lost to the guard's pauses")).toBe('1.0 %');
+    expect(textOf([unlucky], 'each integration with equal weight')).toBe('12.5 %');
   });
 
   it('show a dash without data', () => {

@@ -19,7 +19,7 @@ export interface Figure {
 }
 
 const DELIVERED = 'delivered, compared with observe mode';
-const DOOMED = 'withheld events that would have failed anyway';
+const DOOMED = 'of the withheld events, would have failed anyway';
 
 /** Law 8, in percent: the smallest share delivered, compared with observe mode, and the smallest share of withheld events that would have failed anyway. */
 const LAW_8: Readonly<Record<string, number>> = { [DELIVERED]: 99.5, [DOOMED]: 50 };
@@ -52,7 +52,7 @@ export function figuresOf({ enforced, observed }: Lives): readonly Figure[] {
       per30Days(({ pauses }) => pauses),
     ),
     count(
-      'pauses of integrations that heal within 60 minutes',
+      'pauses of integrations that recover within 60 minutes',
       per30Days(({ falsePauses }) => falsePauses),
     ),
     count(
@@ -70,9 +70,9 @@ export function figuresOf({ enforced, observed }: Lives): readonly Figure[] {
       sum(enforced, ({ breaksPaused }) => breaksPaused),
       sum(enforced, ({ breaksToPause }) => breaksToPause),
     ),
-    share('events lost to our pauses', withheld - doomed, events),
+    share("events lost to the guard's pauses", withheld - doomed, events),
     // Most events are those of the two or three largest, so chance decides much of the row above.
-    share('events lost to our pauses, each integration weighing the same', total(lostShares), lostShares.length),
+    share('the same, each integration with equal weight', total(lostShares), lostShares.length),
     share(DELIVERED, delivered, observedDeliveries),
     share(DOOMED, doomed, withheld),
     count(
