@@ -217,7 +217,7 @@ describe('npm run sandbox', { timeout: 120_000 }, () => {
     ]);
     const [plan, run, list] = commands;
     expect(plan?.output).toMatch(/hook-crm +Webhooks iOS +pause /);
-    expect(run?.output).toContain('PAUSED: Webhooks iOS');
+    expect(run?.output).toMatch(/PAUSED: Webhooks iOS\n.*"CRM webhook" \(hook-crm\)/);
     expect(run?.output).toContain('FAILING: AppsFlyer Android');
     expect(list?.output).toMatch(/hook-crm .* paused/);
     started.child.kill('SIGINT');
