@@ -63,7 +63,7 @@ function wrap(line: string): readonly string[] {
   return [line.slice(0, at), ...wrap(`${indent.replace(/[^\s│]/g, ' ')}${line.slice(at + 1)}`)];
 }
 
-/** Text between escape codes, as spans with the styles that are on. A terminal's columns are those of the picture, whatever its font. */
+/** Text between escape codes, as spans with the styles that are on. Each has the width of its columns, in any font. */
 function toSpans(line: string): string {
   let styles: readonly string[] = [];
   let column = 0;

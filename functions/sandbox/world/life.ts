@@ -46,7 +46,7 @@ export interface Life {
   readonly providerOutagePauses: number;
   /** While Qonversion, or the network between, had one. */
   readonly qonversionOutagePauses: number;
-  /** Breaks, a part of the deliveries or all of them. */
+  /** Breaks of a part or of every delivery. */
   readonly breaks: number;
   /**
    * True breaks above 100 events a day of which every delivery fails and that no one had repaired within a day, and how many
