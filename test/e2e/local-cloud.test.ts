@@ -10,7 +10,7 @@ import { PROJECT } from './cloud.ts';
 let program: ChildProcess | undefined;
 
 afterAll(async () => {
-  if (program?.pid === undefined || program.exitCode !== null) return;
+  if (program?.pid === undefined || program.exitCode !== null || program.signalCode !== null) return;
   const ended = once(program, 'close');
   process.kill(-program.pid, 'SIGINT');
   await ended;

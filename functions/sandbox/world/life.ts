@@ -46,7 +46,7 @@ export interface Life {
   readonly providerOutagePauses: number;
   /** Pauses during an outage of Qonversion or the network. */
   readonly qonversionOutagePauses: number;
-  /** Breaks, partial ones included. */
+  /** Breaks of a part or of every delivery. */
   readonly breaks: number;
   /**
    * True breaks above 100 events a day in which every delivery fails and that no one repaired within a day, and the number
