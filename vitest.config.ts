@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * One project per kind of test: `unit` is what `npm test` runs, `faults` shows that the fault harnesses see (minutes of work),
+ * One project per kind of test: `unit` is what `npm test` runs, `faults` shows that the fault harnesses detect each mutation (minutes of work),
  * `package` installs the packed tarball elsewhere, `browser` opens the panel in Chromium, `e2e` deploys into the AWS emulator.
  */
 export default defineConfig({
