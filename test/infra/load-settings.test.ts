@@ -56,7 +56,7 @@ describe('the settings to deploy', () => {
   it.each(['setings', 'Settings', 'setting', 'settigns'])('are not those of cdk.json after -c %s=FILE', (key) => {
     const app = new App({ context: { [CONTEXT_KEY]: document('from-cdk-json'), [key]: 'production.json' } });
     expect(() => loadSettings(app, {})).toThrow(
-      `-c ${key}=…: unknown context key "${key}"; did you mean -c settings=…? (a key of your own goes into cdk.json)`,
+      `-c ${key}=…: unknown context key "${key}"; did you mean -c settings=…? (put your own keys into cdk.json)`,
     );
   });
 
@@ -84,7 +84,7 @@ describe('the settings to deploy', () => {
   it.each([
     [
       { stackname: 'Other' },
-      '-c stackname=…: unknown context key "stackname"; did you mean -c stackName=…? (a key of your own goes into cdk.json)',
+      '-c stackname=…: unknown context key "stackname"; did you mean -c stackName=…? (put your own keys into cdk.json)',
     ],
     [
       { stackName: 'a_b' },

@@ -511,7 +511,7 @@ describe('a stack with the most projects that the settings allow', () => {
   it('refuses one more project in one sentence', () => {
     const projects = Object.fromEntries([...names, 'one-more'].map((name) => [name, { secretName: name }]));
     expect(() => createStack({ projects })).toThrow(
-      /projects: expected at most 80 projects listed in a stack \(.*"fleet" finds any number by a tag.*\), got 81$/,
+      /projects: expected at most 80 listed projects \(.*"fleet" finds any number by a tag.*\), got 81$/,
     );
   });
 });
