@@ -49,7 +49,7 @@ export class LedgerFormatError extends LedgerUnavailableError {
   readonly what: string;
   readonly remedy: string;
 
-  constructor(fault: 'damaged' | 'newer', what: string, remedy: string, options?: ErrorOptions) {
+  constructor(fault: 'damaged' | 'newer', what: string, remedy: string, options?: { readonly cause?: unknown }) {
     super(`${what}; ${remedy}`, options);
     this.fault = fault;
     this.what = what;

@@ -243,6 +243,7 @@ describe('the command line', () => {
       'ok: It has 50 projects. `integration-guard projects` shows them.',
       expect.stringMatching(/^problem: Project "acme\/lost-policy" is not guarded/),
       expect.stringMatching(/^warning: Secret "payroll" has the tag but is not a project of the fleet/),
+      'warning: alerts.subscriptions.2.projects.0 names an unknown project: "production".',
     ]);
     expect(of('last pass')).toEqual([]);
   });
