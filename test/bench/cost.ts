@@ -202,7 +202,7 @@ ${fleetTotals.join('\n')}
 - **Listed projects: metrics and the secret.** AWS bills them by the month, not by the pass, so one pass per minute costs little more than one
   per 15 minutes. CloudWatch bills a metric for each hour with a value, and zero is a value. The guard therefore writes metrics of rare
   events only when they occur.
-- **Fleets: the secret, and Step Functions at one run per minute.** A fleet is cheaper from two projects upwards. It has no separate
+- **Fleets: the secret, and Step Functions at one run per minute.** A fleet is cheaper from two projects upwards, and with a run each minute from four. It has no separate
   metrics, alarms and panels for each project.
 - **Busy passes** add about two writes for each integration that the guard pauses or probes, and one history write for every 25 events ($0.625 per
   million writes). They also add messages ($0.50 per million) and the hours of the metrics that they write. A bad day costs a few cents.

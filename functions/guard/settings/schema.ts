@@ -256,7 +256,7 @@ const project = z
   });
 
 /** EventBridge Scheduler accepts more, but a guard that runs less than daily or at irregular hours is useless. */
-const SCHEDULE_MESSAGE = 'rate(N minutes), rate(N hours) or rate(1 day), from 1 minute to 1 day';
+const SCHEDULE_MESSAGE = 'rate(1 minute), rate(N minutes), rate(1 hour), rate(N hours) or rate(1 day), up to 1 day';
 
 const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
   const minutes = scheduleMinutes(value);

@@ -228,7 +228,7 @@ describe('settings', () => {
     [
       'a bad schedule',
       { ...project({}), schedule: 'every 5 minutes' },
-      'schedule: expected rate(N minutes), rate(N hours) or rate(1 day), from 1 minute to 1 day, got "every 5 minutes"',
+      'schedule: expected rate(1 minute), rate(N minutes), rate(1 hour), rate(N hours) or rate(1 day), up to 1 day, got "every 5 minutes"',
     ],
     [
       'a subscription without an endpoint',
