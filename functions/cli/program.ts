@@ -66,6 +66,8 @@ export type ExitCode = 0 | 1 | 2;
 /** The wording for the outcome of a command. */
 interface OrderWords {
   readonly done: string;
+  /** The integration was already in that state. */
+  readonly already: string | null;
   readonly failed: string;
   /** The command that undoes it. */
   readonly undo: CommandWords;
@@ -276,14 +278,15 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     const done = result.outcome === 'done';
     const stack = options.stack ?? readCliEnvironment(terminal.variables).stack ?? null;
     const undo = commandLine(words.undo, { project, stack });
+    const say = (sentence: string) => wrap(`${id} ${sentence}`, terminal.columns);
     print(
       terminal,
       options,
       () => resultToJson(result),
-      () =>
-        done
-          ? `${wrap(`${id} ${words.done}`, terminal.columns)}\nUndo: ${undo}`
-          : wrap(`${id} ${words.failed}: ${result.problem ?? result.decision.reason}.`, terminal.columns),
+      () => {
+        if (!done) return say(`${words.failed}: ${result.problem ?? result.decision.reason}.`);
+        return result.already && words.already !== null ? say(words.already) : `${say(words.done)}\nUndo: ${undo}`;
+      },
     );
     if (!done) exit(1);
   };
@@ -293,6 +296,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action((id: string, options: SharedOptions) =>
       operating(id, 'pause', options, {
         done: 'is paused. The guard will not resume it.',
+        already: 'was already paused. The guard will not resume it.',
         failed: 'was not paused',
         undo: { run: 'resume', id },
       }),
@@ -307,6 +311,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action((id: string, options: SharedOptions) =>
       operating(id, 'resume', options, {
         done: 'is active again. Its failures count from now on.',
+        already: 'was already active. Its failures count from now on.',
         failed: 'was not resumed',
         undo: { run: 'pause', id },
       }),
@@ -319,16 +324,18 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   )
     .argument('<id>', ID_HELP, parseId)
     .addOption(durationOption('--for <time>', 'how long', '24h'))
-    .option('--off', 'guard it again now')
+    .addOption(new Option('--off', 'guard it again now').conflicts('for'))
     .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
       options.off === true
         ? operating(id, 'unignore', options, {
             done: 'is guarded again.',
+            already: 'was already guarded.',
             failed: 'is still ignored',
             undo: { run: 'ignore', id },
           })
         : operating(id, { ignoreForMinutes: options.for / 60_000 }, options, {
             done: `is ignored for ${ms(options.for, { long: true })}. The guard neither pauses it nor alerts you about it.`,
+            already: null,
             failed: 'is still guarded',
             undo: { run: 'ignore --off', id },
           }),
