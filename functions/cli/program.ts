@@ -171,6 +171,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     return 0;
   }
   try {
+    refuseIncomplete(program, args);
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
@@ -184,6 +185,17 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     if (json) terminal.out(toJsonText(isUsage ? { error: usageFailure(complaint) } : asked));
     return isUsage ? 2 : 0;
   }
+}
+
+/** Two usage errors for which commander shows only the help, without a sentence. */
+function refuseIncomplete(program: Command, [command, ...words]: readonly string[]): void {
+  const names = ['help', ...program.commands.map((each) => each.name())];
+  const wanted = words.find((word) => !word.startsWith('-'));
+  if (command === 'help' && wanted !== undefined && !names.includes(wanted))
+    program.error(`error: unknown command '${wanted}'`);
+  const subcommands = program.commands.find((each) => each.name() === command)?.commands ?? [];
+  if (words.length === 0 && subcommands.length > 0)
+    program.error(`error: name a subcommand: ${subcommands.map((each) => `${command} ${each.name()}`).join(', ')}`);
 }
 
 function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
