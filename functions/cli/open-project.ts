@@ -212,7 +212,10 @@ async function countIntegrations(apiUrl: string, key: KeySource): Promise<number
   }
 }
 
-/** Checks this machine's guard or a deployed stack. For a stack, it checks every listed project unless --project names one. */
+/**
+ * Checks this machine's guard or a deployed stack. For a stack, it checks every listed project unless --project names one.
+ * @throws UsageError when no project has that name, or when a project must be named
+ */
 export async function runDoctor(
   environment: CliEnvironment,
   options: Omit<OpenOptions, 'showMail'>,
@@ -225,6 +228,7 @@ export async function runDoctor(
         : await stackDoctorInput(stackName, options.project),
     );
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     return describeFailure(error);
   }
 }

@@ -66,6 +66,8 @@ export type ExitCode = 0 | 1 | 2;
 /** The wording for the outcome of a command. */
 interface OrderWords {
   readonly done: string;
+  /** The integration was already in that state. */
+  readonly already: string | null;
   readonly failed: string;
   /** The command that undoes it. */
   readonly undo: CommandWords;
@@ -169,6 +171,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     return 0;
   }
   try {
+    refuseIncomplete(program, args);
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
@@ -182,6 +185,17 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     if (json) terminal.out(toJsonText(isUsage ? { error: usageFailure(complaint) } : asked));
     return isUsage ? 2 : 0;
   }
+}
+
+/** Two usage errors for which commander shows only the help, without a sentence. */
+function refuseIncomplete(program: Command, [command, ...words]: readonly string[]): void {
+  const names = ['help', ...program.commands.map((each) => each.name())];
+  const wanted = words.find((word) => !word.startsWith('-'));
+  if (command === 'help' && wanted !== undefined && !names.includes(wanted))
+    program.error(`error: unknown command '${wanted}'`);
+  const subcommands = program.commands.find((each) => each.name() === command)?.commands ?? [];
+  if (words.length === 0 && subcommands.length > 0)
+    program.error(`error: name a subcommand: ${subcommands.map((each) => `${command} ${each.name()}`).join(', ')}`);
 }
 
 function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Command {
@@ -276,14 +290,15 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     const done = result.outcome === 'done';
     const stack = options.stack ?? readCliEnvironment(terminal.variables).stack ?? null;
     const undo = commandLine(words.undo, { project, stack });
+    const say = (sentence: string) => wrap(`${id} ${sentence}`, terminal.columns);
     print(
       terminal,
       options,
       () => resultToJson(result),
-      () =>
-        done
-          ? `${wrap(`${id} ${words.done}`, terminal.columns)}\nUndo: ${undo}`
-          : wrap(`${id} ${words.failed}: ${result.problem ?? result.decision.reason}.`, terminal.columns),
+      () => {
+        if (!done) return say(`${words.failed}: ${result.problem ?? result.decision.reason}.`);
+        return result.already && words.already !== null ? say(words.already) : `${say(words.done)}\nUndo: ${undo}`;
+      },
     );
     if (!done) exit(1);
   };
@@ -293,6 +308,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action((id: string, options: SharedOptions) =>
       operating(id, 'pause', options, {
         done: 'is paused. The guard will not resume it.',
+        already: 'was already paused. The guard will not resume it.',
         failed: 'was not paused',
         undo: { run: 'resume', id },
       }),
@@ -307,6 +323,7 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
     .action((id: string, options: SharedOptions) =>
       operating(id, 'resume', options, {
         done: 'is active again. Its failures count from now on.',
+        already: 'was already active. Its failures count from now on.',
         failed: 'was not resumed',
         undo: { run: 'pause', id },
       }),
@@ -319,16 +336,18 @@ function createProgram(terminal: Terminal, exit: (code: ExitCode) => void): Comm
   )
     .argument('<id>', ID_HELP, parseId)
     .addOption(durationOption('--for <time>', 'how long', '24h'))
-    .option('--off', 'guard it again now')
+    .addOption(new Option('--off', 'guard it again now').conflicts('for'))
     .action((id: string, options: SharedOptions & { readonly for: number; readonly off?: boolean }) =>
       options.off === true
         ? operating(id, 'unignore', options, {
             done: 'is guarded again.',
+            already: 'was already guarded.',
             failed: 'is still ignored',
             undo: { run: 'ignore', id },
           })
         : operating(id, { ignoreForMinutes: options.for / 60_000 }, options, {
             done: `is ignored for ${ms(options.for, { long: true })}. The guard neither pauses it nor alerts you about it.`,
+            already: null,
             failed: 'is still guarded',
             undo: { run: 'ignore --off', id },
           }),

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { mkdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
+import pRetry, { type Options as RetryOptions } from 'p-retry';
 import lockfile from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
@@ -203,21 +204,31 @@ interface LockFolders {
 /** A lock this old belongs to a dead process. A live process renews its lock. */
 const STALE_MS = 5_000;
 
+/** The library's own retries would also repeat what a new try cannot fix, such as a read-only disk. */
+const LOCK_RETRY = {
+  // Twice the time after which a dead process's lock becomes stale.
+  retries: 120,
+  minTimeout: 5,
+  maxTimeout: 100,
+  randomize: true,
+  shouldRetry: ({ error }) => 'code' in error && error.code === 'ELOCKED',
+} as const satisfies RetryOptions;
+
 async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER });
     let lost: Error | null = null;
-    const release = await lockfile.lock(path, {
-      realpath: false,
-      fs: { ...fs, mkdir: (folder, done) => fs.mkdir(folder, OWN_FOLDER, done) } satisfies LockFolders,
-      stale: STALE_MS,
-      // Twice the time after which a dead process's lock becomes stale.
-      retries: { retries: 120, minTimeout: 5, maxTimeout: 100, randomize: true },
-      // The machine slept for seconds during the write. Without a handler, this would end the process.
-      onCompromised: (error) => {
-        lost = error;
-      },
-    });
+    const lock = () =>
+      lockfile.lock(path, {
+        realpath: false,
+        fs: { ...fs, mkdir: (folder, done) => fs.mkdir(folder, OWN_FOLDER, done) } satisfies LockFolders,
+        stale: STALE_MS,
+        // The machine slept for seconds during the write. Without a handler, this would end the process.
+        onCompromised: (error) => {
+          lost = error;
+        },
+      });
+    const release = await pRetry(lock, LOCK_RETRY);
     try {
       const result = await work();
       if (lost !== null) throw lost;

@@ -110,6 +110,45 @@ describe('a usage error', () => {
   });
 });
 
+describe('a usage error in one sentence', () => {
+  it.each([
+    ["unknown command 'foo'", 'help foo'],
+    ['name a subcommand: settings migrate', 'settings'],
+    ["unknown command 'foo'", 'settings foo'],
+    ["option '--off' cannot be used with option '--for <time>'", 'ignore good-1 --off --for 2h'],
+  ])('%s: %s', async (message, words) => {
+    const { code, out, err } = await guard(words);
+    expect({ code, out, err }).toEqual({
+      code: 2,
+      out: '',
+      err: `error: ${message}\n(integration-guard --help shows every command)\n`,
+    });
+  });
+
+  it.each([
+    ['help foo --json', "unknown command 'foo'"],
+    ['help --json foo', "unknown command 'foo'"],
+  ])('as one JSON document: %s', async (words, message) => {
+    const { code, out, err } = await guard(words);
+    expect({ code, err }).toEqual({ code: 2, err: '' });
+    expect(JSON.parse(out)).toEqual({ error: { name: 'UsageError', message, exitCode: 2 } });
+  });
+
+  it.each(['help', 'help init', 'help settings'])('is not: %s', async (words) => {
+    expect(await guard(words)).toMatchObject({ code: 0, err: '' });
+  });
+
+  it.each(['list', 'doctor'])('several projects without --project: %s', async (words) => {
+    const several = join(folder, 'several.json');
+    await writeFile(several, JSON.stringify({ projects: { a: { secretName: 'x' }, b: { secretName: 'y' } } }));
+    expect(await guard(words, { GUARD_SETTINGS: several })).toEqual({
+      code: 2,
+      out: '',
+      err: `integration-guard: ${several} has several projects; name one with --project: a, b\n`,
+    });
+  });
+});
+
 /** Other tests cover the commands that wait, ask questions or take seconds. */
 const COMMANDS = [
   ...['plan', 'list', 'run', 'pause', 'resume', 'ignore', 'history', 'gaps', 'doctor', 'projects', 'changes'],

@@ -225,6 +225,23 @@ describe('integration-guard pause and resume', () => {
   });
 
   it.each([
+    ['resume good-1', 'good-1 was already active. Its failures count from now on.\n'],
+    ['pause off', 'off was already paused. The guard will not resume it.\n'],
+    ['ignore good-1 --off', 'good-1 was already guarded.\n'],
+  ])('print no undo command when the integration was already in that state: %s', async (words, sentence) => {
+    sandbox.production.add({ id: 'off', active: 0 });
+    for (const _ of ['first', 'again']) expect(await guard(words)).toMatchObject({ code: 0, out: sentence });
+  });
+
+  it('print the undo command when an operator pauses what the guard had paused', async () => {
+    await writeSettings({ failingForMinutes: 0 });
+    breakDown();
+    await guard('run');
+    expect((await guard('pause broken')).out).toContain('broken is paused. The guard will not resume it.\nUndo: ');
+    expect((await guard('pause broken')).out).toBe('broken was already paused. The guard will not resume it.\n');
+  });
+
+  it.each([
     ['pause', 'good-1', 0],
     ['resume', 'off', 1],
     ['ignore', 'good-1', 1],

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { checkLedger, checkLedgerWrite, type LedgerPlace } from '../../functions/doctor/check-ledger.ts';
 import { BLANK_PROJECT_ENTRY } from '../../functions/guard/model/entry.ts';
@@ -152,6 +152,20 @@ describe('a ledger file', () => {
       level: 'problem',
       action: 'A part of that path is a file, not a folder. Set GUARD_LEDGER to another file.',
     });
+  });
+
+  it('whose lock cannot be made is a problem, without another try', async () => {
+    // With the lock's ending, the name is too long for the file system. Another try would wait for this clock.
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    try {
+      const ledger = createFileLedger(fileOf('x'.repeat(250)), clock);
+      expect(await checkLedgerWrite(ledger, 'file')).toMatchObject({
+        level: 'problem',
+        message: expect.stringContaining('ENAMETOOLONG'),
+      });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.skipIf(process.getuid?.() === 0)('in a folder that is read-only is a problem', async () => {
