@@ -171,13 +171,15 @@ function failuresOf({ type, figures }: GuardEvent): string {
   return failures === 0 ? '' : `, ${plural(failures, 'failure')}`;
 }
 
-/** "Amplitude iOS and Amplitude Android", or how many when those are too many names; nothing for events about the project. */
+/** "Amplitude iOS and Amplitude Android", or how many when those are too many names or the same; nothing for events about the project. */
 export function namesOf(events: readonly GuardEvent[]): string {
   const about = events.flatMap(({ record, provider }) => (record === null && provider !== null ? [provider] : []));
   const providers = [...new Set(about)];
   if (providers.length > 0) return providers.length <= 2 ? providers.join(' and ') : `${providers.length} providers`;
   const records = recordsOf(events);
-  if (records.length <= 2) return records.map(shortName).join(' and ');
+  const names = new Set(records.map(shortName));
+  if (records.length > 1 && names.size === 1) return `${records.length} ${[...names].join()} integrations`;
+  if (records.length <= 2) return [...names].join(' and ');
   const [provider, ...others] = new Set(records.map(({ integration }) => integration));
   return others.length === 0 ? `${records.length} ${provider} integrations` : `${records.length} integrations`;
 }

@@ -65,7 +65,9 @@ describe('a chat notification', () => {
   it('begins with the worst, and counts where names would be too many', () => {
     const events = Array.from({ length: 30 }, (_, index) => anEvent('integration.failing', { id: `i${index}` }));
     const { content } = toChatNotification([...events, anEvent('integration.paused', { id: 'worst' })], CONTEXT);
-    expect(content.title).toBe(':rotating_light: production: Amplitude iOS paused, 30 Amplitude integrations failing');
+    expect(content.title).toBe(
+      ':rotating_light: production: Amplitude iOS paused, 30 Amplitude iOS integrations failing',
+    );
     expect(content.description.indexOf('(worst)')).toBeLessThan(content.description.indexOf('(i0)'));
     expect(content.description).toContain(
       '… and 23 more events. To see them all: `npx integration-guard history --project production --stack IntegrationGuard`',

@@ -47,9 +47,18 @@ describe('a digest', () => {
   it('counts where names would be too many', () => {
     const events = Array.from({ length: 60 }, (_, index) => anEvent('integration.paused', { id: `i${index}` }));
     const digest = toDigest(events, CONTEXT);
-    expect(digest.subject).toBe('[production] 60 Amplitude integrations paused');
+    expect(digest.subject).toBe('[production] 60 Amplitude iOS integrations paused');
     expect(digest.text).toContain(
       '… and 20 more events. To see them all:\nnpx integration-guard history --project production --stack IntegrationGuard',
+    );
+  });
+
+  it('counts two integrations of one provider and platform, whose names are the same', () => {
+    const two = ['a', 'b'].map((id) => anEvent('integration.paused', { id }));
+    expect(toDigest(two, CONTEXT).text).toContain('PAUSED: 2 Amplitude iOS integrations\n');
+    const android = anEvent('integration.paused', { id: 'b', target_platform: 'Android' });
+    expect(toDigest([...two.slice(0, 1), android], CONTEXT).text).toContain(
+      'PAUSED: Amplitude iOS and Amplitude Android\n',
     );
   });
 

@@ -120,13 +120,13 @@ const lastError: Sentences = (subject) =>
   'The last error. 401 or 403: the credentials. 404 or 410: the endpoint moved. 429: too many requests. 5xx or a time-out: the provider has a fault.';
 
 const REFUSAL: Sentences = () =>
-  'The reason. 403: the Secret Key may not change integrations. 404: the integration was deleted. No answer: the next pass checks whether the change took effect.';
+  'The line "Why". 403: the Secret Key may not change integrations. 404: the integration was deleted. No answer: the next pass checks whether the change took effect.';
 
 const themOrIt: Sentences = ({ several }) => (several ? 'them' : 'it');
 
 const theIntegration: Sentences = ({ several }) => (several ? 'the integrations' : 'the integration');
 
-const stays: Sentences = ({ several }) => (several ? 'they stay' : 'it stays');
+const theyStay: Sentences = ({ several }) => (several ? 'The integrations stay' : 'The integration stays');
 
 const fixAndResume: Sentences = (subject) =>
   subject.nextProbe === null
@@ -178,7 +178,7 @@ const reports: Sentences = ({ provider }) =>
 
 const nextProbe: Sentences = (subject) =>
   subject.nextProbe === null
-    ? `The guard does not probe: ${stays(subject)} stopped until a person resumes ${themOrIt(subject)}.`
+    ? `${theyStay(subject)} stopped until a person resumes ${themOrIt(subject)}. The guard does not probe ${themOrIt(subject)}.`
     : `${subject.nextProbe} the guard probes whether deliveries succeed again.`;
 
 const NOT_LATER = 'Events from that time are not delivered later.';
@@ -263,7 +263,7 @@ const EVENT_CATALOGUE = {
       `Events may still be sent to ${destination}, and may still fail. The guard tries again in every pass.`,
     check: REFUSAL,
     advice: (subject) =>
-      `Fix what the reason names. If the guard still cannot pause ${theIntegration(subject)}, try it yourself.`,
+      `Fix the cause in the line "Why". If the guard still cannot pause ${theIntegration(subject)}, try it yourself.`,
     steps: [PAUSE],
   },
   'integration.activation-failed': {
@@ -275,7 +275,7 @@ const EVENT_CATALOGUE = {
     meaning: (subject) => `No events are sent to ${subject.destination}. The guard tries again in every pass.`,
     check: REFUSAL,
     advice: (subject) =>
-      `Fix what the reason names. If the guard still cannot resume ${theIntegration(subject)}, try it yourself.`,
+      `Fix the cause in the line "Why". If the guard still cannot resume ${theIntegration(subject)}, try it yourself.`,
     steps: [RESUME],
   },
   'integration.suspended': {
@@ -297,7 +297,8 @@ const EVENT_CATALOGUE = {
     severity: 'info',
     actor: 'operator',
     label: 'resumed by an operator',
-    description: 'An operator resumed an integration that the guard or Qonversion had stopped.',
+    description:
+      'An operator resumed an integration that the guard or Qonversion had stopped, or resumed one through the guard (panel or command line) that an operator had paused.',
     incident: 'resolve',
     phases: { before: 'paused', after: 'delivering' },
     meaning: (subject) =>
@@ -350,7 +351,7 @@ const EVENT_CATALOGUE = {
     advice: (subject) => `Fix the cause at ${target(subject.provider)}, then resume ${theIntegration(subject)}.`,
     steps: [RESUME],
     background:
-      'The reason in the alert says which of the two happened. The guard does not undo a change that may be an operator’s.',
+      'The line "Why" says which of the two happened. The guard does not undo a change that may be an operator’s.',
   },
   'integration.still-down': {
     severity: 'warning',
@@ -459,7 +460,8 @@ const EVENT_CATALOGUE = {
     label: 'the list of integrations looks wrong',
     description: 'Most integrations, or all, are suddenly missing from the list.',
     incident: 'trigger',
-    meaning: () => 'The guard does not trust this list: it pauses, probes and forgets nothing.',
+    meaning: () =>
+      'The guard does not trust this list. Until the list looks right again, the guard pauses nothing, probes nothing and deletes no entry.',
     check: () =>
       'Does the secret hold the Secret Key of another project? Were integrations deleted? Does Qonversion report an incident?',
     advice: () =>
@@ -489,7 +491,7 @@ const EVENT_CATALOGUE = {
       SEE_FAILING,
       {
         aim: () => 'pause them all',
-        panel: `press ${BUTTON.pause} at each one that you want to pause`,
+        panel: `press ${BUTTON.pause} at each of them`,
         run: 'run --force',
         ofIntegration: false,
       },
@@ -524,7 +526,7 @@ const EVENT_CATALOGUE = {
     description: 'Some records do not match the documented format of the API.',
     incident: 'trigger',
     meaning: () => 'The guard does not watch the integrations of these records. It guards all others as usual.',
-    check: () => 'Which field of which record is it? The reason names the first one.',
+    check: () => 'Which field of which record is it? The line "Why" names the first one.',
     advice: () =>
       'This can wait until the morning. Update the guard. If that does not help, report the record to Qonversion.',
     steps: [
@@ -545,9 +547,9 @@ const EVENT_CATALOGUE = {
     meaning: () =>
       'The guard watches no integration of this project until this is fixed. It pauses nothing and resumes nothing. Qonversion sends events as before.',
     check: () =>
-      'The reason. Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. No answer, or 5xx: Qonversion or the network. Ledger: DynamoDB.',
+      'The line "Why". Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. No answer, or 5xx: Qonversion or the network. Ledger unavailable: the table in DynamoDB.',
     advice: () =>
-      'If the key was refused or is missing, store the current Secret Key in AWS Secrets Manager. If Qonversion or AWS has an incident, wait: the guard continues when the incident is over.',
+      'If the key was refused or is missing, store the current Secret Key in the secret of the project in AWS Secrets Manager. For a listed project, the outputs of the stack have the command. Without a stack, set QONVERSION_SECRET_KEY. If Qonversion or AWS has an incident, wait: the guard continues when the incident is over.',
     steps: [
       {
         aim: () => 'check whether it works again',
@@ -557,7 +559,7 @@ const EVENT_CATALOGUE = {
       },
     ],
     background:
-      'The stack’s outputs have the command that stores the key. If the reason is *names a policy that fleet.policies does not have*, correct the tag of the secret. When passes run again you get `guard.recovered`.',
+      'If the line "Why" says *names a policy that fleet.policies does not have*, correct the tag of the secret. When passes run again you get `guard.recovered`.',
   },
   'guard.recovered': {
     severity: 'info',

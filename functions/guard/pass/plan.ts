@@ -268,7 +268,11 @@ function overReason(
   seen: Seen | null,
   now: string,
 ): string {
-  const span = `from ${describeMoment(since, now)} to ${describeMoment(now, now)} (${describeMinutes(minutesBetween(since, now))})`;
+  const minutes = minutesBetween(since, now);
+  const span =
+    minutes === 0
+      ? 'for less than a minute'
+      : `from ${describeMoment(since, now)} to ${describeMoment(now, now)} (${describeMinutes(minutes)})`;
   if (topic === 'list-suspicious') {
     const why =
       seen?.isAccepted === true
@@ -284,8 +288,8 @@ function overReason(
     seen === null
       ? ''
       : seen.failing + seen.stopped === 0
-        ? '; now none of them fails'
-        : `; now ${seen.failing} of them ${seen.failing === 1 ? 'fails' : 'fail'} and ${seen.stopped} ${seen.stopped === 1 ? 'is' : 'are'} stopped`;
+        ? '; now no integration fails'
+        : `; now ${plural(seen.failing, 'integration')} ${seen.failing === 1 ? 'fails' : 'fail'} and ${seen.stopped} ${seen.stopped === 1 ? 'is' : 'are'} stopped`;
   return `passes could not run ${span}${missed}${state}`;
 }
 

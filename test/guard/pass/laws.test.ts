@@ -457,7 +457,19 @@ describe('law 7: nothing fails silently', () => {
     expect(harness.alerts.events().at(-1)).toMatchObject({
       type: 'guard.recovered',
       reason:
-        'passes could not run from 12:15 UTC to 13:45 UTC (1 h 30 min), so 3 integrations were not watched; now 1 of them fails and 0 are stopped',
+        'passes could not run from 12:15 UTC to 13:45 UTC (1 h 30 min), so 3 integrations were not watched; now 1 integration fails and 0 are stopped',
+    });
+  });
+
+  it('names no span when passes could not run for less than a minute', async () => {
+    const harness = createDefaultsHarness();
+    harness.api.failList(unreachable());
+    await harness.pass();
+    harness.api.failList(null);
+    await harness.pass();
+    expect(harness.alerts.events().at(-1)).toMatchObject({
+      type: 'guard.recovered',
+      reason: 'passes could not run for less than a minute; now no integration fails',
     });
   });
 
