@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { fillSecretCommand } from '../aws/secret.ts';
 import { describeError, SettingsError, UsageError } from '../guard/errors.ts';
 import { shellWord } from '../guard/model/command-line.ts';
@@ -29,7 +30,9 @@ export interface Initialised {
     readonly lines: readonly string[];
     readonly where: string;
   } | null;
-  /** The commands to run next. */
+  /** The command that packs the guard, to run first. Null: `init` runs from the installed package. */
+  readonly pack: { readonly checkout: string; readonly command: string } | null;
+  /** The commands to run next, in the folder. */
   readonly next: readonly string[];
 }
 
@@ -46,6 +49,7 @@ export interface InitOutcome {
 
 /**
  * @param prompt null when there is no one to ask
+ * @param checkout the checkout that `init` runs from; null: it runs from the installed package
  * @throws SettingsError, UsageError or AbortedError when nothing was written
  * @throws the system's error when a file cannot be written; then no file was written
  */
@@ -53,6 +57,7 @@ export async function init(
   folder: string,
   { yes = false, ...given }: InitOptions,
   prompt: Prompt | null,
+  checkout = findCheckout(),
 ): Promise<InitOutcome> {
   const root = resolve(folder);
   if (existsSync(root) && !statSync(root).isDirectory()) throw new UsageError(`${safePath(root)} is not a folder`);
@@ -61,8 +66,29 @@ export async function init(
   const { changes, addByHand, install, deploy } = plan(answers);
   writeTogether(changes.map(({ path, ...change }) => ({ path: join(root, path), ...change })));
   const names = (isNew: boolean) => changes.filter(({ before }) => (before === null) === isNew).map(({ path }) => path);
-  const next = [install, deploy, fillSecretCommand(answers.secretName)];
-  return { answers, result: { folder: root, written: names(true), edited: names(false), addByHand, next } };
+  const next = [checkout === null ? install : addPacked(root), deploy, fillSecretCommand(answers.secretName)];
+  const pack = checkout === null ? null : { checkout, command: packCommand(root) };
+  return { answers, result: { folder: root, written: names(true), edited: names(false), addByHand, pack, next } };
+}
+
+/** The name that `npm pack` gives to the package. */
+const PACKED = `integration-guard-${VERSION}.tgz`;
+
+/** The package is not on npm, so a checkout packs itself. */
+function packCommand(folder: string): string {
+  return `npm run build && npm pack --pack-destination ${shellWord(folder)}`;
+}
+
+function addPacked(folder: string): string {
+  const add = addCommandOf(folder);
+  // Other package managers look a bare name up in the registry.
+  return add === NPM_ADD ? `${add} ${PACKED}` : `${add} ./${PACKED}`;
+}
+
+/** The folder of the checkout that this code runs from, built or not. The package has no sources. Null: it is the package. */
+function findCheckout(): string | null {
+  const root = fileURLToPath(new URL('../../', import.meta.url)).replace(/[/\\]$/, '');
+  return existsSync(join(root, 'functions', 'cli', 'main.ts')) ? root : null;
 }
 
 /** The files to write, with paths relative to the folder. All conflicts with existing files have been checked. */
@@ -123,7 +149,7 @@ function planAddition(root: string): (answers: Answers) => Plan {
       ...(entry && addition.edited !== null ? [{ path: entry.path, before: entry.text, after: addition.edited }] : []),
     ],
     addByHand: byHand(entry?.path ?? null, addition),
-    install: `${installerOf(root)} integration-guard`,
+    install: `${addCommandOf(root)} integration-guard`,
     deploy: `npx cdk deploy ${answers.stack}`,
   });
 }
@@ -166,6 +192,8 @@ function byHand(file: string | null, { edited, lines, where }: Addition): Initia
   return edited === null ? { file, lines, where } : null;
 }
 
+const NPM_ADD = 'npm install';
+
 const LOCK_FILES = {
   'yarn.lock': 'yarn add',
   'pnpm-lock.yaml': 'pnpm add',
@@ -173,9 +201,9 @@ const LOCK_FILES = {
   'bun.lockb': 'bun add',
 } as const;
 
-function installerOf(root: string): string {
+function addCommandOf(root: string): string {
   const found = Object.entries(LOCK_FILES).find(([name]) => existsSync(join(root, name)));
-  return found?.[1] ?? 'npm install';
+  return found?.[1] ?? NPM_ADD;
 }
 
 function withSettings(text: string, answers: Answers, path: string): string {
@@ -218,8 +246,12 @@ function listOf(names: readonly string[]): string {
 }
 
 export function formatInit({ result, answers }: InitOutcome, width: number): string {
-  const { folder, written, edited, addByHand, next } = result;
-  const commands = [...(folder === process.cwd() ? [] : [`cd ${shellWord(folder)}`]), ...next];
+  const { folder, written, edited, addByHand, pack, next } = result;
+  const enter = (from: string, to: string) => (from === to ? [] : [`cd ${shellWord(to)}`]);
+  const commands =
+    pack === null
+      ? [...enter(process.cwd(), folder), ...next]
+      : [...enter(process.cwd(), pack.checkout), pack.command, ...enter(pack.checkout, folder), ...next];
   return [
     `Wrote ${listOf(written)}.`,
     ...(edited.length === 0 ? [] : [`Edited ${listOf(edited)}.`]),
@@ -244,7 +276,7 @@ function remarks({ email, mode, stack }: Answers): readonly string[] {
     'If this account and region have never used CDK, run this before you deploy: npx cdk bootstrap',
     email === ''
       ? 'No one gets alerts yet: add { "email": "…" } to alerts.subscriptions in cdk.json.'
-      : 'AWS sends a mail to confirm the subscription. Alerts arrive only after you confirm it.',
+      : 'AWS sends two mails to confirm the subscriptions: one for alerts, one for alarms about the guard itself. Confirm both: AWS sends nothing to an unconfirmed address.',
     mode === 'enforce'
       ? 'The guard pauses integrations that keep failing.'
       : `The guard only reports. When you agree with what it would do (npx integration-guard plan --stack ${stack}), set "mode": "enforce" in cdk.json and deploy again.`,

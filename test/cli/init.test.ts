@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { formatInit, init as initialise } from '../../functions/cli/init.ts';
 import { main } from '../../functions/cli/program.ts';
 import { AbortedError, type Prompt } from '../../functions/cli/prompt.ts';
 import { VERSION } from '../../functions/guard/version.ts';
@@ -87,6 +88,10 @@ async function init(args: readonly string[], prompt: Prompt | null = null) {
 
 const guardOf = (name = 'cdk.json') => JSON.parse(read(name)).context['integration-guard'];
 
+/** This file runs from a checkout, in its folder. */
+const PACK = 'npm run build && npm pack --pack-destination';
+const PACKED = `integration-guard-${VERSION}.tgz`;
+
 const FILL =
   '(read -rs key && printf %s "$key" | aws secretsmanager put-secret-value --secret-id \'qonversion/production\' --secret-string file:///dev/stdin)';
 
@@ -108,8 +113,13 @@ describe('integration-guard init in a folder without a CDK app', () => {
     expect(read('app.mjs')).toMatch(/^\/\/ @ts-check\n/);
     expect(read('app.mjs')).toContain("const stackName = 'IntegrationGuard';");
     expect(out).toContain('Wrote package.json, app.mjs, cdk.json and .gitignore.\n');
-    expect(out).toContain(`  npm install\n  npx cdk deploy\n  ${FILL}\n`);
+    expect(out).toContain(
+      `Next:\n  ${PACK} ${folder}\n  cd ${folder}\n  npm install ${PACKED}\n  npx cdk deploy\n  ${FILL}\n`,
+    );
     expect(out).toContain('npx cdk bootstrap');
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(
+      'AWS sends two mails to confirm the subscriptions: one for alerts, one for alarms about the guard itself.',
+    );
   });
 
   it('writes a package.json with the scripts, this version and what the package needs beside it', async () => {
@@ -134,7 +144,18 @@ describe('integration-guard init in a folder without a CDK app', () => {
     const { code, out } = await init(['--yes']);
     expect(code).toBe(0);
     expect(existsSync(join(folder, 'cdk.json'))).toBe(true);
-    expect(out).toContain(`  cd '${folder}'\n  npm install\n`);
+    expect(out).toContain(`  ${PACK} '${folder}'\n  cd '${folder}'\n  npm install ${PACKED}\n`);
+  });
+
+  it('prints the cd command to the checkout when it runs from another folder', async () => {
+    const outcome = await initialise(folder, { yes: true }, null, '/checkout');
+    expect(formatInit(outcome, 100)).toContain(`Next:\n  cd /checkout\n  ${PACK} ${folder}\n  cd ${folder}\n`);
+  });
+
+  it('packs nothing when it runs from the installed package', async () => {
+    const outcome = await initialise(folder, { yes: true }, null, null);
+    expect(outcome.result).toMatchObject({ pack: null, next: ['npm install', 'npx cdk deploy', FILL] });
+    expect(formatInit(outcome, 100)).toContain(`Next:\n  cd ${folder}\n  npm install\n  npx cdk deploy\n`);
   });
 
   it('accepts every answer as a flag', async () => {
@@ -153,7 +174,8 @@ describe('integration-guard init in a folder without a CDK app', () => {
       written: ['package.json', 'app.mjs', 'cdk.json', '.gitignore'],
       edited: [],
       addByHand: null,
-      next: ['npm install', 'npx cdk deploy', FILL],
+      pack: { checkout: process.cwd(), command: `${PACK} ${folder}` },
+      next: [`npm install ${PACKED}`, 'npx cdk deploy', FILL],
     });
   });
 
@@ -393,7 +415,7 @@ describe('integration-guard init in a folder with a CDK app', () => {
       'export async function addIntegrationGuard(app: App): Promise<void> {',
     );
     expect(out).toContain('Wrote lib/integration-guard-stack.ts.\nEdited cdk.json and bin/my.ts.\n');
-    expect(out).toContain(`  npm install integration-guard\n  npx cdk deploy IntegrationGuard\n  ${FILL}\n`);
+    expect(out).toContain(`  npm install ${PACKED}\n  npx cdk deploy IntegrationGuard\n  ${FILL}\n`);
   });
 
   it('prints one JSON document', async () => {
@@ -403,7 +425,8 @@ describe('integration-guard init in a folder with a CDK app', () => {
       written: ['lib/integration-guard-stack.ts'],
       edited: ['cdk.json', 'bin/my.ts'],
       addByHand: null,
-      next: ['npm install integration-guard', 'npx cdk deploy Guard', FILL],
+      pack: { checkout: process.cwd(), command: `${PACK} ${folder}` },
+      next: [`npm install ${PACKED}`, 'npx cdk deploy Guard', FILL],
     });
   });
 
@@ -568,12 +591,19 @@ describe('integration-guard init in a folder with a CDK app', () => {
   });
 
   it.each([
-    ['yarn.lock', 'yarn add integration-guard'],
-    ['pnpm-lock.yaml', 'pnpm add integration-guard'],
-    ['bun.lock', 'bun add integration-guard'],
+    ['yarn.lock', 'yarn add'],
+    ['pnpm-lock.yaml', 'pnpm add'],
+    ['bun.lock', 'bun add'],
+    ['package-lock.json', 'npm install'],
   ])('names the package manager of %s', async (lock, command) => {
     putApp('node my.mjs', 'my.mjs', TS_ENTRY, { [lock]: '' });
-    expect(JSON.parse((await init(['--yes', '--json'])).out).next[0]).toBe(command);
+    const { result } = await initialise(folder, { yes: true }, null, null);
+    expect(result.next[0]).toBe(`${command} integration-guard`);
+  });
+
+  it('gives the packed file as a path to the other package managers', async () => {
+    putApp('node my.mjs', 'my.mjs', TS_ENTRY, { 'yarn.lock': '' });
+    expect(JSON.parse((await init(['--yes', '--json'])).out).next[0]).toBe(`yarn add ./${PACKED}`);
   });
 
   it.each([
