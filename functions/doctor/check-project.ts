@@ -47,11 +47,11 @@ export async function checkProject(project: ProjectCheck, context: ProjectContex
   const key = await checkKey(project, context);
   const hasKey = key.level === 'ok';
   const api = hasKey ? await checkApi(project, context) : { findings: [], records: [] };
-  const known = await checkLedger({ ledger, name, place, now, of });
   // Passes fail for the reason that was found above, so it is not reported twice.
-  const isBlocked =
-    !hasKey || api.findings.some(({ check, level }) => check === of('Qonversion API') && level === 'problem');
-  const fromLedger = isBlocked ? known.filter(({ check }) => check !== of('passes')) : known;
+  const isAnswering =
+    hasKey && api.findings.every(({ check, level }) => check !== of('Qonversion API') || level !== 'problem');
+  const known = await checkLedger({ ledger, name, place, now, isAnswering, of });
+  const fromLedger = isAnswering ? known : known.filter(({ check }) => check !== of('passes'));
   return { hasKey, findings: [key, ...api.findings, ...fromLedger, ...checkPolicy(policy, api.records, of)] };
 }
 
@@ -120,8 +120,13 @@ function checkPolicy(
           'Set "mode" to "enforce" when you agree with its would-pause alerts.',
         )
       : ok(of('policy'), `The guard pauses at ${limits}.`);
-  const idle = findWithoutEffectOn(policy, 'policy', records).map(({ path, message, action }) =>
-    warning(of('policy'), `${path} ${message}`, action),
-  );
-  return [mode, ...idle];
+  const found = findWithoutEffectOn(policy, 'policy', records);
+  const idle = found
+    .filter(({ kind }) => kind !== 'all-ignored')
+    .map(({ path, message, action }) => warning(of('policy'), `${path} ${message}`, action));
+  const allIgnored = found.find(({ kind }) => kind === 'all-ignored');
+  if (allIgnored === undefined) return [mode, ...idle];
+  // The limits, or observe mode, would describe work that the guard does not do.
+  const message = `The guard does nothing for this project: ${allIgnored.path} ${allIgnored.message}`;
+  return [warning(of('policy'), message, allIgnored.action), ...idle];
 }

@@ -19,6 +19,14 @@ export const METRIC_DELAY_MINUTES = 5;
 /** After this many intervals without a pass, something is wrong. */
 export const MAX_INTERVALS = 3;
 
+/** The longest usual time since the last pass that CloudWatch shows: the schedule may also start a pass late, within its time window. */
+export function usualMinutes(intervalMinutes: number): number {
+  return MAX_INTERVALS * intervalMinutes + Math.min(intervalMinutes / 5, MAX_WINDOW_MINUTES) + METRIC_DELAY_MINUTES;
+}
+
+/** The longest time window that a schedule gets. See infra/schedules.ts. */
+const MAX_WINDOW_MINUTES = 60;
+
 /**
  * The finding when no pass has run because the stack was deployed recently.
  * @param deployedAt the time of the deployment; null: unknown
@@ -44,5 +52,5 @@ export function notYetDue(
 /** Whether the last deployment is so recent that no pass may have run since. */
 export function isFresh(deployedAt: string | null, intervalMinutes: number, now: string): deployedAt is string {
   if (deployedAt === null) return false;
-  return minutesBetween(deployedAt, now) <= MAX_INTERVALS * intervalMinutes + METRIC_DELAY_MINUTES;
+  return minutesBetween(deployedAt, now) <= usualMinutes(intervalMinutes);
 }

@@ -7,7 +7,7 @@ import { VERSION } from '../guard/version.ts';
 import { checkAwsClock } from './check-clock.ts';
 import { checkFleet } from './check-fleet.ts';
 import type { ProjectCheck } from './check-project.ts';
-import { checkSchedule, isFresh, MAX_INTERVALS, METRIC_DELAY_MINUTES, notYetDue } from './check-schedule.ts';
+import { checkSchedule, isFresh, notYetDue, usualMinutes } from './check-schedule.ts';
 import { checkManySafely, checkSafely, type Finding, ok, problem, warning } from './finding.ts';
 import type { StackFacts, StackSchedule } from './inspect-stack.ts';
 
@@ -89,6 +89,9 @@ function checkVersion(deployed: string | null): Finding {
   return warning(check, message, `Deploy the stack with this version${other}.`);
 }
 
+/** A shorter time would hide when passes stopped. */
+const MIN_LOOK_BACK_MINUTES = 24 * 60;
+
 async function checkLastPass(
   facts: StackFacts,
   project: string,
@@ -97,12 +100,17 @@ async function checkLastPass(
   intervalMinutes: number,
   now: string,
 ): Promise<Finding> {
-  const last = await facts.lastPass(project);
+  const usual = usualMinutes(intervalMinutes);
+  const lookBack = Math.max(MIN_LOOK_BACK_MINUTES, Math.ceil(usual));
+  const last = await facts.lastPass(project, lookBack);
   const ago = last === null ? null : minutesBetween(last, now);
   const when = last === null ? '' : `at ${describeMoment(last, now)}, ${describeMinutes(ago ?? 0)} ago`;
-  if (ago !== null && ago <= MAX_INTERVALS * intervalMinutes + METRIC_DELAY_MINUTES)
+  if (ago !== null && ago <= usual)
     return ok(check, `It succeeded ${when}: the function reaches Qonversion and the ledger.`);
-  const message = last === null ? 'No pass has succeeded for a day.' : `The last one that succeeded was ${when}.`;
+  const message =
+    last === null
+      ? `No pass has succeeded for ${describeMinutes(lookBack)}.`
+      : `The last one that succeeded was ${when}.`;
   return (
     notYetDue(check, begun, intervalMinutes, now) ??
     problem(

@@ -9,7 +9,7 @@ import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '.
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Clock } from '../guard/ports.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
-import { plusMs } from '../guard/text/time.ts';
+import { MINUTE_MS, plusMs } from '../guard/text/time.ts';
 
 /** Facts about a deployed stack, for `integration-guard doctor`. Each query may fail on its own. */
 export interface StackFacts {
@@ -23,8 +23,8 @@ export interface StackFacts {
   readonly clockAheadMs: number;
   /** The schedules that start passes of a listed project. */
   schedules(project: string): Promise<readonly StackSchedule[]>;
-  /** When a pass last succeeded; null: not within the last day. */
-  lastPass(project: string): Promise<string | null>;
+  /** When a pass last succeeded; null: not within that many minutes. */
+  lastPass(project: string, withinMinutes: number): Promise<string | null>;
   subscriptions(): Promise<readonly StackSubscription[]>;
   /** Failed deliveries of SNS within the last day, by topic. Each HTTPS retry counts. Topics without failures are left out. */
   failedNotifications(): Promise<readonly FailedNotifications[]>;
@@ -100,7 +100,7 @@ export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
 
     schedules: (project) => findSchedules(`:function:${output('PassFunctionName')}`, { project }),
 
-    async lastPass(project) {
+    async lastPass(project, withinMinutes) {
       const client = new CloudWatchClient();
       const now = clock.now();
       const Metric = {
@@ -112,7 +112,7 @@ export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
         ],
       };
       const query = {
-        StartTime: new Date(plusMs(now, -DAY_MS)),
+        StartTime: new Date(plusMs(now, -withinMinutes * MINUTE_MS)),
         EndTime: now,
         MetricDataQueries: [{ Id: 'passes', MetricStat: { Metric, Period: 60, Stat: 'Sum' } }],
       };

@@ -8,7 +8,7 @@ import { DynamoDBDocumentClient, PutCommand, ScanCommand } from '@aws-sdk/lib-dy
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
 import { checkLedger, checkLedgerWrite, type LedgerPlace } from '../../functions/doctor/check-ledger.ts';
-import { BLANK_PROJECT_ENTRY } from '../../functions/guard/model/entry.ts';
+import { BLANK_PROJECT_ENTRY, type Entry } from '../../functions/guard/model/entry.ts';
 import { makeEvent } from '../../functions/guard/model/event.ts';
 import { CHECK_MINUTES, CHECK_PROJECT, type Ledger } from '../../functions/guard/ports.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
@@ -38,8 +38,8 @@ beforeEach(() => {
 
 const clock = createTestClock();
 const fileOf = (name = 'ledger.json') => join(folder, `${count}-${name}`);
-const read = (ledger: Pick<Ledger, 'read' | 'history'>, place: LedgerPlace) =>
-  checkLedger({ ledger, name: 'p', place, now: NOON, of: (check) => check });
+const read = (ledger: Pick<Ledger, 'read' | 'history'>, place: LedgerPlace, isAnswering = true) =>
+  checkLedger({ ledger, name: 'p', place, now: NOON, isAnswering, of: (check) => check });
 
 const item = (project: string) => ({
   project,
@@ -329,7 +329,7 @@ describe('a ledger table', () => {
     const Item = { project: name, item: 'integration#a', version: 1, ...fields };
     await DynamoDBDocumentClient.from(dynamo.client).send(new PutCommand({ TableName: LEDGER_TABLE, Item }));
     const of = (check: string) => check;
-    const [finding] = await checkLedger({ ledger: ledgerOf(), name, place: 'stack', now: NOON, of });
+    const [finding] = await checkLedger({ ledger: ledgerOf(), name, place: 'stack', now: NOON, isAnswering: true, of });
     expect(finding).toMatchObject({ level: 'problem', action: expect.stringMatching(action) });
     expect(finding?.message).toContain(`The ledger table ${LEDGER_TABLE} cannot be read`);
     expect(finding?.message).toContain(what);
@@ -365,5 +365,51 @@ describe('the findings about a project in the ledger', () => {
       message: 'Passes have failed since 10:30 UTC: The key was refused.',
       action: 'Fix what it names. The next pass then runs.',
     });
+  });
+
+  it.each([
+    ['Qonversion refused the Secret Key (401)', true, 'warning'],
+    ['Qonversion could not be reached for the list: timeout', true, 'warning'],
+    ['the secret "q/p" is empty; fill it with: aws …', true, 'warning'],
+    ['QONVERSION_SECRET_KEY is empty; set it', true, 'warning'],
+    ['Qonversion refused the Secret Key (401)', false, 'problem'],
+    // The role of the passes may differ from that of the doctor.
+    ['the secret "q/p" cannot be read (AccessDenied)', true, 'problem'],
+    ['the ledger table guard cannot be read', true, 'problem'],
+  ])('report "%s" while Qonversion answers (%s) as a %s', async (reason, isAnswering, level) => {
+    const ledger = createMemoryLedger(clock);
+    const since = minutesBefore(NOON, 90);
+    const entry = { ...BLANK_PROJECT_ENTRY, notices: { failing: { since, lastAt: since, times: 1, errors: 0 } } };
+    await ledger.write('p', { kind: 'project', entry }, null, null);
+    await ledger.appendHistory('p', [{ ...event('guard.failing', 90), reason }]);
+    const found = (await read(ledger, 'stack', isAnswering)).find(({ check }) => check === 'passes');
+    expect(found?.level).toBe(level);
+    if (level === 'warning')
+      expect(found).toMatchObject({
+        message: `Passes have failed since 10:30 UTC (${reason}). The cause seems fixed: Qonversion now accepts the key and answers.`,
+        action: 'Run a pass (`npx integration-guard run`), or wait for the next one.',
+      });
+  });
+
+  it('say how many integrations are stopped, probed or paused by an operator', async () => {
+    const ledger = createMemoryLedger(clock);
+    const { state: closed } = anEntry();
+    if (closed.name !== 'closed') throw new Error('a blank entry is closed');
+    const outage = { by: 'guard', episode: NOON, stoppedAt: NOON, openedAt: NOON, failedProbes: 0 } as const;
+    const { mark } = closed;
+    const states: readonly Entry['state'][] = [
+      closed,
+      { ...closed, name: 'isolated' },
+      { ...outage, mark, name: 'open' },
+      { ...outage, mark, name: 'half-open', probedAt: NOON, delivering: null },
+    ];
+    for (const state of states)
+      await ledger.write('p', { kind: 'integration', id: state.name, entry: anEntry({ state }) }, null, null);
+    expect(await read(ledger, 'stack')).toMatchObject([
+      {
+        message:
+          'It can be read, and has entries of 4 integrations (1 stopped by the guard or Qonversion, 1 being probed, 1 paused by an operator).',
+      },
+    ]);
   });
 });

@@ -41,6 +41,7 @@ const STACK: StackFacts = {
 
 interface Given {
   readonly policy?: Record<string, unknown>;
+  readonly schedule?: string;
   /** Null: the guard runs on this machine. */
   readonly stack?: Partial<StackFacts> | null;
   readonly clockAheadMs?: number | null;
@@ -49,10 +50,17 @@ interface Given {
 }
 
 async function visit(given: Given = {}): Promise<readonly Finding[]> {
-  const { policy = {}, stack = null, clockAheadMs = 0, isKeyEmpty = false, isUnreachable = false } = given;
+  const {
+    policy = {},
+    schedule = 'rate(5 minutes)',
+    stack = null,
+    clockAheadMs = 0,
+    isKeyEmpty = false,
+    isUnreachable = false,
+  } = given;
   const harness = createHarness();
   addBusy(harness, 'amp-ios', { provider: 'amplitude' });
-  const settings = parseSettings({ projects: { production: { secretName: 'x', policy } } });
+  const settings = parseSettings({ schedule, projects: { production: { secretName: 'x', policy } } });
   const { production } = settings.projects;
   if (production === undefined) throw new Error('no project');
   const key = async () => {
@@ -142,8 +150,28 @@ describe('a deployment', () => {
   it('of half an hour ago without a pass is a problem', async () => {
     const stack = { ...fresh, deployedAt: minutesBefore(NOON, 30) };
     expect(bad(await visit({ stack }))).toMatchObject([
-      { check: 'last pass', level: 'problem', message: 'No pass has succeeded for a day.' },
+      { check: 'last pass', level: 'problem', message: 'No pass has succeeded for 24 h.' },
     ]);
+  });
+
+  it.each([
+    ['rate(5 minutes)', 24 * 60, '24 h'],
+    ['rate(1 day)', (3 * 24 + 1) * 60 + 5, '3 days'],
+  ])('with %s is healthy if a pass succeeded within three intervals, and one that old is found', async (...given) => {
+    const [schedule, lookedBack, described] = given;
+    const schedules = async () => [{ enabled: true, expression: schedule, createdAt: null }];
+    const old = { deployedAt: minutesBefore(NOON, 30 * 24 * 60), schedules };
+    const spans: number[] = [];
+    const succeeded = (minutesAgo: number) => async (_: string, within: number) => {
+      spans.push(within);
+      return minutesAgo <= within ? minutesBefore(NOON, minutesAgo) : null;
+    };
+    const interval = schedule === 'rate(1 day)' ? 24 * 60 : 5;
+    expect(bad(await visit({ schedule, stack: { ...old, lastPass: succeeded(3 * interval) } }))).toEqual([]);
+    expect(bad(await visit({ schedule, stack: { ...old, lastPass: succeeded(lookedBack + 1) } }))).toMatchObject([
+      { check: 'last pass', level: 'problem', message: `No pass has succeeded for ${described}.` },
+    ]);
+    expect(spans).toEqual([lookedBack, lookedBack]);
   });
 
   it('with an empty secret has one problem, which comes first', async () => {
@@ -197,6 +225,20 @@ describe('settings that can have no effect', () => {
         level: 'warning',
         message: 'policy.overrides.0 matches no integration (the list has 1): none is of the provider "amplitude".',
         action: 'Did you mean "Amplitude"? `integration-guard list` shows all.',
+      },
+    ]);
+  });
+
+  it.each([
+    ['every integration by a pattern', { title: '*' }, 'policy.overrides.0'],
+    ['the only provider of the list', { integration: 'Amplitude' }, 'policy'],
+  ])('that ignore %s are one warning: the guard does nothing', async (_, match, path) => {
+    const policy = { overrides: [{ match, mode: 'ignore' }] };
+    expect(bad(await visit({ policy }))).toMatchObject([
+      {
+        check: 'policy',
+        level: 'warning',
+        message: `The guard does nothing for this project: ${path} has the guard ignore every integration: it neither pauses nor reports any.`,
       },
     ]);
   });

@@ -121,7 +121,7 @@ describe('the doctor', () => {
     [
       'no pass at all',
       { lastPass: async () => null },
-      { check: 'last pass', message: 'No pass has succeeded for a day.' },
+      { check: 'last pass', message: 'No pass has succeeded for 24 h.' },
     ],
     [
       'a subscription that is not confirmed',
