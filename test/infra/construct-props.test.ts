@@ -272,7 +272,8 @@ describe('a schedule', () => {
     expect(expressionOf(schedule)).toBe(expression);
   });
 
-  const RULE = 'schedule: expected rate(1 minute), rate(N minutes), rate(1 hour), rate(N hours) or rate(1 day), up to 1 day';
+  const RULE =
+    'schedule: expected rate(1 minute), rate(N minutes), rate(1 hour), rate(N hours) or rate(1 day), up to 1 day';
   it.each([
     [Duration.seconds(30), `${RULE}, got "rate(0.5 minutes)"`],
     [Duration.millis(5), `${RULE}, got "rate(0.00008333333333333333 minutes)"`],
