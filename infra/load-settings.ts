@@ -71,7 +71,9 @@ export function refuseMisspelt(node: Node, key: string): void {
 }
 
 function ownKeys(node: Node): readonly string[] {
-  const context: unknown = node.getAllContext();
+  // Early versions of constructs 10 cannot list the context, so a misspelt key goes unnoticed there.
+  const { getAllContext }: Partial<Pick<Node, 'getAllContext'>> = node;
+  const context: unknown = getAllContext?.call(node);
   return Object.keys(typeof context === 'object' && context !== null ? context : {}).filter((key) => !/[:/]/.test(key));
 }
 
