@@ -2,13 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { safePath, safeSentence } from '../../functions/guard/safe-sentence.ts';
 
 describe('a path in a sentence', () => {
-  it.each([
-    '/tmp/guard-cli-7w5NL3/settings.json',
-    '/home/ada/Projects2024/guardAB12cd34EF56/cdk.json',
-    './a b/ledger.json',
-  ])('is shown as it is: %s', (path) => {
-    expect(safePath(path)).toBe(path);
-  });
+  it.each(['/tmp/guard-cli-7w5NL3/settings.json', '/opt/Projects2024/guardAB12cd34EF56/cdk.json', './a b/ledger.json'])(
+    'is shown as it is: %s',
+    (path) => {
+      expect(safePath(path)).toBe(path);
+    },
+  );
 
   it('is shown in a sentence as it is', () => {
     const sentence = 'ENOENT: no such file, open /tmp/guard-cli-7w5NL3/settings.json';

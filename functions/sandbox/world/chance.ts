@@ -86,7 +86,7 @@ export class Stream {
       return Math.min(draws, Math.max(0, Math.round(draws * probability + spread * this.normal())));
     }
     let count = 0;
-    for (let trial = 0; trial < draws; trial += 1) if (this.next() < probability) count += 1;
+    for (let draw = 0; draw < draws; draw += 1) if (this.next() < probability) count += 1;
     return count;
   }
 }

@@ -55,7 +55,7 @@ function complaintAbout(fault: string): string | null {
   if (JARGON.test(fault)) return 'has jargon';
   if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(fault))
     return 'has characters that are not seen, or more lines than one';
-  if (/sk_fake_0|AKIAIOSF|XXXXXXXX|user:password/.test(fault)) return 'shows a secret';
+  if (/sk_fake_0|AKIAFAKE|XXXXXXXX|user:password/.test(fault)) return 'shows a secret';
   if (
     !/^(?:\S.*?: )?(?:expected .+(?:, (?:got|but this looks like) .| name$)|unknown setting "|only allowed together with )/.test(
       fault,
