@@ -19,6 +19,7 @@ import type { ChatTopic } from '../functions/aws/environment.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
 import { severitiesFrom } from '../functions/guard/model/event.ts';
 import { isChat } from '../functions/guard/settings/formats.ts';
+import { kindOf } from '../functions/guard/settings/people.ts';
 import type { Subscription as SubscriptionSettings } from '../functions/guard/settings/schema.ts';
 import type { GivenEndpoint } from './read-props.ts';
 
@@ -92,7 +93,7 @@ export class Alerts extends Construct {
     letUse(props.deadLetters.encryptionMasterKey, 'sns.amazonaws.com', 'AlertsThatCouldNotBeDelivered', account);
     const chats = props.subscriptions.filter(isChat);
     const role = chats.length === 0 ? null : this.createChatRole();
-    this.chatTopics = role === null ? [] : chats.map((settings) => this.addChat(settings, role));
+    this.chatTopics = role === null ? [] : chats.flatMap((settings) => this.addChat(settings, role) ?? []);
     this.refuseDuplicates();
     props.subscriptions.forEach((settings, index) => {
       const given = props.endpoints.get(index);
@@ -132,12 +133,14 @@ export class Alerts extends Construct {
     if (typeof target === 'string') return;
     const { deadLetters: deadLetterQueue } = this.#props;
     const alerts = { deadLetterQueue, filterPolicy: filterPolicyOf(settings, kind) };
-    this.topic.addSubscription(
-      kind === 'sqs'
-        ? new SqsSubscription(target, { ...alerts, rawMessageDelivery: true })
-        : subscriptionOf(target, alerts),
-    );
-    if (settings.alarms !== true) return;
+    if (settings.only !== 'alarms') {
+      this.topic.addSubscription(
+        kind === 'sqs'
+          ? new SqsSubscription(target, { ...alerts, rawMessageDelivery: true })
+          : subscriptionOf(target, alerts),
+      );
+    }
+    if (!getsAlarms(settings, kind)) return;
     this.alarmsTopic.addSubscription(
       kind === 'sqs' ? new SqsSubscription(target, { deadLetterQueue }) : subscriptionOf(target, { deadLetterQueue }),
     );
@@ -153,17 +156,23 @@ export class Alerts extends Construct {
     // The ID consists of the endpoint alone, by which SNS identifies a subscription: a new filter is no new
     // subscription. A token's text differs between syntheses; its resolved value does not.
     const name = stableName(kind, Stack.of(this).resolve(endpoint));
-    new Subscription(this, name, {
-      ...common,
-      topic: this.topic,
-      filterPolicy: filterPolicyOf(settings, kind),
-      ...(kind === 'sqs' ? { rawMessageDelivery: true } : {}),
-    });
-    const alarms = settings.alarms ?? KIND[kind] === 'digest';
+    const alerts = settings.only !== 'alarms';
+    if (alerts) {
+      new Subscription(this, name, {
+        ...common,
+        topic: this.topic,
+        filterPolicy: filterPolicyOf(settings, kind),
+        ...(kind === 'sqs' ? { rawMessageDelivery: true } : {}),
+      });
+    }
+    const alarms = getsAlarms(settings, kind);
     if (alarms) new Subscription(this, `${name}-alarms`, { ...common, topic: this.alarmsTopic });
     if (kind === 'lambda') {
       // The names distinguish the topics: two given topics may have the same ID.
-      const topics = { Topic: this.topic, ...(alarms ? { AlarmsTopic: this.alarmsTopic } : {}) };
+      const topics = {
+        ...(alerts ? { Topic: this.topic } : {}),
+        ...(alarms ? { AlarmsTopic: this.alarmsTopic } : {}),
+      };
       Object.entries(topics).forEach(([from, topic]) => {
         new CfnPermission(this, `${name}-from-${from}`, {
           action: 'lambda:InvokeFunction',
@@ -180,16 +189,19 @@ export class Alerts extends Construct {
    * drops messages outside its schema. Each channel therefore has its own topic. The service renders alarms without
    * help.
    */
-  private addChat(settings: SubscriptionSettings, role: Role): ChatTopic {
+  private addChat(settings: SubscriptionSettings, role: Role): ChatTopic | null {
     const { slack, teams } = settings;
     // The service accepts a channel once, so the name consists of the channel's IDs. A deployed channel keeps its name.
     const ids = JSON.stringify(Object.values(slackOrTeams(settings)));
     const name = this.#props.chatNames.get(ids) ?? stableName(slack === undefined ? 'teams' : 'slack', ids);
-    const topic = this.createTopic(`${name}-topic`, 'Integration Guard chat');
+    const topic = settings.only === 'alarms' ? null : this.createTopic(`${name}-topic`, 'Integration Guard chat');
     const common = {
       configurationName: `${Stack.of(this).stackName}-${name}`,
       iamRoleArn: role.roleArn,
-      snsTopicArns: [topic, ...(settings.alarms === false ? [] : [this.alarmsTopic])].map(({ topicArn }) => topicArn),
+      snsTopicArns: [
+        ...(topic === null ? [] : [topic]),
+        ...(getsAlarms(settings, 'chat') ? [this.alarmsTopic] : []),
+      ].map(({ topicArn }) => topicArn),
       // Without a guardrail policy, the service would allow AdministratorAccess.
       guardrailPolicies: [`arn:${Stack.of(this).partition}:iam::aws:policy/ReadOnlyAccess`],
       loggingLevel: 'ERROR',
@@ -201,10 +213,13 @@ export class Alerts extends Construct {
       const ids = { teamsTenantId: teams.tenantId, teamId: teams.teamId, teamsChannelId: teams.channelId };
       new CfnMicrosoftTeamsChannelConfiguration(this, name, { ...common, ...ids });
     }
+    if (topic === null) return null;
     return {
       topicArn: topic.topicArn,
       minSeverity: settings.minSeverity,
       projects: settings.projects ?? null,
+      ...(settings.only === 'daily-summary' ? { only: settings.only } : {}),
+      ...(settings.quietHours === undefined ? {} : { quietHours: settings.quietHours }),
     };
   }
 
@@ -255,11 +270,17 @@ function stableName(kind: string, endpoint: unknown): string {
   return `${kind}-${createHash('sha256').update(JSON.stringify(endpoint)).digest('hex').slice(0, 8)}`;
 }
 
+/** People get alarms unless the settings say otherwise; machines and readers of the daily summary only if the settings say so. */
+function getsAlarms({ alarms, only }: SubscriptionSettings, kind: SnsKind | 'chat'): boolean {
+  if (only === 'alarms') return true;
+  return alarms ?? ((kind === 'chat' || KIND[kind] === 'digest') && only === undefined);
+}
+
 /** The filter policy of a subscription. SNS allows five keys; three are used. */
 function filterPolicyOf(settings: SubscriptionSettings, kind: SnsKind): Record<string, SubscriptionFilter> {
   const oneOf = (values: readonly string[]) => SubscriptionFilter.stringFilter({ allowlist: [...values] });
   return {
-    kind: oneOf([KIND[kind]]),
+    kind: oneOf([KIND[kind] === 'digest' ? kindOf(settings) : KIND[kind]]),
     severity: oneOf(severitiesFrom(settings.minSeverity)),
     ...(settings.projects === undefined ? {} : { project: oneOf(settings.projects) }),
   };

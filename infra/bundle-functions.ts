@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LAMBDA = join(ROOT, 'functions', 'lambda');
 
 /** One handler each. All are in one folder, so that a stack uploads one asset. */
-export const FUNCTIONS = ['pass', 'fleet-pass', 'panel', 'panel-actions'] as const;
+export const FUNCTIONS = ['pass', 'fleet-pass', 'digest', 'panel', 'panel-actions'] as const;
 
 export type FunctionName = (typeof FUNCTIONS)[number];
 

@@ -1,4 +1,5 @@
 import { PROJECT_TAG } from '../functions/guard/settings/fleet.ts';
+import { RUN } from '../functions/guard/settings/people.ts';
 import type { FleetSettings } from '../functions/guard/settings/schema.ts';
 
 /**
@@ -31,21 +32,44 @@ const LAMBDA_FAULTS = [
   'Lambda.TooManyRequestsException',
 ];
 
-/**
- * @param passFunctionArn takes {"project": NAME}
- * @param partition "aws", "aws-cn" or "aws-us-gov"
- */
+export interface FleetFunctions {
+  /** Takes {"project": NAME}. */
+  readonly passFunctionArn: string;
+  /** Takes {"release": "run", "projects": NUMBER}. */
+  readonly digestFunctionArn: string;
+  /** "aws", "aws-cn" or "aws-us-gov". */
+  readonly partition: string;
+}
+
 export function describeFleetMachine(
   { secretNamePrefix, concurrency }: FleetSettings,
-  passFunctionArn: string,
-  partition: string,
+  { passFunctionArn, digestFunctionArn, partition }: FleetFunctions,
 ): Readonly<Record<string, unknown>> {
+  const sendDigests = (payload: unknown) => ({
+    Type: 'Task',
+    ...JSONATA,
+    Resource: `arn:${partition}:states:::lambda:invoke`,
+    Arguments: { FunctionName: digestFunctionArn, Payload: payload },
+    Output: {},
+    Retry: [retry(['States.ALL'], 3)],
+  });
   return {
     Comment: 'A run of Integration Guard over the fleet: a pass for every secret with the tag',
     TimeoutSeconds: RUN_TIME_LIMIT_SECONDS,
     StartAt: 'Begin',
     States: {
-      Begin: { Type: 'Pass', ...JSONATA, Assign: { token: null, projects: [], passed: 0 }, Next: 'Begin a round' },
+      Begin: {
+        Type: 'Pass',
+        ...JSONATA,
+        Assign: { token: null, projects: [], passed: 0 },
+        Next: 'Send what an earlier run left',
+      },
+      // A run that failed or timed out has alerts that no one has received. They must not stop this run.
+      'Send what an earlier run left': {
+        ...sendDigests({ release: RUN }),
+        Catch: [{ ErrorEquals: ['States.ALL'], Output: {}, Next: 'Begin a round' }],
+        Next: 'Begin a round',
+      },
       'Begin a round': {
         Type: 'Pass',
         ...JSONATA,
@@ -85,7 +109,7 @@ export function describeFleetMachine(
             Output: { projects: jsonata('$projects') },
             Next: 'Run the passes',
           },
-          { Condition: jsonata('$passed > 0'), Next: 'Done' },
+          { Condition: jsonata('$passed > 0'), Next: 'Send the digests' },
         ],
         Default: 'No project',
       },
@@ -142,9 +166,13 @@ export function describeFleetMachine(
         Type: 'Choice',
         ...JSONATA,
         Choices: [{ Condition: jsonata('$token != null'), Next: 'Begin a round' }],
-        Default: 'Done',
+        Default: 'Send the digests',
       },
-      Done: { Type: 'Succeed' },
+      // One message for each audience, with the alerts of all passes. If they cannot be sent, the run fails and an alarm fires.
+      'Send the digests': {
+        ...sendDigests({ release: RUN, projects: jsonata('$passed + $count($projects)') }),
+        End: true,
+      },
     },
   };
 }

@@ -17,6 +17,8 @@ export interface FleetMachineProps {
   readonly intervalMinutes: number;
   /** Runs a pass over one project of the fleet. */
   readonly passFunction: LambdaFunction;
+  /** Sends the alerts of a run. */
+  readonly digestFunction: LambdaFunction;
   /** Receives events that Scheduler could not deliver. */
   readonly deadLetters: IQueue;
 }
@@ -37,7 +39,7 @@ export class Fleet extends Construct {
 
   constructor(scope: Construct, id: string, props: FleetMachineProps) {
     super(scope, id);
-    const { settings, intervalMinutes, passFunction, deadLetters } = props;
+    const { settings, intervalMinutes, passFunction, digestFunction, deadLetters } = props;
     this.settings = settings;
     this.secretKeyArn = props.secretKeyArn;
     this.passFunction = passFunction;
@@ -48,10 +50,17 @@ export class Fleet extends Construct {
       }),
     });
     role.addToPolicy(allow('secretsmanager:ListSecrets', '*'));
-    role.addToPolicy(allow('lambda:InvokeFunction', passFunction.functionArn));
+    for (const { functionArn } of [passFunction, digestFunction])
+      role.addToPolicy(allow('lambda:InvokeFunction', functionArn));
     this.stateMachine = new StateMachine(this, 'Runs', {
       definitionBody: DefinitionBody.fromString(
-        JSON.stringify(describeFleetMachine(settings, passFunction.functionArn, Stack.of(this).partition)),
+        JSON.stringify(
+          describeFleetMachine(settings, {
+            passFunctionArn: passFunction.functionArn,
+            digestFunctionArn: digestFunction.functionArn,
+            partition: Stack.of(this).partition,
+          }),
+        ),
       ),
       role,
       comment: 'A pass for every secret with the tag',

@@ -8,7 +8,9 @@ import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { writeFunctions } from '#own-files';
+import type { BundledSettings } from '../functions/aws/runtime.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../functions/guard/model/lease.ts';
+import { groupPeople } from '../functions/guard/settings/people.ts';
 import type { Settings } from '../functions/guard/settings/schema.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import type { FunctionName } from './bundle-functions.ts';
@@ -80,9 +82,15 @@ export function writeCode(folder: string, settings: Settings): void {
 }
 
 /**
- * The settings that are stored beside the code. They exclude the subscriptions, because no function reads them and they
- * hold addresses of people and endpoints.
+ * The settings that are stored beside the code. They exclude the subscriptions, because these hold addresses of people and endpoints.
+ * The functions need only the groups of people that follow from them.
  */
 function settingsText(settings: Settings): string {
-  return `${JSON.stringify({ ...settings, alerts: { ...settings.alerts, subscriptions: [] } })}\n`;
+  const { subscriptions } = settings.alerts;
+  const bundled: BundledSettings = {
+    ...settings,
+    alerts: { ...settings.alerts, subscriptions: [] },
+    people: groupPeople(subscriptions),
+  };
+  return `${JSON.stringify(bundled)}\n`;
 }

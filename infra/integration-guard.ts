@@ -1,4 +1,4 @@
-import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags, TimeZone } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -11,8 +11,11 @@ import { Construct } from 'constructs';
 import type { PassEnvironment } from '../functions/aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../functions/aws/metric-names.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
+import { DIGEST_TIME_LIMIT_SECONDS } from '../functions/guard/model/lease.ts';
 import { findWithoutEffect } from '../functions/guard/policy/without-effect.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
+import { nameOfQuietHours, type QuietHours } from '../functions/guard/settings/quiet-hours.ts';
+import type { Settings } from '../functions/guard/settings/schema.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
 import { announceChanges, checkDeployedStack, keepSubscriptionIds } from './changes.ts';
@@ -168,7 +171,23 @@ export class IntegrationGuard extends Construct {
       for (const reader of [this.passFunction, this.actFunction, this.panelFunction]) this.#secrets.grantRead(reader);
       schedulePasses(this, projects, minutes, this.passFunction);
     }
-    this.#fleet = settings.fleet === undefined ? null : this.createFleet(given, environment, minutes);
+    const quietHours = quietHoursOf(settings);
+    const digestFunction =
+      settings.fleet === undefined && quietHours.length === 0
+        ? null
+        : createGuardFunction(this, 'Digest', {
+            ...common,
+            description:
+              'Sends alerts that wait for the end of a run or of quiet hours, as one digest for each audience',
+            entry: 'digest',
+            timeout: Duration.seconds(DIGEST_TIME_LIMIT_SECONDS),
+            environment,
+          });
+    if (digestFunction !== null) {
+      this.grantPass(digestFunction);
+      scheduleDigests(this, quietHours, digestFunction);
+    }
+    this.#fleet = digestFunction === null ? null : this.createFleet(given, environment, minutes, digestFunction);
     this.fleet = this.#fleet;
 
     const panel = dashboardAddress(this, this.dashboardName);
@@ -347,6 +366,7 @@ export class IntegrationGuard extends Construct {
     { settings, fleetKeyArn }: GivenProps,
     environment: { readonly [name: string]: string },
     intervalMinutes: number,
+    digestFunction: LambdaFunction,
   ): Fleet | null {
     if (settings.fleet === undefined) return null;
     const passFunction = createGuardFunction(this, 'FleetPass', {
@@ -361,6 +381,7 @@ export class IntegrationGuard extends Construct {
       secretKeyArn: fleetKeyArn,
       intervalMinutes,
       passFunction,
+      digestFunction,
       deadLetters: this.deadLetters,
     });
     this.grantPass(passFunction);
@@ -410,6 +431,43 @@ function schedulePasses(
     });
   }
 }
+
+/** The quiet hours of the subscriptions, each once. */
+function quietHoursOf({ alerts }: Settings): readonly QuietHours[] {
+  const all = alerts.subscriptions.flatMap(({ quietHours }) => quietHours ?? []);
+  return [...new Map(all.map((hours) => [nameOfQuietHours(hours), hours])).values()];
+}
+
+/**
+ * Sends the alerts of quiet hours when these end. The function is invoked every hour and sends nothing in quiet hours. It therefore repeats
+ * what failed, and a change to summer time skips nothing.
+ */
+function scheduleDigests(scope: IntegrationGuard, all: readonly QuietHours[], digestFunction: LambdaFunction): void {
+  if (all.length === 0) return;
+  const { deadLetters } = scope;
+  const arn = digestFunction.functionArn;
+  const role = createSchedulerRole(scope, 'DigestSchedulerRole', 'lambda:InvokeFunction', arn, deadLetters);
+  for (const hours of all) {
+    const release = nameOfQuietHours(hours);
+    new Schedule(scope, `EndOf-${release.replace(/\W+/g, '-')}`, {
+      description: `Sends the alerts of the quiet hours ${release}`,
+      schedule: ScheduleExpression.cron({
+        minute: String(Number(hours.to.slice(3))),
+        timeZone: TimeZone.of(hours.timeZone),
+      }),
+      timeWindow: TimeWindow.off(),
+      target: targetOf({
+        arn,
+        input: ScheduleTargetInput.fromObject({ release }),
+        role,
+        deadLetters,
+        intervalMinutes: MINUTES_TO_SEND_DIGESTS,
+      }),
+    });
+  }
+}
+
+const MINUTES_TO_SEND_DIGESTS = 60;
 
 function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {
   const ledger: Table = new Table(scope, 'Ledger', {

@@ -250,9 +250,32 @@ export interface SubscriptionProps {
   readonly projects?: readonly string[];
   /**
    * Whether CloudWatch alarms about the guard itself are sent too.
-   * @default - true for people (`email`, `sms`, `slack`, `teams`), false for machines
+   * @default - true for people (`email`, `sms`, `slack`, `teams`), false for machines and with `only: 'daily-summary'`
    */
   readonly alarms?: boolean;
+  /**
+   * The only messages that are sent: CloudWatch alarms, or (to people) the daily summary of everything that is stopped.
+   * @default - every alert
+   */
+  readonly only?: 'alarms' | 'daily-summary';
+  /**
+   * Hours of the day in which people get critical alerts and alarms only. The other alerts come together when these hours end.
+   * @default - alerts are sent at any time
+   */
+  readonly quietHours?: QuietHoursProps;
+}
+
+/** Hours of the day. */
+export interface QuietHoursProps {
+  /** The local time at which they begin, such as `22:00`. */
+  readonly from: string;
+  /** The local time at which they end. If it is earlier than `from`, they last past midnight. */
+  readonly to: string;
+  /**
+   * A name of the IANA time zone database, such as `Europe/Berlin`.
+   * @default 'UTC'
+   */
+  readonly timeZone?: string;
 }
 
 /** A Slack channel. Authorise the workspace once in the console of Amazon Q Developer in chat applications. */

@@ -10,25 +10,34 @@ import pRetry from 'p-retry';
 import { describeError, GuardError } from '../guard/errors.ts';
 import { limitLog } from '../guard/limit-log.ts';
 import { boundEvent, type GuardEvent, severitiesFrom } from '../guard/model/event.ts';
-import { type AlertSink, type Log, MACHINES, PEOPLE } from '../guard/ports.ts';
+import { type AlertSink, type Audience, type Clock, type Log, MACHINES } from '../guard/ports.ts';
+import { type PeopleGroup, RUN } from '../guard/settings/people.ts';
+import { isQuietAt, nameOfQuietHours, type QuietHours } from '../guard/settings/quiet-hours.ts';
 import { toChatNotification } from '../messages/chat.ts';
 import { eventAttributes, toCloudEvent } from '../messages/cloud-event.ts';
 import { digestAttributes, toDigest } from '../messages/digest.ts';
-import type { MessageContext } from '../messages/wording.ts';
-import { audiencesOf, chatAudience } from './audiences.ts';
+import { type MessageContext, projectsOf } from '../messages/wording.ts';
+import { audiencesOf, chatAudience, peopleAudience } from './audiences.ts';
 import { accountOf, regionOf } from './console.ts';
 import type { ChatTopic } from './environment.ts';
+import type { Spool } from './spool.ts';
 
 export interface SnsAlertSinkOptions {
   readonly client: SNSClient;
   readonly topicArn: string;
   readonly log: Log;
+  readonly clock: Clock;
   /** For the commands in messages. */
   readonly stack: MessageContext['stack'];
   readonly runbook: MessageContext['runbook'];
-  /** The address of a project's panel; null without a panel. */
-  readonly panelOf: (project: string) => MessageContext['panel'];
+  /** The address of a project's panel, or with null of the one for several projects; null without a panel. */
+  readonly panelOf: (project: string | null) => MessageContext['panel'];
+  readonly people: readonly PeopleGroup[];
   readonly chatTopics: readonly ChatTopic[];
+  /** Whether the project is one of the fleet, whose alerts are sent together at the end of a run. */
+  readonly isOfFleet: (project: string) => boolean;
+  /** Keeps alerts that are sent later. */
+  readonly spool: Spool;
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
@@ -42,26 +51,139 @@ const BATCHES_AT_ONCE = 4;
 const TRIES = 3;
 
 /**
- * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one
- * digest per call. Each chat channel has its own topic. No audience waits for another.
+ * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one digest per call.
+ * Each chat channel has its own topic. No audience waits for another. Alerts of a fleet, and those that come in quiet hours, wait in
+ * the spool: the audience has accepted them, and `releaseAlerts` sends them.
  */
 export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
-  const chats = new Map(options.chatTopics.map((chat) => [chatAudience(chat), chat]));
+  const receivers = new Map(receiversOf(options).map((receiver) => [receiver.audience, receiver]));
   return {
-    audiences: audiencesOf(options.chatTopics),
+    audiences: audiencesOf(options),
     async publish(project, events, audience): Promise<ReadonlySet<string>> {
       if (events.length === 0) return new Set();
       if (audience === MACHINES) return publishEvents(options, events);
-      const bounded = events.map(boundEvent);
-      const chat = chats.get(audience);
-      const accepted =
-        audience === PEOPLE
-          ? await publishDigest(options, project, bounded)
-          : // The channel was removed from the settings: nothing is left to deliver.
-            chat === undefined || (await publishChat(options, chat, project, bounded));
-      return new Set(accepted ? events.map(({ id }) => id) : []);
+      const receiver = receivers.get(audience);
+      // Without a receiver, the audience was removed from the settings: nothing is left to deliver.
+      if (receiver === undefined || receiver.projects?.includes(project) === false) return idsOf(events);
+      const [later, now] = split(events.filter(receiver.wants).map(boundEvent), (event) =>
+        releaseOf(receiver, event, options),
+      );
+      const accepted = new Set(idsOf(events.filter((event) => !receiver.wants(event))));
+      for (const [release, waiting] of later)
+        if (await spooled(options, release, audience, waiting)) for (const { id } of waiting) accepted.add(id);
+      if (now.length > 0 && (await receiver.send(now, {}))) for (const { id } of now) accepted.add(id);
+      return accepted;
     },
   };
+}
+
+/** The release that an alert waits for; null: it is sent at once. Quiet hours never delay a critical alert. */
+function releaseOf(
+  { quietHours, projects }: Receiver,
+  { severity, project }: GuardEvent,
+  { clock, isOfFleet }: SnsAlertSinkOptions,
+): string | null {
+  if (quietHours !== null && severity !== 'critical' && isQuietAt(quietHours, clock.now()))
+    return nameOfQuietHours(quietHours);
+  // Who names projects wants a message about each.
+  return projects === null && isOfFleet(project) ? RUN : null;
+}
+
+function split(
+  events: readonly GuardEvent[],
+  releaseFor: (event: GuardEvent) => string | null,
+): readonly [later: ReadonlyMap<string, readonly GuardEvent[]>, now: readonly GuardEvent[]] {
+  const groups = Map.groupBy(events, releaseFor);
+  const later = [...groups].flatMap(([release, waiting]) => (release === null ? [] : [[release, waiting] as const]));
+  return [new Map(later), groups.get(null) ?? []];
+}
+
+async function spooled(
+  { spool, log }: SnsAlertSinkOptions,
+  release: string,
+  audience: Audience,
+  events: readonly GuardEvent[],
+): Promise<boolean> {
+  try {
+    await spool.add(release, audience, events);
+    return true;
+  } catch (error) {
+    log.error('alerts for later were not stored', { release, audience, problem: describeError(error) });
+    return false;
+  }
+}
+
+/**
+ * Sends the alerts that wait for a release: one digest for each audience. While quiet hours last, their release sends nothing.
+ * @param projectsInFleet how many projects the run had; left out: unknown
+ * @returns how many alerts were not accepted; they wait for the next release
+ */
+export async function releaseAlerts(
+  options: SnsAlertSinkOptions,
+  release: string,
+  projectsInFleet?: number,
+): Promise<number> {
+  const now = options.clock.now();
+  const receivers = receiversOf(options).filter(({ projects, quietHours }) =>
+    release === RUN
+      ? projects === null
+      : quietHours !== null && nameOfQuietHours(quietHours) === release && !isQuietAt(quietHours, now),
+  );
+  const left = await pMap(
+    receivers,
+    ({ audience, projects, send }) =>
+      options.spool.release(release, audience, async (events) => {
+        const accepted = new Set<string>();
+        // Their filters select single projects.
+        const messages = projects === null ? [events] : Map.groupBy(events, ({ project }) => project).values();
+        for (const message of messages)
+          if (await send(message, { projectsInFleet })) for (const { id } of message) accepted.add(id);
+        return accepted;
+      }),
+    { concurrency: BATCHES_AT_ONCE },
+  );
+  return left.reduce((sum, count) => sum + count, 0);
+}
+
+/** An audience that gets several events in one message. */
+interface Receiver {
+  readonly audience: Audience;
+  readonly projects: readonly string[] | null;
+  readonly quietHours: QuietHours | null;
+  readonly wants: (event: GuardEvent) => boolean;
+  readonly send: (events: readonly GuardEvent[], about: Pick<MessageContext, 'projectsInFleet'>) => Promise<boolean>;
+}
+
+function receiversOf(options: SnsAlertSinkOptions): readonly Receiver[] {
+  const ofPeople = options.people.map(
+    (group): Receiver => ({
+      audience: peopleAudience(group),
+      projects: group.projects,
+      quietHours: group.quietHours,
+      wants: (event) => group.only === null || isReminder(event),
+      send: (events, about) => publishDigest(options, group.kind, events, contextOf(options, events, about)),
+    }),
+  );
+  const ofChats = options.chatTopics.map((chat): Receiver => {
+    const severities = severitiesFrom(chat.minSeverity);
+    return {
+      audience: chatAudience(chat),
+      projects: chat.projects,
+      quietHours: chat.quietHours ?? null,
+      wants: (event) => severities.includes(event.severity) && (chat.only === undefined || isReminder(event)),
+      send: (events, about) => publishChat(options, chat, events, contextOf(options, events, about)),
+    };
+  });
+  return [...ofPeople, ...ofChats];
+}
+
+/** Whether the event belongs to the daily summary. */
+function isReminder({ type }: GuardEvent): boolean {
+  return type === 'integration.still-down';
+}
+
+function idsOf(events: readonly GuardEvent[]): ReadonlySet<string> {
+  return new Set(events.map(({ id }) => id));
 }
 
 async function publishEvents(
@@ -114,32 +236,31 @@ async function publishBatch(
 }
 
 /** The default body is the email's, so that the message holds the text once. */
-function publishDigest(options: SnsAlertSinkOptions, project: string, events: readonly GuardEvent[]): Promise<boolean> {
-  const digest = toDigest(events, contextOf(options, project));
+function publishDigest(
+  options: SnsAlertSinkOptions,
+  kind: string,
+  events: readonly GuardEvent[],
+  context: MessageContext,
+): Promise<boolean> {
+  const digest = toDigest(events, context);
   return publish(options, 'digest', {
     TopicArn: options.topicArn,
     Subject: digest.subject,
     MessageStructure: 'json',
     Message: JSON.stringify({ default: digest.text, sms: digest.sms }),
-    MessageAttributes: stringAttributes(digestAttributes(digest, project)),
+    MessageAttributes: stringAttributes(digestAttributes(kind, digest, context)),
   });
 }
 
 /** A chat service drops messages outside its schema. Each channel therefore has a topic that carries nothing else. */
-async function publishChat(
+function publishChat(
   options: SnsAlertSinkOptions,
   chat: ChatTopic,
-  project: string,
   events: readonly GuardEvent[],
+  context: MessageContext,
 ): Promise<boolean> {
-  const severities = severitiesFrom(chat.minSeverity);
-  const wanted = events.filter(({ severity }) => severities.includes(severity));
-  if (wanted.length === 0 || chat.projects?.includes(project) === false) return true;
-  const notification = toChatNotification(wanted, contextOf(options, project));
-  return publish(options, 'chat notification', {
-    TopicArn: chat.topicArn,
-    Message: JSON.stringify(notification),
-  });
+  const notification = toChatNotification(events, context);
+  return publish(options, 'chat notification', { TopicArn: chat.topicArn, Message: JSON.stringify(notification) });
 }
 
 async function publish(
@@ -156,14 +277,20 @@ async function publish(
   }
 }
 
-function contextOf({ stack, runbook, panelOf, topicArn }: SnsAlertSinkOptions, project: string): MessageContext {
+function contextOf(
+  { stack, runbook, panelOf, topicArn }: SnsAlertSinkOptions,
+  events: readonly GuardEvent[],
+  about: Pick<MessageContext, 'projectsInFleet'> = {},
+): MessageContext {
+  const [first = null, ...others] = projectsOf(events);
+  const project = others.length === 0 ? first : null;
   const place = `account ${accountOf(topicArn)}, ${regionOf(topicArn)}`;
-  return { project, place, stack, runbook, panel: panelOf(project) };
+  return { project, place, stack, runbook, panel: panelOf(project), ...about };
 }
 
 /** Each protocol gets its own body: CloudEvents JSON for machines (the default), text for people. */
 function toEntry(event: GuardEvent, options: SnsAlertSinkOptions): PublishBatchRequestEntry {
-  const digest = toDigest([event], contextOf(options, event.project), EVENT_MAIL_BYTES);
+  const digest = toDigest([event], contextOf(options, [event]), EVENT_MAIL_BYTES);
   return {
     Id: event.id,
     Subject: digest.subject,

@@ -1,10 +1,21 @@
 import { createHash } from 'node:crypto';
 import { type Audience, MACHINES, PEOPLE } from '../guard/ports.ts';
+import { DIGEST, type PeopleGroup } from '../guard/settings/people.ts';
 import type { ChatTopic } from './environment.ts';
 
 /** Every audience of a deployed guard. */
-export function audiencesOf(chatTopics: readonly ChatTopic[]): readonly Audience[] {
-  return [MACHINES, PEOPLE, ...chatTopics.map(chatAudience)];
+export function audiencesOf({
+  people,
+  chatTopics,
+}: {
+  readonly people: readonly PeopleGroup[];
+  readonly chatTopics: readonly ChatTopic[];
+}): readonly Audience[] {
+  return [MACHINES, ...people.map(peopleAudience), ...chatTopics.map(chatAudience)];
+}
+
+export function peopleAudience({ kind }: Pick<PeopleGroup, 'kind'>): Audience {
+  return kind === DIGEST ? PEOPLE : kind;
 }
 
 /**

@@ -33,7 +33,13 @@ export function dashboardOf(first: string, projects: readonly string[], project:
   return page === 0 ? first : `${first}-${page + 1}`;
 }
 
-/** Where a project's control panel is: on a dashboard of its own, or on the first one, which has the panel of the fleet. */
-export function panelLink(region: string, first: string, projects: readonly string[], project: string): PanelLink {
-  return { url: dashboardUrl(region, dashboardOf(first, projects, project)), ofFleet: !projects.includes(project) };
+/** Where the control panel of a project, or of several (null), is: on a dashboard of its own, or on the first one, which has the panel of the fleet. */
+export function panelLink(
+  region: string,
+  first: string,
+  projects: readonly string[],
+  project: string | null,
+): PanelLink {
+  const name = project === null ? first : dashboardOf(first, projects, project);
+  return { url: dashboardUrl(region, name), ofFleet: project !== null && !projects.includes(project) };
 }

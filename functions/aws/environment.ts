@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { GuardError } from '../guard/errors.ts';
 import type { Severity } from '../guard/model/event-catalogue.ts';
+import type { QuietHours } from '../guard/settings/quiet-hours.ts';
 
 /** The environment of each function. The constructs that deploy the functions set exactly these. */
 
@@ -38,6 +39,9 @@ export interface ChatTopic {
   readonly minSeverity: Severity;
   /** Null: all projects. */
   readonly projects: readonly string[] | null;
+  /** Left out: every alert, at any time. */
+  readonly only?: 'daily-summary' | undefined;
+  readonly quietHours?: QuietHours | undefined;
 }
 
 const NOT_SET = 'is not set';
@@ -66,6 +70,8 @@ const chatTopics = z.array(
     topicArn: arn,
     minSeverity: z.enum(['info', 'warning', 'critical']),
     projects: z.nullable(z.array(z.string())),
+    only: z.optional(z.literal('daily-summary')),
+    quietHours: z.optional(z.object({ from: z.string(), to: z.string(), timeZone: z.string() })),
   }),
 ) satisfies z.ZodMiniType<readonly ChatTopic[]>;
 

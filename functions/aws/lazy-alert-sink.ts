@@ -1,6 +1,6 @@
 import type { AlertSink } from '../guard/ports.ts';
+import type { SnsAlertSinkOptions } from './alerts.ts';
 import { audiencesOf } from './audiences.ts';
-import { panelLink, regionOf } from './console.ts';
 import { type PassEnvironment, parseChatTopics } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
@@ -8,31 +8,49 @@ import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
  * The alert sink of a deployed function. It loads the SDK and the messages at first use, because a quiet pass publishes
  * nothing.
  */
-export function createLazyAlertSink(environment: PassEnvironment, { settings, log }: Runtime): AlertSink {
-  const region = regionOf(environment.ALERTS_TOPIC_ARN);
-  const projects = Object.keys(settings.projects);
-  const chatTopics = parseChatTopics(environment.CHAT_TOPICS);
+export function createLazyAlertSink(environment: PassEnvironment, runtime: Runtime): AlertSink {
   let sink: Promise<AlertSink> | null = null;
   const load = async (): Promise<AlertSink> => {
-    const [{ SNSClient }, { createSnsAlertSink }] = await Promise.all([
-      import('@aws-sdk/client-sns'),
+    const [options, { createSnsAlertSink }] = await Promise.all([
+      loadAlertOptions(environment, runtime),
       import('./alerts.ts'),
     ]);
-    return createSnsAlertSink({
-      client: new SNSClient(CLIENT_OPTIONS),
-      topicArn: environment.ALERTS_TOPIC_ARN,
-      chatTopics,
-      log,
-      stack: environment.STACK_NAME,
-      runbook: settings.alerts.runbookUrl ?? null,
-      panelOf: (project) => panelLink(region, environment.DASHBOARD_NAME, projects, project),
-    });
+    return createSnsAlertSink(options);
   };
   return {
-    audiences: audiencesOf(chatTopics),
+    audiences: audiencesOf({
+      people: runtime.settings.people,
+      chatTopics: parseChatTopics(environment.CHAT_TOPICS),
+    }),
     publish: async (project, events, audience) => {
       sink ??= load();
       return (await sink).publish(project, events, audience);
     },
+  };
+}
+
+/** Loads the SDK, and what the alerts of a deployed function need. */
+export async function loadAlertOptions(
+  environment: PassEnvironment,
+  { settings, log, clock, dynamo }: Runtime,
+): Promise<SnsAlertSinkOptions> {
+  const [{ SNSClient }, { alertOptionsOf }, { createDynamoSpool }] = await Promise.all([
+    import('@aws-sdk/client-sns'),
+    import('./alert-options.ts'),
+    import('./spool.ts'),
+  ]);
+  return {
+    ...alertOptionsOf({
+      settings,
+      people: settings.people,
+      topicArn: environment.ALERTS_TOPIC_ARN,
+      chatTopics: parseChatTopics(environment.CHAT_TOPICS),
+      stack: environment.STACK_NAME,
+      dashboardName: environment.DASHBOARD_NAME,
+    }),
+    client: new SNSClient(CLIENT_OPTIONS),
+    spool: createDynamoSpool(dynamo, environment.LEDGER_TABLE, clock),
+    clock,
+    log,
   };
 }

@@ -30,6 +30,11 @@ export function toHistoryItem(project: string, event: GuardEvent) {
   };
 }
 
+/** The item of one alert in the spool. It expires as the history does, long after every release. */
+export function toSpoolItem(spoolKey: string, event: GuardEvent) {
+  return { ...toHistoryItem(spoolKey, event), project: spoolKey };
+}
+
 /** @throws LedgerUnavailableError if a newer version of the guard wrote the item */
 export function fromLedgerItem<E extends Entry | ProjectEntry>(item: Item, upcast: Upcast<E>): Versioned<E> {
   return {
@@ -56,6 +61,11 @@ export function sortKeyOf(item: LedgerItem): string {
 /** The history has its own partition, so that it does not slow the pass's query. A project's name has no "#". */
 export function historyKeyOf(project: string): string {
   return `${project}#history`;
+}
+
+/** The partition of alerts that wait for one release to one audience. No project has such a name. */
+export function spoolKeyOf(release: string, audience: string): string {
+  return `#spool ${release}#${audience}`;
 }
 
 const PROJECT_ITEM = 'project';

@@ -1,15 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import {
-  BatchWriteCommand,
-  type BatchWriteCommandInput,
-  DynamoDBDocumentClient,
-  PutCommand,
-  paginateQuery,
-} from '@aws-sdk/lib-dynamodb';
-import pMap from 'p-map';
-import pRetry from 'p-retry';
-import { describeError, GuardError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
+import { DynamoDBDocumentClient, PutCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import { describeError, LedgerUnavailableError, LostRaceError } from '../guard/errors.ts';
 import { BLANK_ENTRY, type Entry, type ProjectEntry } from '../guard/model/entry.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
 import {
@@ -23,6 +15,7 @@ import {
 } from '../guard/ports.ts';
 import { plusMinutes } from '../guard/text/time.ts';
 import { ENTRY, type LedgerPlace, PROJECT_ENTRY, readingFrom } from '../ledger/upcast.ts';
+import { writeItems } from './batch-write.ts';
 import {
   fromHistoryItem,
   fromLedgerItem,
@@ -88,7 +81,7 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       const Key = { project: CHECK_PROJECT, item: sortKeyOf(item) };
       try {
         // As the history is written: a pass has this right, and needs none to delete a single item.
-        await writeAll(documents, tableName, [{ DeleteRequest: { Key } }]);
+        await writeItems(documents, tableName, [{ DeleteRequest: { Key } }]);
       } catch (error) {
         throw unavailable('written', error);
       }
@@ -98,12 +91,12 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
       const items = events.map((event) => toHistoryItem(project, event));
       // A request must not name the same item twice.
       const unique = [...new Map(items.map((item) => [item.item, item])).values()];
-      const puts = unique.map((Item) => ({ PutRequest: { Item } }));
-      const batches = Array.from({ length: Math.ceil(puts.length / BATCH_ITEMS) }, (_, index) =>
-        puts.slice(index * BATCH_ITEMS, (index + 1) * BATCH_ITEMS),
-      );
       try {
-        await pMap(batches, (batch) => writeAll(documents, tableName, batch), { concurrency: BATCHES_AT_ONCE });
+        await writeItems(
+          documents,
+          tableName,
+          unique.map((Item) => ({ PutRequest: { Item } })),
+        );
       } catch (error) {
         throw unavailable('written', error);
       }
@@ -170,34 +163,4 @@ export function createDynamoLedger(client: DynamoDBClient, tableName: string, cl
     const message = `${place.name} cannot be ${participle} (${describeError(cause)})`;
     return new LedgerUnavailableError(message, { cause });
   }
-}
-
-/** DynamoDB accepts 25 items in one BatchWriteItem. */
-const BATCH_ITEMS = 25;
-const BATCHES_AT_ONCE = 4;
-const BATCH_TRIES = 5;
-
-type WriteRequests = NonNullable<BatchWriteCommandInput['RequestItems']>[string];
-
-/** Puts or deletes a batch. Items that DynamoDB throttled are sent again. */
-async function writeAll(documents: DynamoDBDocumentClient, tableName: string, batch: WriteRequests): Promise<void> {
-  let left = batch;
-  await pRetry(
-    async () => {
-      const answer = await documents.send(new BatchWriteCommand({ RequestItems: { [tableName]: left } }));
-      left = answer.UnprocessedItems?.[tableName] ?? [];
-      if (left.length > 0) throw new UnprocessedError(`${left.length} of ${batch.length} items were not processed`);
-    },
-    {
-      retries: BATCH_TRIES - 1,
-      minTimeout: 100,
-      randomize: true,
-      // The SDK has already retried the request itself.
-      shouldRetry: ({ error }) => error instanceof UnprocessedError,
-    },
-  );
-}
-
-class UnprocessedError extends GuardError {
-  override readonly name = 'UnprocessedError';
 }

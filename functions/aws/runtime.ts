@@ -4,6 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Context } from 'aws-lambda';
 import { type Clock, type IntegrationsApi, type Ledger, type Log, underName } from '../guard/ports.ts';
+import { groupPeople, type PeopleGroup } from '../guard/settings/people.ts';
 import type { FleetSettings, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
 import { type GuardedProject, ledgerNameOf, secretIdOf, withSecretArns } from '../guard/settings/types.ts';
 import { VERSION } from '../guard/version.ts';
@@ -20,7 +21,8 @@ export type Invocation = Pick<Context, 'getRemainingTimeInMillis' | 'awsRequestI
 
 /** Shared by all functions of a deployment: clients and keys, created once per warm environment, and a log. */
 export interface Runtime {
-  readonly settings: Settings;
+  readonly settings: Settings & { readonly people: readonly PeopleGroup[] };
+  readonly dynamo: DynamoDBClient;
   readonly clock: Clock;
   readonly log: Log;
   /**
@@ -53,16 +55,19 @@ type Access =
   | ({ readonly secretId: string } & Pick<ProjectSettings, 'policy' | 'apiUrl' | 'personalData'>)
   | { readonly policy: Policy; readonly problem: unknown };
 
-export function createRuntime(environment: ReadEnvironment, bundled: Settings): Runtime {
-  const settings = withSecretArns(bundled, parseSecretArns(environment.SECRET_ARNS));
+export function createRuntime(environment: ReadEnvironment, bundled: BundledSettings): Runtime {
+  const people = bundled.people ?? groupPeople(bundled.alerts.subscriptions);
+  const settings = { ...withSecretArns(bundled, parseSecretArns(environment.SECRET_ARNS)), people };
   const clock: Clock = { now: () => new Date() };
   const logger = new Logger({ serviceName: METRICS_SERVICE, persistentKeys: { version: VERSION } });
-  const ledger = createDynamoLedger(new DynamoDBClient(CLIENT_OPTIONS), environment.LEDGER_TABLE, clock);
+  const dynamo = new DynamoDBClient(CLIENT_OPTIONS);
+  const ledger = createDynamoLedger(dynamo, environment.LEDGER_TABLE, clock);
   const secrets = new SecretsManagerClient(CLIENT_OPTIONS);
   const accessTo = createAccess(secrets, settings, clock);
   const keys = new Map<string, KeySource>();
   return {
     settings,
+    dynamo,
     clock,
     log: toLog(logger),
     open: async (name, invocation, keepBackMs) => {
@@ -138,9 +143,12 @@ function refuseWith(problem: unknown): IntegrationsApi {
  * The settings that a bundle was synthesized with. The file is beside the code. Synthesis checked it with the schema of
  * the same version, so it is not parsed again: building the schema would take a large part of a cold start.
  */
-export function readBundledSettings(bundle: string): Settings {
-  return JSON.parse(readFileSync(new URL('./settings.json', bundle), 'utf8')) as Settings;
+export function readBundledSettings(bundle: string): BundledSettings {
+  return JSON.parse(readFileSync(new URL('./settings.json', bundle), 'utf8')) as BundledSettings;
 }
+
+/** The settings beside the code. They have no subscriptions, which hold addresses, but the groups of people that follow from them. */
+export type BundledSettings = Settings & { readonly people?: readonly PeopleGroup[] };
 
 function toLog(logger: Logger): Log {
   return {

@@ -2,26 +2,20 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod';
+import { alertOptionsOf } from '../aws/alert-options.ts';
 import { createSnsAlertSink } from '../aws/alerts.ts';
-import { panelLink, regionOf } from '../aws/console.ts';
 import { parseChatTopics } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
+import { createDynamoSpool } from '../aws/spool.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
 import { UsageError } from '../guard/errors.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
-import {
-  type AlertSink,
-  type CheckableLedger,
-  type Clock,
-  type Ledger,
-  type Log,
-  type Ports,
-  underName,
-} from '../guard/ports.ts';
+import { type CheckableLedger, type Clock, type Ledger, type Log, type Ports, underName } from '../guard/ports.ts';
 import { scheduleMinutes } from '../guard/settings/formats.ts';
+import { groupPeople } from '../guard/settings/people.ts';
 import type { Settings } from '../guard/settings/schema.ts';
 import { type GuardedProject, ledgerNameOf } from '../guard/settings/types.ts';
 import { createTerminalAlertSink } from '../local/alerts.ts';
@@ -121,15 +115,19 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
   const { name, policy, secretId } = selected;
   const key = createSecretKeySource(secrets, secretId, systemClock);
   await key.get();
-  const alerts: AlertSink = createSnsAlertSink({
+  const alerts = createSnsAlertSink({
+    ...alertOptionsOf({
+      settings,
+      people: groupPeople(settings.alerts.subscriptions),
+      topicArn: output('AlertsTopicArn'),
+      chatTopics: parseChatTopics(output('ChatTopics')),
+      stack: stackName,
+      dashboardName: output('DashboardName'),
+    }),
     client: new SNSClient(),
-    topicArn: output('AlertsTopicArn'),
+    spool: createDynamoSpool(new DynamoDBClient(), output('LedgerTableName'), systemClock),
+    clock: systemClock,
     log: options.log,
-    stack: stackName,
-    runbook: settings.alerts.runbookUrl ?? null,
-    panelOf: (each) =>
-      panelLink(regionOf(output('AlertsTopicArn')), output('DashboardName'), Object.keys(settings.projects), each),
-    chatTopics: parseChatTopics(output('ChatTopics')),
   });
   const remainingMs = createTimeLimit();
   return {

@@ -10,10 +10,15 @@ import {
   explainingError,
   groupEvents,
   helpLink,
+  leftOut,
   type MessageContext,
+  namedProjects,
+  namedReasons,
   namesOf,
+  placeOf,
   renderWithin,
   type StepText,
+  shareOut,
   shortName,
   stepsOf,
   subjectOf,
@@ -65,12 +70,13 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
   const sorted = [...events].sort(bySeverity);
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a notification needs at least one event');
-  const project = unlinked(context.project);
+  const project = unlinked(context.project ?? 'Integration Guard');
   const title = (line: string) => `${EMOJI[worst.severity]} ${project}: ${plain(line)}`;
-  const summary = summarize(sorted, (line) => title(line).length <= TITLE_LENGTH);
+  const summary = summarize(sorted, context, (line) => title(line).length <= TITLE_LENGTH);
   const now = timeOf(sorted);
-  const render = (shown: number): ChatNotification => {
-    const groups = groupEvents(sorted.slice(0, shown));
+  const groups = groupEvents(sorted);
+  const render = (most: number): ChatNotification => {
+    const shares = shareOut(groups, most, context);
     return {
       version: '1.0',
       source: 'custom',
@@ -80,10 +86,10 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
         title: shorten(title(summary), TITLE_LENGTH),
         description: [
           ...headingOf(context),
-          ...groups.map((group) => describeGroup(group, context, now)),
-          ...restOf(sorted.length - shown, context),
+          ...shares.map(({ group, shown }) => describeGroup(group, shown, context, now)),
+          ...restOf(leftOut(sorted.length, shares, context), context),
         ].join('\n\n'),
-        nextSteps: groups.flatMap((group) => nextStepsOf(group, context)),
+        nextSteps: shares.flatMap(({ group }) => nextStepsOf(group, context)),
         keywords: [project, worst.severity],
       },
       metadata: {
@@ -109,23 +115,33 @@ function headingOf({ panel, place }: MessageContext): readonly string[] {
 }
 
 function restOf(rest: number, context: MessageContext): readonly string[] {
-  return rest === 0
-    ? []
-    : [`… and ${plural(rest, 'more event')}. To see them all: ${code(command('history', context))}`];
+  if (rest === 0) return [];
+  const more = `… and ${plural(rest, 'more event')}.`;
+  return [context.project === null ? more : `${more} To see them all: ${code(command('history', context))}`];
 }
 
-function describeGroup(group: EventGroup, context: MessageContext, now: string): string {
+function describeGroup(group: EventGroup, shown: number, context: MessageContext, now: string): string {
   const { first, events } = group;
   const { label, meaning, check } = describeType(first.type);
   const subject = chatSubject(group);
   const several = events.length > 1;
   const heading = `*${label.toUpperCase()}*`;
   const help = helpLink(first.type, context);
+  const names = several
+    ? plain(namesOf(events))
+    : first.record === null && first.provider === null
+      ? ''
+      : nameOf(first);
   return [
-    several
-      ? `${heading}: ${plain(namesOf(events))}`
-      : `${heading}${first.record === null && first.provider === null ? '' : `: ${nameOf(first)}`}`,
-    ...events.flatMap((event) => (several ? [`• ${nameOf(event)}`, ...reasonsOf(event, now)] : reasonsOf(event, now))),
+    `${heading}${names === '' ? '' : `: ${names}`}${placeOf(events, context, plain)}`,
+    ...namedProjects(events, context, plain),
+    ...namedReasons(group, context, plain),
+    ...(several
+      ? (namedReasons(group, context).length > 0 ? [] : events.slice(0, shown)).flatMap((event) => [
+          `• ${nameInList(event, context)}`,
+          ...reasonsOf(event, now),
+        ])
+      : reasonsOf(first, now)),
     `Means: ${meaning(subject)}`,
     ...(check === null ? [] : [`Check: ${check(subject)}`]),
     ...(help === null ? [] : [`Help: ${help}`]),
@@ -136,6 +152,12 @@ function nameOf({ record, provider }: GuardEvent): string {
   return record === null
     ? plain(provider ?? 'the project')
     : `${plain(shortName(record))} ${quoted(record.title)} (${idOf(record)})`;
+}
+
+function nameInList(event: GuardEvent, { project }: MessageContext): string {
+  const about = event.record === null && event.provider === null ? '' : nameOf(event);
+  if (project !== null) return about === '' ? nameOf(event) : about;
+  return `${plain(event.project)}${about === '' ? '' : `: ${about}`}`;
 }
 
 function reasonsOf(event: GuardEvent, now: string): readonly string[] {
@@ -164,7 +186,13 @@ function nextStepsOf(group: EventGroup, context: MessageContext): readonly strin
 function describeStep({ aim, panel, commands, left }: StepText, context: MessageContext): string {
   return [
     `${aim}${panel === null ? '' : `, ${panel}. In a terminal`}: ${commands.map(code).join(' ')}`,
-    ...(left === 0 ? [] : [`The same for ${left} more. Their ids: ${code(command('list', context))}`]),
+    ...(left === 0
+      ? []
+      : [
+          context.project === null
+            ? `The same for ${left} more.`
+            : `The same for ${left} more. Their ids: ${code(command('list', context))}`,
+        ]),
   ].join(' ');
 }
 

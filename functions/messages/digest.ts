@@ -10,10 +10,16 @@ import {
   groupEvents,
   helpLink,
   jsonBytes,
+  leftOut,
   type MessageContext,
+  namedProjects,
+  namedReasons,
   namesOf,
+  placeOf,
+  projectsOf,
   renderWithin,
   type StepText,
+  shareOut,
   shortName,
   stepsOf,
   subjectOf,
@@ -21,7 +27,7 @@ import {
   timeOf,
 } from './wording.ts';
 
-/** One message for people about all events of one pass. */
+/** One message for people about all events of one pass, or of one run over a fleet. */
 export interface Digest {
   /** At most 100 printable ASCII characters (SNS refuses more). */
   readonly subject: string;
@@ -34,8 +40,10 @@ export interface Digest {
 
 const SUBJECT_LENGTH = 100;
 const SMS_LENGTH = 140;
-/** The most events that a mail describes. Few readers scroll further. */
+/** The most events whose details a mail has. Few readers scroll further. */
 const MAX_EVENTS = 40;
+/** The same if the mail is about several projects: their integrations fail alike. */
+const MAX_EVENTS_OF_SEVERAL = 20;
 
 /**
  * The largest size of a digest's text as a JSON string. SNS refuses a message of more than 262,144 bytes, all bodies, the
@@ -60,20 +68,27 @@ export function toDigest(
   const [worst] = sorted;
   if (worst === undefined) throw new Error('a digest needs at least one event');
   const now = timeOf(sorted);
-  const render = (shown: number) =>
-    `${headingOf(context, now)}\n\n${[
-      ...groupEvents(sorted.slice(0, shown)).map((group) => describeGroup(group, context, now)),
-      ...restOf(sorted.length - shown, context),
+  const groups = groupEvents(sorted);
+  const render = (most: number) => {
+    const shares = shareOut(groups, most, context);
+    return `${headingOf(context, sorted, now)}\n\n${[
+      ...shares.map(({ group, shown }) => describeGroup(group, shown, context, now)),
+      ...restOf(leftOut(sorted.length, shares, context), context),
     ].join(`\n\n${RULE}\n\n`)}`;
-  const text = renderWithin(Math.min(sorted.length, MAX_EVENTS), render, (each) => jsonBytes(each) < maxBytes);
+  };
+  const most = context.project === null ? MAX_EVENTS_OF_SEVERAL : MAX_EVENTS;
+  const text = renderWithin(Math.min(sorted.length, most), render, (each) => jsonBytes(each) < maxBytes);
   const line = (begin: string, length: number) => {
     const compose = (summary: string) => toAscii(`${begin}${summary}`);
-    return cut(compose(summarize(sorted, (summary) => compose(summary).length <= length)), length);
+    return cut(compose(summarize(sorted, context, (summary) => compose(summary).length <= length)), length);
   };
   return {
-    subject: line(`[${context.project}] `, SUBJECT_LENGTH),
+    subject: line(`[${context.project ?? 'Integration Guard'}] `, SUBJECT_LENGTH),
     text: `${text}\n`,
-    sms: withPlace(line(`Integration Guard, ${context.project}: `, SMS_LENGTH), context),
+    sms: withPlace(
+      line(`Integration Guard${context.project === null ? '' : `, ${context.project}`}: `, SMS_LENGTH),
+      context,
+    ),
     severity: worst.severity,
   };
 }
@@ -81,18 +96,29 @@ export function toDigest(
 /** Between groups. Short enough for a phone, and no signature's "--". */
 const RULE = '-----';
 
-/** Message attributes of a digest, for filter policies. */
-export function digestAttributes(digest: Digest, project: string): Readonly<Record<string, string>> {
-  return { kind: 'digest', severity: digest.severity, project };
+/** In place of a project's name in the attributes of a message about several projects. No project can have this name. */
+const SEVERAL = '(several)';
+
+/**
+ * Message attributes of a digest, for filter policies.
+ * @param kind selects the people who get it
+ */
+export function digestAttributes(
+  kind: string,
+  { severity }: Digest,
+  { project }: MessageContext,
+): Readonly<Record<string, string>> {
+  return { kind, severity, project: project ?? SEVERAL };
 }
 
 /** The link comes first, because on a phone the reader can use it at once. */
-function headingOf({ project, place, panel }: MessageContext, now: string): string {
-  const where = place === null ? '' : `${place.charAt(0).toUpperCase()}${place.slice(1)}, project ${project}`;
+function headingOf({ project, place, panel }: MessageContext, events: readonly GuardEvent[], now: string): string {
+  const about = project === null ? plural(projectsOf(events).length, 'project') : `project ${project}`;
+  const where = place === null ? about : `${place}, ${about}`;
   const time = `${now.slice(0, 16).replace('T', ' ')} UTC`;
   return [
     ...(panel === null ? [] : [panel.url, '']),
-    where === '' ? `Project ${project}` : where,
+    `${where.charAt(0).toUpperCase()}${where.slice(1)}`,
     `Integration Guard, ${time}`,
   ].join('\n');
 }
@@ -104,20 +130,28 @@ function withPlace(sms: string, { place }: MessageContext): string {
 }
 
 function restOf(rest: number, context: MessageContext): readonly string[] {
-  return rest === 0 ? [] : [`… and ${plural(rest, 'more event')}. To see them all:\n${command('history', context)}`];
+  if (rest === 0) return [];
+  const more = `… and ${plural(rest, 'more event')}`;
+  return context.project === null ? [`${more}.`] : [`${more}. To see them all:\n${command('history', context)}`];
 }
 
-function describeGroup(group: EventGroup, context: MessageContext, now: string): string {
+function describeGroup(group: EventGroup, shown: number, context: MessageContext, now: string): string {
   const { first, events } = group;
   const { label, meaning, check, advice } = describeType(first.type);
   const subject = subjectOf(group);
   const several = events.length > 1;
   const names = namesOf(events);
   const help = helpLink(first.type, context);
-  const heading = names === '' ? label.toUpperCase() : `${label.toUpperCase()}: ${names}`;
+  const heading = `${label.toUpperCase()}${names === '' ? '' : `: ${names}`}${placeOf(events, context)}`;
   return [
     several
-      ? [heading, ...sinceOf(events, now), ...errorOf(events, now)].join('\n')
+      ? [
+          heading,
+          ...namedProjects(events, context),
+          ...namedReasons(group, context),
+          ...sinceOf(events, now),
+          ...errorOf(events, now),
+        ].join('\n')
       : [heading, ...titleOf(first)].join('\n'),
     ...(several ? [] : [detailsOf(first, now)]),
     `Means: ${meaning(subject)}`,
@@ -126,7 +160,11 @@ function describeGroup(group: EventGroup, context: MessageContext, now: string):
     ...stepsOf(group, context).map((step) => describeStep(step, context)),
     ...(help === null ? [] : [`Help: ${help}`]),
     // The advice comes before the details, which fill several screens if there are many integrations.
-    ...(several ? events.map((event) => [...nameOf(event), detailsOf(event, now)].join('\n')) : []),
+    ...(several
+      ? (namedReasons(group, context).length > 0 ? [] : events.slice(0, shown)).map((event) =>
+          [...nameOf(event, context), detailsOf(event, now)].join('\n'),
+        )
+      : []),
   ].join('\n\n');
 }
 
@@ -135,8 +173,10 @@ function titleOf({ record }: GuardEvent): readonly string[] {
   return record === null ? [] : [`"${record.title}" (${record.id})`];
 }
 
-function nameOf(event: GuardEvent): readonly string[] {
-  return event.record === null ? [] : [`• ${shortName(event.record)} ${titleOf(event).join('')}`];
+function nameOf(event: GuardEvent, { project }: MessageContext): readonly string[] {
+  const ofProject = project === null ? `${event.project}` : '';
+  if (event.record === null) return ofProject === '' ? [] : [`• ${ofProject}`];
+  return [`• ${ofProject === '' ? '' : `${ofProject}: `}${shortName(event.record)} ${titleOf(event).join('')}`];
 }
 
 /** The time since which the first of several integrations has failed. */
@@ -175,8 +215,13 @@ function describeStep({ aim, panel, commands, left }: StepText, context: Message
     `${aim}:`,
     ...(panel === null ? [] : [`On your phone, ${panel}.`, 'In a terminal:']),
     ...commands,
-    ...(left === 0 ? [] : [`The same for ${left} more. Their ids:`, command('list', context)]),
+    ...(left === 0 ? [] : leftOver(left, context)),
   ].join('\n');
+}
+
+function leftOver(left: number, context: MessageContext): readonly string[] {
+  const more = `The same for ${left} more`;
+  return context.project === null ? [`${more}.`] : [`${more}. Their ids:`, command('list', context)];
 }
 
 function cut(text: string, length: number): string {

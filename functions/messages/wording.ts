@@ -9,7 +9,10 @@ import { describeMoment } from '../guard/text/time.ts';
 
 /** The context of a message. */
 export interface MessageContext {
-  readonly project: string;
+  /** Null: the message is about several projects. */
+  readonly project: string | null;
+  /** How many projects the fleet has, for a message about several of them; left out: unknown, or not of a fleet. */
+  readonly projectsInFleet?: number | undefined;
   /** The place where the guard runs, for readers of several accounts: "account 123456789012, eu-west-1"; null on one machine. */
   readonly place: string | null;
   /** The stack to name in commands; null when the guard runs without one. */
@@ -27,7 +30,7 @@ export interface PanelLink {
   readonly ofFleet: boolean;
 }
 
-/** Events that one paragraph can describe: the same thing happened to integrations of one provider. */
+/** Events that one paragraph can describe: the same thing happened to integrations of one provider, or to several projects. */
 export interface EventGroup {
   readonly first: GuardEvent;
   readonly events: readonly GuardEvent[];
@@ -38,15 +41,111 @@ export interface EventGroup {
  * @param sorted the events in the order of the groups
  */
 export function groupEvents(sorted: readonly GuardEvent[]): readonly EventGroup[] {
+  const several = projectsOf(sorted).length > 1;
   const groups = new Map<string, { first: GuardEvent; events: GuardEvent[] }>();
   for (const event of sorted) {
     const { type, record, nextProbeAt } = event;
-    const key = JSON.stringify([type, record === null ? event.id : record.integration, nextProbeAt === null]);
+    const about = record?.integration ?? (several ? (event.provider ?? '') : event.id);
+    const key = JSON.stringify([type, about, nextProbeAt === null]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { first: event, events: [event] });
     else group.events.push(event);
   }
   return [...groups.values()];
+}
+
+/** In several projects an integration fails like its neighbours, so a few of them show what a group is about. */
+const MAX_SHOWN_OF_SEVERAL = 3;
+
+/**
+ * Which groups a message describes, and how many events of each. A group of one event consists of its details.
+ * @param most of groups, and of events
+ */
+export function shareOut(
+  groups: readonly EventGroup[],
+  most: number,
+  { project }: MessageContext,
+): readonly { readonly group: EventGroup; readonly shown: number }[] {
+  let left = most;
+  return groups.slice(0, Math.max(1, most)).map((group) => {
+    const { length } = group.events;
+    const limit = project === null ? Math.min(left, MAX_SHOWN_OF_SEVERAL) : left;
+    const shown = length === 1 ? 1 : Math.min(length, Math.max(0, limit));
+    left -= shown;
+    return { group, shown };
+  });
+}
+
+/** The projects of the events, in their order. */
+export function projectsOf(events: readonly GuardEvent[]): readonly string[] {
+  return [...new Set(events.map(({ project }) => project))];
+}
+
+/**
+ * " in 412 of 1,000 projects", " in acme"; nothing if the whole message is about one project.
+ * @param quote makes names safe for the place that shows them
+ */
+export function placeOf(
+  events: readonly GuardEvent[],
+  { project, projectsInFleet }: MessageContext,
+  quote: (text: string) => string = (text) => text,
+): string {
+  if (project !== null) return '';
+  const projects = projectsOf(events);
+  const [only = ''] = projects;
+  if (projects.length === 1) return ` in ${quote(only)}`;
+  const total =
+    projectsInFleet === undefined || projectsInFleet < projects.length ? '' : `${grouped(projectsInFleet)} `;
+  return ` in ${grouped(projects.length)} ${total === '' ? '' : `of ${total}`}projects`;
+}
+
+/** 1000 as "1,000". */
+function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** The most projects that a paragraph names. */
+const MAX_NAMED_PROJECTS = 10;
+
+/** The names of several projects in one line; nothing if the heading already names the only one. */
+export function namedProjects(
+  events: readonly GuardEvent[],
+  { project }: MessageContext,
+  quote: (text: string) => string = (text) => text,
+): readonly string[] {
+  const projects = projectsOf(events);
+  if (project !== null || projects.length === 1) return [];
+  const named = projects.slice(0, MAX_NAMED_PROJECTS).map(quote).join(', ');
+  const left = projects.length - MAX_NAMED_PROJECTS;
+  return [`Projects: ${named}${left > 0 ? ` and ${grouped(left)} more` : ''}`];
+}
+
+/** How many events a message neither describes nor counts in the headings of its groups. */
+export function leftOut(
+  total: number,
+  shares: readonly { readonly group: EventGroup; readonly shown: number }[],
+  { project }: MessageContext,
+): number {
+  const covered = shares.map(({ group, shown }) => (project === null ? group.events.length : shown));
+  return covered.reduce((left, count) => left - count, total);
+}
+
+/** The most reasons that a paragraph names. */
+const MAX_REASONS = 3;
+
+/** The reasons why the same happened to several projects, the most frequent first; nothing for events about integrations, which differ. */
+export function namedReasons(
+  { first, events }: EventGroup,
+  { project }: MessageContext,
+  quote: (text: string) => string = (text) => text,
+): readonly string[] {
+  if (project !== null || first.record !== null || events.length === 1) return [];
+  const reasons = [...Map.groupBy(events, ({ reason }) => reason)].sort(
+    ([, left], [, right]) => right.length - left.length,
+  );
+  const named = reasons.slice(0, MAX_REASONS).map(([reason, { length }]) => `${quote(reason)} (${grouped(length)})`);
+  const left = reasons.length - MAX_REASONS;
+  return [`Why: ${named.join('; ')}${left > 0 ? `; and ${grouped(left)} other reasons` : ''}`];
 }
 
 /** The facts about a group for the catalogue's sentences. */
@@ -92,12 +191,15 @@ export interface StepText {
   /** The step on the panel, in words that follow "On your phone,"; null: the panel cannot do it, or there is none. */
   readonly panel: string | null;
   readonly commands: readonly string[];
-  /** The number of integrations without a command. */
+  /** The number of integrations or projects without a command. */
   readonly left: number;
 }
 
 /** A person would not copy more commands than this one by one. */
 const MAX_COMMANDS = 10;
+
+/** With several projects, a few commands show the pattern. */
+const MAX_COMMANDS_OF_SEVERAL = 3;
 
 /**
  * How to do what the catalogue advises about a group: on the panel, and by commands that can be copied.
@@ -110,31 +212,41 @@ export function stepsOf(
 ): readonly StepText[] {
   const { first, events } = group;
   const subject = subjectOf(group);
-  const records = recordsOf(events);
-  const [only] = records;
+  const several = context.project === null;
+  const most = several ? MAX_COMMANDS_OF_SEVERAL : MAX_COMMANDS;
+  const perProject = [...new Map(events.map((event) => [event.project, event])).values()];
   return describeType(first.type).steps.map(({ aim, panel, run, ofIntegration }) => {
-    const of = ofIntegration ? records.slice(0, MAX_COMMANDS) : [];
+    const targets = ofIntegration ? events.filter(({ record }) => record !== null) : perProject;
+    const [only] = targets;
     const at = !ofIntegration
       ? ''
-      : records.length === 1 && only !== undefined
-        ? ` at ${quote(shortName(only))} (${quote(only.id)})`
+      : targets.length === 1 && only !== undefined && only.record !== null
+        ? ` at ${quote(shortName(only.record))} (${quote(only.record.id)})`
         : ' at each of them';
+    const commandFor = ({ project, record }: GuardEvent) =>
+      command(ofIntegration && record !== null ? { run, id: record.id } : run, {
+        project: context.project ?? project,
+        stack: context.stack,
+      });
     return {
       aim: `To ${aim(subject)}`,
-      panel:
-        panel === null || context.panel === null
-          ? null
-          : `${openPanel(context.panel, quote(context.project))}${panel}${at}`,
-      commands: ofIntegration ? of.map(({ id }) => command({ run, id }, context)) : [command(run, context)],
-      left: ofIntegration ? records.length - of.length : 0,
+      panel: panel === null || context.panel === null ? null : `${openPanel(context, targets, quote)}${panel}${at}`,
+      commands: targets.slice(0, most).map(commandFor),
+      left: Math.max(0, targets.length - most),
     };
   });
 }
 
-function openPanel({ ofFleet }: PanelLink, project: string): string {
-  return ofFleet
-    ? `open the link at the top, enter ${project} as the project of the fleet, press Show and `
-    : 'open the link at the top and ';
+/** @param targets the events whose projects the reader looks for on the panel */
+function openPanel(
+  { panel, project }: MessageContext,
+  targets: readonly GuardEvent[],
+  quote: (text: string) => string,
+): string {
+  const [only = null, ...others] = project === null ? projectsOf(targets) : [project];
+  if (panel?.ofFleet !== true) return 'open the link at the top and ';
+  const name = only === null || others.length > 0 ? 'its name' : quote(only);
+  return `open the link at the top, enter ${name} as the project of the fleet, press Show and `;
 }
 
 /** A command line that can be copied. */
@@ -151,9 +263,15 @@ export function helpLink(type: EventType, { runbook }: MessageContext): string |
  * All events in one line, in their order. Events that do not fit are counted.
  * @param fits whether a line is short enough
  */
-export function summarize(sorted: readonly GuardEvent[], fits: (line: string) => boolean): string {
+export function summarize(
+  sorted: readonly GuardEvent[],
+  context: MessageContext,
+  fits: (line: string) => boolean,
+): string {
   const byType = [...Map.groupBy(sorted, ({ type }) => type)];
-  const parts = byType.map(([type, events]) => `${namesOf(events)} ${describeType(type).label}`.trim());
+  const parts = byType.map(([type, events]) =>
+    `${namesOf(events)} ${describeType(type).label}${placeOf(events, context)}`.trim(),
+  );
   const render = (shown: number) => {
     const left = byType.slice(shown).reduce((sum, [, events]) => sum + events.length, 0);
     return [...parts.slice(0, shown), ...(left === 0 ? [] : [plural(left, 'more event')])].join(', ');

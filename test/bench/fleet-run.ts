@@ -34,11 +34,14 @@ export interface FleetRunFigures {
   /** Size of the largest variable, result or map input. */
   readonly maxBytes: number;
   readonly mostAtOnce: number;
+  /** The inputs of the digest function, in their order. */
+  readonly digests: readonly unknown[];
 }
 
 interface State {
   readonly Type: 'Pass' | 'Task' | 'Choice' | 'Map' | 'Succeed' | 'Fail';
   readonly Next?: string;
+  readonly End?: boolean;
   readonly Arguments?: unknown;
   readonly Assign?: Readonly<Record<string, unknown>>;
   readonly Output?: unknown;
@@ -52,6 +55,12 @@ interface Machine {
   readonly StartAt: string;
   readonly States: Readonly<Record<string, State>>;
 }
+
+const FUNCTIONS = {
+  passFunctionArn: 'the pass function',
+  digestFunctionArn: 'the digest function',
+  partition: 'aws',
+} as const;
 
 /**
  * Entries of the history by type of state. Each state has "entered" and "exited". A task also has "scheduled",
@@ -68,15 +77,18 @@ const HISTORY_EVENTS: Readonly<Record<State['Type'], number>> = {
 /** The execution's own start and end. */
 const EXECUTION_EVENTS = 2;
 
+type TaskArguments = { readonly MaxResults: number } | { readonly FunctionName: string; readonly Payload: unknown };
+
 type Bindings = Readonly<Record<string, unknown>>;
 
 /** @throws if the machine names an unknown state, or passes over something that is no project */
 export async function simulateRun(settings: FleetSettings, world: FleetWorld): Promise<FleetRunFigures> {
   // As text, as it is deployed.
-  const machine = JSON.parse(JSON.stringify(describeFleetMachine(settings, 'the pass function', 'aws'))) as Machine;
+  const machine = JSON.parse(JSON.stringify(describeFleetMachine(settings, FUNCTIONS))) as Machine;
   const counts = { seconds: 0, failed: 0, pages: 0, mapRuns: 0, transitions: 0, maxBytes: 0, mostAtOnce: 0 };
   let historyEvents = EXECUTION_EVENTS;
   const passes: string[] = [];
+  const digests: unknown[] = [];
   const weigh = (value: unknown) => {
     counts.maxBytes = Math.max(counts.maxBytes, Buffer.byteLength(JSON.stringify(value ?? null)));
   };
@@ -116,12 +128,15 @@ export async function simulateRun(settings: FleetSettings, world: FleetWorld): P
   let succeeded = false;
   for (let name: string | undefined = machine.StartAt; name !== undefined; ) {
     const state = stateOf(machine, name);
-    succeeded = state.Type === 'Succeed';
+    succeeded = state.End === true;
     counts.transitions += 1;
     historyEvents += HISTORY_EVENTS[state.Type];
     let result: unknown = null;
     if (state.Type === 'Task') {
-      result = readPage((await fill(state.Arguments, { ...variables, states: { input } })) as { MaxResults: number });
+      const args = (await fill(state.Arguments, { ...variables, states: { input } })) as TaskArguments;
+      if ('MaxResults' in args) result = readPage(args);
+      else if (args.FunctionName === FUNCTIONS.digestFunctionArn) digests.push(args.Payload);
+      else throw new Error(`the run starts something unknown: ${args.FunctionName}`);
     } else if (state.Type === 'Map') {
       await runMap(state, (input as { readonly projects: readonly { readonly project: string }[] }).projects);
     }
@@ -134,7 +149,7 @@ export async function simulateRun(settings: FleetSettings, world: FleetWorld): P
     weigh(input);
     name = choice.Next;
   }
-  return { ...counts, succeeded, passes, historyEvents };
+  return { ...counts, succeeded, passes, digests, historyEvents };
 }
 
 /** @returns the type of the last state of the pass's own workflow */

@@ -7,6 +7,7 @@ import { createQonversionClient } from '../../functions/qonversion/client.ts';
 import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import { aPolicy } from '../support/builders.ts';
 import { silentLog } from '../support/memory-ports.ts';
+import { sinkOptions } from '../support/sns-sink.ts';
 
 /** The guard as the pass function assembles it, over the bench's services, warm. */
 export interface Subject {
@@ -24,13 +25,9 @@ export function createSubject(origin: string, maxBodyBytes?: number): Subject {
   const key = { get: async () => secret, renew: async () => secret };
   const ledger = createDynamoLedger(dynamo, 'ledger', clock);
   const alerts = createSnsAlertSink({
+    ...sinkOptions(),
     client: sns,
     topicArn: 'arn:aws:sns:eu-west-1:123456789012:alerts',
-    log: silentLog,
-    stack: 'IntegrationGuard',
-    runbook: null,
-    panelOf: () => null,
-    chatTopics: [],
   });
   const policy = aPolicy({ blastRadius: { percent: 100, floor: 0 }, providerOutage: 'off' });
   return {

@@ -7,11 +7,13 @@ import type { ChatTopic } from '../../functions/aws/environment.ts';
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
 import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
 import { type AlertSink, type Audience, MACHINES, PEOPLE } from '../../functions/guard/ports.ts';
+import { groupPeople } from '../../functions/guard/settings/people.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import type { ChatNotification } from '../../functions/messages/chat.ts';
 import { CREDENTIALS, startSns } from '../support/aws-emulators.ts';
 import { aFailingRecord, NOON } from '../support/builders.ts';
-import { createMemoryAlerts, silentLog } from '../support/memory-ports.ts';
+import { createMemoryAlerts } from '../support/memory-ports.ts';
+import { sinkOptions } from '../support/sns-sink.ts';
 
 /** The contract of every alert sink, and the behaviour of the sink on SNS. */
 
@@ -43,14 +45,9 @@ function topic(name: string): {
   const { topicArn } = sns.createTopic(name);
   return {
     sink: createSnsAlertSink({
+      ...sinkOptions(),
       client,
       topicArn,
-      log: silentLog,
-      stack: 'IntegrationGuard',
-      runbook: null,
-      panelOf: () => null,
-      chatTopics: [],
-      firstWaitMs: 1,
     }),
     queue: (queue, filter) => {
       sns.createQueue(queue);
@@ -96,14 +93,10 @@ describe('a chat channel', () => {
     sns.subscribe({ topic: `${name}-chat`, queue: `${name}-said`, attributes: { RawMessageDelivery: 'true' } });
     const settings: ChatTopic = { topicArn: chatTopic, minSeverity: 'info', projects: null, ...chat };
     const sink = createSnsAlertSink({
+      ...sinkOptions(),
       client,
       topicArn,
-      log: silentLog,
-      stack: 'IntegrationGuard',
-      runbook: null,
-      panelOf: () => null,
       chatTopics: [settings],
-      firstWaitMs: 1,
     });
     const said = () =>
       (sns.inspectQueue(`${name}-said`)?.messages.ready ?? []).map(({ body }) => JSON.parse(body) as ChatNotification);
@@ -150,8 +143,15 @@ describe('a chat channel', () => {
       (name): ChatTopic => ({ topicArn: `${CHAT}${name}`, minSeverity: 'info', projects: null }),
     );
     if (first === undefined || second === undefined) throw new Error('two topics');
-    expect(audiencesOf([first, second]).slice(2)).toEqual([chatAudience(first), chatAudience(second)]);
-    expect(audiencesOf([second])).toEqual([MACHINES, PEOPLE, chatAudience(second)]);
+    expect(audiencesOf({ people: groupPeople([]), chatTopics: [first, second] }).slice(2)).toEqual([
+      chatAudience(first),
+      chatAudience(second),
+    ]);
+    expect(audiencesOf({ people: groupPeople([]), chatTopics: [second] })).toEqual([
+      MACHINES,
+      PEOPLE,
+      chatAudience(second),
+    ]);
     expect(chatAudience(first)).not.toBe(chatAudience(second));
     expect(chatAudience({ ...first, minSeverity: 'critical' })).toBe(chatAudience(first));
   });
@@ -275,14 +275,9 @@ describe('on SNS', () => {
     const events = Array.from({ length: 10 }, (_, index) => anEvent(`i${index}`));
     const faulty = refusing(events[4]?.id ?? '', 1);
     const sink = createSnsAlertSink({
+      ...sinkOptions(),
       client: faulty,
       topicArn,
-      log: silentLog,
-      stack: null,
-      runbook: null,
-      panelOf: () => null,
-      chatTopics: [],
-      firstWaitMs: 1,
     });
     expect((await sink.publish('production', events, MACHINES)).size).toBe(10);
     faulty.destroy();
@@ -293,14 +288,9 @@ describe('on SNS', () => {
     const events = Array.from({ length: 10 }, (_, index) => anEvent(`i${index}`));
     const faulty = refusing(events[4]?.id ?? '', 99);
     const sink = createSnsAlertSink({
+      ...sinkOptions(),
       client: faulty,
       topicArn,
-      log: silentLog,
-      stack: null,
-      runbook: null,
-      panelOf: () => null,
-      chatTopics: [],
-      firstWaitMs: 1,
     });
     const accepted = await sink.publish('production', events, MACHINES);
     expect(accepted.size).toBe(9);
@@ -312,13 +302,9 @@ describe('on SNS', () => {
   it('accepts nothing when SNS cannot be reached', async () => {
     const gone = new SNSClient({ ...CREDENTIALS, endpoint: 'http://127.0.0.1:1', maxAttempts: 1 });
     const sink = createSnsAlertSink({
+      ...sinkOptions(),
       client: gone,
       topicArn: 'arn:aws:sns:us-east-1:000000000000:x',
-      log: silentLog,
-      stack: null,
-      runbook: null,
-      panelOf: () => null,
-      chatTopics: [],
     });
     for (const audience of sink.audiences)
       expect(await sink.publish('production', [anEvent('a')], audience)).toEqual(new Set());

@@ -116,16 +116,11 @@ async function showEverywhere(title: string, message: string): Promise<readonly 
   for (const type of EVENT_TYPES) {
     const record = aFailingRecord(61, 48, { title, integration: title, last_error_message: message });
     const event = makeEvent({ type, project: 'production', time: NOON, episode: NOON, reason: message, record });
-    const digest = toDigest([event], {
-      project: 'production',
-      place: null,
-      stack: 'IntegrationGuard',
-      runbook: null,
-      panel: PANEL,
-    });
+    const context = { project: 'production', place: null, stack: 'IntegrationGuard', runbook: null, panel: PANEL };
+    const digest = toDigest([event], context);
     show(`${type}: CloudEvent`, JSON.stringify(toCloudEvent(event)), { most: 4_000 });
     show(`${type}: attributes`, JSON.stringify(eventAttributes(event)), { most: 1_000 });
-    show(`${type}: digest's attributes`, JSON.stringify(digestAttributes(digest, 'production')), { most: 1_000 });
+    show(`${type}: digest's attributes`, JSON.stringify(digestAttributes('digest', digest, context)), { most: 1_000 });
     show(`${type}: subject`, digest.subject, { ascii: true, most: 100 });
     show(`${type}: SMS`, digest.sms, { ascii: true, most: 140 });
     show(`${type}: mail`, digest.text, { lines: true, most: 4_000 });

@@ -19,6 +19,7 @@ import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
 import { CREDENTIALS, LEDGER_TABLE, startDynamo, startSns } from '../support/aws-emulators.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
+import { sinkOptions } from '../support/sns-sink.ts';
 import { keyOf } from './busy-day.ts';
 import { type Gate, gated, gatedClient, OPEN_GATE } from './effects.ts';
 
@@ -218,14 +219,9 @@ export function portsElsewhere(
   const { topicArn, prefix } = elsewhere;
   const ledger = underName(createDynamoLedger(dynamo, LEDGER_TABLE, clock), prefix);
   const alerts = createSnsAlertSink({
+    ...sinkOptions(),
     client,
     topicArn,
-    log: silentLog,
-    stack: 'IntegrationGuard',
-    runbook: null,
-    panelOf: () => null,
-    chatTopics: [],
-    firstWaitMs: 1,
   });
   return { ...portsOf(api, ledger, alerts, clock), api: gated(portsOf(api, ledger, alerts, clock), gate).api };
 }

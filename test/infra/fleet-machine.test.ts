@@ -25,7 +25,11 @@ interface State {
 function machineOf(fleet: Record<string, unknown>) {
   const settings = parseSettings({ fleet: { secretNamePrefix: 'q/', ...fleet } }).fleet;
   if (settings === undefined) throw new Error('there is a fleet');
-  return describeFleetMachine(settings, 'arn:of-the-pass', 'aws');
+  return describeFleetMachine(settings, {
+    passFunctionArn: 'arn:of-the-pass',
+    digestFunctionArn: 'arn:of-the-digest',
+    partition: 'aws',
+  });
 }
 
 function statesOf(fleet: Record<string, unknown> = {}): Readonly<Record<string, State>> {
@@ -96,7 +100,7 @@ describe('after a page', () => {
     expect(await choose(enough, { token: 'next', projects: many(50) })).toBe('Read a page of secrets');
     expect(await choose(enough, { token: null, projects: many(1) })).toBe('Run the passes');
     expect(await choose(enough, { token: 'next', projects: many(400) })).toBe('Run the passes');
-    expect(await choose(enough, { token: null, projects: [], passed: 5 })).toBe('Done');
+    expect(await choose(enough, { token: null, projects: [], passed: 5 })).toBe('Send the digests');
     expect(await choose(enough, { token: null, projects: [], passed: 0 })).toBe('No project');
   });
 
@@ -113,7 +117,7 @@ describe('after a page', () => {
     const more = states['More secrets?'];
     if (more === undefined) throw new Error('there is a choice');
     expect(await choose(more, { token: 'next' })).toBe('Begin a round');
-    expect(await choose(more, { token: null })).toBe('Done');
+    expect(await choose(more, { token: null })).toBe('Send the digests');
   });
 });
 
@@ -132,6 +136,29 @@ describe('a pass of the fleet', () => {
     const next = (failure: Value) => choose(ran, { states: { input: { project: 'a', failure } } });
     expect(await next('the key was refused')).toBe('Not guarded, and announced');
     expect(await next(null)).toBe('Guarded');
+  });
+});
+
+describe('the alerts of a run', () => {
+  const states = statesOf();
+  const left = states['Send what an earlier run left'];
+  const last = states['Send the digests'];
+
+  it('are sent at its end, with the number of projects; if they cannot be sent, the run fails', async () => {
+    expect(last).toMatchObject({ End: true, Arguments: { FunctionName: 'arn:of-the-digest' } });
+    const args = last?.Arguments as unknown as { readonly Payload: Readonly<Record<string, string>> } | undefined;
+    expect(args?.Payload.release).toBe('run');
+    expect(await evaluate(args?.Payload.projects, { passed: 5_000, projects: [{ project: 'a' }] })).toBe(5_001);
+    expect(last?.Catch).toBeUndefined();
+  });
+
+  it('that an earlier run left are sent at its beginning, and do not stop the passes if they cannot be sent', () => {
+    expect(states.Begin).toMatchObject({ Next: 'Send what an earlier run left' });
+    expect(left).toMatchObject({
+      Arguments: { FunctionName: 'arn:of-the-digest', Payload: { release: 'run' } },
+      Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Begin a round' }],
+      Next: 'Begin a round',
+    });
   });
 });
 

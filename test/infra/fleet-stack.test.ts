@@ -59,7 +59,7 @@ describe('a stack with only a fleet', () => {
 
   it('creates no secret, and no function for listed projects', () => {
     alone.resourceCountIs('AWS::SecretsManager::Secret', 0);
-    alone.resourceCountIs('AWS::Lambda::Function', 3);
+    alone.resourceCountIs('AWS::Lambda::Function', 4);
     expect(alone.findOutputs('PassFunctionName')).toEqual({});
     alone.hasOutput('FleetPassFunctionName', {});
     alone.hasOutput('FleetStateMachineArn', {});

@@ -232,7 +232,7 @@ describe('the topics', () => {
 
   it('filter by project on request', () => {
     expect(subscription('+15551230000')[0]?.FilterPolicy).toEqual({
-      kind: ['digest'],
+      kind: ['project-digest'],
       severity: ['critical'],
       project: ['production'],
     });

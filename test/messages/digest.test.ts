@@ -127,7 +127,7 @@ describe('an event for machines', () => {
       expect(Object.keys(attributes).length).toBeLessThanOrEqual(10);
       for (const value of Object.values(attributes)) expect(value).not.toBe('');
     }
-    expect(digestAttributes(toDigest([anEvent('integration.paused')], CONTEXT), 'production')).toEqual({
+    expect(digestAttributes('digest', toDigest([anEvent('integration.paused')], CONTEXT), CONTEXT)).toEqual({
       kind: 'digest',
       severity: 'critical',
       project: 'production',

@@ -139,7 +139,7 @@ describe('the mail', () => {
   it('of sixty names ten commands, counts the rest of those it shows, and counts what it does not show', () => {
     const { text } = toDigest(many('integration.paused', 60), DEPLOYED);
     expect(text.match(/^npx integration-guard resume /gm)).toHaveLength(10);
-    expect(text).toContain('The same for 30 more. Their ids:\nnpx integration-guard list --project production');
+    expect(text).toContain('The same for 50 more. Their ids:\nnpx integration-guard list --project production');
     expect(text).toContain('… and 20 more events. To see them all:\nnpx integration-guard history');
   });
 

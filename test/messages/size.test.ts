@@ -6,8 +6,8 @@ import type { GuardEvent } from '../../functions/guard/model/event.ts';
 import { EVENT_TYPES, type EventType } from '../../functions/guard/model/event-catalogue.ts';
 import { CREDENTIALS } from '../support/aws-emulators.ts';
 import { PANEL } from '../support/builders.ts';
-import { silentLog } from '../support/memory-ports.ts';
 import { SNS_LIMIT_BYTES, snsBytes } from '../support/sns-bytes.ts';
+import { sinkOptions } from '../support/sns-sink.ts';
 import { anEvent } from './events.ts';
 
 /** SNS must accept every message, for any events and any number of them: every pass would send a refused message again. */
@@ -31,14 +31,12 @@ async function publishAll(events: readonly GuardEvent[]) {
     { step: 'initialize' },
   );
   const sink = createSnsAlertSink({
+    ...sinkOptions(),
     client,
     topicArn: 'arn:aws:sns:eu-west-1:123456789012:alerts',
-    log: silentLog,
-    stack: 'IntegrationGuard',
     runbook: 'https://wiki.example.com/guard',
     panelOf: () => PANEL,
     chatTopics: [CHAT],
-    firstWaitMs: 1,
   });
   const accepted = [];
   for (const audience of sink.audiences) accepted.push((await sink.publish('production', events, audience)).size);

@@ -15,6 +15,8 @@ export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
+export const TIME_OF_DAY = /^(?:[01]\d|2[0-3]):[0-5]\d$/;
+
 /** The HTTPS endpoint of a subscription. */
 export const HTTPS_ENDPOINT = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[!-~]*)?$/i;
 

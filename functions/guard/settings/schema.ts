@@ -12,9 +12,11 @@ import {
   RUNBOOK_URL,
   SECRET_NAME,
   scheduleMinutes,
+  TIME_OF_DAY,
 } from './formats.ts';
 import { placesOf } from './known-settings.ts';
 import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
+import { A_TIME_ZONE, isTimeZone } from './quiet-hours.ts';
 
 /**
  * The schema of the settings, with defaults and bounds. Each message completes the sentence "PATH: expected …, got …".
@@ -379,6 +381,25 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams'] as const;
 
+/** The endpoints that people read. */
+const FOR_PEOPLE: readonly string[] = ['email', 'sms', 'slack', 'teams'];
+const PEOPLE_KINDS = 'email, sms, slack or teams';
+
+const dayTime = text('a time of day such as "22:00"', TIME_OF_DAY);
+
+const quietHours = z
+  .strictObject(
+    {
+      from: dayTime,
+      to: dayTime,
+      timeZone: z.string(A_TIME_ZONE).refine(isTimeZone, A_TIME_ZONE).default('UTC'),
+    },
+    'an object with from and to',
+  )
+  .superRefine(({ from, to }, context) => {
+    if (from === to) addFault(context, { path: ['to'], message: 'another time than "from"', input: to });
+  });
+
 /** Channels of Amazon Q Developer in chat applications. An administrator authorises the workspace or team there once. */
 const slack = z.strictObject(
   {
@@ -419,12 +440,33 @@ const subscription = z
     projects: z.array(z.string('a project name'), 'a list of project names').min(1, 'at least one project').optional(),
     /** Whether this endpoint also gets the guard's CloudWatch alarms. Default: true for people (email, sms, slack, teams). */
     alarms: z.boolean('true or false').optional(),
+    /** The only messages that this endpoint gets. Default: every alert. */
+    only: z.enum(['alarms', 'daily-summary'], '"alarms" or "daily-summary"').optional(),
+    /** The hours of the day in which only critical alerts are sent to this endpoint. The others come when these hours end. */
+    quietHours: quietHours.optional(),
   })
   .superRefine((entry, context) => {
     const given = ENDPOINT_KINDS.filter((kind) => entry[kind] !== undefined);
     const message = `exactly one of ${ENDPOINT_KINDS.join(', ')}`;
     if (given.length !== 1)
       addFault(context, { path: [], message, got: given.length === 0 ? 'none' : given.join(' and ') });
+    const refuse = (setting: 'only' | 'quietHours' | 'projects' | 'alarms', expected: string, got?: string) =>
+      addFault(context, {
+        path: [setting],
+        message: expected,
+        input: entry[setting],
+        ...(got === undefined ? {} : { got }),
+      });
+    const forPeople = given.every((kind) => FOR_PEOPLE.includes(kind));
+    if (entry.only === 'daily-summary' && !forPeople)
+      refuse('only', `"alarms" (the daily summary is for ${PEOPLE_KINDS})`);
+    if (entry.quietHours !== undefined && !forPeople)
+      refuse('quietHours', `quiet hours only for ${PEOPLE_KINDS}`, given.join(' and '));
+    if (entry.quietHours !== undefined && entry.only !== undefined)
+      refuse('quietHours', 'no quiet hours together with "only"', `"only": "${entry.only}"`);
+    if (entry.only !== 'alarms') return;
+    if (entry.projects !== undefined) refuse('projects', 'no projects together with "only": "alarms"');
+    if (entry.alarms === false) refuse('alarms', 'true together with "only": "alarms"');
   });
 
 /** The kind and identity of an endpoint; null when only the construct knows it. */
@@ -438,6 +480,9 @@ function endpointOf(entry: z.output<typeof subscription>) {
 }
 
 const MAX_CHATS = 8;
+
+/** A pass sends a digest of its own for each. */
+const MAX_QUIET_HOURS = 8;
 
 const settings = z
   .strictObject({
@@ -455,6 +500,11 @@ const settings = z
             const { length } = entries.filter(isChat);
             if (length > MAX_CHATS)
               addFault(context, { path: [], message: `at most ${MAX_CHATS} chat channels`, got: String(length) });
+            const hours = new Set(entries.flatMap(({ quietHours }) => (quietHours ? JSON.stringify(quietHours) : [])));
+            if (hours.size > MAX_QUIET_HOURS) {
+              const message = `at most ${MAX_QUIET_HOURS} different quiet hours`;
+              addFault(context, { path: [], message, got: String(hours.size) });
+            }
           })
           .default([]),
         /** The page that alerts and alarms link to, with "#" and a section. Default: the control panel. */

@@ -1,0 +1,116 @@
+import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, PutCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import { describeError, LedgerUnavailableError } from '../guard/errors.ts';
+import type { GuardEvent } from '../guard/model/event.ts';
+import { DIGEST_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
+import type { Audience, Clock } from '../guard/ports.ts';
+import { writeItems } from './batch-write.ts';
+import { fromHistoryItem, spoolKeyOf, toSpoolItem } from './ledger-items.ts';
+
+/**
+ * Alerts that an audience has accepted and that are sent later, together: at the end of a run over the fleet, or when quiet hours end.
+ * They are in the ledger's table, one partition for each release and audience. The same alert is there once, no matter how often it is
+ * added.
+ */
+export interface Spool {
+  /** @throws LedgerUnavailableError */
+  add(release: string, audience: Audience, events: readonly GuardEvent[]): Promise<void>;
+  /**
+   * Hands everything to `send`, and then removes what `send` has accepted. If the process dies before that, the next release sends it
+   * again. Does nothing while another process releases the same alerts.
+   * @returns the number of alerts that `send` did not accept
+   * @throws LedgerUnavailableError
+   */
+  release(release: string, audience: Audience, send: Send): Promise<number>;
+}
+
+/** Sends alerts, oldest first, and returns the IDs of those that were accepted. */
+export type Send = (events: readonly GuardEvent[]) => Promise<ReadonlySet<string>>;
+
+/** The lease outlives the function. */
+const LEASE_SECONDS = DIGEST_TIME_LIMIT_SECONDS + 30;
+
+/** The item that the releasing process holds. No alert has this sort key. */
+const LEASE = 'lease';
+
+export function createDynamoSpool(client: DynamoDBClient, tableName: string, clock: Clock): Spool {
+  const documents = DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+  const epochSeconds = () => Math.floor(clock.now().getTime() / 1_000);
+  const available = async <Result>(participle: 'read' | 'written', use: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await use();
+    } catch (error) {
+      if (error instanceof LedgerUnavailableError) throw error;
+      const message = `the ledger table ${tableName} cannot be ${participle} (${describeError(error)})`;
+      throw new LedgerUnavailableError(message, { cause: error });
+    }
+  };
+
+  return {
+    async add(release, audience, events): Promise<void> {
+      const items = new Map(events.map((event) => [event.id, toSpoolItem(spoolKeyOf(release, audience), event)]));
+      const puts = [...items.values()].map((Item) => ({ PutRequest: { Item } }));
+      await available('written', () => writeItems(documents, tableName, puts));
+    },
+
+    async release(release, audience, send): Promise<number> {
+      const project = spoolKeyOf(release, audience);
+      const found = await available('read', () => read(project));
+      if (found.length === 0 || !(await available('written', () => takeLease(project)))) return 0;
+      try {
+        // A process that held the lease before may have sent some of them meanwhile.
+        const items = await available('read', () => read(project));
+        if (items.length === 0) return 0;
+        const accepted = await send(items.map(({ event }) => event));
+        const sent = items.filter(({ event }) => accepted.has(event.id));
+        await available('written', () => remove(sent.map(({ item }) => ({ project, item }))));
+        return items.length - sent.length;
+      } finally {
+        await available('written', () => remove([{ project, item: LEASE }]));
+      }
+    },
+  };
+
+  async function read(project: string) {
+    const found: { readonly item: string; readonly event: GuardEvent }[] = [];
+    const query = {
+      TableName: tableName,
+      KeyConditionExpression: '#project = :project',
+      ExpressionAttributeNames: { '#project': 'project' },
+      ExpressionAttributeValues: { ':project': project },
+      // A run ends right after its last pass has added something.
+      ConsistentRead: true,
+    };
+    for await (const { Items = [] } of paginateQuery({ client: documents }, query)) {
+      for (const item of Items) {
+        if (item.item !== LEASE) found.push({ item: String(item.item), event: fromHistoryItem(item) });
+      }
+    }
+    return found;
+  }
+
+  async function takeLease(project: string): Promise<boolean> {
+    const command = new PutCommand({
+      TableName: tableName,
+      Item: { project, item: LEASE, expires_at: epochSeconds() + LEASE_SECONDS },
+      ConditionExpression: 'attribute_not_exists(#project) OR #expires_at <= :now',
+      ExpressionAttributeNames: { '#project': 'project', '#expires_at': 'expires_at' },
+      ExpressionAttributeValues: { ':now': epochSeconds() },
+    });
+    try {
+      await documents.send(command);
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+  }
+
+  async function remove(keys: readonly { readonly project: string; readonly item: string }[]): Promise<void> {
+    await writeItems(
+      documents,
+      tableName,
+      keys.map((Key) => ({ DeleteRequest: { Key } })),
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import type { SnsAlertSinkOptions } from '../../functions/aws/alerts.ts';
+import type { Spool } from '../../functions/aws/spool.ts';
+import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import { groupPeople } from '../../functions/guard/settings/people.ts';
+import { NOON } from './builders.ts';
+import { silentLog } from './memory-ports.ts';
+
+/** A spool in memory. */
+export function createMemorySpool(): Spool & { readonly waiting: ReadonlyMap<string, readonly GuardEvent[]> } {
+  const waiting = new Map<string, readonly GuardEvent[]>();
+  return {
+    waiting,
+    async add(release, audience, events) {
+      const place = `${release} ${audience}`;
+      const all = [...(waiting.get(place) ?? []), ...events];
+      waiting.set(place, [...new Map(all.map((event) => [event.id, event])).values()]);
+    },
+    async release(release, audience, send) {
+      const place = `${release} ${audience}`;
+      const events = waiting.get(place) ?? [];
+      if (events.length === 0) return 0;
+      const accepted = await send(events);
+      const left = events.filter(({ id }) => !accepted.has(id));
+      waiting.set(place, left);
+      return left.length;
+    },
+  };
+}
+
+/** A sink's options for a guard on AWS with listed projects only, without preferences of people. Tests add a client and a topic. */
+export function sinkOptions(): Omit<SnsAlertSinkOptions, 'client' | 'topicArn'> {
+  return {
+    log: silentLog,
+    clock: { now: () => new Date(NOON) },
+    stack: 'IntegrationGuard',
+    runbook: null,
+    panelOf: () => null,
+    people: groupPeople([]),
+    chatTopics: [],
+    isOfFleet: () => false,
+    spool: createMemorySpool(),
+    firstWaitMs: 1,
+  };
+}
