@@ -7,6 +7,7 @@ import { toOutbox } from '../model/outbox.ts';
 import type { Versioned } from '../ports.ts';
 import { isLater, latest, minutesBetween, plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
+import { type Attention, withIncident } from './incidents.ts';
 import { commanded, type OperatorCommand } from './operator.ts';
 import { resolve } from './resolve.ts';
 import type { DecisionKind, EndedOutage, HoldingOutage, Situation, Verdict } from './situation.ts';
@@ -86,7 +87,7 @@ export function decide(
 ): Decision {
   if (known !== null && (isStale(record, known.entry, context) || isOlderThanAttempt(record, known.entry, context)))
     return decideUnread(record.id, known, context, 'its record may be older than what the ledger knows of it');
-  return decideBy(transition, record, known, policy, context);
+  return decideBy(transition, record, known, policy, context, 'watched');
 }
 
 /** A replica or cache of the API lags by less than this. */
@@ -106,7 +107,8 @@ export function decideForOperator(
   command: OperatorCommand,
   context: DecisionContext,
 ): Decision {
-  return decideBy((situation) => commanded(situation, command), record, known, policy, context);
+  // The ledger may be older than the integration, so the next pass judges what the command does not change.
+  return decideBy((situation) => commanded(situation, command), record, known, policy, context, 'unseen');
 }
 
 /**
@@ -130,6 +132,7 @@ function decideBy(
   known: Known,
   policy: EffectivePolicy,
   context: DecisionContext,
+  attention: Attention,
 ): Decision {
   const { project, now, isFirstPass = false, holding, ended } = context;
   const stored = withoutFuture(known?.entry ?? BLANK_ENTRY, now);
@@ -140,18 +143,19 @@ function decideBy(
   const outage = holding?.(record) ?? null;
   const endedOutages = ended?.(record) ?? [];
   const verdict = rule({ record, changedAt, entry: current, policy, outage, endedOutages, isFirstPass, project, now });
-  return conclude(record.id, record, known, current, verdict, now);
+  const isIgnored = policy.mode === 'ignore' || isLater(verdict.next.ignoredUntil, now);
+  return conclude(record.id, record, known, current, verdict, context, isIgnored ? 'ended' : attention);
 }
 
 /**
  * Decides about a ledger entry whose integration is not in the list: its outbox is delivered, and the ledger forgets the entry when
- * it expires.
+ * it expires. Its incident ends with the second pass that does not find it, because one list may lack a record by mistake.
  */
 export function decideGone(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
   if (isLeased(known.entry.lease, context.now)) return underWay(id, null, known);
   const current = resolve(known.entry, { kind: 'gone' }, context);
   const verdict: Verdict = { kind: 'gone', reason: 'no longer in the project', next: current };
-  return conclude(id, null, known, current, verdict, context.now);
+  return conclude(id, null, known, current, verdict, context, known.expiresAt === null ? 'unseen' : 'ended');
 }
 
 /** After this time the guard announces an attempt even if it cannot read the outcome. */
@@ -173,7 +177,7 @@ export function decideUnread(
   const unseen = entry.attempt !== null && minutesBetween(entry.attempt.at, now) >= UNSEEN_MINUTES;
   const current = unseen ? resolve(entry, { kind: 'gone' }, context) : entry;
   const verdict: Verdict = { kind: 'unread', reason, next: current };
-  return conclude(id, null, known, current, verdict, now);
+  return conclude(id, null, known, current, verdict, context, 'unseen');
 }
 
 function underWay(id: string, record: IntegrationRecord | null, known: Known): Decision {
@@ -193,7 +197,8 @@ function conclude(
   known: Known,
   current: Entry,
   verdict: Verdict,
-  now: string,
+  { project, now }: DecisionContext,
+  attention: Attention,
 ): Decision {
   const { kind, reason, figures = null, alerts = [], request } = verdict;
   const attempt =
@@ -203,7 +208,9 @@ function conclude(
   // Healthy integrations keep the same object, so that comparing them costs nothing.
   const asBefore = alerts.length === 0 && request === undefined && verdict.next.lease === null;
   const outbox = [...current.outbox, ...toOutbox(alerts)];
-  const next = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
+  const changed = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
+  const about = { id, record, reason, attention, isResumed: true };
+  const next = withIncident(known?.entry ?? BLANK_ENTRY, changed, about, { project, now });
   return finalizeDecision({ id, record, kind, reason, figures, known, current, next }, now);
 }
 
