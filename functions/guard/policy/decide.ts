@@ -9,7 +9,7 @@ import { isLater, latest, minutesBetween, plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
 import { type Attention, withIncident } from './incidents.ts';
 import { commanded, type OperatorCommand } from './operator.ts';
-import { resolve } from './resolve.ts';
+import { type Finding, resolve } from './resolve.ts';
 import type { DecisionKind, EndedOutage, HoldingOutage, Situation, Verdict } from './situation.ts';
 import { transition } from './transitions.ts';
 
@@ -138,7 +138,7 @@ function decideBy(
   const stored = withoutFuture(known?.entry ?? BLANK_ENTRY, now);
   if (isLeased(stored.lease, now)) return underWay(record.id, record, known);
 
-  const current = resolve(stored, { kind: 'listed', record }, context);
+  const current = resolveAttempt(record.id, stored, { kind: 'listed', record }, context);
   const changedAt = context.changeTimesShown ? record.updated_at : null;
   const outage = holding?.(record) ?? null;
   const endedOutages = ended?.(record) ?? [];
@@ -153,7 +153,7 @@ function decideBy(
  */
 export function decideGone(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
   if (isLeased(known.entry.lease, context.now)) return underWay(id, null, known);
-  const current = resolve(known.entry, { kind: 'gone' }, context);
+  const current = resolveAttempt(id, known.entry, { kind: 'gone' }, context);
   const verdict: Verdict = { kind: 'gone', reason: 'no longer in the project', next: current };
   return conclude(id, null, known, current, verdict, context, known.expiresAt === null ? 'unseen' : 'ended');
 }
@@ -175,9 +175,18 @@ export function decideUnread(
   const { entry } = known;
   if (isLeased(entry.lease, now)) return underWay(id, null, known);
   const unseen = entry.attempt !== null && minutesBetween(entry.attempt.at, now) >= UNSEEN_MINUTES;
-  const current = unseen ? resolve(entry, { kind: 'gone' }, context) : entry;
+  const current = unseen ? resolveAttempt(id, entry, { kind: 'gone' }, context) : entry;
   const verdict: Verdict = { kind: 'unread', reason, next: current };
   return conclude(id, null, known, current, verdict, context, 'unseen');
+}
+
+/** The entry after the attempt of an interrupted pass. Its alerts are delivered even if this pass cannot write its own decision. */
+function resolveAttempt(id: string, entry: Entry, finding: Finding, { project, now }: DecisionContext): Entry {
+  if (entry.attempt === null) return entry;
+  const record = finding.kind === 'listed' ? finding.record : null;
+  const reason = 'the pass was interrupted, and the integration is not stopped';
+  const about = { id, record, reason, attention: 'unseen', isResumed: true } as const;
+  return withIncident(entry, resolve(entry, finding, { project, now }), about, { project, now });
 }
 
 function underWay(id: string, record: IntegrationRecord | null, known: Known): Decision {
@@ -209,8 +218,7 @@ function conclude(
   const asBefore = alerts.length === 0 && request === undefined && verdict.next.lease === null;
   const outbox = [...current.outbox, ...toOutbox(alerts)];
   const changed = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
-  const about = { id, record, reason, attention, isResumed: true };
-  const next = withIncident(known?.entry ?? BLANK_ENTRY, changed, about, { project, now });
+  const next = withIncident(current, changed, { id, record, reason, attention, isResumed: false }, { project, now });
   return finalizeDecision({ id, record, kind, reason, figures, known, current, next }, now);
 }
 

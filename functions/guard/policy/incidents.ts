@@ -149,9 +149,14 @@ function reconcile<E extends Remembered>(before: E, next: E, rules: Rules<E>, { 
             : { ...current, severity: event.severity };
         event.incident = { key: current.key, action: 'trigger', severity: event.severity };
       }
-      if (current === null) {
+      // The ledger must have the incident before a tool gets it, so that it is closed later.
+      if (current === null && attention === 'watched') {
         current = begin(now, problem.severity);
         add('incident.opened', topic, current);
+      }
+      if (current === null) {
+        incidents[topic] = null;
+        continue;
       }
       const { key, episode, severity } = current;
       incidents[topic] = { key, episode, severity };
