@@ -1,4 +1,4 @@
-import type { Figures, GuardEvent } from '../guard/model/event.ts';
+import type { Figures, GuardEvent, Incident } from '../guard/model/event.ts';
 import { describeType, type EventType, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 
@@ -29,15 +29,7 @@ export interface CloudEvent {
   };
 }
 
-export interface Incident {
-  /** The same for all events of one episode. */
-  readonly key: string;
-  readonly action: 'trigger' | 'resolve';
-  readonly severity: Severity;
-}
-
 export function toCloudEvent(event: GuardEvent): CloudEvent {
-  const { incident: action } = describeType(event.type);
   return {
     specversion: '1.0',
     id: event.id,
@@ -50,7 +42,7 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
       severity: event.severity,
       project: event.project,
       episode: event.episode,
-      incident: action === null ? null : { key: incidentKey(event), action, severity: event.severity },
+      incident: event.incident === undefined ? formerIncident(event) : event.incident,
       reason: event.reason,
       integration: event.record,
       provider: event.record?.integration ?? event.provider,
@@ -58,6 +50,12 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
       nextProbeAt: event.nextProbeAt,
     },
   };
+}
+
+/** The incident of an event of version 0.2 that was not delivered yet. */
+function formerIncident(event: GuardEvent): Incident | null {
+  const { incident: action } = describeType(event.type);
+  return action === null ? null : { key: incidentKey(event), action, severity: event.severity };
 }
 
 /** The key of the incident that an event belongs to: one integration, one provider, or the guard, in one episode. */

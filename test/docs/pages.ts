@@ -27,7 +27,7 @@ export function eventsPage(): string {
 # Events
 
 The guard reports each act and each finding as an event. Machines get one message per event, and people get one digest per pass.
-Audit-only events are only in the history (\`npx integration-guard history\`). The [runbook](runbook.md) says what to do about each event.
+Audit-only events are only in the history (\`npx integration-guard history\`), except that machines get those which open or close an incident. The [runbook](runbook.md) says what to do about each event.
 
 | event | severity | actor | sent to | incident |
 | --- | --- | --- | --- | --- |
@@ -46,13 +46,34 @@ ${JSON.stringify(toCloudEvent(example), null, 2)}
 | --- | --- |
 | \`subject\` | ID of the integration; missing if the event is about the project |
 | \`data.episode\` | the same for all events of one problem |
-| \`data.incident\` | \`{ key, action, severity }\`: open an incident on \`trigger\`, close it on \`resolve\`. \`null\`: do neither. The key is the same for all events of one episode |
+| \`data.incident\` | \`{ key, action, severity }\`: open the incident of this key on \`trigger\`, or raise its severity if it is open; close it on \`resolve\`. \`null\`: do neither |
 | \`data.reason\` | one sentence for people |
 | \`data.integration\` | the API's record, with texts shortened and credentials removed; \`null\` if the event is about the project |
 | \`data.figures\` | the numbers behind the decision, or \`null\` |
 | \`data.nextProbeAt\` | the time of the next probe; \`null\` if there is none |
 
-Message attributes, for filter policies:
+## Incidents
+
+A problem opens one incident and closes it. The column "incident" names the event types that can do so:
+
+- The first alert of a problem has \`trigger\`. A later alert with a higher severity, such as \`integration.paused\` after \`integration.failing\`, has \`trigger\` with the same key.
+- Any other repeat has \`null\`: reminders, such as \`integration.still-down\` or the second \`guard.held\`, do not open an incident that you have closed.
+- When the problem is over, one event has \`resolve\`. If no other event says that it is over, \`incident.closed\` does.
+
+An integration has at most one incident at a time, which lasts until nothing is wrong with it. A provider's outage, a common cause, and each
+problem of the guard (\`guard.failing\`, \`guard.held\`, \`guard.unreadable\`, \`guard.list-suspicious\`) have an incident of their own.
+
+The guard also closes an incident when an operator pauses the integration, when the guard ignores it, or when it is deleted. If the guard
+watches the integration again and the problem lasts, \`incident.opened\` opens another incident.
+
+Two incidents need you or an alarm:
+
+- If the ledger cannot be read, the guard cannot remember an incident, so this \`guard.failing\` has none. The alarms \`PassErrors\` and \`NoPass\` report it.
+- If you remove a project from the settings while an incident is open, close the incident in the tool. After \`renamedFrom\` the guard closes it.
+
+## Message attributes
+
+For filter policies:
 
 | attribute | value |
 | --- | --- |
@@ -77,7 +98,11 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 
 function row(type: EventType): string {
   const { severity, actor, auditOnly, incident } = describeType(type);
-  const sentTo = auditOnly ? 'no one (audit-only)' : 'machines and people';
+  const sentTo = !auditOnly
+    ? 'machines and people'
+    : incident === null
+      ? 'no one (audit-only)'
+      : `machines, if it ${incident === 'trigger' ? 'opens' : 'closes'} an incident`;
   return `| [\`${type}\`](#${anchor(type)}) | ${severity} | ${actor} | ${sentTo} | ${incident ?? '–'} |`;
 }
 

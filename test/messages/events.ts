@@ -1,6 +1,7 @@
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
-import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
+import { describeType, type EventType } from '../../functions/guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
+import { incidentKey } from '../../functions/messages/cloud-event.ts';
 import { aFailingRecord, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 
 const FIGURES = {
@@ -24,7 +25,7 @@ export function anEvent(
     : type.startsWith('provider.')
       ? { provider: 'Amplitude' }
       : { record: aFailingRecord(61, 72, record), figures: FIGURES };
-  return makeEvent({
+  const event = makeEvent({
     type,
     project: 'production',
     time: NOON,
@@ -33,4 +34,7 @@ export function anEvent(
     nextProbeAt: minutesAfter(NOON, 60),
     ...about,
   });
+  const { incident: action } = describeType(type);
+  const { severity } = event;
+  return { ...event, incident: action === null ? null : { key: incidentKey(event), action, severity } };
 }

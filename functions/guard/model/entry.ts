@@ -1,4 +1,5 @@
 import type { GuardEvent } from './event.ts';
+import type { Severity } from './event-catalogue.ts';
 import type { Status } from './integration.ts';
 
 /** The entries of the ledger: one per integration and one per project. */
@@ -104,8 +105,23 @@ export interface OutboxItem {
   readonly merged: Readonly<Record<string, number>> | null;
 }
 
+/** An incident that incident tools show as open. */
+export interface OpenIncident {
+  /** It has the name that the project had when the incident began. */
+  readonly key: string;
+  /** The episode of the event that opened it. */
+  readonly episode: string;
+  /** The highest severity that was announced. */
+  readonly severity: Severity;
+}
+
 /** The fields of both kinds of entries. The four steps of a pass need only these. */
 export interface Remembered {
+  /**
+   * The incidents of the problems that last, by topic. Null: the incident is closed although the problem lasts, for instance because the
+   * guard ignores the integration. Left out: no problem lasts, or version 0.2 wrote the entry.
+   */
+  readonly incidents?: { readonly [topic: string]: OpenIncident | null };
   readonly outbox: readonly OutboxItem[];
   /** Until then another pass may be working on the entry. */
   readonly lease: string | null;

@@ -55,7 +55,7 @@ export interface EventDescription {
   /** How urgently a person must act. */
   readonly severity: Severity;
   readonly actor: Actor;
-  /** The event is only in the history, and no one is alerted. */
+  /** People are not alerted. The history has the event, and machines get it if it opens or closes an incident. */
   readonly auditOnly: boolean;
   /** The event in a few words that fit after an integration's name or a count. */
   readonly label: string;
@@ -63,7 +63,7 @@ export interface EventDescription {
   readonly description: string;
   /** Whether an alert quotes the last error, so that the reader knows what broke. */
   readonly quotesLastError: boolean;
-  /** The effect on the incident of its episode; null: none. */
+  /** The effect on an incident, if the event begins or ends the problem. A repeated event has none. Null: it never has one. */
   readonly incident: 'trigger' | 'resolve' | null;
   /** The phase of deliveries before and after the event; null: it does not change. */
   readonly phases: { readonly before: Phase; readonly after: Phase } | null;
@@ -297,8 +297,7 @@ const EVENT_CATALOGUE = {
     severity: 'info',
     actor: 'operator',
     label: 'resumed by an operator',
-    description:
-      'An operator resumed an integration that the guard or Qonversion had stopped, or resumed one through the guard (panel or command line) that an operator had paused.',
+    description: 'An operator resumed an integration that the guard or Qonversion had stopped.',
     incident: 'resolve',
     phases: { before: 'paused', after: 'delivering' },
     meaning: (subject) =>
@@ -359,7 +358,6 @@ const EVENT_CATALOGUE = {
     label: 'still down',
     description: 'The daily summary (`remindAt`): the integration is still stopped.',
     quotesLastError: true,
-    incident: 'trigger',
     meaning: (subject) => `No events are sent to ${subject.destination}. ${NOT_LATER} ${nextProbe(subject)}`,
     check: lastError,
     advice: fixAndResume,
@@ -390,6 +388,7 @@ const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'paused by an operator',
     description: 'An operator paused the integration, or it was never started.',
+    incident: 'resolve',
     phases: { before: 'delivering', after: 'operator' },
     meaning: ({ destination }) => `No events are sent to ${destination}. The guard never resumes it.`,
   },
@@ -399,6 +398,7 @@ const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'resumed by an operator',
     description: 'An operator resumed an integration that an operator had paused, or started a new one.',
+    incident: 'resolve',
     phases: { before: 'operator', after: 'delivering' },
     meaning: ({ destination }) => `Events are sent to ${destination} again. The guard counts failures from now on.`,
   },
@@ -408,6 +408,7 @@ const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'ignored or unignored',
     description: 'An operator made the guard ignore the integration for some time, or ended the exemption.',
+    incident: 'resolve',
     meaning: () => 'While an integration is ignored, the guard neither pauses it nor sends alerts about it.',
   },
   'provider.down': {
@@ -578,6 +579,27 @@ const EVENT_CATALOGUE = {
         ofIntegration: false,
       },
     ],
+  },
+  'incident.opened': {
+    severity: 'warning',
+    actor: 'guard',
+    auditOnly: true,
+    label: 'incident opened again',
+    description:
+      'The incident of an integration was closed while the guard ignored the integration or did not find it. Now the guard watches it again, and the problem lasts.',
+    incident: 'trigger',
+    meaning: () =>
+      'The problem that an earlier event announced is not over. Incident tools open a new incident for it.',
+  },
+  'incident.closed': {
+    severity: 'info',
+    actor: 'guard',
+    auditOnly: true,
+    label: 'incident closed',
+    description:
+      'A problem ended without another event that says so: the guard ignores the integration, the integration was deleted, an operator paused it, a hold of the blast radius ended, or all records can be read again.',
+    incident: 'resolve',
+    meaning: () => 'Incident tools close the incident.',
   },
 } as const satisfies Readonly<Record<string, Omit<EventDescription, keyof typeof USUAL> & Partial<EventDescription>>>;
 

@@ -16,6 +16,14 @@ export interface Figures {
   readonly failingForMinutes: number;
 }
 
+/** The effect of an event on an incident tool: it opens the incident of this key, or raises its severity, or closes it. */
+export interface Incident {
+  /** The same from the first trigger to the resolve. */
+  readonly key: string;
+  readonly action: 'trigger' | 'resolve';
+  readonly severity: Severity;
+}
+
 /** Something that people or machines are notified of. Its text is already safe to store and to send. */
 export interface GuardEvent {
   /** Copies of one event, and events about the same thing in the same episode, have the same id. */
@@ -34,11 +42,18 @@ export interface GuardEvent {
   readonly figures: Figures | null;
   /** The time of the next probe, if there will be one. */
   readonly nextProbeAt: string | null;
+  /** Null: none. Left out: version 0.2 made the event, and its type says it. */
+  readonly incident?: Incident | null;
 }
 
-/** Whether the event is only in the history. Operators know their own actions, so no one is alerted. */
+/** Whether people are not alerted. Operators know their own actions. The history has the event, and machines may get it. */
 export function isAuditOnly({ type }: Pick<GuardEvent, 'type'>): boolean {
   return describeType(type).auditOnly;
+}
+
+/** Whether machines and incident tools get the event: each alert, and each event that opens or closes an incident. */
+export function isForMachines(event: Pick<GuardEvent, 'type' | 'incident'>): boolean {
+  return !isAuditOnly(event) || (event.incident ?? null) !== null;
 }
 
 /** The party whose action the event reports. */
@@ -90,6 +105,7 @@ export function makeEvent(seed: EventSeed): GuardEvent {
     provider: seed.provider ?? null,
     figures: seed.figures ?? null,
     nextProbeAt: seed.nextProbeAt ?? null,
+    incident: null,
   });
 }
 

@@ -1,7 +1,7 @@
 import { plural } from '../text/sanitize.ts';
 import { describeMoment } from '../text/time.ts';
 import type { OutboxItem } from './entry.ts';
-import { type GuardEvent, isAuditOnly, makeEvent } from './event.ts';
+import { type GuardEvent, type Incident, isAuditOnly, makeEvent } from './event.ts';
 import { describeType, type EventType } from './event-catalogue.ts';
 
 /** The alerts of an entry that not every audience has accepted yet. */
@@ -18,7 +18,7 @@ export function toOutbox(events: readonly GuardEvent[]): readonly OutboxItem[] {
 
 /**
  * Limits an outbox to `MAX_OUTBOX_BYTES`. A larger one has its older half merged into one alert, which lists the merged types. The
- * history still has each merged alert, unless it refused the alert too.
+ * history still has each merged alert, unless it refused the alert too. Incident tools still get what opens or closes an incident.
  */
 export function boundOutbox(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
   if (bytesOf(outbox) <= MAX_OUTBOX_BYTES) return outbox;
@@ -29,7 +29,9 @@ export function boundOutbox(outbox: readonly OutboxItem[]): readonly OutboxItem[
     if (size > MAX_OUTBOX_BYTES / 2) break;
     kept.unshift(item);
   }
-  return [merge(outbox.slice(0, outbox.length - kept.length)), ...kept];
+  const older = outbox.slice(0, outbox.length - kept.length);
+  const alerts = older.filter(({ event }) => !changesOnlyIncident(event));
+  return [...(alerts.length === 0 ? [] : [merge(alerts)]), ...incidentsOf(older), ...kept];
 }
 
 function merge(items: readonly OutboxItem[]): OutboxItem {
@@ -59,6 +61,46 @@ function merge(items: readonly OutboxItem[]): OutboxItem {
   const awaiting = items.map((item) => item.undelivered ?? (isAuditOnly(item.event) ? [HISTORY] : null));
   const undelivered = awaiting.includes(null) ? null : [...new Set(awaiting.flatMap((audiences) => audiences ?? []))];
   return { event, undelivered, merged: counts };
+}
+
+/**
+ * The changes of incidents that must not be lost with the merged alerts: per integration or topic, the first that closes one, and the
+ * last if it opens one. An audience that accepted none of the alerts has no more than one incident open, and the first closes that one.
+ */
+function incidentsOf(items: readonly OutboxItem[]): readonly OutboxItem[] {
+  const kept = new Map<string, OutboxItem>();
+  for (const item of items) {
+    const { incident } = item.event;
+    if (!incident) continue;
+    const about = incident.key.slice(0, incident.key.lastIndexOf('/'));
+    kept.delete(about);
+    // Audiences may have begun to refuse at different times.
+    const place = incident.action === 'trigger' ? about : JSON.stringify([about, item.undelivered]);
+    if (!kept.has(place))
+      kept.set(place, { event: asChange(item.event, incident), undelivered: item.undelivered, merged: null });
+  }
+  return [...kept.values()];
+}
+
+function asChange(event: GuardEvent, incident: Incident): GuardEvent {
+  if (changesOnlyIncident(event)) return event;
+  const { project, time, episode, reason, record, provider } = event;
+  const type = incident.action === 'trigger' ? 'incident.opened' : 'incident.closed';
+  const seed = {
+    type,
+    project,
+    time,
+    episode,
+    ordinal: incident.key,
+    reason,
+    provider,
+    ...(record === null ? {} : { record }),
+  } as const;
+  return { ...makeEvent(seed), incident };
+}
+
+function changesOnlyIncident({ type }: GuardEvent): boolean {
+  return type === 'incident.opened' || type === 'incident.closed';
 }
 
 function bytesOf(value: unknown): number {

@@ -1,8 +1,8 @@
 import { describeError } from '../errors.ts';
 import type { OutboxItem } from '../model/entry.ts';
-import { type GuardEvent, isAuditOnly } from '../model/event.ts';
+import { type GuardEvent, isAuditOnly, isForMachines } from '../model/event.ts';
 import { HISTORY } from '../model/outbox.ts';
-import type { Ports } from '../ports.ts';
+import { type Audience, MACHINES, type Ports } from '../ports.ts';
 
 /** Delivers outboxes to each audience independently: if one refuses, the others get every alert, and get it once (law 7). */
 
@@ -21,7 +21,8 @@ export class Deliveries {
 
   /** The audiences that have not accepted the event. An audience that is no longer in the settings does not count. */
   undelivered({ event, undelivered }: OutboxItem): readonly string[] {
-    const wanted = isAuditOnly(event) ? [HISTORY] : [HISTORY, ...this.#audiences];
+    const audiences = isAuditOnly(event) ? this.#audiences.filter(isMachine) : this.#audiences;
+    const wanted = isForMachines(event) ? [HISTORY, ...audiences] : [HISTORY];
     const accepted = this.#accepted.get(event.id);
     return wanted.filter((audience) => (undelivered?.includes(audience) ?? true) && accepted?.has(audience) !== true);
   }
@@ -34,6 +35,11 @@ export class Deliveries {
       return [this.#accepted.has(item.event.id) ? { ...item, undelivered } : item];
     });
   }
+}
+
+/** Whether programs read it: machines, or one incident tool ('incident-…'). They get the audit-only events that change an incident. */
+function isMachine(audience: Audience): boolean {
+  return audience === MACHINES || audience.startsWith('incident-');
 }
 
 /** Publishes the events of the outboxes, appends them to the history, and notes which audience accepted which event. */

@@ -7,6 +7,7 @@ import { leaseFrom } from '../model/lease.ts';
 import { boundOutbox } from '../model/outbox.ts';
 import type { Decided, Decision } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
+import { withIncident } from '../policy/incidents.ts';
 import { announceFailure, resolve } from '../policy/resolve.ts';
 import type { LedgerItem, Ports } from '../ports.ts';
 import type { GuardedProject } from '../settings/types.ts';
@@ -207,8 +208,10 @@ function ask(writer: Writer, decision: Decision, { status, state }: Attempt): As
     const answer = await setStatus(ports, id, status);
     const now = time.now();
     const context = { project: project.name, now };
+    const about = { id, record, reason: decision.reason, attention: 'unseen', isResumed: false } as const;
     if (answer.outcome === 'set' || answer.outcome === 'already') {
-      const resolved = resolve(entry, { kind: answer.outcome, record: answer.record }, context);
+      const outcome = resolve(entry, { kind: answer.outcome, record: answer.record }, context);
+      const resolved = withIncident(entry, outcome, { ...about, record: answer.record }, context);
       const overtaken = resolved.state.name !== state.name;
       const problem = overtaken ? 'an operator set the state first; left to the operator' : null;
       ports.log.info(problem ?? (status === 0 ? 'paused' : 'resumed'), { ...context, id, reason: decision.reason });
@@ -223,7 +226,7 @@ function ask(writer: Writer, decision: Decision, { status, state }: Attempt): As
     const resolved = resolve(entry, { kind: answer.outcome }, context);
     const policy = record === null ? null : effectivePolicy(project.policy, record);
     const announced = policy === null ? resolved : announceFailure(resolved, decision, problem, policy, context);
-    return { entry: announced, outcome: 'failed', problem };
+    return { entry: withIncident(entry, announced, about, context), outcome: 'failed', problem };
   };
 }
 

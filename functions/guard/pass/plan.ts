@@ -25,6 +25,7 @@ import {
 } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/effective-policy.ts';
 import { showsChangeTimes } from '../policy/figures.ts';
+import { withProjectIncidents } from '../policy/incidents.ts';
 import { isDue, noticed } from '../policy/notices.ts';
 import { findOutages, type OutageChange, type Outages, type OutageView } from '../policy/provider-outage.ts';
 import { ACCEPT_AFTER_HOURS, listedOf, suspicionOf } from '../policy/suspicious-list.ts';
@@ -350,7 +351,8 @@ function decideProject(
   }
   if (seen !== null) alerts.push(...seen.outages.changes.map((change) => outageEvent(project, change, now)));
   const held = notices.held === undefined ? [] : rememberHeld(stored.held, problems.held, seen?.overLimits ?? []);
-  const next: ProjectEntry = {
+  const decided: ProjectEntry = {
+    ...stored,
     notices,
     held,
     heldCalmSince: seen === null ? stored.heldCalmSince : seen.heldCalmSince,
@@ -359,6 +361,7 @@ function decideProject(
     lease: null,
     outbox: [...stored.outbox, ...toOutbox(alerts)],
   };
+  const next = withProjectIncidents(stored, decided, { project, now });
   const changed = !isDeepStrictEqual(next, stored);
   return { known, current: stored, next, expiresAt: null, changed, quiet: !changed && stored.outbox.length === 0 };
 }
@@ -388,13 +391,13 @@ export function withKeyRefused(
       outbox,
       notices: { ...next.notices, ...(notice === undefined ? {} : { failing: notice }) },
     };
-    return { ...decided, next: kept };
+    return { ...decided, next: withProjectIncidents(current, kept, { project, now }) };
   }
   const failing = noticed(notice, now, now);
   const seed = { project, time: now, episode: failing.since, ordinal: failing.times - 1, reason } as const;
   const alerts = toOutbox([makeEvent({ ...seed, type: 'guard.failing' })]);
   const announced = { ...next, outbox: [...outbox, ...alerts], notices: { ...next.notices, failing } };
-  return { ...decided, next: announced, changed: true, quiet: false };
+  return { ...decided, next: withProjectIncidents(current, announced, { project, now }), changed: true, quiet: false };
 }
 
 function rememberHeld(

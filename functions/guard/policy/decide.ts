@@ -7,8 +7,9 @@ import { toOutbox } from '../model/outbox.ts';
 import type { Versioned } from '../ports.ts';
 import { isLater, latest, minutesBetween, plusMinutes } from '../text/time.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
+import { type Attention, withIncident } from './incidents.ts';
 import { commanded, type OperatorCommand } from './operator.ts';
-import { resolve } from './resolve.ts';
+import { type Finding, resolve } from './resolve.ts';
 import type { DecisionKind, EndedOutage, HoldingOutage, Situation, Verdict } from './situation.ts';
 import { transition } from './transitions.ts';
 
@@ -86,7 +87,7 @@ export function decide(
 ): Decision {
   if (known !== null && (isStale(record, known.entry, context) || isOlderThanAttempt(record, known.entry, context)))
     return decideUnread(record.id, known, context, 'its record may be older than what the ledger knows of it');
-  return decideBy(transition, record, known, policy, context);
+  return decideBy(transition, record, known, policy, context, 'watched');
 }
 
 /** A replica or cache of the API lags by less than this. */
@@ -106,7 +107,8 @@ export function decideForOperator(
   command: OperatorCommand,
   context: DecisionContext,
 ): Decision {
-  return decideBy((situation) => commanded(situation, command), record, known, policy, context);
+  // The ledger may be older than the integration, so the next pass judges what the command does not change.
+  return decideBy((situation) => commanded(situation, command), record, known, policy, context, 'unseen');
 }
 
 /**
@@ -130,28 +132,30 @@ function decideBy(
   known: Known,
   policy: EffectivePolicy,
   context: DecisionContext,
+  attention: Attention,
 ): Decision {
   const { project, now, isFirstPass = false, holding, ended } = context;
   const stored = withoutFuture(known?.entry ?? BLANK_ENTRY, now);
   if (isLeased(stored.lease, now)) return underWay(record.id, record, known);
 
-  const current = resolve(stored, { kind: 'listed', record }, context);
+  const current = resolveAttempt(record.id, stored, { kind: 'listed', record }, context);
   const changedAt = context.changeTimesShown ? record.updated_at : null;
   const outage = holding?.(record) ?? null;
   const endedOutages = ended?.(record) ?? [];
   const verdict = rule({ record, changedAt, entry: current, policy, outage, endedOutages, isFirstPass, project, now });
-  return conclude(record.id, record, known, current, verdict, now);
+  const isIgnored = policy.mode === 'ignore' || isLater(verdict.next.ignoredUntil, now);
+  return conclude(record.id, record, known, current, verdict, context, isIgnored ? 'ended' : attention);
 }
 
 /**
  * Decides about a ledger entry whose integration is not in the list: its outbox is delivered, and the ledger forgets the entry when
- * it expires.
+ * it expires. Its incident ends with the second pass that does not find it, because one list may lack a record by mistake.
  */
 export function decideGone(id: string, known: Versioned<Entry>, context: DecisionContext): Decision {
   if (isLeased(known.entry.lease, context.now)) return underWay(id, null, known);
-  const current = resolve(known.entry, { kind: 'gone' }, context);
+  const current = resolveAttempt(id, known.entry, { kind: 'gone' }, context);
   const verdict: Verdict = { kind: 'gone', reason: 'no longer in the project', next: current };
-  return conclude(id, null, known, current, verdict, context.now);
+  return conclude(id, null, known, current, verdict, context, known.expiresAt === null ? 'unseen' : 'ended');
 }
 
 /** After this time the guard announces an attempt even if it cannot read the outcome. */
@@ -171,9 +175,18 @@ export function decideUnread(
   const { entry } = known;
   if (isLeased(entry.lease, now)) return underWay(id, null, known);
   const unseen = entry.attempt !== null && minutesBetween(entry.attempt.at, now) >= UNSEEN_MINUTES;
-  const current = unseen ? resolve(entry, { kind: 'gone' }, context) : entry;
+  const current = unseen ? resolveAttempt(id, entry, { kind: 'gone' }, context) : entry;
   const verdict: Verdict = { kind: 'unread', reason, next: current };
-  return conclude(id, null, known, current, verdict, now);
+  return conclude(id, null, known, current, verdict, context, 'unseen');
+}
+
+/** The entry after the attempt of an interrupted pass. Its alerts are delivered even if this pass cannot write its own decision. */
+function resolveAttempt(id: string, entry: Entry, finding: Finding, { project, now }: DecisionContext): Entry {
+  if (entry.attempt === null) return entry;
+  const record = finding.kind === 'listed' ? finding.record : null;
+  const reason = 'the pass was interrupted, and the integration is not stopped';
+  const about = { id, record, reason, attention: 'unseen', isResumed: true } as const;
+  return withIncident(entry, resolve(entry, finding, { project, now }), about, { project, now });
 }
 
 function underWay(id: string, record: IntegrationRecord | null, known: Known): Decision {
@@ -193,7 +206,8 @@ function conclude(
   known: Known,
   current: Entry,
   verdict: Verdict,
-  now: string,
+  { project, now }: DecisionContext,
+  attention: Attention,
 ): Decision {
   const { kind, reason, figures = null, alerts = [], request } = verdict;
   const attempt =
@@ -203,7 +217,8 @@ function conclude(
   // Healthy integrations keep the same object, so that comparing them costs nothing.
   const asBefore = alerts.length === 0 && request === undefined && verdict.next.lease === null;
   const outbox = [...current.outbox, ...toOutbox(alerts)];
-  const next = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
+  const changed = asBefore ? verdict.next : { ...verdict.next, attempt, lease: null, outbox };
+  const next = withIncident(current, changed, { id, record, reason, attention, isResumed: false }, { project, now });
   return finalizeDecision({ id, record, kind, reason, figures, known, current, next }, now);
 }
 

@@ -94,8 +94,13 @@ function switched(situation: Situation, command: 'pause' | 'resume'): Verdict {
   const reason = `an operator ${pause ? 'paused' : 'resumed'} it on the control panel or the command line${stopped}`;
   // A pause may come more than once in an outage; each is an episode of its own.
   const episode = !pause && (state.name === 'open' || state.name === 'half-open') ? state.episode : now;
+  const wasStopped = state.name === 'open' || state.name === 'half-open' || record.active === 2;
   const event = eventOf(situation, {
-    type: pause ? 'integration.operator-paused' : 'integration.reactivated',
+    type: pause
+      ? 'integration.operator-paused'
+      : wasStopped
+        ? 'integration.reactivated'
+        : 'integration.operator-resumed',
     episode,
     // Failures count from now on, so `now` may name the next outage as well.
     ordinal: `command ${now}`,

@@ -44,7 +44,7 @@ describe('a pause alert that was refused is delivered later, in the mail and in 
     harness.world.delete('broken');
     const { alerts, history } = await afterwards(harness);
     expect(alerts).toEqual(['integration.paused']);
-    expect(history).toEqual(['integration.paused']);
+    expect(history).toEqual(['integration.paused', 'incident.closed']);
   });
 });
 
@@ -117,7 +117,7 @@ describe('an operator who resumes an active integration through the guard', () =
     harness.world.setStatus('good', 1);
     await runOperatorCommand(harness.ports, harness.project, 'good', 'resume');
     const history = await harness.ledger.history('production', '2026-01-01T00:00:00.000Z');
-    expect(history.map(({ type }) => type)).toEqual(['integration.operator-paused', 'integration.reactivated']);
+    expect(history.map(({ type }) => type)).toEqual(['integration.operator-paused', 'integration.operator-resumed']);
   });
 
   it('gets no alert if the ledger has it as active', async () => {

@@ -41,7 +41,7 @@ describe('two failures in one outage', () => {
 });
 
 describe('two outages', () => {
-  it('end in two alerts, even if the second began when an operator resumed the integration through the guard', async () => {
+  it('end in two events, even if the second began when an operator resumed the integration through the guard', async () => {
     const harness = createFailingHarness();
     await runOperatorCommand(harness.ports, harness.project, 'broken', 'pause');
     harness.world.advance(5);
@@ -51,8 +51,9 @@ describe('two outages', () => {
     harness.world.setStatus('broken', 1);
     harness.world.repair('broken');
     await harness.run(5);
-    const ends = harness.alerts.events().filter(({ type }) => type === 'integration.reactivated');
-    expect(new Set(ends.map(({ id }) => id)).size).toBe(2);
+    const ends = (await history(harness)).filter(({ type }) => /reactivated|operator-resumed/.test(type));
+    expect(typesOf(ends)).toEqual(['operator-resumed', 'reactivated']);
+    expect(harness.alerts.types().filter((type) => type.endsWith('-resumed'))).toEqual([]);
   });
 });
 

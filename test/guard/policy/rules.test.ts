@@ -749,6 +749,7 @@ describe('a change between two passes (an operator paused, fixed and resumed it)
     expect(asks(decision)).toBe('nothing');
     expect(alerts(decision)).toMatchObject([
       { type: 'integration.recovery-abandoned', reason: expect.stringContaining('until an operator resumes it') },
+      { type: 'incident.closed' },
     ]);
     expect(nextPass(decision, record, conditions)).toMatchObject({ kind: 'operator-paused', quiet: true });
   });
