@@ -68,6 +68,11 @@ export function spoolKeyOf(release: string, audience: string): string {
   return `#spool ${release}#${audience}`;
 }
 
+/** The partition of the incidents that are open at one tool. */
+export function incidentsKeyOf(audience: string): string {
+  return `#incidents#${audience}`;
+}
+
 const PROJECT_ITEM = 'project';
 const INTEGRATION_PREFIX = 'integration#';
 const DAY_MS = 24 * 60 * 60 * 1_000;

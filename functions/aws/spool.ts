@@ -24,8 +24,12 @@ export interface Spool {
   release(release: string, audience: Audience, send: Send): Promise<number>;
 }
 
-/** Sends alerts, oldest first, and returns the IDs of those that were accepted. */
-export type Send = (events: readonly GuardEvent[]) => Promise<ReadonlySet<string>>;
+/**
+ * Sends alerts, oldest first.
+ * @param isRepeated whether an earlier release failed or died, so that the audience may have some of them already
+ * @returns the IDs of those that were accepted
+ */
+export type Send = (events: readonly GuardEvent[], isRepeated: boolean) => Promise<ReadonlySet<string>>;
 
 /** The lease outlives the function. */
 const LEASE_SECONDS = DIGEST_TIME_LIMIT_SECONDS + 30;
@@ -56,18 +60,25 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
     async release(release, audience, send): Promise<number> {
       const project = spoolKeyOf(release, audience);
       const found = await available('read', () => read(project));
-      if (found.length === 0 || !(await available('written', () => takeLease(project)))) return 0;
+      if (found.length === 0) return 0;
+      const lease = await available('written', () => takeLease(project));
+      if (lease === null) return 0;
+      // A process that held the lease before may have sent some of them meanwhile.
+      const items = await available('read', () => read(project));
+      const events = items.map(({ event }) => event);
+      let accepted: ReadonlySet<string> = new Set();
       try {
-        // A process that held the lease before may have sent some of them meanwhile.
-        const items = await available('read', () => read(project));
-        if (items.length === 0) return 0;
-        const accepted = await send(items.map(({ event }) => event));
-        const sent = items.filter(({ event }) => accepted.has(event.id));
-        await available('written', () => remove(sent.map(({ item }) => ({ project, item }))));
-        return items.length - sent.length;
+        if (events.length > 0) accepted = await send(events, lease.isRepeated);
       } finally {
-        await available('written', () => remove([{ project, item: LEASE }]));
+        const sent = items.filter(({ event }) => accepted.has(event.id)).map(({ item }) => ({ project, item }));
+        await available('written', () => remove(sent));
+        // A failure leaves the lease, which is over, as a mark for the next release.
+        await available('written', async () => {
+          if (sent.length === items.length) await remove([{ project, item: LEASE }]);
+          else await put(project, 0);
+        });
       }
+      return events.filter(({ id }) => !accepted.has(id)).length;
     },
   };
 
@@ -89,21 +100,30 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
     return found;
   }
 
-  async function takeLease(project: string): Promise<boolean> {
-    const command = new PutCommand({
-      TableName: tableName,
-      Item: { project, item: LEASE, expires_at: epochSeconds() + LEASE_SECONDS },
-      ConditionExpression: 'attribute_not_exists(#project) OR #expires_at <= :now',
-      ExpressionAttributeNames: { '#project': 'project', '#expires_at': 'expires_at' },
-      ExpressionAttributeValues: { ':now': epochSeconds() },
-    });
+  /** Null: another process has it. A lease that was left over belongs to a process that failed or died. */
+  async function takeLease(project: string): Promise<{ readonly isRepeated: boolean } | null> {
     try {
-      await documents.send(command);
-      return true;
+      const { Attributes } = await put(project, epochSeconds() + LEASE_SECONDS);
+      return { isRepeated: Attributes !== undefined };
     } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false;
+      if (error instanceof ConditionalCheckFailedException) return null;
       throw error;
     }
+  }
+
+  /** @param until the end of the lease, in epoch seconds */
+  function put(project: string, until: number) {
+    return documents.send(
+      new PutCommand({
+        TableName: tableName,
+        // Not `expires_at`: the table would delete the mark.
+        Item: { project, item: LEASE, until },
+        ConditionExpression: 'attribute_not_exists(#project) OR #until <= :now OR :until = :over',
+        ExpressionAttributeNames: { '#project': 'project', '#until': 'until' },
+        ExpressionAttributeValues: { ':now': epochSeconds(), ':until': until, ':over': 0 },
+        ReturnValues: 'ALL_OLD',
+      }),
+    );
   }
 
   async function remove(keys: readonly { readonly project: string; readonly item: string }[]): Promise<void> {

@@ -19,7 +19,7 @@ export function createMemorySpool(): Spool & { readonly waiting: ReadonlyMap<str
       const place = `${release} ${audience}`;
       const events = waiting.get(place) ?? [];
       if (events.length === 0) return 0;
-      const accepted = await send(events);
+      const accepted = await send(events, false);
       const left = events.filter(({ id }) => !accepted.has(id));
       waiting.set(place, left);
       return left.length;

@@ -580,6 +580,29 @@ const EVENT_CATALOGUE = {
       },
     ],
   },
+  'fleet.down': {
+    severity: 'critical',
+    actor: 'guard',
+    auditOnly: true,
+    label: 'down in many projects',
+    description:
+      'The same provider, or Qonversion, began to fail in many projects of a fleet within an hour. Incident tools get one incident for all of them. No one else gets it: each project has its own events.',
+    incident: 'trigger',
+    meaning: ({ provider }) =>
+      `${provider} fails in many projects at once, so the cause is probably there. Each project has its own alerts.`,
+    check: ({ provider }) => `Does the status page of ${provider} report an incident?`,
+    advice: ({ provider }) => `Nothing, if ${provider} is repairing it. Otherwise look for what the projects share.`,
+  },
+  'fleet.recovered': {
+    severity: 'info',
+    actor: 'guard',
+    auditOnly: true,
+    label: 'works again in most projects',
+    description: 'After `fleet.down`: it fails in few projects now. These have incidents of their own.',
+    incident: 'resolve',
+    meaning: ({ provider }) =>
+      `${provider} works again in most projects. Those in which it fails have incidents of their own.`,
+  },
   'incident.opened': {
     severity: 'warning',
     actor: 'guard',
