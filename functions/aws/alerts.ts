@@ -14,10 +14,19 @@ import { type AlertSink, type Log, MACHINES, PEOPLE } from '../guard/ports.ts';
 import { toChatNotification } from '../messages/chat.ts';
 import { eventAttributes, toCloudEvent } from '../messages/cloud-event.ts';
 import { digestAttributes, toDigest } from '../messages/digest.ts';
+import { incidentFor, toIncidentMessage } from '../messages/incident.ts';
 import type { MessageContext } from '../messages/wording.ts';
-import { audiencesOf, chatAudience } from './audiences.ts';
-import { accountOf, regionOf } from './console.ts';
-import type { ChatTopic } from './environment.ts';
+import { audiencesOf, chatAudience, incidentAudience } from './audiences.ts';
+import { accountOf, regionOf, stackUrl } from './console.ts';
+import type { ChatTopic, IncidentTool } from './environment.ts';
+import type { IncidentMessage } from './incident-queue.ts';
+
+/** The incident tools, and the way to their queues. */
+export interface Incidents {
+  readonly tools: readonly IncidentTool[];
+  /** Sends messages to the queue of a tool, and returns the IDs of those that it accepted. */
+  readonly send: (tool: IncidentTool, messages: readonly IncidentMessage[]) => Promise<ReadonlySet<string>>;
+}
 
 export interface SnsAlertSinkOptions {
   readonly client: SNSClient;
@@ -29,6 +38,8 @@ export interface SnsAlertSinkOptions {
   /** The address of a project's panel; null without a panel. */
   readonly panelOf: (project: string) => MessageContext['panel'];
   readonly chatTopics: readonly ChatTopic[];
+  /** @default no incident tools */
+  readonly incidents?: Incidents;
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
@@ -43,21 +54,26 @@ const TRIES = 3;
 
 /**
  * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one
- * digest per call. Each chat channel has its own topic. No audience waits for another.
+ * digest per call. Each chat channel has its own topic, and each incident tool its own queue. No audience waits for another.
  */
 export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
   const chats = new Map(options.chatTopics.map((chat) => [chatAudience(chat), chat]));
+  const { incidents } = options;
+  const tools = new Map(incidents?.tools.map((tool) => [incidentAudience(tool), tool]));
   return {
-    audiences: audiencesOf(options.chatTopics),
+    audiences: audiencesOf(options.chatTopics, incidents?.tools),
     async publish(project, events, audience): Promise<ReadonlySet<string>> {
       if (events.length === 0) return new Set();
       if (audience === MACHINES) return publishEvents(options, events);
       const bounded = events.map(boundEvent);
+      const tool = tools.get(audience);
+      if (incidents !== undefined && tool !== undefined)
+        return publishIncidents(options, (messages) => incidents.send(tool, messages), tool, project, bounded);
       const chat = chats.get(audience);
       const accepted =
         audience === PEOPLE
           ? await publishDigest(options, project, bounded)
-          : // The channel was removed from the settings: nothing is left to deliver.
+          : // The channel or tool was removed from the settings: nothing is left to deliver.
             chat === undefined || (await publishChat(options, chat, project, bounded));
       return new Set(accepted ? events.map(({ id }) => id) : []);
     },
@@ -140,6 +156,26 @@ async function publishChat(
     TopicArn: chat.topicArn,
     Message: JSON.stringify(notification),
   });
+}
+
+/** A tool gets only the events that open or close its incidents. It accepts the others. */
+async function publishIncidents(
+  options: SnsAlertSinkOptions,
+  send: (messages: readonly IncidentMessage[]) => Promise<ReadonlySet<string>>,
+  tool: IncidentTool,
+  project: string,
+  events: readonly GuardEvent[],
+): Promise<ReadonlySet<string>> {
+  const { stack, topicArn } = options;
+  const context = { ...contextOf(options, project), console: stackUrl(regionOf(topicArn), stack) };
+  const messages = events.flatMap((event) => {
+    const incident = tool.projects?.includes(project) === false ? null : incidentFor(event, tool.minSeverity);
+    if (incident === null) return [];
+    return [{ key: incident.key, id: event.id, body: toIncidentMessage(tool.tool, event, context) }];
+  });
+  const sent = messages.length === 0 ? new Set<string>() : await send(messages);
+  const refused = new Set(messages.filter(({ id }) => !sent.has(id)).map(({ id }) => id));
+  return new Set(events.map(({ id }) => id).filter((id) => !refused.has(id)));
 }
 
 async function publish(

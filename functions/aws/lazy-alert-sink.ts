@@ -1,7 +1,8 @@
 import type { AlertSink } from '../guard/ports.ts';
+import type { SnsAlertSinkOptions } from './alerts.ts';
 import { audiencesOf } from './audiences.ts';
 import { panelLink, regionOf } from './console.ts';
-import { type PassEnvironment, parseChatTopics } from './environment.ts';
+import { type PassEnvironment, parseChatTopics, parseIncidentTools } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
 /**
@@ -12,7 +13,20 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
   const region = regionOf(environment.ALERTS_TOPIC_ARN);
   const projects = Object.keys(settings.projects);
   const chatTopics = parseChatTopics(environment.CHAT_TOPICS);
+  const incidentTools = parseIncidentTools(environment.INCIDENT_TOOLS);
   let sink: Promise<AlertSink> | null = null;
+  /** A guard without incident tools does not load the client of SQS. */
+  const loadIncidents = async (): Promise<Pick<SnsAlertSinkOptions, 'incidents'>> => {
+    if (incidentTools.length === 0) return {};
+    const [{ SQSClient }, { sendIncidents }] = await Promise.all([
+      import('@aws-sdk/client-sqs'),
+      import('./incident-queue.ts'),
+    ]);
+    const client = new SQSClient({ ...CLIENT_OPTIONS, useQueueUrlAsEndpoint: false });
+    return {
+      incidents: { tools: incidentTools, send: (tool, messages) => sendIncidents(client, tool, messages, log) },
+    };
+  };
   const load = async (): Promise<AlertSink> => {
     const [{ SNSClient }, { createSnsAlertSink }] = await Promise.all([
       import('@aws-sdk/client-sns'),
@@ -22,6 +36,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
       client: new SNSClient(CLIENT_OPTIONS),
       topicArn: environment.ALERTS_TOPIC_ARN,
       chatTopics,
+      ...(await loadIncidents()),
       log,
       stack: environment.STACK_NAME,
       runbook: settings.alerts.runbookUrl ?? null,
@@ -29,7 +44,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
     });
   };
   return {
-    audiences: audiencesOf(chatTopics),
+    audiences: audiencesOf(chatTopics, incidentTools),
     publish: async (project, events, audience) => {
       sink ??= load();
       return (await sink).publish(project, events, audience);

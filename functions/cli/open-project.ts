@@ -1,10 +1,12 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SNSClient } from '@aws-sdk/client-sns';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import * as z from 'zod';
 import { createSnsAlertSink } from '../aws/alerts.ts';
 import { panelLink, regionOf } from '../aws/console.ts';
-import { parseChatTopics } from '../aws/environment.ts';
+import { parseChatTopics, parseIncidentTools } from '../aws/environment.ts';
+import { sendIncidents } from '../aws/incident-queue.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
 import type { Finding } from '../doctor/finding.ts';
@@ -130,6 +132,11 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
     panelOf: (each) =>
       panelLink(regionOf(output('AlertsTopicArn')), output('DashboardName'), Object.keys(settings.projects), each),
     chatTopics: parseChatTopics(output('ChatTopics')),
+    incidents: {
+      tools: parseIncidentTools(output('IncidentTools')),
+      send: (tool, messages) =>
+        sendIncidents(new SQSClient({ useQueueUrlAsEndpoint: false }), tool, messages, options.log),
+    },
   });
   const remainingMs = createTimeLimit();
   return {

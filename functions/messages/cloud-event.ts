@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Figures, GuardEvent } from '../guard/model/event.ts';
 import { describeType, type EventType, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
@@ -60,10 +61,20 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
   };
 }
 
-/** The key of the incident that an event belongs to: one integration, one provider, or the guard, in one episode. */
+/** The most characters of an incident's key: those of an SQS message group. PagerDuty allows 255. */
+export const MAX_INCIDENT_KEY = 128;
+
+/**
+ * The key of the incident that an event belongs to: one integration, one provider, or the guard, in one episode. It is the
+ * same everywhere: in the CloudEvent, as PagerDuty's `dedup_key` and as the message group of a FIFO queue. A key that is
+ * too long, or has characters that SQS refuses, ends with its hash.
+ */
 export function incidentKey({ project, record, provider, episode }: GuardEvent): string {
   const about = record?.id ?? (provider === null ? 'guard' : `provider:${provider}`);
-  return `${project}/${about}/${episode}`;
+  const key = `${project}/${about}/${episode}`;
+  if (key.length <= MAX_INCIDENT_KEY && /^[!-~]+$/.test(key)) return key;
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
+  return `${key.replace(/[^!-~]+/g, '-').slice(0, MAX_INCIDENT_KEY - hash.length - 1)}/${hash}`;
 }
 
 /** Message attributes of one event, for filter policies. SNS refuses empty values. */
