@@ -162,7 +162,7 @@ function endpointOf({ pagerduty, webhook }: Subscription): Endpoint {
     };
   }
   if (webhook === undefined) throw new Error('checked settings give every incident tool one endpoint');
-  const { url, header, headerSecret } = webhook;
+  const { url, header, headerSecret, contentType } = webhook;
   return {
     tool: 'webhook',
     // A new header or a new secret keeps the queue.
@@ -171,10 +171,7 @@ function endpointOf({ pagerduty, webhook }: Subscription): Endpoint {
     authParameters: {
       apiKeyAuthParameters: { apiKeyName: header, apiKeyValue: secretValue(headerSecret) },
       invocationHttpParameters: {
-        // CloudEvents' HTTP binding, structured mode.
-        headerParameters: [
-          { key: 'Content-Type', value: 'application/cloudevents+json; charset=UTF-8', isValueSecret: false },
-        ],
+        headerParameters: [{ key: 'Content-Type', value: `${contentType}; charset=UTF-8`, isValueSecret: false }],
       },
     },
   };

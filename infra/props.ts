@@ -308,6 +308,11 @@ export interface WebhookProps {
   readonly header?: string;
   /** Name or ARN of an existing secret. Its value is the whole value of the header, such as `Bearer …`. */
   readonly headerSecret: string;
+  /**
+   * The media type of the requests. Some tools accept only `application/json`.
+   * @default 'application/cloudevents+json'
+   */
+  readonly contentType?: 'application/cloudevents+json' | 'application/json';
 }
 
 /** When the guard pauses an integration, alerts people, and probes. `docs/policy.md` explains each rule with its figures. */

@@ -147,11 +147,17 @@ describe('a webhook', () => {
     both.hasResourceProperties('AWS::Events::ApiDestination', { InvocationEndpoint: 'https://api.example.com/alerts' });
   });
 
-  it('may have another header, and a secret of any account by its ARN', () => {
+  it('may have another header and media type, and a secret of any account by its ARN', () => {
     const headerSecret = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:datadog/key-AbCdEf';
-    const webhook = { url: 'https://example.com/', header: 'DD-API-KEY', headerSecret };
+    const contentType = 'application/json';
+    const webhook = { url: 'https://example.com/', header: 'DD-API-KEY', headerSecret, contentType };
     templateOf({ webhook }).hasResourceProperties('AWS::Events::Connection', {
-      AuthParameters: { ApiKeyAuthParameters: { ApiKeyName: 'DD-API-KEY', ApiKeyValue: secretValue(headerSecret) } },
+      AuthParameters: {
+        ApiKeyAuthParameters: { ApiKeyName: 'DD-API-KEY', ApiKeyValue: secretValue(headerSecret) },
+        InvocationHttpParameters: {
+          HeaderParameters: [{ IsValueSecret: false, Key: 'Content-Type', Value: 'application/json; charset=UTF-8' }],
+        },
+      },
     });
   });
 });
