@@ -310,7 +310,7 @@ export interface WebhookProps {
   readonly headerSecret: string;
   /**
    * The media type of the requests. Some tools accept only `application/json`.
-   * @default 'application/cloudevents+json'
+   * @default - the media type of CloudEvents
    */
   readonly contentType?: 'application/cloudevents+json' | 'application/json';
 }

@@ -65,9 +65,9 @@ const SUMMARY_LENGTH = 1_024;
 const READABLE_SUMMARY_LENGTH = 250;
 
 /**
- * The incident that a tool opens or closes because of the event. Null: the tool does not get the event. It gets those that open an
- * incident at least as severe as `minSeverity`, and all that close one. The severity of a closing event is `info`, so a filter would leave incidents open. A tool ignores the
- * end of an incident that it does not know.
+ * The incident that a tool opens or closes because of the event; null: the tool does not get the event. It gets the events
+ * that open an incident at least as severe as `minSeverity`, and all that close one. The severity of a closing event is
+ * `info`, so a filter would leave incidents open. A tool ignores the end of an incident that it does not know.
  */
 export function incidentFor(event: GuardEvent, minSeverity: Severity): Incident | null {
   const { incident } = toCloudEvent(event).data;
