@@ -18,7 +18,7 @@ import { Construct } from 'constructs';
 import type { ChatTopic } from '../functions/aws/environment.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
 import { severitiesFrom } from '../functions/guard/model/event.ts';
-import { isChat } from '../functions/guard/settings/formats.ts';
+import { isChat, isIncidentTool } from '../functions/guard/settings/formats.ts';
 import { kindOf } from '../functions/guard/settings/people.ts';
 import type { Subscription as SubscriptionSettings } from '../functions/guard/settings/schema.ts';
 import type { GivenEndpoint } from './read-props.ts';
@@ -98,7 +98,7 @@ export class Alerts extends Construct {
     props.subscriptions.forEach((settings, index) => {
       const given = props.endpoints.get(index);
       if (given !== undefined && typeof given.target !== 'string') this.subscribeConstruct(settings, given);
-      else if (!isChat(settings)) this.subscribe(settings, given);
+      else if (!isChat(settings) && !isIncidentTool(settings)) this.subscribe(settings, given);
     });
   }
 
@@ -110,7 +110,7 @@ export class Alerts extends Construct {
       faults.push('alerts.alarmsTopic: expected another topic than alerts.topic');
     const seen = new Set<string>();
     this.#props.subscriptions.forEach((settings, index) => {
-      if (isChat(settings)) return;
+      if (isChat(settings) || isIncidentTool(settings)) return;
       const given = this.#props.endpoints.get(index);
       const { kind, endpoint } =
         given === undefined ? endpointOf(settings) : { kind: given.kind, endpoint: arnOf(given) };

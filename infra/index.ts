@@ -25,6 +25,7 @@ export type {
   ManualRecoveryProps,
   MatchProps,
   OverrideProps,
+  PagerDutyProps,
   PolicyProps,
   ProbeRecoveryProps,
   ProjectProps,
@@ -33,6 +34,7 @@ export type {
   SlackChannelProps,
   SubscriptionProps,
   TeamsChannelProps,
+  WebhookProps,
 } from './props.ts';
 export { type ReadDeployedGuardOptions, readDeployedGuard } from './read-deployed-guard.ts';
 export { IntegrationGuardStack, type IntegrationGuardStackProps } from './stack.ts';

@@ -23,6 +23,7 @@ import { GuardDashboard } from './dashboard.ts';
 import { dashboardAddress } from './dashboard-address.ts';
 import { Fleet, grantTaggedSecrets } from './fleet.ts';
 import { createGuardFunction } from './guard-function.ts';
+import { IncidentTools } from './incident-tools.ts';
 import { Monitoring } from './monitoring.ts';
 import { acknowledge } from './nag-suppressions.ts';
 import { addOutputs } from './outputs.ts';
@@ -70,6 +71,7 @@ export class IntegrationGuard extends Construct {
   readonly outputs: ReadonlyMap<string, CfnOutput>;
 
   readonly #chatTopicArns: readonly string[];
+  readonly #incidents: IncidentTools;
   readonly #secrets: ProjectSecrets;
   readonly #fleet: Fleet | null;
 
@@ -113,6 +115,7 @@ export class IntegrationGuard extends Construct {
     this.alertsTopic = alerts.topic;
     this.alarmsTopic = alerts.alarmsTopic;
     this.#chatTopicArns = alerts.chatTopics.map(({ topicArn }) => topicArn);
+    this.#incidents = new IncidentTools(this, 'Incidents', settings.alerts.subscriptions);
     this.#secrets = new ProjectSecrets(this, {
       projects: settings.projects,
       given: given.secrets,
@@ -131,6 +134,7 @@ export class IntegrationGuard extends Construct {
       ...readVariables,
       ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
       CHAT_TOPICS: stack.toJsonString(alerts.chatTopics),
+      INCIDENT_TOOLS: stack.toJsonString(this.#incidents.tools),
       DASHBOARD_NAME: this.dashboardName,
       STACK_NAME: stack.stackName,
     };
@@ -196,6 +200,7 @@ export class IntegrationGuard extends Construct {
       passFunction: this.passFunction,
       fleet: this.#fleet,
       deadLetters: this.deadLetters,
+      incidents: this.#incidents,
       projects,
       runbook,
     };
@@ -217,7 +222,7 @@ export class IntegrationGuard extends Construct {
     });
     acknowledge(this, this.#fleet);
 
-    this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#secrets);
+    this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#incidents, this.#secrets);
     // The command line works with the deployed settings, not with a local file.
     stack.addMetadata(METADATA_KEY, {
       Version: VERSION,
@@ -295,6 +300,7 @@ export class IntegrationGuard extends Construct {
     const topics = [this.alertsTopic.topicArn, this.alarmsTopic.topicArn, ...this.#chatTopicArns];
     allow(['sns:ListSubscriptionsByTopic'], ...topics);
     allow(['sqs:GetQueueAttributes'], this.deadLetters.queueArn);
+    this.#incidents.grantCount(grantee);
     if (this.#fleet === null) return;
     const { stateMachineArn, stateMachineName } = this.#fleet.stateMachine;
     const ofRuns = (resource: string, rest: string) =>
@@ -349,6 +355,7 @@ export class IntegrationGuard extends Construct {
     this.ledger.grant(grantee, 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
     const resources = [this.alertsTopic.topicArn, ...this.#chatTopicArns];
     grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
+    this.#incidents.grantSend(grantee);
     this.key.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
     // A given table and topic may have their own keys.
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);

@@ -13,12 +13,14 @@ import {
   PROJECT_DIMENSION,
 } from '../functions/aws/metric-names.ts';
 import type { Fleet } from './fleet.ts';
+import type { IncidentTools } from './incident-tools.ts';
 
 export interface MonitoringProps {
   /** Null: no project is listed. */
   readonly passFunction: LambdaFunction | null;
   readonly fleet: Fleet | null;
   readonly deadLetters: IQueue;
+  readonly incidents: IncidentTools;
   readonly alarmsTopic: ITopic;
   readonly projects: readonly string[];
   readonly intervalMinutes: number;
@@ -53,6 +55,7 @@ export class Monitoring extends Construct {
         'A schedule could not start a pass, or an alert could not be delivered. Read the message in the dead-letter queue.',
         props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
       ),
+      ...this.alarmsOfIncidents(props.incidents),
       ...(props.fleet === null ? [] : this.alarmsOfFleet(props.fleet, interval, period)),
     ];
 
@@ -97,6 +100,30 @@ export class Monitoring extends Construct {
         'alarm-pass-throttles',
         'Lambda did not start a pass, because the account has no concurrency left. Raise its limit.',
         passFunction.metricThrottles({ period }),
+      ),
+    ];
+  }
+
+  /** Two kinds: a tool has been refusing for a quarter of an hour, or for so long that its messages were given up. */
+  private alarmsOfIncidents({ queues, deadLetters }: IncidentTools): readonly Alarm[] {
+    if (deadLetters === null) return [];
+    const period = Duration.minutes(5);
+    return [
+      this.alarmAtOne(
+        'IncidentDeadLetters',
+        'alarm-incident-dead-letters',
+        'An incident tool has not accepted an incident for hours, so it has not opened or closed it. Read the message in the dead-letter queue of incidents.',
+        deadLetters.metricApproximateNumberOfMessagesVisible({ period }),
+      ),
+      ...queues.map(({ name, queue }) =>
+        this.add(`IncidentsDelayed-${name}`, 'alarm-incidents-delayed', {
+          alarmDescription: `Incidents: ${name} has not accepted an incident for 15 minutes. Check its address, its credential and the state of its pipe.`,
+          metric: queue.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),
+          threshold: Duration.minutes(15).toSeconds(),
+          comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+          evaluationPeriods: 1,
+          treatMissingData: TreatMissingData.NOT_BREACHING,
+        }),
       ),
     ];
   }

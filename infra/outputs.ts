@@ -9,6 +9,7 @@ import type { ChatTopic } from '../functions/aws/environment.ts';
 import { fillSecretCommand } from '../functions/aws/secret.ts';
 import type { ProjectSettings } from '../functions/guard/settings/schema.ts';
 import { secretArnOutput } from '../functions/guard/settings/types.ts';
+import type { IncidentTools } from './incident-tools.ts';
 import type { GuardFleet } from './props.ts';
 import type { ProjectSecrets } from './secrets.ts';
 
@@ -29,6 +30,7 @@ export function addOutputs(
   guard: Guard,
   projects: Readonly<Record<string, ProjectSettings>>,
   chatTopics: readonly ChatTopic[],
+  incidents: IncidentTools,
   secrets: ProjectSecrets,
 ): ReadonlyMap<string, CfnOutput> {
   const outputs = new Map<string, CfnOutput>();
@@ -57,6 +59,15 @@ export function addOutputs(
   output('DeadLetterQueueUrl', guard.deadLetters.queueUrl, 'Queue of events and alerts that could not be delivered');
   const toJson = Stack.of(guard).toJsonString(chatTopics);
   output('ChatTopics', toJson, 'Topics of the chat channels, and their filters');
+  output(
+    'IncidentTools',
+    Stack.of(guard).toJsonString(incidents.tools),
+    'Queues of the incident tools, and their filters',
+  );
+  if (incidents.deadLetters !== null) {
+    const says = 'Queue of incidents that PagerDuty or a webhook did not accept';
+    output('IncidentDeadLetterQueueUrl', incidents.deadLetters.queueUrl, says);
+  }
   const names = Object.keys(projects);
   for (const [name, arn] of secrets.arnsInStack) output(secretArnOutput(name), arn, `Secret of project ${name}`);
   for (const [name, { secretArn, secretName }] of Object.entries(projects)) {

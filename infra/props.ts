@@ -200,7 +200,10 @@ export interface AlertsProps {
   readonly alarmsTopic?: ITopic;
 }
 
-/** One receiver of alerts. Give exactly one of `email`, `sms`, `sqs`, `lambda`, `https`, `slack` and `teams`. */
+/**
+ * One receiver of alerts. Give exactly one of `email`, `sms`, `sqs`, `lambda`, `https`, `slack`, `teams`, `pagerduty` and
+ * `webhook`.
+ */
 export interface SubscriptionProps {
   /**
    * A mail address. People get one digest per pass.
@@ -239,7 +242,17 @@ export interface SubscriptionProps {
    */
   readonly teams?: TeamsChannelProps;
   /**
-   * The least severity that is sent.
+   * A service in PagerDuty. The guard opens one incident per problem and closes it.
+   * @default - none
+   */
+  readonly pagerduty?: PagerDutyProps;
+  /**
+   * An HTTPS endpoint of an incident tool. It gets each event that opens or closes an incident as a CloudEvent.
+   * @default - none
+   */
+  readonly webhook?: WebhookProps;
+  /**
+   * The least severity that is sent. For `pagerduty` and `webhook`: of the events that open incidents. Those that close them are always sent.
    * @default 'info'
    */
   readonly minSeverity?: 'info' | 'warning' | 'critical';
@@ -294,6 +307,35 @@ export interface TeamsChannelProps {
   readonly teamId: string;
   /** ID of the channel, as in its link (`19%3a…%40thread.tacv2`). */
   readonly channelId: string;
+}
+
+/** A service in PagerDuty, through its Events API v2. */
+export interface PagerDutyProps {
+  /** Name or ARN of an existing secret. Its value is the integration key of the service's integration `Events API v2`. */
+  readonly routingKeySecret: string;
+  /**
+   * The service region of the PagerDuty account.
+   * @default 'us'
+   */
+  readonly region?: 'us' | 'eu';
+}
+
+/** An HTTPS endpoint of an incident tool, with its credential in a header. */
+export interface WebhookProps {
+  /** The https:// address. It must answer within 5 seconds. */
+  readonly url: string;
+  /**
+   * Name of the header with the credential.
+   * @default 'Authorization'
+   */
+  readonly header?: string;
+  /** Name or ARN of an existing secret. Its value is the whole value of the header, such as `Bearer …`. */
+  readonly headerSecret: string;
+  /**
+   * The media type of the requests. Some tools accept only `application/json`.
+   * @default - the media type of CloudEvents
+   */
+  readonly contentType?: 'application/cloudevents+json' | 'application/json';
 }
 
 /** When the guard pauses an integration, alerts people, and probes. `docs/policy.md` explains each rule with its figures. */

@@ -16,10 +16,13 @@ import { isQuietAt, nameOfQuietHours, type QuietHours } from '../guard/settings/
 import { toChatNotification } from '../messages/chat.ts';
 import { eventAttributes, toCloudEvent } from '../messages/cloud-event.ts';
 import { digestAttributes, toDigest } from '../messages/digest.ts';
+import { incidentFor, toIncidentMessage } from '../messages/incident.ts';
 import { type MessageContext, projectsOf } from '../messages/wording.ts';
-import { audiencesOf, chatAudience, peopleAudience } from './audiences.ts';
-import { accountOf, regionOf } from './console.ts';
-import type { ChatTopic } from './environment.ts';
+import { audiencesOf, chatAudience, incidentAudience, peopleAudience } from './audiences.ts';
+import { accountOf, regionOf, stackUrl } from './console.ts';
+import type { ChatTopic, IncidentTool } from './environment.ts';
+import type { IncidentMessage } from './incident-queue.ts';
+import type { OpenIncidents } from './open-incidents.ts';
 import type { Spool } from './spool.ts';
 
 export interface SnsAlertSinkOptions {
@@ -34,10 +37,17 @@ export interface SnsAlertSinkOptions {
   readonly panelOf: (project: string | null) => MessageContext['panel'];
   readonly people: readonly PeopleGroup[];
   readonly chatTopics: readonly ChatTopic[];
+  readonly incidentTools: readonly IncidentTool[];
+  /** Sends messages to the queue of a tool, and returns the IDs of those that it accepted. */
+  readonly sendIncidents: (tool: IncidentTool, messages: readonly IncidentMessage[]) => Promise<ReadonlySet<string>>;
   /** Whether the project is one of the fleet, whose alerts are sent together at the end of a run. */
   readonly isOfFleet: (project: string) => boolean;
   /** Keeps alerts that are sent later. */
   readonly spool: Spool;
+  /** The incidents of the fleet that are open at the tools. */
+  readonly openIncidents: OpenIncidents;
+  /** Providers whose integrations share no endpoint. */
+  readonly unrelatedProviders: readonly string[];
   /** The wait before the first retry of refused entries. */
   readonly firstWaitMs?: number;
 }
@@ -52,7 +62,7 @@ const TRIES = 3;
 
 /**
  * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one digest per call.
- * Each chat channel has its own topic. No audience waits for another. Alerts of a fleet, and those that come in quiet hours, wait in
+ * Each chat channel has its own topic, and each incident tool its own queue. No audience waits for another. Alerts of a fleet, and those that come in quiet hours, wait in
  * the spool: the audience has accepted them, and `releaseAlerts` sends them.
  */
 export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
@@ -71,7 +81,7 @@ export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
       const accepted = new Set(idsOf(events.filter((event) => !receiver.wants(event))));
       for (const [release, waiting] of later)
         if (await spooled(options, release, audience, waiting)) for (const { id } of waiting) accepted.add(id);
-      if (now.length > 0 && (await receiver.send(now, {}))) for (const { id } of now) accepted.add(id);
+      if (now.length > 0) for (const id of await receiver.send(now)) accepted.add(id);
       return accepted;
     },
   };
@@ -131,13 +141,13 @@ export async function releaseAlerts(
   );
   const left = await pMap(
     receivers,
-    ({ audience, projects, send }) =>
-      options.spool.release(release, audience, async (events) => {
+    ({ audience, projects, send, sendRun }) =>
+      options.spool.release(release, audience, async (events, isRepeated) => {
+        if (sendRun !== undefined) return sendRun(events, { projectsInFleet, isRepeated });
         const accepted = new Set<string>();
         // Their filters select single projects.
         const messages = projects === null ? [events] : Map.groupBy(events, ({ project }) => project).values();
-        for (const message of messages)
-          if (await send(message, { projectsInFleet })) for (const { id } of message) accepted.add(id);
+        for (const message of messages) for (const id of await send(message, projectsInFleet)) accepted.add(id);
         return accepted;
       }),
     { concurrency: BATCHES_AT_ONCE },
@@ -145,13 +155,23 @@ export async function releaseAlerts(
   return left.reduce((sum, count) => sum + count, 0);
 }
 
-/** An audience that gets several events in one message. */
+type Accepted = Promise<ReadonlySet<string>>;
+
+/** An audience other than machines. */
 interface Receiver {
   readonly audience: Audience;
   readonly projects: readonly string[] | null;
   readonly quietHours: QuietHours | null;
   readonly wants: (event: GuardEvent) => boolean;
-  readonly send: (events: readonly GuardEvent[], about: Pick<MessageContext, 'projectsInFleet'>) => Promise<boolean>;
+  /** Returns the IDs of the events that were accepted. */
+  readonly send: (events: readonly GuardEvent[], projectsInFleet?: number) => Accepted;
+  /** The same for the events of a run over the fleet, if they are sent in another way. */
+  readonly sendRun?: (events: readonly GuardEvent[], run: Run) => Accepted;
+}
+
+interface Run {
+  readonly projectsInFleet: number | undefined;
+  readonly isRepeated: boolean;
 }
 
 function receiversOf(options: SnsAlertSinkOptions): readonly Receiver[] {
@@ -161,7 +181,7 @@ function receiversOf(options: SnsAlertSinkOptions): readonly Receiver[] {
       projects: group.projects,
       quietHours: group.quietHours,
       wants: (event) => group.only === null || isReminder(event),
-      send: (events, about) => publishDigest(options, group.kind, events, contextOf(options, events, about)),
+      send: (events, total) => publishDigest(options, group.kind, events, contextOf(options, events, total)),
     }),
   );
   const ofChats = options.chatTopics.map((chat): Receiver => {
@@ -171,10 +191,21 @@ function receiversOf(options: SnsAlertSinkOptions): readonly Receiver[] {
       projects: chat.projects,
       quietHours: chat.quietHours ?? null,
       wants: (event) => severities.includes(event.severity) && (chat.only === undefined || isReminder(event)),
-      send: (events, about) => publishChat(options, chat, events, contextOf(options, events, about)),
+      send: (events, total) => publishChat(options, chat, events, contextOf(options, events, total)),
     };
   });
-  return [...ofPeople, ...ofChats];
+  const ofTools = options.incidentTools.map((tool): Receiver => {
+    const audience = incidentAudience(tool);
+    return {
+      audience,
+      projects: tool.projects,
+      quietHours: null,
+      wants: (event) => incidentFor(event, tool.minSeverity) !== null,
+      send: (events) => publishIncidents(options, tool, events),
+      sendRun: (events, run) => publishShared(options, tool, audience, events, run),
+    };
+  });
+  return [...ofPeople, ...ofChats, ...ofTools];
 }
 
 /** Whether the event belongs to the daily summary. */
@@ -241,9 +272,9 @@ function publishDigest(
   kind: string,
   events: readonly GuardEvent[],
   context: MessageContext,
-): Promise<boolean> {
+): Accepted {
   const digest = toDigest(events, context);
-  return publish(options, 'digest', {
+  return publish(options, 'digest', events, {
     TopicArn: options.topicArn,
     Subject: digest.subject,
     MessageStructure: 'json',
@@ -258,34 +289,69 @@ function publishChat(
   chat: ChatTopic,
   events: readonly GuardEvent[],
   context: MessageContext,
-): Promise<boolean> {
+): Accepted {
   const notification = toChatNotification(events, context);
-  return publish(options, 'chat notification', { TopicArn: chat.topicArn, Message: JSON.stringify(notification) });
+  return publish(options, 'chat notification', events, {
+    TopicArn: chat.topicArn,
+    Message: JSON.stringify(notification),
+  });
 }
 
+/** One message for each event. */
+function publishIncidents(options: SnsAlertSinkOptions, tool: IncidentTool, events: readonly GuardEvent[]): Accepted {
+  const { stack, topicArn } = options;
+  const messages = events.flatMap((event) => {
+    const incident = incidentFor(event, tool.minSeverity);
+    if (incident === null) return [];
+    const context = { ...contextOf(options, [event]), console: stackUrl(regionOf(topicArn), stack) };
+    return [{ key: incident.key, id: event.id, body: toIncidentMessage(tool.tool, event, context) }];
+  });
+  return options.sendIncidents(tool, messages);
+}
+
+/** What fails in many projects of the fleet is one incident. The events of a run are accepted together. */
+async function publishShared(
+  options: SnsAlertSinkOptions,
+  tool: IncidentTool,
+  audience: Audience,
+  events: readonly GuardEvent[],
+  { projectsInFleet, isRepeated }: Run,
+): Accepted {
+  const { clock, openIncidents, unrelatedProviders: except } = options;
+  const now = clock.now().toISOString();
+  const fleet = { projects: projectsInFleet ?? null, except, now, isRepeated };
+  const isAccepted = await openIncidents.forward(audience, events, fleet, async (changes) => {
+    const sent = await publishIncidents(options, tool, changes);
+    return changes.every(({ id }) => sent.has(id));
+  });
+  return isAccepted ? idsOf(events) : new Set();
+}
+
+/** Returns the IDs of all events, or of none. */
 async function publish(
   { client, log }: SnsAlertSinkOptions,
   what: string,
+  events: readonly GuardEvent[],
   input: PublishCommandInput,
-): Promise<boolean> {
+): Accepted {
   try {
     await client.send(new PublishCommand(input));
-    return true;
+    return idsOf(events);
   } catch (error) {
     log.error(`SNS did not accept the ${what}`, { topic: input.TopicArn, problem: describeError(error) });
-    return false;
+    return new Set();
   }
 }
 
 function contextOf(
   { stack, runbook, panelOf, topicArn }: SnsAlertSinkOptions,
   events: readonly GuardEvent[],
-  about: Pick<MessageContext, 'projectsInFleet'> = {},
+  projectsInFleet?: number,
 ): MessageContext {
   const [first = null, ...others] = projectsOf(events);
   const project = others.length === 0 ? first : null;
   const place = `account ${accountOf(topicArn)}, ${regionOf(topicArn)}`;
-  return { project, place, stack, runbook, panel: panelOf(project), ...about };
+  return { project, place, stack, runbook, panel: panelOf(project), projectsInFleet };
 }
 
 /** Each protocol gets its own body: CloudEvents JSON for machines (the default), text for people. */

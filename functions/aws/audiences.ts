@@ -1,17 +1,24 @@
 import { createHash } from 'node:crypto';
 import { type Audience, MACHINES, PEOPLE } from '../guard/ports.ts';
 import { DIGEST, type PeopleGroup } from '../guard/settings/people.ts';
-import type { ChatTopic } from './environment.ts';
+import type { ChatTopic, IncidentTool } from './environment.ts';
 
 /** Every audience of a deployed guard. */
 export function audiencesOf({
   people,
   chatTopics,
+  incidentTools,
 }: {
   readonly people: readonly PeopleGroup[];
   readonly chatTopics: readonly ChatTopic[];
+  readonly incidentTools: readonly IncidentTool[];
 }): readonly Audience[] {
-  return [MACHINES, ...people.map(peopleAudience), ...chatTopics.map(chatAudience)];
+  return [
+    MACHINES,
+    ...people.map(peopleAudience),
+    ...chatTopics.map(chatAudience),
+    ...incidentTools.map(incidentAudience),
+  ];
 }
 
 export function peopleAudience({ kind }: Pick<PeopleGroup, 'kind'>): Audience {
@@ -23,5 +30,14 @@ export function peopleAudience({ kind }: Pick<PeopleGroup, 'kind'>): Audience {
  * settings, a pending alert would go to the wrong channel after a channel is added or removed.
  */
 export function chatAudience({ topicArn }: ChatTopic): Audience {
-  return `chat-${createHash('sha256').update(topicArn).digest('hex').slice(0, 12)}`;
+  return `chat-${hashOf(topicArn)}`;
+}
+
+/** The audience of an incident tool. The name depends on its queue alone, for the same reason. */
+export function incidentAudience({ queueUrl }: IncidentTool): Audience {
+  return `incident-${hashOf(queueUrl)}`;
+}
+
+function hashOf(address: string): string {
+  return createHash('sha256').update(address).digest('hex').slice(0, 12);
 }

@@ -1,13 +1,23 @@
 import type { PanelLink } from '../messages/wording.ts';
 
-/** The address of a CloudWatch dashboard. The host of the console depends on the partition and the region. */
+/** The address of a CloudWatch dashboard. */
 export function dashboardUrl(region: string, name: string): string {
-  const host = region.startsWith('cn-')
+  return `https://${hostOf(region)}/cloudwatch/home?region=${region}#dashboards/dashboard/${encodeURIComponent(name)}`;
+}
+
+/** The address of a stack in the console of CloudFormation. */
+export function stackUrl(region: string, name: string | null): string {
+  const filter = name === null ? '' : `?filteringText=${encodeURIComponent(name)}`;
+  return `https://${hostOf(region)}/cloudformation/home?region=${region}#/stacks${filter}`;
+}
+
+/** The host of the console depends on the partition and the region. */
+function hostOf(region: string): string {
+  return region.startsWith('cn-')
     ? 'console.amazonaws.cn'
     : region.startsWith('us-gov-')
       ? 'console.amazonaws-us-gov.com'
       : `${region}.console.aws.amazon.com`;
-  return `https://${host}/cloudwatch/home?region=${region}#dashboards/dashboard/${encodeURIComponent(name)}`;
 }
 
 /** The region in an ARN. */

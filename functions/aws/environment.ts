@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { GuardError } from '../guard/errors.ts';
 import type { Severity } from '../guard/model/event-catalogue.ts';
 import type { QuietHours } from '../guard/settings/quiet-hours.ts';
+import type { IncidentToolKind } from '../messages/incident.ts';
 
 /** The environment of each function. The constructs that deploy the functions set exactly these. */
 
@@ -18,6 +19,8 @@ export interface PassEnvironment extends ReadEnvironment {
   readonly ALERTS_TOPIC_ARN: string;
   /** JSON: the topics of the chat channels, as `ChatTopic`s. */
   readonly CHAT_TOPICS: string;
+  /** JSON: the queues of the incident tools, as `IncidentTool`s. */
+  readonly INCIDENT_TOOLS: string;
   /** Name of the stack, for the commands in alerts. */
   readonly STACK_NAME: string;
   /** Name of the dashboard with the panel, for the links in alerts. */
@@ -44,6 +47,15 @@ export interface ChatTopic {
   readonly quietHours?: QuietHours | undefined;
 }
 
+/** The FIFO queue of one incident tool, and the incidents that it opens. It closes them regardless of `minSeverity`. */
+export interface IncidentTool {
+  readonly queueUrl: string;
+  readonly tool: IncidentToolKind;
+  readonly minSeverity: Severity;
+  /** Null: all projects. */
+  readonly projects: readonly string[] | null;
+}
+
 const NOT_SET = 'is not set';
 const text = z.string(NOT_SET).check(z.minLength(1, 'is empty'));
 const arn = z.string(NOT_SET).check(z.regex(/^arn:/, 'is not an ARN'));
@@ -54,6 +66,7 @@ const passEnvironment = z.object({
   ...readVariables,
   ALERTS_TOPIC_ARN: arn,
   CHAT_TOPICS: text,
+  INCIDENT_TOOLS: text,
   DASHBOARD_NAME: text,
   STACK_NAME: text,
 }) satisfies z.ZodMiniType<PassEnvironment>;
@@ -65,15 +78,23 @@ const panelEnvironment = z.object({
 
 const secretArns = z.record(z.string(), arn);
 
+const filters = {
+  minSeverity: z.enum(['info', 'warning', 'critical']),
+  projects: z.nullable(z.array(z.string())),
+};
+
 const chatTopics = z.array(
   z.object({
     topicArn: arn,
-    minSeverity: z.enum(['info', 'warning', 'critical']),
-    projects: z.nullable(z.array(z.string())),
+    ...filters,
     only: z.optional(z.literal('daily-summary')),
     quietHours: z.optional(z.object({ from: z.string(), to: z.string(), timeZone: z.string() })),
   }),
 ) satisfies z.ZodMiniType<readonly ChatTopic[]>;
+
+const incidentTools = z.array(
+  z.object({ queueUrl: text, tool: z.enum(['pagerduty', 'webhook']), ...filters }),
+) satisfies z.ZodMiniType<readonly IncidentTool[]>;
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -95,6 +116,16 @@ export function parseChatTopics(json: string): readonly ChatTopic[] {
   const parsed = chatTopics.safeParse(parseJson(json));
   if (parsed.success) return parsed.data;
   throw new GuardError('CHAT_TOPICS is not the value that the stack set; deploy the stack again');
+}
+
+/**
+ * Parses INCIDENT_TOOLS, or the stack's output of the same name.
+ * @throws GuardError if the stack did not write it
+ */
+export function parseIncidentTools(json: string): readonly IncidentTool[] {
+  const parsed = incidentTools.safeParse(parseJson(json));
+  if (parsed.success) return parsed.data;
+  throw new GuardError('INCIDENT_TOOLS is not the value that the stack set; deploy the stack again');
 }
 
 /**

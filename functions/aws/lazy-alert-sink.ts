@@ -1,7 +1,7 @@
 import type { AlertSink } from '../guard/ports.ts';
 import type { SnsAlertSinkOptions } from './alerts.ts';
 import { audiencesOf } from './audiences.ts';
-import { type PassEnvironment, parseChatTopics } from './environment.ts';
+import { type PassEnvironment, parseChatTopics, parseIncidentTools } from './environment.ts';
 import { CLIENT_OPTIONS, type Runtime } from './runtime.ts';
 
 /**
@@ -21,6 +21,7 @@ export function createLazyAlertSink(environment: PassEnvironment, runtime: Runti
     audiences: audiencesOf({
       people: runtime.settings.people,
       chatTopics: parseChatTopics(environment.CHAT_TOPICS),
+      incidentTools: parseIncidentTools(environment.INCIDENT_TOOLS),
     }),
     publish: async (project, events, audience) => {
       sink ??= load();
@@ -34,10 +35,9 @@ export async function loadAlertOptions(
   environment: PassEnvironment,
   { settings, log, clock, dynamo }: Runtime,
 ): Promise<SnsAlertSinkOptions> {
-  const [{ SNSClient }, { alertOptionsOf }, { createDynamoSpool }] = await Promise.all([
+  const [{ SNSClient }, { alertOptionsOf }] = await Promise.all([
     import('@aws-sdk/client-sns'),
     import('./alert-options.ts'),
-    import('./spool.ts'),
   ]);
   return {
     ...alertOptionsOf({
@@ -45,12 +45,15 @@ export async function loadAlertOptions(
       people: settings.people,
       topicArn: environment.ALERTS_TOPIC_ARN,
       chatTopics: parseChatTopics(environment.CHAT_TOPICS),
+      incidentTools: parseIncidentTools(environment.INCIDENT_TOOLS),
       stack: environment.STACK_NAME,
       dashboardName: environment.DASHBOARD_NAME,
+      ledgerTableName: environment.LEDGER_TABLE,
+      dynamo,
+      clientOptions: CLIENT_OPTIONS,
+      clock,
+      log,
     }),
     client: new SNSClient(CLIENT_OPTIONS),
-    spool: createDynamoSpool(dynamo, environment.LEDGER_TABLE, clock),
-    clock,
-    log,
   };
 }

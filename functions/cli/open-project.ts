@@ -4,10 +4,9 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod';
 import { alertOptionsOf } from '../aws/alert-options.ts';
 import { createSnsAlertSink } from '../aws/alerts.ts';
-import { parseChatTopics } from '../aws/environment.ts';
+import { parseChatTopics, parseIncidentTools } from '../aws/environment.ts';
 import { createDynamoLedger } from '../aws/ledger.ts';
 import { createSecretKeySource } from '../aws/secret.ts';
-import { createDynamoSpool } from '../aws/spool.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { type DoctorInput, describeFailure, runChecks } from '../doctor/run-checks.ts';
 import { UsageError } from '../guard/errors.ts';
@@ -121,13 +120,16 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
       people: groupPeople(settings.alerts.subscriptions),
       topicArn: output('AlertsTopicArn'),
       chatTopics: parseChatTopics(output('ChatTopics')),
+      incidentTools: parseIncidentTools(output('IncidentTools')),
       stack: stackName,
       dashboardName: output('DashboardName'),
+      ledgerTableName: output('LedgerTableName'),
+      dynamo: new DynamoDBClient(),
+      clientOptions: {},
+      clock: systemClock,
+      log: options.log,
     }),
     client: new SNSClient(),
-    spool: createDynamoSpool(new DynamoDBClient(), output('LedgerTableName'), systemClock),
-    clock: systemClock,
-    log: options.log,
   });
   const remainingMs = createTimeLimit();
   return {

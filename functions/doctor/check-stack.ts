@@ -54,6 +54,7 @@ export async function checkStack(facts: StackFacts, input: StackInput): Promise<
   findings.push(...(await checkManySafely('subscriptions', () => checkSubscriptions(facts))));
   findings.push(await checkSafely('deliveries', () => checkDeliveries(facts)));
   findings.push(await checkSafely('dead letters', () => checkDeadLetters(facts)));
+  findings.push(...(await checkManySafely('incidents', () => checkIncidents(facts))));
   findings.push(await checkSafely('alarms', () => checkAlarms(facts, minutes, now)));
   return findings;
 }
@@ -175,6 +176,35 @@ async function checkDeadLetters(facts: StackFacts): Promise<Finding> {
         `${plural(count, 'message')} could not be delivered.`,
         'Look at them in the queue, fix the endpoint, then delete them.',
       );
+}
+
+/** Nothing for a stack without incident tools. */
+async function checkIncidents(facts: StackFacts): Promise<readonly Finding[]> {
+  const check = 'incidents';
+  const incidents = await facts.incidents();
+  if (incidents === null) return [];
+  const { waiting, deadLetters } = incidents;
+  const delayed = waiting.filter(({ count }) => count > 0);
+  const findings = [
+    ...(deadLetters === 0
+      ? []
+      : [
+          warning(
+            check,
+            `${plural(deadLetters, 'message')} could not be delivered to an incident tool.`,
+            'Look at the dead-letter queue of incidents, fix the cause, open or close the incidents by hand, then delete the messages.',
+          ),
+        ]),
+    ...delayed.map(({ tool, count }) =>
+      warning(
+        check,
+        `${plural(count, 'message')} for ${tool} waits in its queue.`,
+        'If it waits for more than a minute, check the connection and the pipe in the EventBridge console.',
+      ),
+    ),
+  ];
+  const tools = waiting.map(({ tool }) => tool).join(', ');
+  return findings.length > 0 ? findings : [ok(check, `Nothing waits for ${tools}.`)];
 }
 
 async function checkAlarms(facts: StackFacts, intervalMinutes: number, now: string): Promise<Finding> {

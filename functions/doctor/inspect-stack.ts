@@ -4,7 +4,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DescribeMapRunCommand, ListExecutionsCommand, paginateListMapRuns, SFNClient } from '@aws-sdk/client-sfn';
 import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { parseChatTopics } from '../aws/environment.ts';
+import { parseChatTopics, parseIncidentTools } from '../aws/environment.ts';
 import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metric-names.ts';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Clock } from '../guard/ports.ts';
@@ -30,10 +30,19 @@ export interface StackFacts {
   failedNotifications(): Promise<readonly FailedNotifications[]>;
   /** Messages in the dead-letter queue. */
   deadLetters(): Promise<number>;
+  /** The queues of the incident tools; null: the stack has no incident tool. */
+  incidents(): Promise<IncidentQueues | null>;
   /** Names of the stack's alarms that are in alarm. */
   alarms(): Promise<readonly string[]>;
   /** Null: the stack has no fleet. */
   readonly fleet: FleetFacts | null;
+}
+
+export interface IncidentQueues {
+  /** Messages that a tool has not accepted yet, by tool. */
+  readonly waiting: readonly { readonly tool: string; readonly count: number }[];
+  /** Messages in the dead-letter queue that the tools share. */
+  readonly deadLetters: number;
 }
 
 export interface StackSchedule {
@@ -187,15 +196,14 @@ export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
         .filter(({ count }) => count > 0);
     },
 
-    async deadLetters() {
-      // The request goes to the configured endpoint, not to the host in the URL of the queue.
-      const answer = await new SQSClient({ useQueueUrlAsEndpoint: false }).send(
-        new GetQueueAttributesCommand({
-          QueueUrl: output('DeadLetterQueueUrl'),
-          AttributeNames: ['ApproximateNumberOfMessages'],
-        }),
-      );
-      return Number(answer.Attributes?.ApproximateNumberOfMessages ?? 0);
+    deadLetters: () => countMessages(output('DeadLetterQueueUrl')),
+
+    async incidents() {
+      const tools = parseIncidentTools(output('IncidentTools'));
+      if (tools.length === 0) return null;
+      const deadLetters = await countMessages(output('IncidentDeadLetterQueueUrl'));
+      const waiting = tools.map(async ({ tool, queueUrl }) => ({ tool, count: await countMessages(queueUrl) }));
+      return { waiting: await Promise.all(waiting), deadLetters };
     },
 
     async alarms() {
@@ -269,6 +277,18 @@ async function findSchedules(target: string, input: object): Promise<readonly St
     }
   }
   return found;
+}
+
+/** Messages in a queue, those that a consumer is processing included. */
+async function countMessages(QueueUrl: string): Promise<number> {
+  // The request goes to the configured endpoint, not to the host in the URL of the queue.
+  const { Attributes } = await new SQSClient({ useQueueUrlAsEndpoint: false }).send(
+    new GetQueueAttributesCommand({
+      QueueUrl,
+      AttributeNames: ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'],
+    }),
+  );
+  return Object.values(Attributes ?? {}).reduce((sum, count) => sum + Number(count), 0);
 }
 
 function nameOfTopic(topicArn: string): string {

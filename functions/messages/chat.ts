@@ -3,7 +3,7 @@ import { describeType, type EventSubject, type Severity } from '../guard/model/e
 import type { IntegrationRecord } from '../guard/model/integration.ts';
 import { plural, shorten } from '../guard/text/sanitize.ts';
 import { describeMoment } from '../guard/text/time.ts';
-import { incidentKey } from './cloud-event.ts';
+import { problemOf } from './cloud-event.ts';
 import {
   command,
   type EventGroup,
@@ -94,7 +94,7 @@ export function toChatNotification(events: readonly GuardEvent[], context: Messa
       },
       metadata: {
         // Readers do not see the thread's id. It may hold the name of a provider.
-        threadId: (sorted.length === 1 ? incidentKey(worst) : worst.id).replace(/[^\w/:.-]/g, '_'),
+        threadId: (sorted.length === 1 ? problemOf(worst) : worst.id).replace(/[^\w/:.-]/g, '_'),
         summary: shorten(plain(summary), TITLE_LENGTH),
         eventType: worst.type,
         enableCustomActions: false,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Figures, GuardEvent, Incident } from '../guard/model/event.ts';
 import { describeType, type EventType, type Severity } from '../guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../guard/model/integration.ts';
@@ -42,7 +43,7 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
       severity: event.severity,
       project: event.project,
       episode: event.episode,
-      incident: event.incident === undefined ? formerIncident(event) : event.incident,
+      incident: incidentOf(event),
       reason: event.reason,
       integration: event.record,
       provider: event.record?.integration ?? event.provider,
@@ -52,16 +53,35 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
   };
 }
 
+/** The effect of an event on incident tools, with a key that all of them accept; null: none. */
+export function incidentOf(event: GuardEvent): Incident | null {
+  const incident = event.incident === undefined ? formerIncident(event) : event.incident;
+  return incident === null ? null : { ...incident, key: boundKey(incident.key) };
+}
+
 /** The incident of an event of version 0.2 that was not delivered yet. */
 function formerIncident(event: GuardEvent): Incident | null {
   const { incident: action } = describeType(event.type);
-  return action === null ? null : { key: incidentKey(event), action, severity: event.severity };
+  return action === null ? null : { key: problemOf(event), action, severity: event.severity };
 }
 
-/** The key of the incident that an event belongs to: one integration, one provider, or the guard, in one episode. */
-export function incidentKey({ project, record, provider, episode }: GuardEvent): string {
+/** Names what an event is about: one integration, one provider, or the guard, in one episode. */
+export function problemOf({ project, record, provider, episode }: GuardEvent): string {
   const about = record?.id ?? (provider === null ? 'guard' : `provider:${provider}`);
   return `${project}/${about}/${episode}`;
+}
+
+/** The most characters of an incident's key: those of an SQS message group. PagerDuty allows 255. */
+export const MAX_INCIDENT_KEY = 128;
+
+/**
+ * A key is the same everywhere: in the CloudEvent, as PagerDuty's `dedup_key` and as the message group of a FIFO queue. A key
+ * that is too long, or has characters that SQS refuses, ends with its hash.
+ */
+function boundKey(key: string): string {
+  if (key.length <= MAX_INCIDENT_KEY && /^[!-~]+$/.test(key)) return key;
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
+  return `${key.replace(/[^!-~]+/g, '-').slice(0, MAX_INCIDENT_KEY - hash.length - 1)}/${hash}`;
 }
 
 /** Message attributes of one event, for filter policies. SNS refuses empty values. */

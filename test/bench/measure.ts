@@ -356,6 +356,7 @@ export async function runBundle(
       LEDGER_TABLE: 'ledger',
       ALERTS_TOPIC_ARN: 'arn:aws:sns:eu-west-1:123456789012:alerts',
       CHAT_TOPICS: '[]',
+      INCIDENT_TOOLS: '[]',
       DASHBOARD_NAME: 'x',
       STACK_NAME: 'x',
     },

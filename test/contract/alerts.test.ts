@@ -143,11 +143,11 @@ describe('a chat channel', () => {
       (name): ChatTopic => ({ topicArn: `${CHAT}${name}`, minSeverity: 'info', projects: null }),
     );
     if (first === undefined || second === undefined) throw new Error('two topics');
-    expect(audiencesOf({ people: groupPeople([]), chatTopics: [first, second] }).slice(2)).toEqual([
+    expect(audiencesOf({ people: groupPeople([]), chatTopics: [first, second], incidentTools: [] }).slice(2)).toEqual([
       chatAudience(first),
       chatAudience(second),
     ]);
-    expect(audiencesOf({ people: groupPeople([]), chatTopics: [second] })).toEqual([
+    expect(audiencesOf({ people: groupPeople([]), chatTopics: [second], incidentTools: [] })).toEqual([
       MACHINES,
       PEOPLE,
       chatAudience(second),

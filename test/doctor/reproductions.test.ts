@@ -35,6 +35,7 @@ const STACK: StackFacts = {
   subscriptions: async () => [subscription({}), subscription({ topic: 'alarms' })],
   failedNotifications: async () => [],
   deadLetters: async () => 0,
+  incidents: async () => null,
   alarms: async () => [],
   fleet: null,
 };

@@ -31,6 +31,7 @@ const HEALTHY: StackFacts = {
   subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
   failedNotifications: async () => [],
   deadLetters: async () => 0,
+  incidents: async () => null,
   alarms: async () => [],
   fleet: null,
 };
@@ -143,6 +144,16 @@ describe('the doctor', () => {
       'dead letters',
       { deadLetters: async () => 2 },
       { level: 'warning', message: '2 messages could not be delivered.' },
+    ],
+    [
+      'incidents that a tool refused for good',
+      { incidents: async () => ({ waiting: [{ tool: 'pagerduty', count: 0 }], deadLetters: 2 }) },
+      { level: 'warning', message: '2 messages could not be delivered to an incident tool.' },
+    ],
+    [
+      'incidents that a tool has not accepted yet',
+      { incidents: async () => ({ waiting: [{ tool: 'pagerduty', count: 1 }], deadLetters: 0 }) },
+      { level: 'warning', message: '1 message for pagerduty waits in its queue.' },
     ],
     [
       'an alarm',

@@ -170,7 +170,7 @@ describe('faults of properties', () => {
         alerts: { subscriptions: [{ sqs: new Queue(stack, 'Q'), lambda: aFunction(stack) }] },
       }),
       [
-        'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, slack, teams, got sqs and lambda',
+        'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, slack, teams, pagerduty, webhook, got sqs and lambda',
       ],
     ],
     [

@@ -283,6 +283,7 @@ describe('least privilege', () => {
         'logs:PutLogEvents',
         'secretsmanager:GetSecretValue',
         'sns:Publish',
+        'sqs:SendMessage',
       ].sort(),
     );
   });
@@ -397,6 +398,9 @@ describe('the alarms', () => {
     expect(names.sort()).toEqual(
       [
         'DeadLetters',
+        'IncidentDeadLetters',
+        'IncidentsDelayedpagerduty8a458e32',
+        'IncidentsDelayedwebhookcbd75363',
         'NoPassother',
         'NoPassproduction',
         'PassErrors',

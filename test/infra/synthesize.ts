@@ -30,6 +30,11 @@ export const RICH_SETTINGS = {
         projects: ['production'],
         alarms: false,
       },
+      { pagerduty: { routingKeySecret: 'pagerduty/guard' }, minSeverity: 'warning' },
+      {
+        webhook: { url: 'https://api.example.com/alerts', headerSecret: 'oncall/header' },
+        projects: ['production'],
+      },
     ],
   },
 } as const;

@@ -1,7 +1,7 @@
 import { type GuardEvent, makeEvent } from '../../functions/guard/model/event.ts';
 import { describeType, type EventType } from '../../functions/guard/model/event-catalogue.ts';
 import type { IntegrationRecord } from '../../functions/guard/model/integration.ts';
-import { incidentKey } from '../../functions/messages/cloud-event.ts';
+import { problemOf } from '../../functions/messages/cloud-event.ts';
 import { aFailingRecord, minutesAfter, minutesBefore, NOON } from '../support/builders.ts';
 
 const FIGURES = {
@@ -22,19 +22,25 @@ export function anEvent(
 ): GuardEvent {
   const about = type.startsWith('guard.')
     ? {}
-    : type.startsWith('provider.')
+    : /^(?:provider|fleet)\./.test(type)
       ? { provider: 'Amplitude' }
       : { record: aFailingRecord(61, 72, record), figures: FIGURES };
-  const event = makeEvent({
-    type,
-    project: 'production',
-    time: NOON,
-    episode: NOON,
-    reason,
-    nextProbeAt: minutesAfter(NOON, 60),
-    ...about,
-  });
-  const { incident: action } = describeType(type);
+  return withIncident(
+    makeEvent({
+      type,
+      project: 'production',
+      time: NOON,
+      episode: NOON,
+      reason,
+      nextProbeAt: minutesAfter(NOON, 60),
+      ...about,
+    }),
+  );
+}
+
+/** The event with the effect that its type has on an incident. */
+export function withIncident(event: GuardEvent): GuardEvent {
+  const { incident: action } = describeType(event.type);
   const { severity } = event;
-  return { ...event, incident: action === null ? null : { key: incidentKey(event), action, severity } };
+  return { ...event, incident: action === null ? null : { key: problemOf(event), action, severity } };
 }

@@ -216,6 +216,7 @@ export function environmentOver(
     LEDGER_TABLE,
     ALERTS_TOPIC_ARN: topicArn,
     CHAT_TOPICS: '[]',
+    INCIDENT_TOOLS: '[]',
     DASHBOARD_NAME: 'IntegrationGuard-us-east-1',
     STACK_NAME: 'IntegrationGuard',
   };

@@ -11,7 +11,9 @@ import v1 from './template-v1.json' with { type: 'json' };
  * the template of version 0.1 (commit 6abfc23) with these settings, which both versions accept. Hashes of assets are scrubbed.
  */
 
-const SETTINGS = { ...RICH_SETTINGS, fleet: { secretNamePrefix: 'fleet/' } };
+const { subscriptions: all } = RICH_SETTINGS.alerts;
+const ALERTS = { subscriptions: all.filter((each) => !('pagerduty' in each) && !('webhook' in each)) };
+const SETTINGS = { ...RICH_SETTINGS, alerts: ALERTS, fleet: { secretNamePrefix: 'fleet/' } };
 
 const { guard, secrets, resources, subscriptions, chats } = readTemplate(
   'IntegrationGuard',

@@ -13,6 +13,10 @@ export function scheduleMinutes(expression: string): number | null {
 /** The name of a secret in Secrets Manager. */
 export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
+/** The name of a secret, or its full ARN. */
+export const SECRET_ID =
+  /^(?:[\w/+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]{1,519})$/;
+
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 export const TIME_OF_DAY = /^(?:[01]\d|2[0-3]):[0-5]\d$/;
@@ -22,6 +26,21 @@ export const HTTPS_ENDPOINT = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d
 
 /** An address to which a "#" and a section can be added. */
 export const RUNBOOK_URL = /^https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[^\s#\p{C}"'`<>\\]*)?$/iu;
+
+/**
+ * The endpoint of an API destination, in which "*" would be a parameter. CloudFormation accepts 2,048 characters and fewer kinds of
+ * them than a URL may have.
+ */
+export const WEBHOOK_URL =
+  /^(?=.{1,2048}$)https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:[/?][\w.~!'();/?:@&=+$,%-]*)?$/i;
+
+/** A token of HTTP. */
+export const HEADER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+
+/** Whether the subscription is an incident tool, which gets only the events that open and close incidents. */
+export function isIncidentTool(entry: { readonly pagerduty?: unknown; readonly webhook?: unknown }): boolean {
+  return entry.pagerduty !== undefined || entry.webhook !== undefined;
+}
 
 /** Whether the subscription is a Slack or Microsoft Teams channel. */
 export function isChat(entry: { readonly slack?: unknown; readonly teams?: unknown }): boolean {

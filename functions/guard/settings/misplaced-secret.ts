@@ -4,6 +4,9 @@
  */
 
 /** The kind of secret, for the message. */
+export const CREDENTIAL = 'the credential itself';
+
+/** The kind of secret, for the message. */
 export const WEBHOOK = 'a webhook address whose path or query is a secret';
 
 /** The kind of secret that a text looks like; null when it does not look like one. */
@@ -100,6 +103,20 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
 export function secretInEndpoint(text: string): string | null {
   const [, rest = ''] = /^https:[\\/]{2}[^\\/?#]*(.*)$/isu.exec(decodePercents(decodePercents(text))) ?? [];
   return rest.split(/[^\w-]+/).some(looksRandom) ? WEBHOOK : null;
+}
+
+/**
+ * The same for an endpoint whose credential is in a header. A ULID identifies an alert source of incident.io; it begins
+ * with a time and is no credential.
+ */
+export function secretInWebhook(text: string): string | null {
+  return secretInEndpoint(text.replace(/(?<=\/)01[0-9A-HJKMNP-TV-Z]{24}(?=[/?]|$)/g, 'id'));
+}
+
+/** `CREDENTIAL` when the text is a credential, not the name or the ARN of a secret. */
+export function secretInSecretName(text: string): string | null {
+  // A random suffix of six characters ends every ARN.
+  return /\s/.test(text.trim()) || text.split(/[^\w-]+/).some(looksRandom) ? CREDENTIAL : null;
 }
 
 function looksRandom(word: string): boolean {

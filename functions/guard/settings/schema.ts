@@ -5,17 +5,28 @@ import { normalise } from '../text/normalise.ts';
 import { describeIssues, NO_SUCH_SETTING } from './describe-issue.ts';
 import { showName, showPath } from './fault.ts';
 import {
+  HEADER_NAME,
   HTTPS_ENDPOINT,
   isChat,
+  isIncidentTool,
   isPlainAddress,
   PROJECT_NAME,
   RUNBOOK_URL,
+  SECRET_ID,
   SECRET_NAME,
   scheduleMinutes,
   TIME_OF_DAY,
+  WEBHOOK_URL,
 } from './formats.ts';
 import { placesOf } from './known-settings.ts';
-import { secretIn, secretInEndpoint, WEBHOOK } from './misplaced-secret.ts';
+import {
+  CREDENTIAL,
+  secretIn,
+  secretInEndpoint,
+  secretInSecretName,
+  secretInWebhook,
+  WEBHOOK,
+} from './misplaced-secret.ts';
 import { A_TIME_ZONE, isTimeZone } from './quiet-hours.ts';
 
 /**
@@ -379,7 +390,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams'] as const;
+const ENDPOINT_KINDS = ['email', 'sms', 'sqs', 'lambda', 'https', 'slack', 'teams', 'pagerduty', 'webhook'] as const;
 
 /** The endpoints that people read. */
 const FOR_PEOPLE: readonly string[] = ['email', 'sms', 'slack', 'teams'];
@@ -423,6 +434,34 @@ const teams = z.strictObject(
   'an object with tenantId, teamId and channelId',
 );
 
+const secretId = text('the name or the ARN of a Secrets Manager secret', SECRET_ID);
+
+const PAGERDUTY_MESSAGE = 'an object with routingKeySecret';
+
+/** A service in PagerDuty, by the routing key of its integration "Events API v2". */
+const pagerduty = z.strictObject(
+  { routingKeySecret: secretId, region: z.enum(['us', 'eu'], '"us" or "eu"').default('us') },
+  PAGERDUTY_MESSAGE,
+);
+
+/** The media type of CloudEvents, and the one that some tools require. */
+const CONTENT_TYPES = ['application/cloudevents+json', 'application/json'] as const;
+
+const WEBHOOK_MESSAGE = 'an object with url and headerSecret';
+
+/** An HTTPS endpoint that opens and closes incidents, with its credential in a header. */
+const webhook = z.strictObject(
+  {
+    url: text('an https:// address without "#" and "*"', WEBHOOK_URL),
+    header: text('the name of an HTTP header such as "Authorization"', HEADER_NAME).default('Authorization'),
+    headerSecret: secretId,
+    contentType: z
+      .enum(CONTENT_TYPES, CONTENT_TYPES.map((type) => `"${type}"`).join(' or '))
+      .default('application/cloudevents+json'),
+  },
+  WEBHOOK_MESSAGE,
+);
+
 const QUEUE_ARN = ARN('sqs', '[\\w-]{1,80}(?:\\.fifo)?', 'an SQS queue');
 const FUNCTION_ARN = ARN('lambda', 'function:[\\w-]{1,140}(?::[\\w$-]{1,128})?', 'a Lambda function');
 
@@ -435,6 +474,8 @@ const subscription = z
     https: text('an https:// address', HTTPS_ENDPOINT).optional(),
     slack: slack.optional(),
     teams: teams.optional(),
+    pagerduty: pagerduty.optional(),
+    webhook: webhook.optional(),
     minSeverity: z.enum(['info', 'warning', 'critical'], '"info", "warning" or "critical"').default('info'),
     /** Default: every project. */
     projects: z.array(z.string('a project name'), 'a list of project names').min(1, 'at least one project').optional(),
@@ -464,6 +505,12 @@ const subscription = z
       refuse('quietHours', `quiet hours only for ${PEOPLE_KINDS}`, given.join(' and '));
     if (entry.quietHours !== undefined && entry.only !== undefined)
       refuse('quietHours', 'no quiet hours together with "only"', `"only": "${entry.only}"`);
+    if (entry.alarms !== undefined && isIncidentTool(entry)) {
+      const says = `only allowed together with an endpoint that takes alarms, and ${given.join(' and ')} takes incidents only (docs/oncall.md)`;
+      addFault(context, { path: ['alarms'], message: '', says });
+    }
+    if (entry.only !== undefined && isIncidentTool(entry))
+      refuse('only', 'no "only" for pagerduty and webhook (docs/oncall.md says how they get alarms)');
     if (entry.only !== 'alarms') return;
     if (entry.projects !== undefined) refuse('projects', 'no projects together with "only": "alarms"');
     if (entry.alarms === false) refuse('alarms', 'true together with "only": "alarms"');
@@ -474,12 +521,13 @@ function endpointOf(entry: z.output<typeof subscription>) {
   const kind = ENDPOINT_KINDS.find((each) => entry[each] !== undefined);
   if (kind === undefined || entry[kind] === IN_STACK) return null;
   // zod has put a channel's fields into the order of the schema.
-  const endpoint = JSON.stringify(entry[kind]);
+  const endpoint = JSON.stringify(kind === 'webhook' ? entry.webhook?.url : entry[kind]);
   // Email addresses are compared without case.
   return { kind, key: `${kind} ${kind === 'email' ? endpoint.toLowerCase() : endpoint}` };
 }
 
 const MAX_CHATS = 8;
+const MAX_INCIDENT_TOOLS = 8;
 
 /** A pass sends a digest of its own for each. */
 const MAX_QUIET_HOURS = 8;
@@ -495,7 +543,7 @@ const settings = z
         subscriptions: z
           .array(subscription, 'a list')
           .max(100, 'at most 100 subscriptions')
-          // The function's environment, which names their topics, has no room for more.
+          // The function's environment, which names their topics and queues, has no room for more.
           .superRefine((entries, context) => {
             const { length } = entries.filter(isChat);
             if (length > MAX_CHATS)
@@ -504,6 +552,11 @@ const settings = z
             if (hours.size > MAX_QUIET_HOURS) {
               const message = `at most ${MAX_QUIET_HOURS} different quiet hours`;
               addFault(context, { path: [], message, got: String(hours.size) });
+            }
+            const { length: tools } = entries.filter(isIncidentTool);
+            if (tools > MAX_INCIDENT_TOOLS) {
+              const message = `at most ${MAX_INCIDENT_TOOLS} subscriptions of pagerduty and webhook`;
+              addFault(context, { path: [], message, got: String(tools) });
             }
           })
           .default([]),
@@ -608,7 +661,7 @@ function parseDocument(document: unknown, source: string): Settings {
 /** One sentence for each name or string in a document that looks like a secret. The sentences do not show it. */
 export function findMisplacedSecrets(value: unknown, path: readonly (string | number)[] = []): readonly string[] {
   if (typeof value === 'string') {
-    const found = secretIn(value) ?? (path.at(-1) === 'https' ? secretInEndpoint(value) : null);
+    const found = secretIn(value) ?? secretInPlace(value, path.at(-1), path.at(-2));
     return found === null ? [] : [describeMisplaced(found, path)];
   }
   if (Array.isArray(value)) return value.flatMap((element, index) => findMisplacedSecrets(element, [...path, index]));
@@ -620,11 +673,20 @@ export function findMisplacedSecrets(value: unknown, path: readonly (string | nu
   });
 }
 
+/** Secrets that only their place in the document makes recognisable. */
+function secretInPlace(text: string, name: string | number | undefined, parent: string | number | undefined) {
+  if (name === 'https') return secretInEndpoint(text);
+  if (name === 'url' && parent === 'webhook') return secretInWebhook(text);
+  return name === 'routingKeySecret' || name === 'headerSecret' ? secretInSecretName(text) : null;
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  [WEBHOOK]: 'remove it and use "slack", "teams" or the topic AlertsTopicArn',
+  [CREDENTIAL]: 'store it in Secrets Manager and give the name of that secret',
+};
+
 function describeMisplaced(found: string, path: readonly PropertyKey[]): string {
-  const remedy =
-    found === WEBHOOK
-      ? 'remove it and use "slack", "teams" or the topic AlertsTopicArn'
-      : 'remove it, and replace it if others have seen the file';
+  const remedy = REMEDIES[found] ?? 'remove it, and replace it if others have seen the file';
   return `${showPath(path)}: expected no secret, but this looks like ${found}; ${remedy}`;
 }
 

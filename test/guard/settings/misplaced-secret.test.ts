@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { secretIn, secretInEndpoint, WEBHOOK } from '../../../functions/guard/settings/misplaced-secret.ts';
+import {
+  CREDENTIAL,
+  secretIn,
+  secretInEndpoint,
+  secretInSecretName,
+  secretInWebhook,
+  WEBHOOK,
+} from '../../../functions/guard/settings/misplaced-secret.ts';
 
 const KEY = 'sk_fake_q7Wm2ZrT9xKp4VbN8cYdL3fHs6JgA1eU';
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -27,6 +34,28 @@ describe('a secret in the settings', () => {
       expect(secretInEndpoint(address)).toBe(WEBHOOK);
     },
   );
+});
+
+describe('a credential in the place of a secret’s name', () => {
+  it.each(['0123456789abcdef0123456789abcdef', 'R0123456789ABCDEFGHIJKLMNOPQRST1', 'Bearer abc', 'GenieKey 12ab'])(
+    'is recognised: %s',
+    (text) => expect(secretInSecretName(text)).toBe(CREDENTIAL),
+  );
+
+  it.each([
+    'pagerduty/guard',
+    'incident.io/guard-2026',
+    'arn:aws:secretsmanager:eu-west-1:123456789012:secret:pagerduty/guard-AbCd12',
+  ])('is not seen in the name or the ARN of a secret: %s', (text) => expect(secretInSecretName(text)).toBeNull());
+});
+
+describe('the address of a webhook with a header', () => {
+  it('may have the ID of an alert source of incident.io', () => {
+    const address = 'https://api.incident.io/v2/alert_events/http/01GW2G3V0S59R238FAHPDS1R66';
+    expect(secretInWebhook(address)).toBeNull();
+    expect(secretInWebhook(`${address}?token=aB3dE6gH9jK2mN5pQ8sT`)).toBe(WEBHOOK);
+    expect(secretInEndpoint(address)).toBe(WEBHOOK);
+  });
 });
 
 describe('an ordinary setting', () => {

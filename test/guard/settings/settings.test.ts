@@ -118,6 +118,25 @@ describe('settings', () => {
     expect(faultsOf(channels(9))[0]).toMatch(/^alerts\.subscriptions: expected at most 8 chat channels, got /);
   });
 
+  it('accept eight incident tools, and compare webhooks by their address', () => {
+    const tools = (count: number) => ({
+      projects: { production: { secretName: 'x' } },
+      alerts: {
+        subscriptions: Array.from({ length: count }, (_, index) =>
+          index % 2 === 0
+            ? { pagerduty: { routingKeySecret: `pagerduty/${index}` }, minSeverity: 'critical' }
+            : { webhook: { url: `https://example.com/${index}`, headerSecret: 'oncall' }, projects: ['production'] },
+        ),
+      },
+    });
+    const [first, second] = parseSettings(tools(8)).alerts.subscriptions;
+    expect(first?.pagerduty).toEqual({ routingKeySecret: 'pagerduty/0', region: 'us' });
+    expect(second?.webhook).toMatchObject({ header: 'Authorization' });
+    expect(faultsOf(tools(9))).toEqual([
+      'alerts.subscriptions: expected at most 8 subscriptions of pagerduty and webhook, got 9',
+    ]);
+  });
+
   it.each([
     [
       'a wrong type',
@@ -233,7 +252,7 @@ describe('settings', () => {
     [
       'a subscription without an endpoint',
       alerts({ minSeverity: 'info' }),
-      'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, slack, teams, got none',
+      'alerts.subscriptions.0: expected exactly one of email, sms, sqs, lambda, https, slack, teams, pagerduty, webhook, got none',
     ],
     [
       'plain HTTP for alerts',
