@@ -309,7 +309,7 @@ function publishIncidents(options: SnsAlertSinkOptions, tool: IncidentTool, even
   return options.sendIncidents(tool, messages);
 }
 
-/** What fails in many projects of the fleet is one incident. The events of a run are accepted together. */
+/** A provider that fails in many projects of the fleet is one incident. The events of a run are accepted together. */
 async function publishShared(
   options: SnsAlertSinkOptions,
   tool: IncidentTool,

@@ -11,7 +11,7 @@ import { fromHistoryItem, incidentsKeyOf, toSpoolItem } from './ledger-items.ts'
 export interface OpenIncidents {
   /**
    * Sends a run's events to a tool, with shared incidents for what fails in many projects.
-   * @param send returns whether the tool accepted all of them; if not, or if the process dies, the same events must come again
+   * @param send returns whether the tool accepted them all; if not, or if the process dies, the same events must come again
    */
   forward(
     audience: Audience,

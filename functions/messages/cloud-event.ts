@@ -53,7 +53,7 @@ export function toCloudEvent(event: GuardEvent): CloudEvent {
   };
 }
 
-/** The effect of an event on incident tools, with a key that all of them accept; null: none. */
+/** The effect of an event on incident tools, with a key that each of them accepts; null: none. */
 export function incidentOf(event: GuardEvent): Incident | null {
   const incident = event.incident === undefined ? formerIncident(event) : event.incident;
   return incident === null ? null : { ...incident, key: boundKey(incident.key) };

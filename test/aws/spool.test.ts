@@ -123,7 +123,7 @@ describe('a release', () => {
     void killed;
   });
 
-  it('of a thousand alerts sends all of them', async () => {
+  it('of a thousand alerts sends every one', async () => {
     const spool = open();
     const alerts = Array.from({ length: 1_000 }, (_, index) => anAlert(`i${index}`));
     await spool.add('run', audience, alerts);

@@ -2,7 +2,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { createStack } from './synthesize.ts';
 
-/** What quiet hours, "only" and a fleet add to the stack. */
+/** The resources for quiet hours, "only" and the digests of a fleet. */
 
 const MAIL = { email: 'ops@example.com' };
 const NIGHT = { from: '22:00', to: '07:30', timeZone: 'Europe/Berlin' };

@@ -586,7 +586,7 @@ const EVENT_CATALOGUE = {
     auditOnly: true,
     label: 'down in many projects',
     description:
-      'The same provider, or Qonversion, began to fail in many projects of a fleet within an hour. Incident tools get one incident for all of them. No one else gets it: each project has its own events.',
+      'The same provider, or Qonversion, began to fail in many projects of a fleet within an hour. Incident tools get one incident for these projects. No one else gets it: each project has its own events.',
     incident: 'trigger',
     meaning: ({ provider }) =>
       `${provider} fails in many projects at once, so the cause is probably there. Each project has its own alerts.`,

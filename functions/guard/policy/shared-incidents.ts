@@ -3,7 +3,7 @@ import { HOUR_MS } from '../text/time.ts';
 
 /**
  * Shared incidents of a fleet. If the same provider, or Qonversion, fails in many projects at once, an incident tool gets one incident
- * for all of them instead of one for each. It closes when few of them are left, and these then get incidents of their own.
+ * instead of one for each project. It closes when few of them are left, and these then get incidents of their own.
  */
 
 /** An incident that is open, by the event that opened it. */

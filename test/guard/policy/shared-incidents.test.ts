@@ -10,7 +10,7 @@ import {
 } from '../../../functions/guard/policy/shared-incidents.ts';
 import { aFailingRecord, minutesAfter, NOON } from '../../support/builders.ts';
 
-/** What fails in many projects of a fleet at once is one incident, and every problem has exactly one incident at any time. */
+/** A provider that fails in many projects of a fleet at once is one incident, and every problem has exactly one incident at any time. */
 
 interface Problem {
   readonly project: string;
@@ -89,7 +89,7 @@ const resolves = (problems: readonly Problem[], minute: number, began = NOON) =>
 const SHARED = `${WHOLE_FLEET}/provider:Amplitude/${NOON}`;
 
 describe('a provider that fails in many projects at once', () => {
-  it('is one incident, which closes when it works again in all of them', () => {
+  it('is one incident, which closes when it works again in each', () => {
     const runs = new Runs();
     runs.run(triggers(many(50)), at(0, 50));
     expect(runs.keys()).toEqual([SHARED]);
@@ -151,7 +151,7 @@ it('an incident that begins and ends within a run is not opened', () => {
   expect(runs.tool.opened).toBe(0);
 });
 
-it('every problem has exactly one incident, its own or a shared one, whatever begins, ends and dies in between', () => {
+it('every problem has exactly one incident, its own or a shared one, even if releases fail or die', () => {
   const problem = fc.record({
     project: fc.integer({ min: 0, max: 14 }).map((index) => `customer-${index}`),
     provider: fc.constantFrom('Amplitude', 'AppsFlyer', 'Webhooks', null),
