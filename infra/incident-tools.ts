@@ -23,6 +23,12 @@ const PAGERDUTY = {
   eu: 'https://events.eu.pagerduty.com/v2/enqueue',
 } as const;
 
+/** Structured mode of CloudEvents' HTTP binding, and the type that some tools require. */
+const CONTENT_TYPES = {
+  cloudevents: 'application/cloudevents+json; charset=UTF-8',
+  plain: 'application/json; charset=UTF-8',
+} as const;
+
 /** One tool, as EventBridge calls it. */
 interface Endpoint {
   readonly tool: IncidentToolKind;
@@ -171,7 +177,7 @@ function endpointOf({ pagerduty, webhook }: Subscription): Endpoint {
     authParameters: {
       apiKeyAuthParameters: { apiKeyName: header, apiKeyValue: secretValue(headerSecret) },
       invocationHttpParameters: {
-        headerParameters: [{ key: 'Content-Type', value: `${contentType}; charset=UTF-8`, isValueSecret: false }],
+        headerParameters: [{ key: 'Content-Type', value: CONTENT_TYPES[contentType], isValueSecret: false }],
       },
     },
   };

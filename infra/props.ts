@@ -332,10 +332,10 @@ export interface WebhookProps {
   /** Name or ARN of an existing secret. Its value is the whole value of the header, such as `Bearer …`. */
   readonly headerSecret: string;
   /**
-   * The media type of the requests. Some tools accept only `application/json`.
-   * @default - the media type of CloudEvents
+   * The media type of the requests: `cloudevents` for `application/cloudevents+json`, `plain` for `application/json`, which some tools require.
+   * @default 'cloudevents'
    */
-  readonly contentType?: 'application/cloudevents+json' | 'application/json';
+  readonly contentType?: 'cloudevents' | 'plain';
 }
 
 /** When the guard pauses an integration, alerts people, and probes. `docs/policy.md` explains each rule with its figures. */

@@ -91,7 +91,7 @@ function allowedBy(schema: Schema): string {
   const [issue] = (schema as z.ZodType).safeParse(Symbol('of no type')).error?.issues ?? [];
   const says = (issue?.message ?? '').replace(/^Invalid input: expected |, received symbol$/g, '');
   if (says === 'object') return 'an object';
-  return /\{|\+json/.test(says) ? `\`${says}\`` : says;
+  return says.includes('{') ? `\`${says}\`` : says;
 }
 
 function defaultOf(schema: Schema, documented: string | null): string {

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
@@ -17,6 +17,7 @@ import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/c
 import { type Sandbox, type SandboxOptions, startSandbox, TEST_KEY } from '../../functions/sandbox/server.ts';
 import { World } from '../../functions/sandbox/world.ts';
 import { ACCOUNT, type Cloud, PROJECT, type ProgramResult, REGION, startCloud } from './cloud.ts';
+import { type DeployableTemplate, withoutEventBridge } from './without-eventbridge.ts';
 
 export const STACK = 'IntegrationGuard';
 
@@ -31,6 +32,8 @@ export interface Deployment {
   readonly eventsQueue: string;
   /** A queue with the messages to people, subscribed from outside the stack. */
   readonly digestsQueue: string;
+  /** The whole template, if resources were left out of the deployed one. */
+  readonly template: DeployableTemplate | null;
   readonly clients: {
     readonly cloudformation: CloudFormationClient;
     readonly cloudwatch: CloudWatchClient;
@@ -67,6 +70,8 @@ export interface Watched {
     /** ARNs of the secrets by name. */
     readonly arns: ReadonlyMap<string, string>;
   }) => Readonly<Record<string, unknown>>;
+  /** Incident tools, whose connections and pipes the emulator does not have (`without-eventbridge.ts`). */
+  readonly incidentTools?: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** Two listed projects: one whose secret the stack creates, one whose secret exists. */
@@ -138,6 +143,7 @@ export async function deploy(
               // Without alarms, which can come at any time and would change the counts.
               { email: 'ops@example.com', minSeverity: 'warning', alarms: false },
               { sms: '+15551230000', minSeverity: 'critical', projects: ['production'], alarms: false },
+              ...(watched.incidentTools ?? []),
             ],
           },
         }),
@@ -145,7 +151,16 @@ export async function deploy(
     await writeSettings();
     const app = await prepareApp(join(cloud.folder, 'app'));
     await must(cloud.cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], settingsFile, app));
-    await must(cloud.cdk(['deploy', '--require-approval', 'never'], settingsFile, app));
+    const asked = ['--require-approval', 'never'];
+    let template: DeployableTemplate | null = null;
+    if (watched.incidentTools === undefined) await must(cloud.cdk(['deploy', ...asked], settingsFile, app));
+    else {
+      await must(cloud.cdk(['synth', '--quiet'], settingsFile, app));
+      const file = cloud.template(STACK);
+      template = JSON.parse(await readFile(file, 'utf8')) as DeployableTemplate;
+      await writeFile(file, JSON.stringify(withoutEventBridge(template)));
+      await must(cloud.cdk(['deploy', ...asked, '--app', dirname(file)], settingsFile, app));
+    }
 
     const outputs = async () => {
       const { Stacks } = await clients.cloudformation.send(new DescribeStacksCommand({ StackName: STACK }));
@@ -191,6 +206,7 @@ export async function deploy(
       settingsFile,
       eventsQueue,
       digestsQueue,
+      template,
       clients,
       outputs,
       invoke,

@@ -141,8 +141,13 @@ describe('the bundle that CDK creates', () => {
     load(basename(bundle));
     const code = [...eager.values()].join('\n');
     expect(eager.size).toBeGreaterThan(3);
-    expect(code).not.toContain('PublishBatch');
+    expect(code).not.toMatch(/PublishBatch|SendMessageBatch/);
     expect(code).toContain('import("./alerts-');
+    // A guard without incident tools does not load the client of SQS with its alerts either.
+    expect(code).toContain('import("./incident-queue-');
+    const alerts = readdirSync(join(bundle, '..')).find((file) => /^alerts-\w+\.mjs$/.test(file)) ?? '';
+    load(alerts);
+    expect([...eager.values()].join('\n')).not.toContain('SendMessageBatch');
   });
 
   it('sends one alert that explains how to fill an empty secret, and fails the invocation', async () => {

@@ -149,7 +149,7 @@ describe('a webhook', () => {
 
   it('may have another header and media type, and a secret of any account by its ARN', () => {
     const headerSecret = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:datadog/key-AbCdEf';
-    const contentType = 'application/json';
+    const contentType = 'plain';
     const webhook = { url: 'https://example.com/', header: 'DD-API-KEY', headerSecret, contentType };
     templateOf({ webhook }).hasResourceProperties('AWS::Events::Connection', {
       AuthParameters: {

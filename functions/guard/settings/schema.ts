@@ -444,9 +444,6 @@ const pagerduty = z.strictObject(
   PAGERDUTY_MESSAGE,
 );
 
-/** The media type of CloudEvents, and the one that some tools require. */
-const CONTENT_TYPES = ['application/cloudevents+json', 'application/json'] as const;
-
 const WEBHOOK_MESSAGE = 'an object with url and headerSecret';
 
 /** An HTTPS endpoint that opens and closes incidents, with its credential in a header. */
@@ -455,9 +452,7 @@ const webhook = z.strictObject(
     url: text('an https:// address without "#" and "*"', WEBHOOK_URL),
     header: text('the name of an HTTP header such as "Authorization"', HEADER_NAME).default('Authorization'),
     headerSecret: secretId,
-    contentType: z
-      .enum(CONTENT_TYPES, CONTENT_TYPES.map((type) => `"${type}"`).join(' or '))
-      .default('application/cloudevents+json'),
+    contentType: z.enum(['cloudevents', 'plain'], '"cloudevents" or "plain"').default('cloudevents'),
   },
   WEBHOOK_MESSAGE,
 );
