@@ -95,7 +95,7 @@ function releaseOf(
 ): string | null {
   if (quietHours !== null && severity !== 'critical' && isQuietAt(quietHours, clock.now()))
     return nameOfQuietHours(quietHours);
-  // Who names projects wants a message about each.
+  // People who name projects want a message about each.
   return projects === null && isOfFleet(project) ? RUN : null;
 }
 
