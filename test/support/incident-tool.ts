@@ -8,7 +8,7 @@ import { type CloudEvent, toCloudEvent } from '../../functions/messages/cloud-ev
 export class IncidentTool {
   readonly #seen = new Set<string>();
   readonly #incidents = new Map<string, KnownIncident>();
-  /** What no guard may send, one sentence each. */
+  /** The messages that no guard may send, one sentence each. */
   readonly violations: string[] = [];
 
   receive(events: readonly GuardEvent[]): void {

@@ -51,7 +51,7 @@ type Step =
   | { readonly does: 'unreadable'; readonly ids: readonly Id[] }
   | { readonly does: 'requests'; readonly end: 'well' | 'refused' | 'unknown' }
   | { readonly does: 'break' | 'mend' | 'flaky' | 'suspend' | 'delete' | 'switch'; readonly id: Id }
-  | { readonly does: 'provider breaks' | 'provider is mended' | 'fail' | 'recover' }
+  | { readonly does: 'provider breaks' | 'provider is mended' }
   | { readonly does: 'command'; readonly id: Id; readonly command: OperatorCommand }
   | { readonly does: 'settings'; readonly are: number }
   | { readonly does: 'refuse'; readonly audiences: readonly string[]; readonly history: boolean };
