@@ -12,7 +12,7 @@ export class IncidentTool {
   readonly violations: string[] = [];
 
   receive(events: readonly GuardEvent[]): void {
-    for (const event of events) this.#receive(toCloudEvent(event));
+    for (const event of events) this.hear(toCloudEvent(event));
   }
 
   /** The open incidents. */
@@ -31,7 +31,7 @@ export class IncidentTool {
       if (incident.isOpen) this.#incidents.set(key, { ...incident, isOpen: false, byHand: true });
   }
 
-  #receive({ id, type, time, subject, data }: CloudEvent): void {
+  hear({ id, type, time, subject, data }: CloudEvent): void {
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
     if (data.incident === null) return;

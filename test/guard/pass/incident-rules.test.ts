@@ -279,6 +279,31 @@ describe('an outbox that is too large', () => {
   });
 });
 
+describe('the messages about one incident', () => {
+  it('reach machines in order, even if the topic refuses the first call of a pass', async () => {
+    const harness = createHarness(EPISODES, OPTIONS);
+    for (const id of ['good', 'broken']) addBusy(harness, id);
+    harness.world.advance(5);
+    harness.world.breakDown('broken', 'HTTP 503');
+    harness.alerts.refuse((_, audience) => audience === MACHINES);
+    await harness.run(20);
+    expect(people(harness)).toEqual(['failing']);
+    harness.world.setStatus('broken', 0);
+    let calls = 0;
+    const publish: typeof harness.alerts.publish = (project, events, audience) => {
+      if (audience === MACHINES) calls += 1;
+      return audience === MACHINES && calls === 1
+        ? Promise.reject(new UnavailableError('throttled'))
+        : harness.alerts.publish(project, events, audience);
+    };
+    harness.alerts.refuse(() => false);
+    harness.world.advance(5);
+    await runPass({ ...harness.ports, alerts: { ...harness.alerts, publish } }, harness.project);
+    await harness.run(5);
+    expect(effects(harness)).toEqual(['failing trigger warning', 'operator-paused resolve info']);
+  });
+});
+
 describe('an event that people do not get', () => {
   it('goes to machines only if it changes an incident', () => {
     const event = makeEvent({ type: 'incident.closed', project: 'p', time: NOON, episode: NOON, reason: 'over' });
