@@ -1,4 +1,4 @@
-import { type GuardEvent, isAuditOnly } from '../../functions/guard/model/event.ts';
+import { type GuardEvent, isAuditOnly, isForMachines } from '../../functions/guard/model/event.ts';
 import type { Listing } from '../../functions/guard/model/integration.ts';
 import { PASS_TIME_LIMIT_SECONDS } from '../../functions/guard/model/lease.ts';
 import { runOperatorCommand } from '../../functions/guard/pass/operator-command.ts';
@@ -10,6 +10,7 @@ import { KeyRefusedError, UnavailableError } from '../../functions/qonversion/er
 import { World } from '../../functions/sandbox/world.ts';
 import { aPolicy, PROBE_RECOVERY } from '../support/builders.ts';
 import { QUICK } from '../support/harness.ts';
+import { IncidentTool } from '../support/incident-tool.ts';
 import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } from '../support/memory-ports.ts';
 import { createCrashGate, type Gate, gated, MOMENTS, OPEN_GATE } from './effects.ts';
 import type { Finding, Size } from './finding.ts';
@@ -361,14 +362,15 @@ class Chaos {
       return { audience, copies, events: byId(copies) };
     });
     this.#judgeIds(heard.flatMap(({ copies }) => copies));
+    this.#judgeIncidents(heard.flatMap(({ audience, copies }) => (audience === MACHINES ? copies : [])));
     const history = byId(await this.#ledger.history(NAME, '2026-01-01T00:00:00Z'));
     const all = byId([...heard.flatMap(({ events }) => [...events.values()]), ...history.values()]);
     for (const [id, event] of all) {
       if (event.reason.startsWith('the ledger')) continue;
       if (!history.has(id)) this.#say(`${about(event)} is not in the history`);
-      if (isAuditOnly(event)) continue;
       for (const { audience, events } of heard)
-        if (!events.has(id)) this.#say(`${audience} did not get ${about(event)}`);
+        if (!events.has(id) && (audience === MACHINES ? isForMachines(event) : !isAuditOnly(event)))
+          this.#say(`${audience} did not get ${about(event)}`);
     }
     for (const id of this.#active.keys()) {
       const events = [...all.values()].filter(({ record }) => record?.id === id);
@@ -389,6 +391,21 @@ class Chaos {
       const inDoubt = isInDoubt(known) || isInDoubt(event);
       if (known.time === event.time || again || inDoubt || event.reason.startsWith('the ledger')) continue;
       this.#say(`${about(event)} has the ID of another alert at ${known.time.slice(11, 19)}`);
+    }
+  }
+
+  /** An incident is open only for an integration that the guard or Qonversion has stopped, or for a shared outage that lasts. */
+  #judgeIncidents(copies: readonly GuardEvent[]): void {
+    const tool = new IncidentTool();
+    tool.receive(copies);
+    for (const violation of tool.violations) this.#say(violation);
+    const outages = this.#ledger.projectEntry(NAME)?.outages ?? [];
+    for (const { key, subject } of tool.open()) {
+      const entry =
+        subject === null || this.#world.get(subject) === undefined ? undefined : this.#ledger.entry(NAME, subject);
+      const isStopped = entry !== undefined && (entry.state.name === 'open' || entry.state.name === 'half-open');
+      const lasts = subject === null ? outages.some(({ endedAt }) => endedAt === null) : isStopped;
+      if (!lasts) this.#say(`the incident ${key} is open, and nothing is wrong`);
     }
   }
 

@@ -5,6 +5,7 @@ import { runPass } from '../../functions/guard/pass/run-pass.ts';
 import { type Ledger, type LedgerView, MACHINES, PEOPLE, type Ports } from '../../functions/guard/ports.ts';
 import type { World } from '../../functions/sandbox/world.ts';
 import { aPolicy } from '../support/builders.ts';
+import type { IncidentTool } from '../support/incident-tool.ts';
 import { createWorldApi } from '../support/memory-ports.ts';
 import {
   ALERTS_AT_ZERO,
@@ -189,9 +190,18 @@ export function compareEndings(ending: Ending, reference: Ending, more: readonly
   for (const [id, state] of Object.entries(reference.circuits)) {
     if (ending.circuits[id] !== state) wrong.push(`the circuit of ${id} is ${ending.circuits[id]} instead of ${state}`);
   }
+  wrong.push(...ending.delivered.tool.violations);
+  const [open, opened] = [ending, reference].map(({ delivered }) => openIn(delivered.tool));
+  if (open !== opened) wrong.push(`open incidents: ${open}, instead of ${opened}`);
   for (const id of ending.unsettled) wrong.push(`not settled: ${id}`);
   if (ending.writesAfter > 0) wrong.push(`a pass with nothing to do wrote ${ending.writesAfter} times`);
   return wrong;
+}
+
+/** What the open incidents are about. */
+function openIn(tool: IncidentTool): string {
+  const about = tool.open().map(({ subject, key }) => subject ?? key.split('/')[1]);
+  return about.sort().join(', ');
 }
 
 /** The undisturbed story. @throws when it lacks one of the expected events */

@@ -5,7 +5,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { createSnsAlertSink } from '../../functions/aws/alerts.ts';
 import { createDynamoLedger } from '../../functions/aws/ledger.ts';
-import type { GuardEvent } from '../../functions/guard/model/event.ts';
+import { type GuardEvent, isAuditOnly } from '../../functions/guard/model/event.ts';
+import type { EventType } from '../../functions/guard/model/event-catalogue.ts';
 import {
   type AlertSink,
   type Clock,
@@ -17,7 +18,9 @@ import {
 } from '../../functions/guard/ports.ts';
 import { createTerminalAlertSink } from '../../functions/local/alerts.ts';
 import { createFileLedger } from '../../functions/local/ledger.ts';
+import { type CloudEvent, toCloudEvent } from '../../functions/messages/cloud-event.ts';
 import { CREDENTIALS, LEDGER_TABLE, startDynamo, startSns } from '../support/aws-emulators.ts';
+import { IncidentTool } from '../support/incident-tool.ts';
 import { createMemoryAlerts, createMemoryLedger, silentLog } from '../support/memory-ports.ts';
 import { sinkOptions } from '../support/sns-sink.ts';
 import { keyOf } from './busy-day.ts';
@@ -44,8 +47,10 @@ export interface Opened {
 
 /** The alerts that machines and people have accepted. */
 export interface Delivered {
-  /** IDs by "type integration". */
+  /** IDs of the alerts by "type integration". */
   readonly machines: ReadonlyMap<string, ReadonlySet<string>>;
+  /** An incident tool after all messages for machines. */
+  readonly tool: IncidentTool;
   /** The texts of all digests. */
   readonly people: string;
 }
@@ -88,6 +93,7 @@ export function createMemoryPlace(): Place {
             acceptedBy(PEOPLE)
               .map(({ record }) => `(${record?.id})`)
               .join(),
+            acceptedBy(MACHINES).map(toCloudEvent),
           ),
         elsewhere: null,
         rest: async () => undefined,
@@ -169,7 +175,7 @@ async function createAwsPlace(): Promise<Place> {
             type,
             record: subject === undefined ? null : { id: subject },
           }));
-          return deliveredOf(records, bodies('digest').join('\n'));
+          return deliveredOf(records, bodies('digest').join('\n'), events);
         },
         elsewhere,
         rest: async () => undefined,
@@ -184,12 +190,6 @@ async function createAwsPlace(): Promise<Place> {
 
 interface Message {
   readonly default: string;
-}
-
-interface CloudEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly subject?: string;
 }
 
 /** The ports of a place, from this process or from one that will be killed. */
@@ -238,15 +238,19 @@ function underName(ledger: Ledger, name: string): Ledger {
 
 function deliveredOf(
   events: readonly (Pick<GuardEvent, 'id'> & {
-    readonly type: string;
+    readonly type: EventType;
     readonly record: { readonly id: string } | null;
   })[],
   people: string,
+  messages: readonly CloudEvent[] = [],
 ): Delivered {
   const machines = new Map<string, Set<string>>();
   for (const event of events) {
+    if (isAuditOnly(event)) continue;
     const key = keyOf(event);
     machines.set(key, (machines.get(key) ?? new Set()).add(event.id));
   }
-  return { machines, people };
+  const tool = new IncidentTool();
+  for (const message of messages) tool.hear(message);
+  return { machines, people, tool };
 }

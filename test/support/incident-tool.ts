@@ -8,11 +8,11 @@ import { type CloudEvent, toCloudEvent } from '../../functions/messages/cloud-ev
 export class IncidentTool {
   readonly #seen = new Set<string>();
   readonly #incidents = new Map<string, KnownIncident>();
-  /** What no guard may send, one sentence each. */
+  /** The messages that no guard may send, one sentence each. */
   readonly violations: string[] = [];
 
   receive(events: readonly GuardEvent[]): void {
-    for (const event of events) this.#receive(toCloudEvent(event));
+    for (const event of events) this.hear(toCloudEvent(event));
   }
 
   /** The open incidents. */
@@ -31,7 +31,7 @@ export class IncidentTool {
       if (incident.isOpen) this.#incidents.set(key, { ...incident, isOpen: false, byHand: true });
   }
 
-  #receive({ id, type, time, subject, data }: CloudEvent): void {
+  hear({ id, type, time, subject, data }: CloudEvent): void {
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
     if (data.incident === null) return;

@@ -65,7 +65,7 @@ function merge(items: readonly OutboxItem[]): OutboxItem {
 
 /**
  * The changes of incidents that must not be lost with the merged alerts: per integration or topic, the first that closes one, and the
- * last if it opens one. An audience that accepted none of the alerts has no more than one incident open, and the first closes that one.
+ * last if it opens one. An audience that accepted none of the alerts has at most one incident open, and the first closes that one.
  */
 function incidentsOf(items: readonly OutboxItem[]): readonly OutboxItem[] {
   const kept = new Map<string, OutboxItem>();

@@ -10,6 +10,8 @@ import { type Audience, MACHINES, type Ports } from '../ports.ts';
 export class Deliveries {
   readonly #accepted = new Map<string, Set<string>>();
   readonly #audiences: readonly string[];
+  /** "audience key" of the incidents of which it refused a message in this pass. */
+  readonly #refused = new Set<string>();
 
   constructor(audiences: readonly string[]) {
     this.#audiences = audiences;
@@ -17,6 +19,16 @@ export class Deliveries {
 
   accept(audience: string, eventIds: Iterable<string>): void {
     for (const id of eventIds) this.#accepted.set(id, (this.#accepted.get(id) ?? new Set()).add(audience));
+  }
+
+  refuse(audience: string, events: readonly GuardEvent[]): void {
+    for (const { id, incident } of events)
+      if (incident && this.#accepted.get(id)?.has(audience) !== true) this.#refused.add(`${audience} ${incident.key}`);
+  }
+
+  /** Whether the next pass sends it, after an earlier message about the incident: a trigger after its resolve would stay open. */
+  mustWait(audience: string, { incident }: GuardEvent): boolean {
+    return isMachine(audience) && this.#refused.has(`${audience} ${incident?.key}`);
   }
 
   /** The audiences that have not accepted the event. An audience that is no longer in the settings does not count. */
@@ -51,7 +63,9 @@ export async function deliver(
 ): Promise<void> {
   if (outbox.length === 0) return;
   const dueFor = (audience: string): readonly GuardEvent[] => {
-    const due = outbox.filter((item) => deliveries.undelivered(item).includes(audience));
+    const due = outbox.filter(
+      (item) => deliveries.undelivered(item).includes(audience) && !deliveries.mustWait(audience, item.event),
+    );
     return [...new Map(due.map(({ event }) => [event.id, event])).values()];
   };
   const publish = async (audience: string, events: readonly GuardEvent[]) => {
@@ -69,6 +83,7 @@ export async function deliver(
         const problem = describeError(error);
         ports.log.error('not accepted; the next pass delivers it', { project, audience, problem });
       }
+      deliveries.refuse(audience, events);
     }),
   );
 }

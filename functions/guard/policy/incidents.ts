@@ -100,8 +100,10 @@ export function withProjectIncidents(before: ProjectEntry, next: ProjectEntry, c
   return reconcile(before, next, rules, context);
 }
 
+/** A new event while its effect is determined. */
+type Draft = GuardEvent & { incident: Incident | null };
+
 function reconcile<E extends Remembered>(before: E, next: E, rules: Rules<E>, { project, now }: Context): E {
-  const { aboutOf, topicOf, attention } = rules;
   const had = rules.problemsOf(before);
   const has = rules.problemsOf(next);
   const fresh = next.outbox.slice(before.outbox.length).map(({ event }) => event);
@@ -109,79 +111,83 @@ function reconcile<E extends Remembered>(before: E, next: E, rules: Rules<E>, { 
   // Most entries have no problem and stay the same object, so that comparing them costs nothing.
   if (fresh.length + had.size + has.size + Object.keys(known).length === 0 && rules.unnoted === null) return next;
 
-  const events = fresh
-    .filter(({ type }) => !isOwn(type))
-    .map((event) => ({ ...event, incident: null as Incident | null }));
+  const events = fresh.filter(({ type }) => !isOwn(type)).map((event): Draft => ({ ...event, incident: null }));
   const added: GuardEvent[] = [];
-  const incidents: Record<string, OpenIncident | null> = {};
-  const add = (
-    type: 'incident.opened' | 'incident.closed',
-    topic: string,
-    { key, episode, severity }: OpenIncident,
-  ) => {
-    const event = makeEvent({ type, project, time: now, episode, ordinal: `${key} ${now}`, ...rules.seedOf(topic) });
-    const opened = type === 'incident.opened';
-    const incident = {
-      key,
-      action: opened ? 'trigger' : 'resolve',
-      severity: opened ? severity : event.severity,
-    } as const;
-    added.push({ ...event, incident });
+  const add = (topic: string, type: 'incident.opened' | 'incident.closed', incident: Incident, episode: string) => {
+    const seed = { ...rules.seedOf(topic), type, project, time: now, episode, ordinal: `${incident.key} ${now}` };
+    added.push({ ...makeEvent(seed), incident });
   };
-  const topics = [...had.keys(), ...Object.keys(known), ...has.keys(), ...events.map(topicOf)];
+  const incidents: Record<string, OpenIncident | null> = {};
+  const topics = [...had.keys(), ...Object.keys(known), ...has.keys(), ...events.map(rules.topicOf)];
   for (const topic of new Set(topics.filter((name) => name !== null))) {
-    const former = had.get(topic);
     const memory = known[topic];
-    const open = memory === undefined ? (former === undefined ? null : { ...former, key: former.formerKey }) : memory;
+    const open = memory === undefined ? formerOf(had.get(topic)) : memory;
     const problem = has.get(topic);
-    const own = events.filter((event) => topicOf(event) === topic);
+    const own = events.filter((event) => rules.topicOf(event) === topic);
     const triggers = own.filter(({ type }) => describeType(type).incident === 'trigger');
-    const begin = (episode: string, severity: Severity) => ({ key: `${aboutOf(topic)}/${episode}`, episode, severity });
-
-    if (problem !== undefined && attention !== 'ended' && !(attention === 'unseen' && memory === null)) {
-      let current = open;
-      for (const event of triggers) {
-        if (current !== null && bySeverity(event, current) >= 0) continue;
-        // The key of an incident that was closed while its problem lasted is not used again.
-        current =
-          current === null
-            ? begin(memory === null ? now : event.episode, event.severity)
-            : { ...current, severity: event.severity };
-        event.incident = { key: current.key, action: 'trigger', severity: event.severity };
-      }
+    const begin = (episode: string, severity: Severity) => ({
+      key: `${rules.aboutOf(topic)}/${episode}`,
+      episode,
+      severity,
+    });
+    const isClosed = rules.attention === 'ended' || (rules.attention === 'unseen' && memory === null);
+    if (problem !== undefined && !isClosed) {
+      // The key of an incident that was closed while its problem lasted is not used again.
+      const opened = trigger(open, triggers, (event) => begin(memory === null ? now : event.episode, event.severity));
+      incidents[topic] = opened;
       // The ledger must have the incident before a tool gets it, so that it is closed later.
-      if (current === null && attention === 'watched') {
-        current = begin(now, problem.severity);
-        add('incident.opened', topic, current);
-      }
-      if (current === null) {
-        incidents[topic] = null;
-        continue;
-      }
-      const { key, episode, severity } = current;
-      incidents[topic] = { key, episode, severity };
+      if (opened !== null || rules.attention !== 'watched') continue;
+      const again = begin(now, problem.severity);
+      incidents[topic] = again;
+      add(topic, 'incident.opened', { key: again.key, action: 'trigger', severity: again.severity }, now);
       continue;
     }
     if (problem !== undefined) incidents[topic] = null;
     // An interrupted pass may have opened it, so it is closed even if the ledger does not show it.
-    const begun = rules.isUndecided ? null : (triggers[0]?.episode ?? rules.unnoted);
-    const over = open ?? (begun === null ? null : begin(begun, 'info'));
+    const unnoted = rules.isUndecided ? null : (triggers[0]?.episode ?? rules.unnoted);
+    const over = open ?? (unnoted === null ? null : begin(unnoted, 'info'));
     if (over === null) continue;
+    const incident = { key: over.key, action: 'resolve', severity: 'info' } as const;
     const end = own.findLast(({ type }) => describeType(type).incident === 'resolve');
-    if (end === undefined) add('incident.closed', topic, over);
-    else end.incident = { key: over.key, action: 'resolve', severity: end.severity };
+    if (end === undefined) add(topic, 'incident.closed', incident, over.episode);
+    else end.incident = { ...incident, severity: end.severity };
   }
 
+  // An entry of version 0.2 gets its incidents with its next change.
+  const isFormer =
+    before.incidents === undefined &&
+    next.incidents === undefined &&
+    Object.entries(incidents).every(([topic, open]) => open !== null && had.has(topic));
+  const isSame = isFormer || isDeepStrictEqual(next.incidents ?? {}, incidents);
+  if (fresh.length + added.length === 0 && isSame) return next;
   const outbox = [...next.outbox.slice(0, before.outbox.length), ...toOutbox([...events, ...added])];
-  const isSame = fresh.length + added.length === 0 && isUnchanged(next.incidents, incidents);
-  if (isSame) return next;
   const { incidents: _, ...rest } = { ...next, outbox };
   return (Object.keys(incidents).length === 0 ? rest : { ...rest, incidents }) as E;
 }
 
-/** Whether the entry already has these incidents. An entry of version 0.2 gets them with its next change. */
-function isUnchanged(stored: Remembered['incidents'], wanted: NonNullable<Remembered['incidents']>): boolean {
-  return stored === undefined || isDeepStrictEqual(stored, wanted);
+/** The incident of a problem that version 0.2 announced. */
+function formerOf(problem: Problem | undefined): OpenIncident | null {
+  if (problem === undefined) return null;
+  const { formerKey: key, episode, severity } = problem;
+  return { key, episode, severity };
+}
+
+/**
+ * Lets the first event open the incident, and each that is more severe than all before raise its severity.
+ * @returns the incident after the events; null: none is open
+ */
+function trigger(
+  open: OpenIncident | null,
+  events: readonly Draft[],
+  begin: (event: GuardEvent) => OpenIncident,
+): OpenIncident | null {
+  let current = open;
+  for (const event of events) {
+    if (current !== null && bySeverity(event, current) >= 0) continue;
+    current = current === null ? begin(event) : { ...current, severity: event.severity };
+    event.incident = { key: current.key, action: 'trigger', severity: current.severity };
+  }
+  return current;
 }
 
 function isOwn(type: EventType): boolean {

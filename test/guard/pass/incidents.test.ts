@@ -19,6 +19,9 @@ import { createMemoryAlerts, createMemoryLedger, createWorldApi, silentLog } fro
  * machines. When nothing is wrong any more, no incident is open.
  */
 
+/** More of them: INCIDENT_RUNS=5000. */
+const RUNS = Number(process.env.INCIDENT_RUNS ?? 120);
+
 const LEDGER_NAME = 'production';
 /** Enough of one provider for an outage, and one of another. */
 const PROVIDERS = { a: 'amplitude', b: 'amplitude', c: 'amplitude', d: 'mixpanel', e: 'mixpanel' } as const;
@@ -51,7 +54,7 @@ type Step =
   | { readonly does: 'unreadable'; readonly ids: readonly Id[] }
   | { readonly does: 'requests'; readonly end: 'well' | 'refused' | 'unknown' }
   | { readonly does: 'break' | 'mend' | 'flaky' | 'suspend' | 'delete' | 'switch'; readonly id: Id }
-  | { readonly does: 'provider breaks' | 'provider is mended' | 'fail' | 'recover' }
+  | { readonly does: 'provider breaks' | 'provider is mended' }
   | { readonly does: 'command'; readonly id: Id; readonly command: OperatorCommand }
   | { readonly does: 'settings'; readonly are: number }
   | { readonly does: 'refuse'; readonly audiences: readonly string[]; readonly history: boolean };
@@ -327,7 +330,7 @@ async function live(steps: readonly Step[]): Promise<Life> {
 
 describe('incidents', () => {
   it('open once per episode, say the truth, and are all closed when nothing is wrong', {
-    timeout: 240_000,
+    timeout: RUNS * 1_000,
   }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
@@ -335,7 +338,7 @@ describe('incidents', () => {
         expect(tool.violations).toEqual([]);
         expect(tool.open().map(({ key, type }) => `${type}: ${key}`)).toEqual([]);
       }),
-      { numRuns: Number(process.env.INCIDENT_RUNS ?? 150) },
+      { numRuns: RUNS },
     );
   });
 });
