@@ -1,10 +1,16 @@
-import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { Schedule, ScheduleExpression, ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
+import {
+  Schedule,
+  ScheduleExpression,
+  ScheduleGroup,
+  ScheduleTargetInput,
+  TimeWindow,
+} from 'aws-cdk-lib/aws-scheduler';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -23,6 +29,7 @@ import { createGuardFunction } from './guard-function.ts';
 import { Monitoring } from './monitoring.ts';
 import { acknowledge } from './nag-suppressions.ts';
 import { addOutputs } from './outputs.ts';
+import { createPanelFunctions } from './panel-functions.ts';
 import type { GuardFleet, IntegrationGuardProps } from './props.ts';
 import { type GivenProps, readProps } from './read-props.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
@@ -33,7 +40,7 @@ export type GuardMetric = keyof typeof METRIC;
 
 /**
  * Everything the guard needs in one account: a schedule per listed project, the pass function, a secret per project, the
- * state machine of the fleet, the ledger, the alerts, the alarms about the guard itself, and a dashboard with the control
+ * state machine of the fleet, the ledger, the alerts, the alarms, and, if `dashboard` is set, a dashboard with the control
  * panel. A stack has at most one guard, because `--stack` identifies it.
  *
  * @example
@@ -47,12 +54,12 @@ export class IntegrationGuard extends Construct {
   readonly passFunction: LambdaFunction | null;
   /** The state machine of the fleet and its pass function; null without a fleet. */
   readonly fleet: GuardFleet | null;
-  /** Draws the control panel. */
-  readonly panelFunction: LambdaFunction;
-  /** Executes the buttons of the control panel. */
-  readonly actFunction: LambdaFunction;
-  /** Name of the dashboard with the control panel. */
-  readonly dashboardName: string;
+  /** Draws the control panel; null without `dashboard`. */
+  readonly panelFunction: LambdaFunction | null;
+  /** Executes the buttons of the control panel; null without `dashboard`. */
+  readonly actFunction: LambdaFunction | null;
+  /** Name of the dashboard with the control panel; null without `dashboard`. */
+  readonly dashboardName: string | null;
   /** The table with the state that the guard keeps between passes. */
   readonly ledger: ITable;
   /** Alerts go here. */
@@ -69,6 +76,7 @@ export class IntegrationGuard extends Construct {
   readonly #chatTopicArns: readonly string[];
   readonly #secrets: ProjectSecrets;
   readonly #fleet: Fleet | null;
+  readonly #scheduleGroups: ReadonlyMap<string, ScheduleGroup>;
 
   /** @throws SettingsError with one line per invalid property */
   constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
@@ -118,7 +126,7 @@ export class IntegrationGuard extends Construct {
       deployed: props.deployed ?? null,
     });
 
-    this.dashboardName = `${stack.stackName}-${stack.region}`;
+    this.dashboardName = settings.dashboard ? `${stack.stackName}-${stack.region}` : null;
     const secretArns = this.#secrets.inStack;
     const readVariables = {
       LEDGER_TABLE: this.ledger.tableName,
@@ -128,7 +136,7 @@ export class IntegrationGuard extends Construct {
       ...readVariables,
       ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
       CHAT_TOPICS: stack.toJsonString(alerts.chatTopics),
-      DASHBOARD_NAME: this.dashboardName,
+      ...(this.dashboardName === null ? {} : { DASHBOARD_NAME: this.dashboardName }),
       STACK_NAME: stack.stackName,
     };
     const common = { settings, encryptionKey: this.key };
@@ -144,34 +152,24 @@ export class IntegrationGuard extends Construct {
             entry: 'pass',
             environment,
           });
-    this.actFunction = createGuardFunction(this, 'Act', {
-      ...common,
-      description: 'Executes the buttons of the control panel. Its callers can pause and resume integrations',
-      entry: 'panel-actions',
-      environment,
-    });
-    this.panelFunction = createGuardFunction(this, 'Panel', {
-      ...common,
-      description: 'Draws the control panel on the dashboard. Its callers can read, but change nothing',
-      entry: 'panel',
-      // A person waits for the answer.
-      timeout: Duration.seconds(30),
-      environment: { ...readVariables, ACT_FUNCTION_ARN: this.actFunction.functionArn },
-    });
-    // With this tag, the console knows that the function answers `describe`.
-    Tags.of(this.panelFunction).add('cw-custom-widget', 'describe');
-    this.grantPass(this.actFunction);
-    this.grantPanel(this.panelFunction);
+    const panel = settings.dashboard ? createPanelFunctions(this, { common, readVariables, environment }) : null;
+    this.actFunction = panel?.actFunction ?? null;
+    this.panelFunction = panel?.panelFunction ?? null;
+    if (panel !== null) {
+      this.grantPass(panel.actFunction);
+      this.grantPanel(panel.panelFunction);
+    }
+    const panelFunctions = panel === null ? [] : [panel.actFunction, panel.panelFunction];
 
     if (this.passFunction !== null) {
       this.grantPass(this.passFunction);
-      for (const reader of [this.passFunction, this.actFunction, this.panelFunction]) this.#secrets.grantRead(reader);
-      schedulePasses(this, projects, minutes, this.passFunction);
+      for (const reader of [this.passFunction, ...panelFunctions]) this.#secrets.grantRead(reader);
     }
-    this.#fleet = settings.fleet === undefined ? null : this.createFleet(given, environment, minutes);
+    this.#scheduleGroups =
+      this.passFunction === null ? new Map() : schedulePasses(this, projects, minutes, this.passFunction);
+    this.#fleet = settings.fleet === undefined ? null : this.createFleet(given, environment, minutes, panelFunctions);
     this.fleet = this.#fleet;
 
-    const panel = dashboardAddress(this, this.dashboardName);
     const runbook = settings.alerts.runbookUrl ?? null;
     const about = {
       passFunction: this.passFunction,
@@ -179,23 +177,23 @@ export class IntegrationGuard extends Construct {
       deadLetters: this.deadLetters,
       projects,
       runbook,
+      intervalMinutes: minutes,
+      metricStopped: (project: string) => this.metricStopped(project),
     };
     const monitoring = new Monitoring(this, 'Monitoring', {
       ...about,
       alarmsTopic: this.alarmsTopic,
-      intervalMinutes: minutes,
-      panel,
+      panel: this.dashboardName === null ? null : dashboardAddress(this, this.dashboardName),
+      metricPasses: (project) => this.metricPasses(project),
     });
-    new GuardDashboard(this, 'Dashboard', {
-      ...about,
-      dashboardName: this.dashboardName,
-      intervalMinutes: minutes,
-      panelFunction: this.panelFunction,
-      actFunction: this.actFunction,
-      ledger: this.ledger,
-      alerts,
-      monitoring,
-    });
+    if (panel !== null && this.dashboardName !== null)
+      new GuardDashboard(this, 'Dashboard', {
+        ...about,
+        ...panel,
+        dashboardName: this.dashboardName,
+        alerts,
+        monitoring,
+      });
     acknowledge(this, this.#fleet);
 
     this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#secrets);
@@ -219,8 +217,12 @@ export class IntegrationGuard extends Construct {
     }
   }
 
-  /** Lets a role or a user view the control panel, without its buttons and without access to the Secret Keys. */
+  /**
+   * Lets a role or a user view the control panel, without its buttons and without access to the Secret Keys.
+   * @throws SettingsError without `dashboard`
+   */
   grantView(grantee: IGrantable): void {
+    if (this.panelFunction === null) throw this.noPanel('grantView');
     this.panelFunction.grantInvoke(grantee);
     const { partition, account } = Stack.of(this);
     grantee.grantPrincipal.addToPrincipalPolicy(
@@ -231,8 +233,12 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets a role or a user view the control panel and use its buttons, without access to the Secret Keys. */
+  /**
+   * Lets a role or a user view the control panel and use its buttons, without access to the Secret Keys.
+   * @throws SettingsError without `dashboard`
+   */
   grantOperate(grantee: IGrantable): void {
+    if (this.actFunction === null) throw this.noPanel('grantOperate');
     this.grantView(grantee);
     this.actFunction.grantInvoke(grantee);
   }
@@ -271,7 +277,7 @@ export class IntegrationGuard extends Construct {
     allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'scheduler:ListSchedules'], '*');
     allow(
       ['scheduler:GetSchedule'],
-      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: 'default/*' }),
+      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: '*' }),
     );
     const topics = [this.alertsTopic.topicArn, this.alarmsTopic.topicArn, ...this.#chatTopicArns];
     allow(['sns:ListSubscriptionsByTopic'], ...topics);
@@ -297,7 +303,7 @@ export class IntegrationGuard extends Construct {
   }
 
   /**
-   * A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …).
+   * A metric that the guard writes. Every other figure of a pass is in its log line.
    * @param project its name in `projects`; projects of the fleet share their metrics under the name `(fleet)`
    */
   metric(name: GuardMetric, project: string, options: MetricOptions = {}): Metric {
@@ -310,19 +316,27 @@ export class IntegrationGuard extends Construct {
     }).attachTo(this);
   }
 
-  /** Integrations of a project that are paused, by the guard or by an operator. */
-  metricPaused(project: string, options: MetricOptions = {}): Metric {
-    return this.metric('paused', project, options);
+  /**
+   * Integrations of a project that are stopped, and not by an operator. It has no value while there are none.
+   * @param project its name in `projects`; `(fleet)` for the project of the fleet that has the most
+   */
+  metricStopped(project: string, options: MetricOptions = {}): Metric {
+    return this.metric('stopped', project, options);
   }
 
-  /** Integrations of a project that the guard paused. */
-  metricTrips(project: string, options: MetricOptions = {}): Metric {
-    return this.metric('trips', project, { statistic: 'Sum', ...options });
+  /**
+   * Passes over a listed project that its schedule started. EventBridge Scheduler writes this metric free of charge.
+   * @throws SettingsError if the project is not in `projects`
+   */
+  metricPasses(project: string, options: MetricOptions = {}): Metric {
+    const group = this.#scheduleGroups.get(project);
+    if (group !== undefined) return group.metricAttempts({ statistic: 'Sum', ...options });
+    const says = `metricPasses: expected the name of a project in "projects", got ${JSON.stringify(project)}. For a fleet, use guard.fleet.stateMachine.metricSucceeded()`;
+    throw new SettingsError([says], this.node.path);
   }
 
-  /** Passes over a project that succeeded. */
-  metricPassesSucceeded(project: string, options: MetricOptions = {}): Metric {
-    return this.metric('passesSucceeded', project, { statistic: 'Sum', ...options });
+  private noPanel(method: string): SettingsError {
+    return new SettingsError([`${method}: this guard has no control panel. Set "dashboard": true`], this.node.path);
   }
 
   /** Exactly the permissions of a pass, on exactly its resources. */
@@ -347,6 +361,7 @@ export class IntegrationGuard extends Construct {
     { settings, fleetKeyArn }: GivenProps,
     environment: { readonly [name: string]: string },
     intervalMinutes: number,
+    panelFunctions: readonly LambdaFunction[],
   ): Fleet | null {
     if (settings.fleet === undefined) return null;
     const passFunction = createGuardFunction(this, 'FleetPass', {
@@ -364,7 +379,7 @@ export class IntegrationGuard extends Construct {
       deadLetters: this.deadLetters,
     });
     this.grantPass(passFunction);
-    grantTaggedSecrets(this, settings.fleet, fleetKeyArn, [passFunction, this.actFunction, this.panelFunction]);
+    grantTaggedSecrets(this, settings.fleet, fleetKeyArn, [passFunction, ...panelFunctions]);
     return fleet;
   }
 }
@@ -389,26 +404,35 @@ function refuseSecond(guard: IntegrationGuard, stack: Stack): void {
 
 /**
  * Creates a schedule for each listed project. Its input is the project's name only; everything else is in the bundled
- * settings.
+ * settings. Each has a group of its own, because EventBridge Scheduler writes its metrics by group: they show without
+ * charge that a project gets its passes.
  */
 function schedulePasses(
   scope: IntegrationGuard,
   projects: readonly string[],
   intervalMinutes: number,
   passFunction: LambdaFunction,
-): void {
+): ReadonlyMap<string, ScheduleGroup> {
   const { deadLetters } = scope;
   const arn = passFunction.functionArn;
-  const role = createSchedulerRole(scope, 'SchedulerRole', 'lambda:InvokeFunction', arn, deadLetters);
+  // The ARNs of all groups would not fit into the role.
+  const role = createSchedulerRole(scope, 'SchedulerRole', 'lambda:InvokeFunction', arn, deadLetters, '*');
+  const groups = new Map<string, ScheduleGroup>();
   for (const project of projects) {
     const input = ScheduleTargetInput.fromObject({ project });
+    const scheduleGroup = new ScheduleGroup(scope, `ScheduleGroupOf-${project}`, {
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    groups.set(project, scheduleGroup);
     new Schedule(scope, `ScheduleOf-${project}`, {
       description: `Runs a pass over project ${project}`,
       schedule: ScheduleExpression.rate(Duration.minutes(intervalMinutes)),
+      scheduleGroup,
       timeWindow: projects.length === 1 ? TimeWindow.off() : windowOf(intervalMinutes),
       target: targetOf({ arn, input, role, deadLetters, intervalMinutes }),
     });
   }
+  return groups;
 }
 
 function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {

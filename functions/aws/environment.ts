@@ -19,8 +19,8 @@ export interface PassEnvironment extends ReadEnvironment {
   readonly CHAT_TOPICS: string;
   /** Name of the stack, for the commands in alerts. */
   readonly STACK_NAME: string;
-  /** Name of the dashboard with the panel, for the links in alerts. */
-  readonly DASHBOARD_NAME: string;
+  /** Name of the dashboard with the panel, for the links in alerts. Left out if there is none. */
+  readonly DASHBOARD_NAME?: string | undefined;
 }
 
 /** The environment of the function that draws the panel. */
@@ -50,7 +50,7 @@ const passEnvironment = z.object({
   ...readVariables,
   ALERTS_TOPIC_ARN: arn,
   CHAT_TOPICS: text,
-  DASHBOARD_NAME: text,
+  DASHBOARD_NAME: z.optional(text),
   STACK_NAME: text,
 }) satisfies z.ZodMiniType<PassEnvironment>;
 

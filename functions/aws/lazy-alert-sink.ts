@@ -12,6 +12,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
   const region = regionOf(environment.ALERTS_TOPIC_ARN);
   const projects = Object.keys(settings.projects);
   const chatTopics = parseChatTopics(environment.CHAT_TOPICS);
+  const { DASHBOARD_NAME: dashboard } = environment;
   let sink: Promise<AlertSink> | null = null;
   const load = async (): Promise<AlertSink> => {
     const [{ SNSClient }, { createSnsAlertSink }] = await Promise.all([
@@ -25,7 +26,7 @@ export function createLazyAlertSink(environment: PassEnvironment, { settings, lo
       log,
       stack: environment.STACK_NAME,
       runbook: settings.alerts.runbookUrl ?? null,
-      panelOf: (project) => panelLink(region, environment.DASHBOARD_NAME, projects, project),
+      panelOf: (project) => (dashboard === undefined ? null : panelLink(region, dashboard, projects, project)),
     });
   };
   return {

@@ -128,7 +128,9 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
     stack: stackName,
     runbook: settings.alerts.runbookUrl ?? null,
     panelOf: (each) =>
-      panelLink(regionOf(output('AlertsTopicArn')), output('DashboardName'), Object.keys(settings.projects), each),
+      settings.dashboard
+        ? panelLink(regionOf(output('AlertsTopicArn')), output('DashboardName'), Object.keys(settings.projects), each)
+        : null,
     chatTopics: parseChatTopics(output('ChatTopics')),
   });
   const remainingMs = createTimeLimit();

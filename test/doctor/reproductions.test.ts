@@ -30,7 +30,7 @@ const STACK: StackFacts = {
   deployedAt: OLD,
   status: 'UPDATE_COMPLETE',
   clockAheadMs: 0,
-  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: OLD }],
+  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: OLD }],
   lastPass: async () => minutesBefore(NOON, 4),
   subscriptions: async () => [subscription({}), subscription({ topic: 'alarms' })],
   failedNotifications: async () => [],
@@ -141,7 +141,9 @@ describe('a deployment', () => {
   });
 
   it('of long ago with a schedule of a minute ago neither: the project was added', async () => {
-    const schedules = async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: minutesBefore(NOON, 1) }];
+    const schedules = async () => [
+      { enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: minutesBefore(NOON, 1) },
+    ];
     expect(bad(await visit({ stack: { lastPass: async () => null, schedules } }))).toMatchObject([
       { level: 'unknown' },
     ]);
@@ -159,7 +161,7 @@ describe('a deployment', () => {
     ['rate(1 day)', (3 * 24 + 1) * 60 + 5, '3 days'],
   ])('with %s is healthy if a pass succeeded within three intervals, and one that old is found', async (...given) => {
     const [schedule, lookedBack, described] = given;
-    const schedules = async () => [{ enabled: true, expression: schedule, createdAt: null }];
+    const schedules = async () => [{ enabled: true, expression: schedule, group: 'of-production', createdAt: null }];
     const old = { deployedAt: minutesBefore(NOON, 30 * 24 * 60), schedules };
     const spans: number[] = [];
     const succeeded = (minutesAgo: number) => async (_: string, within: number) => {

@@ -26,7 +26,7 @@ const HEALTHY: StackFacts = {
   deployedAt: minutesBefore(NOON, 3 * 24 * 60),
   status: 'UPDATE_COMPLETE',
   clockAheadMs: 0,
-  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: null }],
+  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: null }],
   lastPass: async () => minutesBefore(NOON, 4),
   subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
   failedNotifications: async () => [],
@@ -110,7 +110,11 @@ describe('the doctor', () => {
     ],
     [
       'a schedule that is switched off',
-      { schedules: async () => [{ enabled: false, expression: 'rate(5 minutes)', createdAt: null }] },
+      {
+        schedules: async () => [
+          { enabled: false, expression: 'rate(5 minutes)', group: 'of-production', createdAt: null },
+        ],
+      },
       { check: 'schedule', action: 'Enable it in EventBridge Scheduler.' },
     ],
     [
@@ -209,7 +213,7 @@ describe('the doctor of a fleet', () => {
     endedAt: minutesAgo === null ? null : minutesBefore(NOON, minutesAgo),
   });
   const FLEET: FleetFacts = {
-    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: null }],
+    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: null }],
     secrets: async () => [secret('acme'), secret('bolt')],
     runs: async () => [run(null, 'RUNNING'), run(4), run(9)],
     passesOf: async () => ({ total: 2, failed: 0 }),

@@ -457,10 +457,12 @@ const settings = z
               addFault(context, { path: [], message: `at most ${MAX_CHATS} chat channels`, got: String(length) });
           })
           .default([]),
-        /** The page that alerts and alarms link to, with "#" and a section. Default: the control panel. */
+        /** The page that alerts and alarms link to, with "#" and a section. Default: the control panel, if there is one. */
         runbookUrl: text('an https:// address without "#"', RUNBOOK_URL).optional(),
       })
       .prefault({}),
+    /** A CloudWatch dashboard with the control panel of each project. */
+    dashboard: z.boolean('true or false').default(false),
     /** The table that an earlier, deleted stack retained. Default: the stack creates one. */
     ledgerTableName: text('the name of a DynamoDB table', /^[\w.-]{3,255}$/).optional(),
     /** Encrypts topics, logs and secrets. Default: the stack creates a key. */
