@@ -5,6 +5,8 @@ import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import {
+  CfnScheduleGroup,
+  type IScheduleGroup,
   Schedule,
   ScheduleExpression,
   ScheduleGroup,
@@ -76,7 +78,7 @@ export class IntegrationGuard extends Construct {
   readonly #chatTopicArns: readonly string[];
   readonly #secrets: ProjectSecrets;
   readonly #fleet: Fleet | null;
-  readonly #scheduleGroups: ReadonlyMap<string, ScheduleGroup>;
+  readonly #scheduleGroups: ReadonlyMap<string, IScheduleGroup>;
 
   /** @throws SettingsError with one line per invalid property */
   constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
@@ -412,19 +414,20 @@ function schedulePasses(
   projects: readonly string[],
   intervalMinutes: number,
   passFunction: LambdaFunction,
-): ReadonlyMap<string, ScheduleGroup> {
+): ReadonlyMap<string, IScheduleGroup> {
   const { deadLetters } = scope;
   const arn = passFunction.functionArn;
   // The ARNs of all groups would not fit into the role.
   const role = createSchedulerRole(scope, 'SchedulerRole', 'lambda:InvokeFunction', arn, deadLetters, '*');
-  const groups = new Map<string, ScheduleGroup>();
+  const groups = new Map<string, IScheduleGroup>();
   for (const project of projects) {
     const input = ScheduleTargetInput.fromObject({ project });
-    const scheduleGroup = new ScheduleGroup(scope, `ScheduleGroupOf-${project}`, {
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    // CloudFormation names it, so that stacks of the same app do not collide.
+    const { ref } = new CfnScheduleGroup(scope, `ScheduleGroupOf-${project}`);
+    const scheduleGroup = ScheduleGroup.fromScheduleGroupName(scope, `GroupOf-${project}`, ref);
     groups.set(project, scheduleGroup);
-    new Schedule(scope, `ScheduleOf-${project}`, {
+    // Before version 0.3, its ID was ScheduleOf. A schedule cannot change its group, so this one replaces it.
+    new Schedule(scope, `PassesOf-${project}`, {
       description: `Runs a pass over project ${project}`,
       schedule: ScheduleExpression.rate(Duration.minutes(intervalMinutes)),
       scheduleGroup,

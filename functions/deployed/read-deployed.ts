@@ -184,12 +184,12 @@ function readChat({ Type, Properties }: Resources[string]): DeployedGuard['chats
 
 const isRetaining = (policy: string) => policy.startsWith('Retain');
 
-/** The guard's own tables, keys and secrets. Their paths begin like that of the function behind the panel's buttons. */
+/** The guard's own tables, keys and secrets. Their paths begin like those of the functions that run passes. */
 function ownResources(resources: Resources): DeployedGuard['resources'] {
   const pathOf = ({ Metadata }: Resources[string]) => String(Metadata['aws:cdk:path'] ?? '');
   const place = Object.values(resources)
     .filter(({ Type }) => Type === 'AWS::Lambda::Function')
-    .flatMap((resource) => /^(.*\/)Act\/Resource$/.exec(pathOf(resource))?.[1] ?? [])[0];
+    .flatMap((resource) => /^(.*\/)(?:Pass|FleetPass)\/Resource$/.exec(pathOf(resource))?.[1] ?? [])[0];
   if (place === undefined) return [];
   return Object.entries(resources)
     .filter(([, each]) => /^AWS::(?:DynamoDB::Table|KMS::Key|SecretsManager::Secret)$/.test(each.Type))
