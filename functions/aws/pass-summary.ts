@@ -1,4 +1,5 @@
 import type { PassReport } from '../guard/pass/run-pass.ts';
+import type { Log } from '../guard/ports.ts';
 
 /** The answer of a pass function. The log and the alerts have the details. */
 export interface PassSummary {
@@ -81,6 +82,13 @@ export function figuresOf(report: PassReport): PassFigures {
     apiRetries: traffic.retries,
     apiLatencyMs: traffic.requests === 0 ? null : Math.round(traffic.waitedMs / traffic.requests),
   };
+}
+
+/** Writes the line that ends a pass, with its figures. */
+export function logPass(log: Log, report: PassReport): void {
+  const figures = { project: report.project, ...figuresOf(report) };
+  if (report.ok) log.info('pass done', figures);
+  else log.error('pass failed', { ...figures, failure: describeFailure(report) });
 }
 
 /** Why a pass is not `ok`. */

@@ -144,7 +144,9 @@ export function readTemplate(
     throw new GuardError(`the template of stack "${name}" cannot be parsed; was it deployed with CDK?`);
   const { Metadata, Resources, Outputs } = parsed.data;
   const guard =
-    Metadata?.IntegrationGuard === undefined ? null : readGuard(name, Metadata.IntegrationGuard, outputs, Outputs);
+    Metadata?.IntegrationGuard === undefined
+      ? null
+      : { ...readGuard(name, Metadata.IntegrationGuard, outputs, Outputs), hasPanel: hasPanel(Resources) };
   const names = new Set([
     ...wanted,
     ...Object.values(guard?.projects ?? {}).flatMap(({ secretName }) => secretName ?? []),
@@ -180,6 +182,14 @@ function readChat({ Type, Properties }: Resources[string]): DeployedGuard['chats
         : null;
   const name = /(?:slack|teams)-[0-9a-f]{8}(?="|$)/.exec(JSON.stringify(ConfigurationName ?? ''))?.[0];
   return ids === null || name === undefined ? [] : [{ identity: JSON.stringify(ids), name }];
+}
+
+/** Whether there is the function behind the panel's buttons. Before version 0.3 every stack had it. */
+function hasPanel(resources: Resources): boolean {
+  return Object.values(resources).some(
+    ({ Type, Metadata }) =>
+      Type === 'AWS::Lambda::Function' && /\/Act\/Resource$/.test(String(Metadata['aws:cdk:path'] ?? '')),
+  );
 }
 
 const isRetaining = (policy: string) => policy.startsWith('Retain');

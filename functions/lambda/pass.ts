@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { readPassEnvironment } from '../aws/environment.ts';
 import { createLazyAlertSink } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
-import { describeFailure, figuresOf, type PassSummary, summarize } from '../aws/pass-summary.ts';
+import { describeFailure, logPass, type PassSummary, summarize } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { GuardError } from '../guard/errors.ts';
 import { runPass } from '../guard/pass/run-pass.ts';
@@ -40,12 +40,8 @@ export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pa
     const { clock } = runtime;
     const report = await runPass({ ...opened, clock, alerts }, project);
     await publishPass(report, settings);
-    if (!report.ok) {
-      const failure = describeFailure(report);
-      opened.log.error('pass failed', { ...figuresOf(report), failure });
-      throw new PassFailedError(`the pass over "${project.name}" failed: ${failure}`);
-    }
-    opened.log.info('pass done', { ...figuresOf(report) });
+    logPass(opened.log, report);
+    if (!report.ok) throw new PassFailedError(`the pass over "${project.name}" failed: ${describeFailure(report)}`);
     return summarize(report);
   };
 }

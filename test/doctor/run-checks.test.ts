@@ -120,12 +120,12 @@ describe('the doctor', () => {
     [
       'passes that have stopped',
       { lastPass: async () => minutesBefore(NOON, 40) },
-      { check: 'last pass', level: 'problem', message: 'The last one that succeeded was at 11:20 UTC, 40 min ago.' },
+      { check: 'last pass', level: 'problem', message: 'The schedule started the last one at 11:20 UTC, 40 min ago.' },
     ],
     [
       'no pass at all',
       { lastPass: async () => null },
-      { check: 'last pass', message: 'No pass has succeeded for 24 h.' },
+      { check: 'last pass', message: 'The schedule has started none for 24 h.' },
     ],
     [
       'a subscription that is not confirmed',

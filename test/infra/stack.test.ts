@@ -521,7 +521,7 @@ describe('a stack with the most projects that the settings allow', () => {
   it('stays below CloudFormation’s limits', () => {
     expect(Object.keys(resources).length).toBeLessThan(490);
     const template = JSON.stringify(Template.fromStack(many.stack).toJSON());
-    expect(Buffer.byteLength(template)).toBeLessThan(980_000);
+    expect(Buffer.byteLength(template)).toBeLessThan(600_000);
   });
 
   it('stays below IAM’s limit for the inline policies of a role', () => {

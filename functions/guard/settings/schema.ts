@@ -264,7 +264,7 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
 }, SCHEDULE_MESSAGE);
 
 /**
- * The capacity of one stack: CloudFormation allows 1 MB per template (mostly dashboards) and 500 resources, IAM 10,240 characters
+ * The capacity of one stack: CloudFormation allows 1 MB per template and 500 resources, IAM 10,240 characters
  * in a role's inline policies.
  */
 export const MAX_PROJECTS = 80;
