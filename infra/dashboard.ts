@@ -125,9 +125,9 @@ export class GuardDashboard extends Construct {
       logGroupNames: logsOf(props, projects, fleet),
       view: LogQueryVisualizationType.TABLE,
       queryLines: [
-        'fields @timestamp, project, ok, trips, probes, recoveries, held, alertsDelivered, failure',
+        'fields @timestamp, project, trips, probes, recoveries, held, alertsDelivered, failure',
         ...ofPasses(projects, fleet),
-        'filter ok = 0 or trips + probes + recoveries + alertsDelivered > 0',
+        'filter ispresent(failure) or trips + probes + recoveries + alertsDelivered > 0',
         'sort @timestamp desc',
         'limit 50',
       ],

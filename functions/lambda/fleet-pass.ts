@@ -53,7 +53,7 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
     const report = await runPass({ ...opened, clock, alerts }, project);
     await publishPass(report, settings);
     const failure = report.ok ? null : describeFailure(report);
-    const figures = { ...figuresOf(report), failure };
+    const figures = { ...figuresOf(report), ...(failure === null ? {} : { failure }) };
     if (!report.settled) {
       opened.log.error('pass failed', figures);
       throw new PassUndeliveredError(`the pass over "${name}" failed, and not every alert was delivered: ${failure}`);

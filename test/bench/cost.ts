@@ -90,7 +90,7 @@ const INCIDENT_MESSAGES = 1_000;
 /** Assumed duration of a list at Qonversion, which is not published. */
 export const API_MS = 250;
 
-/** What is deployed. */
+/** A deployment. */
 export interface Setup {
   readonly listed?: number;
   readonly fleet?: number;
@@ -248,7 +248,7 @@ One pass per minute instead costs ${showDollars(billOf({ ...ONE, everyMinutes: 1
 | --- | --- | --- | --- |
 ${table(amounts)}
 
-- **A key of your own** is most of the price. With \`"encryption": "aws-owned"\` there is none.
+- **A key of your own** is most of the price. \`"encryption": "aws-owned"\` avoids it.
 - **Alarms.** ${ALARMS_PER_STACK} per stack and ${ALARMS_PER_PROJECT} per project. The first ten of an account are free.
 - **No metric has a value while everything works**, so none is billed. CloudWatch bills a metric for each hour with a value, $0.30 for a whole
   month. \`Stopped\` has values while an integration is stopped. A fleet writes one more metric all the time: the share of its passes that fail needs
