@@ -6,32 +6,25 @@ import {
   GraphWidget,
   type IMetric,
   LegendPosition,
-  MathExpression,
-  Metric,
+  LogQueryVisualizationType,
+  LogQueryWidget,
+  type Metric,
   PeriodOverride,
-  SingleValueWidget,
   TextWidget,
   TextWidgetBackground,
 } from 'aws-cdk-lib/aws-cloudwatch';
-import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { dashboardOf, PROJECTS_PER_DASHBOARD } from '../functions/aws/console.ts';
-import {
-  FLEET_DIMENSION,
-  METRIC,
-  METRICS_NAMESPACE,
-  METRICS_SERVICE,
-  PROJECT_DIMENSION,
-} from '../functions/aws/metric-names.ts';
+import { FLEET_DIMENSION } from '../functions/aws/metric-names.ts';
 import type { Alerts } from './alerts.ts';
 import type { Fleet } from './fleet.ts';
-import { MEMORY_MB } from './guard-function.ts';
 import type { Monitoring } from './monitoring.ts';
+import type { PanelFunctions } from './panel-functions.ts';
 
-export interface GuardDashboardProps {
+export interface GuardDashboardProps extends PanelFunctions {
   /** Name of the first; with many projects there are more (`dashboardOf`). */
   readonly dashboardName: string;
   readonly projects: readonly string[];
@@ -39,12 +32,10 @@ export interface GuardDashboardProps {
   /** Null: no project is listed. */
   readonly passFunction: LambdaFunction | null;
   readonly fleet: Fleet | null;
-  readonly panelFunction: LambdaFunction;
-  readonly actFunction: LambdaFunction;
-  readonly ledger: ITable;
   readonly alerts: Alerts;
   readonly deadLetters: IQueue;
   readonly monitoring: Monitoring;
+  readonly metricStopped: (project: string) => Metric;
   /** Address of the runbook; null: there is none. */
   readonly runbook: string | null;
 }
@@ -54,17 +45,10 @@ const FULL = 24;
 const HALF = 12;
 const THIRD = 8;
 
-/** The project or fleet whose metrics a widget shows. */
-interface Shown {
-  readonly title: string;
-  readonly dimension: string;
-  /** Of the fleet: completed runs, in each of which its projects' numbers add up. Null: one project, whose passes repeat them. */
-  readonly runs: IMetric | null;
-}
-
 /**
- * Alarms and numbers come first, then the control panel of each project, then the details: passes, states, trips, the API, alerts,
- * the functions and their cost.
+ * Alarms come first, then the control panel of each project, then the passes that did something, and the health of the
+ * functions and messages. The figures of passes come from their log lines, because metrics for them would cost more
+ * than everything else.
  */
 export class GuardDashboard extends Construct {
   readonly #period: Duration;
@@ -81,7 +65,7 @@ export class GuardDashboard extends Construct {
 
   /** A dashboard of some of the projects. Each dashboard also has what the projects share. */
   private addDashboard(props: GuardDashboardProps, projects: readonly string[], isFirst: boolean): void {
-    const { fleet } = props;
+    const fleet = isFirst ? props.fleet : null;
     const [project = ''] = projects;
     const dashboardName = dashboardOf(props.dashboardName, props.projects, project);
     const dashboard = new Dashboard(this, isFirst ? 'Dashboard' : `DashboardFrom-${project}`, {
@@ -91,107 +75,38 @@ export class GuardDashboard extends Construct {
     });
     dashboard.addWidgets(
       new AlarmStatusWidget({
-        title: 'Guard health',
+        title: 'Alarms',
         alarms: [...props.monitoring.shared, ...projects.flatMap((name) => props.monitoring.alarmsOf(name))],
         width: FULL,
         height: 3,
       }),
     );
     for (const name of projects) {
-      const ofProject: Shown = { title: name, dimension: name, runs: null };
-      dashboard.addWidgets(this.numbers(ofProject));
       dashboard.addWidgets(panel(props, `${name}: control panel`, { project: name }));
-      dashboard.addWidgets(this.passes(ofProject, HALF), this.states(ofProject));
-      dashboard.addWidgets(this.circuits(ofProject), this.api(ofProject), this.alertsOf(ofProject));
     }
-    if (fleet !== null && isFirst) {
-      const runs = fleet.stateMachine.metricSucceeded({ period: this.#period, statistic: 'Sum' });
-      const ofFleet: Shown = { title: 'Fleet', dimension: FLEET_DIMENSION, runs };
-      dashboard.addWidgets(this.numbers(ofFleet));
-      dashboard.addWidgets(panel(props, 'Fleet: control panel of any project', { fleet: true }));
-      dashboard.addWidgets(this.passes(ofFleet, THIRD), this.runs(fleet), this.states(ofFleet, THIRD));
-      dashboard.addWidgets(this.circuits(ofFleet), this.api(ofFleet), this.alertsOf(ofFleet));
-    }
+    if (fleet !== null) dashboard.addWidgets(panel(props, 'Fleet: control panel of any project', { fleet: true }));
+    const shown = [...projects, ...(fleet === null ? [] : [FLEET_DIMENSION])];
+    dashboard.addWidgets(
+      this.graph('Stopped, and not by an operator', fleet === null ? FULL : HALF, {
+        left: shown.map((name) => props.metricStopped(name).with({ period: this.#period, label: name })),
+      }),
+      ...(fleet === null ? [] : [this.runs(fleet)]),
+    );
+    dashboard.addWidgets(this.busyPasses(props, projects, fleet), this.requests(props, projects, fleet));
     dashboard.addWidgets(
       new TextWidget({
-        markdown: `### Guard health and cost\nIf an alarm is red, read what to do in ${linkTo(props.runbook)}.`,
+        markdown: `### Guard health\nIf an alarm is red, read what to do in ${linkTo(props.runbook)}.`,
         background: TextWidgetBackground.TRANSPARENT,
         width: FULL,
         height: 2,
       }),
     );
     dashboard.addWidgets(...this.health(props));
-    dashboard.addWidgets(...this.costs(props));
-  }
-
-  private metric({ dimension }: Shown, metricName: string, label: string, statistic: string): Metric {
-    return new Metric({
-      namespace: METRICS_NAMESPACE,
-      metricName,
-      dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: dimension },
-      statistic,
-      label,
-      period: this.#period,
-    });
-  }
-
-  /** A number that has a value at every moment, such as how many are paused. */
-  private level(shown: Shown, metricName: string, label: string, color?: string): IMetric {
-    const look = color === undefined ? { label } : { label, color };
-    if (shown.runs === null) return this.metric(shown, metricName, label, 'Maximum').with(look);
-    const sum = `all${metricName}`;
-    return new MathExpression({
-      expression: `FILL(${sum}, 0) / runs`,
-      usingMetrics: { [sum]: this.metric(shown, metricName, label, 'Sum'), runs: shown.runs },
-      period: this.#period,
-      ...look,
-    });
-  }
-
-  private numbers(shown: Shown): SingleValueWidget {
-    return new SingleValueWidget({
-      title: `${shown.title}: now`,
-      metrics: [
-        this.level(shown, METRIC.active, 'active'),
-        this.level(shown, METRIC.paused, 'paused'),
-        this.level(shown, METRIC.suspended, 'suspended by Qonversion'),
-        this.level(shown, METRIC.held, 'pauses held back'),
-        this.level(shown, METRIC.sharedOutages, 'shared outages'),
-        this.level(shown, METRIC.invalidRecords, 'unreadable'),
-        this.metric(shown, METRIC.alertsUndelivered, 'alerts not accepted', 'Sum'),
-      ],
-      width: FULL,
-      height: 3,
-    });
-  }
-
-  private passes(shown: Shown, width: number): GraphWidget {
-    return this.graph(`${shown.title}: passes`, width, {
-      left: [
-        this.metric(shown, METRIC.passesSucceeded, 'succeeded', 'Sum').with({ color: '#2ca02c' }),
-        this.metric(shown, METRIC.passesFailed, 'failed', 'Sum').with({ color: '#d62728' }),
-        this.metric(shown, METRIC.notStarted, 'left for the next pass', 'Sum').with({ color: '#9467bd' }),
-      ],
-      right: [this.metric(shown, METRIC.passDuration, 'duration (p95)', 'p95').with({ color: '#7f7f7f' })],
-      rightLabel: 'ms',
-    });
-  }
-
-  private states(shown: Shown, width = HALF): GraphWidget {
-    return this.graph(`${shown.title}: integrations by state`, width, {
-      left: [
-        this.level(shown, METRIC.active, 'active', '#2ca02c'),
-        this.level(shown, METRIC.paused, 'paused', '#7f7f7f'),
-        this.level(shown, METRIC.suspended, 'suspended by Qonversion', '#d62728'),
-        this.level(shown, METRIC.invalidRecords, 'unreadable', '#9467bd'),
-      ],
-      stacked: true,
-    });
   }
 
   private runs({ stateMachine }: Fleet): GraphWidget {
     const sum = { period: this.#period, statistic: 'Sum' };
-    return this.graph('Fleet: runs', THIRD, {
+    return this.graph('Fleet: runs', HALF, {
       left: [
         stateMachine.metricSucceeded({ ...sum, label: 'completed', color: '#2ca02c' }),
         stateMachine.metricFailed({ ...sum, label: 'failed', color: '#d62728' }),
@@ -204,38 +119,34 @@ export class GuardDashboard extends Construct {
     });
   }
 
-  private circuits(shown: Shown): GraphWidget {
-    return this.graph(`${shown.title}: trips, probes, recoveries`, THIRD, {
-      left: [
-        this.metric(shown, METRIC.trips, 'trips', 'Sum').with({ color: '#d62728' }),
-        this.metric(shown, METRIC.probes, 'probes', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(shown, METRIC.recoveries, 'recoveries', 'Sum').with({ color: '#2ca02c' }),
-        this.level(shown, METRIC.held, 'held back', '#ff7f0e'),
-        this.metric(shown, METRIC.actsFailed, 'refused by Qonversion', 'Sum').with({ color: '#9467bd' }),
+  private busyPasses(props: GuardDashboardProps, projects: readonly string[], fleet: Fleet | null): LogQueryWidget {
+    return new LogQueryWidget({
+      title: 'Passes that failed or did something',
+      logGroupNames: logsOf(props, projects, fleet),
+      view: LogQueryVisualizationType.TABLE,
+      queryLines: [
+        'fields @timestamp, project, trips, probes, recoveries, held, alertsDelivered, failure',
+        ...ofPasses(projects, fleet),
+        'filter ispresent(failure) or trips + probes + recoveries + alertsDelivered > 0',
+        'sort @timestamp desc',
+        'limit 50',
       ],
+      width: HALF,
+      height: 6,
     });
   }
 
-  private api(shown: Shown): GraphWidget {
-    return this.graph(`${shown.title}: Qonversion API`, THIRD, {
-      left: [
-        this.metric(shown, METRIC.apiRequests, 'requests', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(shown, METRIC.apiRetries, 'retries', 'Sum').with({ color: '#ff7f0e' }),
+  private requests(props: GuardDashboardProps, projects: readonly string[], fleet: Fleet | null): LogQueryWidget {
+    return new LogQueryWidget({
+      title: 'Qonversion API: requests, retries and mean latency (ms)',
+      logGroupNames: logsOf(props, projects, fleet),
+      view: LogQueryVisualizationType.LINE,
+      queryLines: [
+        ...ofPasses(projects, fleet),
+        'stats sum(apiRequests) as requests, sum(apiRetries) as retries, avg(apiLatencyMs) as latency by bin(15m)',
       ],
-      right: [
-        this.metric(shown, METRIC.apiLatency, 'mean latency', 'Average').with({ color: '#7f7f7f' }),
-        this.metric(shown, METRIC.apiLatency, 'slowest pass', 'Maximum').with({ color: '#c7c7c7' }),
-      ],
-      rightLabel: 'ms',
-    });
-  }
-
-  private alertsOf(shown: Shown): GraphWidget {
-    return this.graph(`${shown.title}: alerts`, THIRD, {
-      left: [
-        this.metric(shown, METRIC.alertsDelivered, 'sent', 'Sum').with({ color: '#1f77b4' }),
-        this.metric(shown, METRIC.alertsUndelivered, 'not accepted', 'Sum').with({ color: '#d62728' }),
-      ],
+      width: HALF,
+      height: 6,
     });
   }
 
@@ -268,53 +179,6 @@ export class GuardDashboard extends Construct {
     ];
   }
 
-  private costs(props: GuardDashboardProps): GraphWidget[] {
-    const { ledger, alerts } = props;
-    const passFunctions = passFunctionsOf(props);
-    const gigabytes = MEMORY_MB / 1_024;
-    const sum = { period: this.#period, statistic: 'Sum' };
-    const using = Object.fromEntries(
-      functionsOf(props).map(([, each], index) => [`d${index}`, each.metricDuration(sum)]),
-    );
-    return [
-      this.graph('Cost: Lambda', THIRD, {
-        left: [
-          new MathExpression({
-            expression: `(${Object.keys(using)
-              .map((name) => `FILL(${name}, 0)`)
-              .join(' + ')}) / 1000 * ${gigabytes}`,
-            usingMetrics: using,
-            label: 'GB-seconds',
-            period: this.#period,
-          }),
-        ],
-        right: passFunctions.map(([label, each]) => each.metricInvocations({ ...sum, label: `${label}: started` })),
-      }),
-      this.graph('Cost: ledger', THIRD, {
-        left: [
-          ledger.metricConsumedReadCapacityUnits({ ...sum, label: 'read units' }),
-          ledger.metricConsumedWriteCapacityUnits({ ...sum, label: 'write units' }),
-        ],
-      }),
-      this.graph('Cost: messages and logs', THIRD, {
-        left: [
-          alerts.topic.metricNumberOfMessagesPublished({ ...sum, label: 'messages published' }),
-          alerts.topic.metricNumberOfNotificationsDelivered({ ...sum, label: 'notifications delivered' }),
-        ],
-        right: passFunctions.map(
-          ([label, each]) =>
-            new Metric({
-              namespace: 'AWS/Logs',
-              metricName: 'IncomingBytes',
-              dimensionsMap: { LogGroupName: each.logGroup.logGroupName },
-              ...sum,
-              label: `log bytes of ${label}`,
-            }),
-        ),
-      }),
-    ];
-  }
-
   private graph(
     title: string,
     width: number,
@@ -323,15 +187,13 @@ export class GuardDashboard extends Construct {
       readonly right?: IMetric[];
       readonly leftLabel?: string;
       readonly rightLabel?: string;
-      readonly stacked?: boolean;
     },
   ): GraphWidget {
-    const { left, right = [], leftLabel, rightLabel, stacked = false } = options;
+    const { left, right = [], leftLabel, rightLabel } = options;
     return new GraphWidget({
       title,
       left,
       right,
-      stacked,
       width,
       height: 6,
       legendPosition: LegendPosition.BOTTOM,
@@ -343,7 +205,7 @@ export class GuardDashboard extends Construct {
 
 type Named = readonly (readonly [string, LambdaFunction])[];
 
-function passFunctionsOf({ passFunction, fleet }: GuardDashboardProps): Named {
+function passFunctionsOf({ passFunction, fleet }: Pick<GuardDashboardProps, 'passFunction' | 'fleet'>): Named {
   return [
     ...(passFunction === null ? [] : ([['pass', passFunction]] as const)),
     ...(fleet === null ? [] : ([['fleet pass', fleet.passFunction]] as const)),
@@ -352,6 +214,18 @@ function passFunctionsOf({ passFunction, fleet }: GuardDashboardProps): Named {
 
 function functionsOf(props: GuardDashboardProps): Named {
   return [...passFunctionsOf(props), ['panel', props.panelFunction], ['buttons', props.actFunction]];
+}
+
+/** The logs of the passes over these projects and the fleet. */
+function logsOf({ passFunction }: GuardDashboardProps, projects: readonly string[], fleet: Fleet | null): string[] {
+  const functions = passFunctionsOf({ passFunction: projects.length === 0 ? null : passFunction, fleet });
+  return functions.map(([, { logGroup }]) => logGroup.logGroupName);
+}
+
+/** Selects the line that ends a pass, over these projects and the fleet. */
+function ofPasses(projects: readonly string[], fleet: Fleet | null): string[] {
+  const names = projects.map((name) => `"${name}"`).join(', ');
+  return ['filter ispresent(apiRequests)', ...(fleet === null ? [`filter project in [${names}]`] : [])];
 }
 
 function panel(

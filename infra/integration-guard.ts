@@ -1,10 +1,18 @@
-import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, Tags, TimeZone } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, TimeZone } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { Schedule, ScheduleExpression, ScheduleTargetInput, TimeWindow } from 'aws-cdk-lib/aws-scheduler';
+import {
+  CfnScheduleGroup,
+  type IScheduleGroup,
+  Schedule,
+  ScheduleExpression,
+  ScheduleGroup,
+  ScheduleTargetInput,
+  TimeWindow,
+} from 'aws-cdk-lib/aws-scheduler';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -27,6 +35,7 @@ import { IncidentTools } from './incident-tools.ts';
 import { Monitoring } from './monitoring.ts';
 import { acknowledge } from './nag-suppressions.ts';
 import { addOutputs } from './outputs.ts';
+import { createPanelFunctions } from './panel-functions.ts';
 import type { GuardFleet, IntegrationGuardProps } from './props.ts';
 import { type GivenProps, readProps } from './read-props.ts';
 import { createSchedulerRole, targetOf, windowOf } from './schedules.ts';
@@ -37,7 +46,7 @@ export type GuardMetric = keyof typeof METRIC;
 
 /**
  * Everything the guard needs in one account: a schedule per listed project, the pass function, a secret per project, the
- * state machine of the fleet, the ledger, the alerts, the alarms about the guard itself, and a dashboard with the control
+ * state machine of the fleet, the ledger, the alerts, the alarms, and, if `dashboard` is set, a dashboard with the control
  * panel. A stack has at most one guard, because `--stack` identifies it.
  *
  * @example
@@ -51,12 +60,12 @@ export class IntegrationGuard extends Construct {
   readonly passFunction: LambdaFunction | null;
   /** The state machine of the fleet and its pass function; null without a fleet. */
   readonly fleet: GuardFleet | null;
-  /** Draws the control panel. */
-  readonly panelFunction: LambdaFunction;
-  /** Executes the buttons of the control panel. */
-  readonly actFunction: LambdaFunction;
-  /** Name of the dashboard with the control panel. */
-  readonly dashboardName: string;
+  /** Draws the control panel; null without `dashboard`. */
+  readonly panelFunction: LambdaFunction | null;
+  /** Executes the buttons of the control panel; null without `dashboard`. */
+  readonly actFunction: LambdaFunction | null;
+  /** Name of the dashboard with the control panel; null without `dashboard`. */
+  readonly dashboardName: string | null;
   /** The table with the state that the guard keeps between passes. */
   readonly ledger: ITable;
   /** Alerts go here. */
@@ -74,6 +83,7 @@ export class IntegrationGuard extends Construct {
   readonly #incidents: IncidentTools;
   readonly #secrets: ProjectSecrets;
   readonly #fleet: Fleet | null;
+  readonly #scheduleGroups: ReadonlyMap<string, IScheduleGroup>;
 
   /** @throws SettingsError with one line per invalid property */
   constructor(scope: Construct, id: string, props: IntegrationGuardProps) {
@@ -124,7 +134,7 @@ export class IntegrationGuard extends Construct {
       deployed: props.deployed ?? null,
     });
 
-    this.dashboardName = `${stack.stackName}-${stack.region}`;
+    this.dashboardName = settings.dashboard ? `${stack.stackName}-${stack.region}` : null;
     const secretArns = this.#secrets.inStack;
     const readVariables = {
       LEDGER_TABLE: this.ledger.tableName,
@@ -135,7 +145,7 @@ export class IntegrationGuard extends Construct {
       ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
       CHAT_TOPICS: stack.toJsonString(alerts.chatTopics),
       INCIDENT_TOOLS: stack.toJsonString(this.#incidents.tools),
-      DASHBOARD_NAME: this.dashboardName,
+      ...(this.dashboardName === null ? {} : { DASHBOARD_NAME: this.dashboardName }),
       STACK_NAME: stack.stackName,
     };
     const common = { settings, encryptionKey: this.key };
@@ -151,29 +161,18 @@ export class IntegrationGuard extends Construct {
             entry: 'pass',
             environment,
           });
-    this.actFunction = createGuardFunction(this, 'Act', {
-      ...common,
-      description: 'Executes the buttons of the control panel. Its callers can pause and resume integrations',
-      entry: 'panel-actions',
-      environment,
-    });
-    this.panelFunction = createGuardFunction(this, 'Panel', {
-      ...common,
-      description: 'Draws the control panel on the dashboard. Its callers can read, but change nothing',
-      entry: 'panel',
-      // A person waits for the answer.
-      timeout: Duration.seconds(30),
-      environment: { ...readVariables, ACT_FUNCTION_ARN: this.actFunction.functionArn },
-    });
-    // With this tag, the console knows that the function answers `describe`.
-    Tags.of(this.panelFunction).add('cw-custom-widget', 'describe');
-    this.grantPass(this.actFunction);
-    this.grantPanel(this.panelFunction);
+    const panel = settings.dashboard ? createPanelFunctions(this, { common, readVariables, environment }) : null;
+    this.actFunction = panel?.actFunction ?? null;
+    this.panelFunction = panel?.panelFunction ?? null;
+    if (panel !== null) {
+      this.grantPass(panel.actFunction);
+      this.grantPanel(panel.panelFunction);
+    }
+    const panelFunctions = panel === null ? [] : [panel.actFunction, panel.panelFunction];
 
     if (this.passFunction !== null) {
       this.grantPass(this.passFunction);
-      for (const reader of [this.passFunction, this.actFunction, this.panelFunction]) this.#secrets.grantRead(reader);
-      schedulePasses(this, projects, minutes, this.passFunction);
+      for (const reader of [this.passFunction, ...panelFunctions]) this.#secrets.grantRead(reader);
     }
     const quietHours = quietHoursOf(settings);
     const digestFunction =
@@ -191,10 +190,14 @@ export class IntegrationGuard extends Construct {
       this.grantPass(digestFunction);
       scheduleDigests(this, quietHours, digestFunction);
     }
-    this.#fleet = digestFunction === null ? null : this.createFleet(given, environment, minutes, digestFunction);
+    this.#fleet =
+      digestFunction === null
+        ? null
+        : this.createFleet(given, environment, minutes, { digestFunction, panelFunctions });
+    this.#scheduleGroups =
+      this.passFunction === null ? new Map() : schedulePasses(this, projects, minutes, this.passFunction);
     this.fleet = this.#fleet;
 
-    const panel = dashboardAddress(this, this.dashboardName);
     const runbook = settings.alerts.runbookUrl ?? null;
     const about = {
       passFunction: this.passFunction,
@@ -203,23 +206,23 @@ export class IntegrationGuard extends Construct {
       incidents: this.#incidents,
       projects,
       runbook,
+      intervalMinutes: minutes,
+      metricStopped: (project: string) => this.metricStopped(project),
     };
     const monitoring = new Monitoring(this, 'Monitoring', {
       ...about,
       alarmsTopic: this.alarmsTopic,
-      intervalMinutes: minutes,
-      panel,
+      panel: this.dashboardName === null ? null : dashboardAddress(this, this.dashboardName),
+      metricPasses: (project) => this.metricPasses(project),
     });
-    new GuardDashboard(this, 'Dashboard', {
-      ...about,
-      dashboardName: this.dashboardName,
-      intervalMinutes: minutes,
-      panelFunction: this.panelFunction,
-      actFunction: this.actFunction,
-      ledger: this.ledger,
-      alerts,
-      monitoring,
-    });
+    if (panel !== null && this.dashboardName !== null)
+      new GuardDashboard(this, 'Dashboard', {
+        ...about,
+        ...panel,
+        dashboardName: this.dashboardName,
+        alerts,
+        monitoring,
+      });
     acknowledge(this, this.#fleet);
 
     this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#incidents, this.#secrets);
@@ -243,8 +246,12 @@ export class IntegrationGuard extends Construct {
     }
   }
 
-  /** Lets a role or a user view the control panel, without its buttons and without access to the Secret Keys. */
+  /**
+   * Lets a role or a user view the control panel, without its buttons and without access to the Secret Keys.
+   * @throws SettingsError without `dashboard`
+   */
   grantView(grantee: IGrantable): void {
+    if (this.panelFunction === null) throw this.noPanel('grantView');
     this.panelFunction.grantInvoke(grantee);
     const { partition, account } = Stack.of(this);
     grantee.grantPrincipal.addToPrincipalPolicy(
@@ -255,8 +262,12 @@ export class IntegrationGuard extends Construct {
     );
   }
 
-  /** Lets a role or a user view the control panel and use its buttons, without access to the Secret Keys. */
+  /**
+   * Lets a role or a user view the control panel and use its buttons, without access to the Secret Keys.
+   * @throws SettingsError without `dashboard`
+   */
   grantOperate(grantee: IGrantable): void {
+    if (this.actFunction === null) throw this.noPanel('grantOperate');
     this.grantView(grantee);
     this.actFunction.grantInvoke(grantee);
   }
@@ -295,7 +306,7 @@ export class IntegrationGuard extends Construct {
     allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'scheduler:ListSchedules'], '*');
     allow(
       ['scheduler:GetSchedule'],
-      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: 'default/*' }),
+      stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: '*' }),
     );
     const topics = [this.alertsTopic.topicArn, this.alarmsTopic.topicArn, ...this.#chatTopicArns];
     allow(['sns:ListSubscriptionsByTopic'], ...topics);
@@ -322,7 +333,7 @@ export class IntegrationGuard extends Construct {
   }
 
   /**
-   * A metric of one project: what its last pass found (`active`, `paused`, …) or did (`trips`, `alertsDelivered`, …).
+   * A metric that the guard writes. Every other figure of a pass is in its log line.
    * @param project its name in `projects`; projects of the fleet share their metrics under the name `(fleet)`
    */
   metric(name: GuardMetric, project: string, options: MetricOptions = {}): Metric {
@@ -335,19 +346,27 @@ export class IntegrationGuard extends Construct {
     }).attachTo(this);
   }
 
-  /** Integrations of a project that are paused, by the guard or by an operator. */
-  metricPaused(project: string, options: MetricOptions = {}): Metric {
-    return this.metric('paused', project, options);
+  /**
+   * Integrations of a project that are stopped, and not by an operator. It has no value while there are none.
+   * @param project its name in `projects`; `(fleet)` for the project of the fleet that has the most
+   */
+  metricStopped(project: string, options: MetricOptions = {}): Metric {
+    return this.metric('stopped', project, options);
   }
 
-  /** Integrations of a project that the guard paused. */
-  metricTrips(project: string, options: MetricOptions = {}): Metric {
-    return this.metric('trips', project, { statistic: 'Sum', ...options });
+  /**
+   * Passes over a listed project that its schedule started. EventBridge Scheduler writes this metric free of charge.
+   * @throws SettingsError if the project is not in `projects`
+   */
+  metricPasses(project: string, options: MetricOptions = {}): Metric {
+    const group = this.#scheduleGroups.get(project);
+    if (group !== undefined) return group.metricAttempts({ statistic: 'Sum', ...options });
+    const says = `metricPasses: expected the name of a project in "projects", got ${JSON.stringify(project)}. For a fleet, use guard.fleet.stateMachine.metricSucceeded()`;
+    throw new SettingsError([says], this.node.path);
   }
 
-  /** Passes over a project that succeeded. */
-  metricPassesSucceeded(project: string, options: MetricOptions = {}): Metric {
-    return this.metric('passesSucceeded', project, { statistic: 'Sum', ...options });
+  private noPanel(method: string): SettingsError {
+    return new SettingsError([`${method}: this guard has no control panel. Set "dashboard": true`], this.node.path);
   }
 
   /** Exactly the permissions of a pass, on exactly its resources. */
@@ -373,8 +392,9 @@ export class IntegrationGuard extends Construct {
     { settings, fleetKeyArn }: GivenProps,
     environment: { readonly [name: string]: string },
     intervalMinutes: number,
-    digestFunction: LambdaFunction,
+    functions: { readonly digestFunction: LambdaFunction; readonly panelFunctions: readonly LambdaFunction[] },
   ): Fleet | null {
+    const { digestFunction, panelFunctions } = functions;
     if (settings.fleet === undefined) return null;
     const passFunction = createGuardFunction(this, 'FleetPass', {
       settings,
@@ -392,7 +412,7 @@ export class IntegrationGuard extends Construct {
       deadLetters: this.deadLetters,
     });
     this.grantPass(passFunction);
-    grantTaggedSecrets(this, settings.fleet, fleetKeyArn, [passFunction, this.actFunction, this.panelFunction]);
+    grantTaggedSecrets(this, settings.fleet, fleetKeyArn, [passFunction, ...panelFunctions]);
     return fleet;
   }
 }
@@ -417,26 +437,36 @@ function refuseSecond(guard: IntegrationGuard, stack: Stack): void {
 
 /**
  * Creates a schedule for each listed project. Its input is the project's name only; everything else is in the bundled
- * settings.
+ * settings. Each has a group of its own, because EventBridge Scheduler writes its metrics by group: they show without
+ * charge that a project gets its passes.
  */
 function schedulePasses(
   scope: IntegrationGuard,
   projects: readonly string[],
   intervalMinutes: number,
   passFunction: LambdaFunction,
-): void {
+): ReadonlyMap<string, IScheduleGroup> {
   const { deadLetters } = scope;
   const arn = passFunction.functionArn;
-  const role = createSchedulerRole(scope, 'SchedulerRole', 'lambda:InvokeFunction', arn, deadLetters);
+  // The ARNs of all groups would not fit into the role.
+  const role = createSchedulerRole(scope, 'SchedulerRole', 'lambda:InvokeFunction', arn, deadLetters, '*');
+  const groups = new Map<string, IScheduleGroup>();
   for (const project of projects) {
     const input = ScheduleTargetInput.fromObject({ project });
-    new Schedule(scope, `ScheduleOf-${project}`, {
+    // CloudFormation names it, so that stacks of the same app do not collide.
+    const { ref } = new CfnScheduleGroup(scope, `ScheduleGroupOf-${project}`);
+    const scheduleGroup = ScheduleGroup.fromScheduleGroupName(scope, `GroupOf-${project}`, ref);
+    groups.set(project, scheduleGroup);
+    // Before version 0.3, its ID was ScheduleOf. A schedule cannot change its group, so this one replaces it.
+    new Schedule(scope, `PassesOf-${project}`, {
       description: `Runs a pass over project ${project}`,
       schedule: ScheduleExpression.rate(Duration.minutes(intervalMinutes)),
+      scheduleGroup,
       timeWindow: projects.length === 1 ? TimeWindow.off() : windowOf(intervalMinutes),
       target: targetOf({ arn, input, role, deadLetters, intervalMinutes }),
     });
   }
+  return groups;
 }
 
 /** The quiet hours of the subscriptions, each once. */

@@ -26,11 +26,16 @@ export interface MonitoringProps {
   readonly intervalMinutes: number;
   /** Address of the runbook; null: there is only the control panel. */
   readonly runbook: string | null;
-  /** Address of the dashboard with the control panel. */
-  readonly panel: string;
+  /** Address of the dashboard with the control panel; null: there is none. */
+  readonly panel: string | null;
+  readonly metricStopped: (project: string) => Metric;
+  readonly metricPasses: (project: string) => Metric;
 }
 
-/** Alarms about the guard itself: they alert people when the guard cannot. */
+/**
+ * Alarms about the guard itself, which alert people when the guard cannot, and alarms that say that integrations are
+ * stopped, which every incident tool accepts.
+ */
 export class Monitoring extends Construct {
   /** Alarms about what all projects share. */
   readonly shared: readonly Alarm[];
@@ -43,7 +48,9 @@ export class Monitoring extends Construct {
     this.#action = new SnsAction(props.alarmsTopic);
     const { runbook, panel } = props;
     this.#help = (section) =>
-      runbook === null ? `Runbook section ${section}. Dashboard: ${panel}` : `Help: ${runbook}#${section}`;
+      runbook !== null
+        ? `Help: ${runbook}#${section}`
+        : `Runbook section ${section}.${panel === null ? '' : ` Dashboard: ${panel}`}`;
     const interval = Duration.minutes(props.intervalMinutes);
     const period = Duration.minutes(Math.max(5, props.intervalMinutes));
 
@@ -56,34 +63,26 @@ export class Monitoring extends Construct {
         props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
       ),
       ...this.alarmsOfIncidents(props.incidents),
-      ...(props.fleet === null ? [] : this.alarmsOfFleet(props.fleet, interval, period)),
+      ...(props.fleet === null ? [] : this.alarmsOfFleet(props.fleet, props.metricStopped, interval, period)),
     ];
 
     for (const project of props.projects) {
-      const metric = (metricName: string, options: { readonly period: Duration }) =>
-        new Metric({
-          namespace: METRICS_NAMESPACE,
-          metricName,
-          dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: project },
-          statistic: 'Sum',
-          ...options,
-        });
-      const pausesFailed = this.alarmAtOne(
-        `PausesFailed-${project}`,
-        'alarm-pauses-failed',
-        `Project ${project}: Qonversion did not pause or resume an integration when the guard asked for it. Read the alert, then pause or resume it on the dashboard.`,
-        metric(METRIC.actsFailed, { period }),
+      const stopped = this.alarmOnStopped(
+        `Stopped-${project}`,
+        `Project ${project}: an integration is stopped, or Qonversion does not let the guard pause it. Events do not arrive. \`npx integration-guard list --project ${project}\` shows which.`,
+        props.metricStopped(project),
+        interval,
       );
       const noPass = this.add(`NoPass-${project}`, 'alarm-no-pass', {
-        alarmDescription: `Project ${project}: no pass has succeeded for three intervals, so nothing is guarded. Check that the schedule is enabled, and read the log of the pass function.`,
-        metric: metric(METRIC.passesSucceeded, { period: interval }),
+        alarmDescription: `Project ${project}: its schedule has started no pass for three intervals, so nothing is guarded. Check that the schedule is enabled.`,
+        metric: props.metricPasses(project).with({ period: interval }),
         threshold: 1,
         comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
         evaluationPeriods: 3,
-        // A guard that does not run sends no data.
+        // A schedule that does not run sends no data.
         treatMissingData: TreatMissingData.BREACHING,
       });
-      this.#ofProjects.set(project, [pausesFailed, noPass]);
+      this.#ofProjects.set(project, [stopped, noPass]);
     }
   }
 
@@ -132,7 +131,12 @@ export class Monitoring extends Construct {
    * Alarms about the fleet as a whole. A project that cannot be guarded has an alert of its own. In a large fleet there is always
    * one, and an alarm about it would never end.
    */
-  private alarmsOfFleet(fleet: Fleet, interval: Duration, period: Duration): readonly Alarm[] {
+  private alarmsOfFleet(
+    fleet: Fleet,
+    metricStopped: (project: string) => Metric,
+    interval: Duration,
+    period: Duration,
+  ): readonly Alarm[] {
     const { passFunction, stateMachine } = fleet;
     const each = { period, statistic: 'Sum' };
     return [
@@ -178,19 +182,25 @@ export class Monitoring extends Construct {
         evaluationPeriods: 1,
         treatMissingData: TreatMissingData.NOT_BREACHING,
       }),
+      this.alarmOnStopped(
+        'FleetStopped',
+        'Fleet: integrations of a project are stopped, or Qonversion does not let the guard pause them. The alerts name the projects.',
+        metricStopped(FLEET_DIMENSION),
+        interval,
+      ),
       this.add('FleetMostlyFailing', 'alarm-fleet-mostly-failing', {
         alarmDescription:
           'Fleet: half of the passes, or more, cannot run, so they have one cause in common. Compare the reasons in the alerts.',
-        // Each pass gives 1 or 0.
+        // Each pass gives 1 or 0. The share needs both, so this is the one metric that is always written.
         metric: new Metric({
           namespace: METRICS_NAMESPACE,
-          metricName: METRIC.passesSucceeded,
+          metricName: METRIC.passesFailed,
           dimensionsMap: { service: METRICS_SERVICE, [PROJECT_DIMENSION]: FLEET_DIMENSION },
           statistic: 'Average',
           period,
         }),
         threshold: 0.5,
-        comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         evaluationPeriods: 1,
         treatMissingData: TreatMissingData.NOT_BREACHING,
       }),
@@ -200,6 +210,19 @@ export class Monitoring extends Construct {
   /** Alarms about one project. */
   alarmsOf(project: string): readonly Alarm[] {
     return this.#ofProjects.get(project) ?? [];
+  }
+
+  /** One of three intervals is enough: a pass may start late, into the next interval, and the alarm should not end for that. */
+  private alarmOnStopped(id: string, alarmDescription: string, metric: Metric, period: Duration): Alarm {
+    return this.add(id, 'alarm-stopped', {
+      alarmDescription,
+      metric: metric.with({ period, statistic: 'Maximum' }),
+      threshold: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 3,
+      datapointsToAlarm: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
   }
 
   private alarmAtOne(id: string, section: string, alarmDescription: string, metric: Metric): Alarm {

@@ -19,9 +19,9 @@ interface Guard extends Construct {
   readonly ledger: ITable;
   readonly passFunction: LambdaFunction | null;
   readonly fleet: GuardFleet | null;
-  readonly dashboardName: string;
-  readonly panelFunction: LambdaFunction;
-  readonly actFunction: LambdaFunction;
+  readonly dashboardName: string | null;
+  readonly panelFunction: LambdaFunction | null;
+  readonly actFunction: LambdaFunction | null;
   readonly deadLetters: IQueue;
 }
 
@@ -49,13 +49,16 @@ export function addOutputs(
     output('FleetPassFunctionName', passFunction.functionName, says);
     output('FleetStateMachineArn', stateMachine.stateMachineArn, 'State machine of the runs over the fleet');
   }
-  output('DashboardName', guard.dashboardName, 'CloudWatch dashboard with the control panel');
-  output('PanelFunctionName', guard.panelFunction.functionName, 'Draws the control panel; invoking it changes nothing');
-  output(
-    'ActFunctionName',
-    guard.actFunction.functionName,
-    'Executes the panel’s buttons; invoking it can pause and resume integrations',
-  );
+  const { dashboardName, panelFunction, actFunction } = guard;
+  if (dashboardName !== null && panelFunction !== null && actFunction !== null) {
+    output('DashboardName', dashboardName, 'CloudWatch dashboard with the control panel');
+    output('PanelFunctionName', panelFunction.functionName, 'Draws the control panel; invoking it changes nothing');
+    output(
+      'ActFunctionName',
+      actFunction.functionName,
+      'Executes the panel’s buttons; invoking it can pause and resume integrations',
+    );
+  }
   output('DeadLetterQueueUrl', guard.deadLetters.queueUrl, 'Queue of events and alerts that could not be delivered');
   const toJson = Stack.of(guard).toJsonString(chatTopics);
   output('ChatTopics', toJson, 'Topics of the chat channels, and their filters');

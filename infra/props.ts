@@ -43,6 +43,12 @@ export interface IntegrationGuardProps {
    */
   readonly alerts?: AlertsProps;
   /**
+   * Whether there is a CloudWatch dashboard with the control panel of each project ($3 a month for every 25 projects; an account's
+   * first three dashboards are free). Alerts and alarms then link to it.
+   * @default false
+   */
+  readonly dashboard?: boolean;
+  /**
    * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and
    * CloudWatch Logs use it. The policy of an imported key must already allow this (`cloudwatch.amazonaws.com` and
    * `logs.REGION.amazonaws.com`).
@@ -185,7 +191,7 @@ export interface AlertsProps {
   readonly subscriptions?: readonly SubscriptionProps[];
   /**
    * Address of your runbook; alerts link to `ADDRESS#SECTION`, with the sections of `docs/runbook.md`.
-   * @default - alerts and alarms link to the control panel
+   * @default - alerts and alarms link to the control panel, if there is one
    */
   readonly runbookUrl?: string;
   /**

@@ -9,6 +9,7 @@ import type { Construct } from 'constructs';
 /**
  * A role that may start one target and write to the dead-letter queue. CDK's own targets would also allow every version
  * of the target.
+ * @param group the schedule group that may use it, or a pattern such as "*"
  */
 export function createSchedulerRole(
   scope: Construct,
@@ -16,6 +17,7 @@ export function createSchedulerRole(
   action: 'lambda:InvokeFunction' | 'states:StartExecution',
   resource: string,
   deadLetters: IQueue,
+  group = 'default',
 ): Role {
   const { account, region, partition } = Stack.of(scope);
   const allow = (actions: string[], on: string) => new PolicyStatement({ actions, resources: [on] });
@@ -23,10 +25,8 @@ export function createSchedulerRole(
     description: 'Lets EventBridge Scheduler start passes',
     assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
       conditions: {
-        StringEquals: {
-          'aws:SourceAccount': account,
-          'aws:SourceArn': `arn:${partition}:scheduler:${region}:${account}:schedule-group/default`,
-        },
+        StringEquals: { 'aws:SourceAccount': account },
+        ArnLike: { 'aws:SourceArn': `arn:${partition}:scheduler:${region}:${account}:schedule-group/${group}` },
       },
     }),
     inlinePolicies: {

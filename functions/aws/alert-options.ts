@@ -17,7 +17,8 @@ export interface DeployedAlerts {
   readonly chatTopics: readonly ChatTopic[];
   readonly incidentTools: readonly IncidentTool[];
   readonly stack: string;
-  readonly dashboardName: string;
+  /** Null: there is none. */
+  readonly dashboardName: string | null;
   readonly ledgerTableName: string;
   readonly dynamo: DynamoDBClient;
   /** For the client of SQS. */
@@ -40,7 +41,8 @@ export function alertOptionsOf(deployed: DeployedAlerts): Omit<SnsAlertSinkOptio
     clock,
     log,
     runbook: settings.alerts.runbookUrl ?? null,
-    panelOf: (project) => panelLink(regionOf(topicArn), dashboardName, projects, project),
+    panelOf: (project) =>
+      dashboardName === null ? null : panelLink(regionOf(topicArn), dashboardName, projects, project),
     isOfFleet: (project) => settings.fleet !== undefined && !projects.includes(project),
     unrelatedProviders: providerOutage === 'off' ? [] : providerOutage.except,
     spool: createDynamoSpool(deployed.dynamo, deployed.ledgerTableName, clock),

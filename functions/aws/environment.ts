@@ -23,8 +23,8 @@ export interface PassEnvironment extends ReadEnvironment {
   readonly INCIDENT_TOOLS: string;
   /** Name of the stack, for the commands in alerts. */
   readonly STACK_NAME: string;
-  /** Name of the dashboard with the panel, for the links in alerts. */
-  readonly DASHBOARD_NAME: string;
+  /** Name of the dashboard with the panel, for the links in alerts. Left out if there is none. */
+  readonly DASHBOARD_NAME?: string | undefined;
 }
 
 /** The environment of the function that draws the panel. */
@@ -67,7 +67,7 @@ const passEnvironment = z.object({
   ALERTS_TOPIC_ARN: arn,
   CHAT_TOPICS: text,
   INCIDENT_TOOLS: text,
-  DASHBOARD_NAME: text,
+  DASHBOARD_NAME: z.optional(text),
   STACK_NAME: text,
 }) satisfies z.ZodMiniType<PassEnvironment>;
 

@@ -47,7 +47,7 @@ export async function loadAlertOptions(
       chatTopics: parseChatTopics(environment.CHAT_TOPICS),
       incidentTools: parseIncidentTools(environment.INCIDENT_TOOLS),
       stack: environment.STACK_NAME,
-      dashboardName: environment.DASHBOARD_NAME,
+      dashboardName: environment.DASHBOARD_NAME ?? null,
       ledgerTableName: environment.LEDGER_TABLE,
       dynamo,
       clientOptions: CLIENT_OPTIONS,

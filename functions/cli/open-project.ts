@@ -122,7 +122,7 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
       chatTopics: parseChatTopics(output('ChatTopics')),
       incidentTools: parseIncidentTools(output('IncidentTools')),
       stack: stackName,
-      dashboardName: output('DashboardName'),
+      dashboardName: settings.dashboard ? output('DashboardName') : null,
       ledgerTableName: output('LedgerTableName'),
       dynamo: new DynamoDBClient(),
       clientOptions: {},

@@ -32,6 +32,11 @@ export interface DeployedSettings {
   readonly ledger: string;
   /** The template's reference to the ledger, as JSON: a reference to a resource, or its name. */
   readonly ledgerReference: string;
+  /**
+   * Whether the stack has a dashboard with the control panel.
+   * @default false
+   */
+  readonly hasPanel?: boolean | undefined;
 }
 
 /** A listed project in the stack's settings. */
@@ -117,6 +122,7 @@ const deployedGuard = z.object({
       secretNamePrefix: z.nullable(z.string()),
       ledger: z.string(),
       ledgerReference: z.string(),
+      hasPanel: z.boolean().optional(),
     }),
   ),
   secrets: z.record(

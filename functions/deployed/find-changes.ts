@@ -22,6 +22,7 @@ export function findChanges(
   return [
     ...ledgerChanges(deployed, next, construct.ledgerReference),
     ...(deployed.guard === null ? [] : projectChanges(deployed.stack, deployed.guard, next)),
+    ...(deployed.guard?.hasPanel === true && !next.dashboard ? [PANEL_REMOVED] : []),
     ...secretChanges(deployed, next, construct.destroys === true),
   ];
 }
@@ -166,6 +167,11 @@ function describeSecret({ secretName, secretArn }: DeployedProject): string {
   const id = secretName ?? secretArn;
   return id === undefined ? 'Its secret' : `Its secret "${id}"`;
 }
+
+const PANEL_REMOVED: Change = {
+  level: 'warning',
+  says: 'this deployment removes the dashboard with the control panel. To keep it, set "dashboard": true',
+};
 
 const error = (says: string): Change => ({ level: 'error', says });
 const warning = (says: string): Change => ({ level: 'warning', says });

@@ -144,7 +144,9 @@ export function readTemplate(
     throw new GuardError(`the template of stack "${name}" cannot be parsed; was it deployed with CDK?`);
   const { Metadata, Resources, Outputs } = parsed.data;
   const guard =
-    Metadata?.IntegrationGuard === undefined ? null : readGuard(name, Metadata.IntegrationGuard, outputs, Outputs);
+    Metadata?.IntegrationGuard === undefined
+      ? null
+      : { ...readGuard(name, Metadata.IntegrationGuard, outputs, Outputs), hasPanel: hasPanel(Resources) };
   const names = new Set([
     ...wanted,
     ...Object.values(guard?.projects ?? {}).flatMap(({ secretName }) => secretName ?? []),
@@ -182,14 +184,22 @@ function readChat({ Type, Properties }: Resources[string]): DeployedGuard['chats
   return ids === null || name === undefined ? [] : [{ identity: JSON.stringify(ids), name }];
 }
 
+/** Whether there is the function behind the panel's buttons. Before version 0.3 every stack had it. */
+function hasPanel(resources: Resources): boolean {
+  return Object.values(resources).some(
+    ({ Type, Metadata }) =>
+      Type === 'AWS::Lambda::Function' && /\/Act\/Resource$/.test(String(Metadata['aws:cdk:path'] ?? '')),
+  );
+}
+
 const isRetaining = (policy: string) => policy.startsWith('Retain');
 
-/** The guard's own tables, keys and secrets. Their paths begin like that of the function behind the panel's buttons. */
+/** The guard's own tables, keys and secrets. Their paths begin like those of the functions that run passes. */
 function ownResources(resources: Resources): DeployedGuard['resources'] {
   const pathOf = ({ Metadata }: Resources[string]) => String(Metadata['aws:cdk:path'] ?? '');
   const place = Object.values(resources)
     .filter(({ Type }) => Type === 'AWS::Lambda::Function')
-    .flatMap((resource) => /^(.*\/)Act\/Resource$/.exec(pathOf(resource))?.[1] ?? [])[0];
+    .flatMap((resource) => /^(.*\/)(?:Pass|FleetPass)\/Resource$/.exec(pathOf(resource))?.[1] ?? [])[0];
   if (place === undefined) return [];
   return Object.entries(resources)
     .filter(([, each]) => /^AWS::(?:DynamoDB::Table|KMS::Key|SecretsManager::Secret)$/.test(each.Type))

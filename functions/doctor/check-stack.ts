@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_GROUP } from '../aws/metric-names.ts';
 import type { Clock } from '../guard/ports.ts';
 import { scheduleMinutes } from '../guard/settings/formats.ts';
 import type { Settings } from '../guard/settings/schema.ts';
@@ -43,10 +44,13 @@ export async function checkStack(facts: StackFacts, input: StackInput): Promise<
         return checkSchedule(schedules, of('schedule'));
       }),
     );
-    if (withoutKey.has(name)) continue;
+    const [schedule] = schedules;
+    if (withoutKey.has(name) || schedule === undefined || schedule.group === DEFAULT_SCHEDULE_GROUP) continue;
     const begun = beginningOf(facts, schedules);
     findings.push(
-      await checkSafely(of('last pass'), () => checkLastPass(facts, name, of('last pass'), begun, minutes, now)),
+      await checkSafely(of('last pass'), () =>
+        checkLastPass(facts, schedule.group, of('last pass'), begun, minutes, now),
+      ),
     );
   }
   if (facts.fleet !== null)
@@ -95,7 +99,7 @@ const MIN_LOOK_BACK_MINUTES = 24 * 60;
 
 async function checkLastPass(
   facts: StackFacts,
-  project: string,
+  scheduleGroup: string,
   check: string,
   begun: string | null,
   intervalMinutes: number,
@@ -103,21 +107,20 @@ async function checkLastPass(
 ): Promise<Finding> {
   const usual = usualMinutes(intervalMinutes);
   const lookBack = Math.max(MIN_LOOK_BACK_MINUTES, Math.ceil(usual));
-  const last = await facts.lastPass(project, lookBack);
+  const last = await facts.lastPass(scheduleGroup, lookBack);
   const ago = last === null ? null : minutesBetween(last, now);
   const when = last === null ? '' : `at ${describeMoment(last, now)}, ${describeMinutes(ago ?? 0)} ago`;
-  if (ago !== null && ago <= usual)
-    return ok(check, `It succeeded ${when}: the function reaches Qonversion and the ledger.`);
+  if (ago !== null && ago <= usual) return ok(check, `Its schedule started it ${when}.`);
   const message =
     last === null
-      ? `No pass has succeeded for ${describeMinutes(lookBack)}.`
-      : `The last one that succeeded was ${when}.`;
+      ? `The schedule has started none for ${describeMinutes(lookBack)}.`
+      : `The schedule started the last one ${when}.`;
   return (
     notYetDue(check, begun, intervalMinutes, now) ??
     problem(
       check,
       message,
-      'Look at the log of the pass function. `npx integration-guard run` runs a pass by hand and says why it fails.',
+      'Look at the schedule in EventBridge Scheduler. `npx integration-guard run` runs a pass by hand.',
     )
   );
 }

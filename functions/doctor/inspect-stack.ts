@@ -5,7 +5,12 @@ import { DescribeMapRunCommand, ListExecutionsCommand, paginateListMapRuns, SFNC
 import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { parseChatTopics, parseIncidentTools } from '../aws/environment.ts';
-import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '../aws/metric-names.ts';
+import {
+  DEFAULT_SCHEDULE_GROUP,
+  SCHEDULER_GROUP_DIMENSION,
+  SCHEDULER_NAMESPACE,
+  SCHEDULER_STARTS,
+} from '../aws/metric-names.ts';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Clock } from '../guard/ports.ts';
 import type { FleetSettings, Settings } from '../guard/settings/schema.ts';
@@ -23,8 +28,8 @@ export interface StackFacts {
   readonly clockAheadMs: number;
   /** The schedules that start passes of a listed project. */
   schedules(project: string): Promise<readonly StackSchedule[]>;
-  /** When a pass last succeeded; null: not within that many minutes. */
-  lastPass(project: string, withinMinutes: number): Promise<string | null>;
+  /** When a schedule of the group last started a pass; null: not within that many minutes. */
+  lastPass(scheduleGroup: string, withinMinutes: number): Promise<string | null>;
   subscriptions(): Promise<readonly StackSubscription[]>;
   /** Failed deliveries of SNS within the last day, by topic. Each HTTPS retry counts. Topics without failures are left out. */
   failedNotifications(): Promise<readonly FailedNotifications[]>;
@@ -48,6 +53,7 @@ export interface IncidentQueues {
 export interface StackSchedule {
   readonly enabled: boolean;
   readonly expression: string;
+  readonly group: string;
   /** Null: unknown. */
   readonly createdAt: string | null;
 }
@@ -109,16 +115,13 @@ export function inspectStack(stack: InspectedStack, clock: Clock): StackFacts {
 
     schedules: (project) => findSchedules(`:function:${output('PassFunctionName')}`, { project }),
 
-    async lastPass(project, withinMinutes) {
+    async lastPass(scheduleGroup, withinMinutes) {
       const client = new CloudWatchClient();
       const now = clock.now();
       const Metric = {
-        Namespace: METRICS_NAMESPACE,
-        MetricName: METRIC.passesSucceeded,
-        Dimensions: [
-          { Name: 'service', Value: METRICS_SERVICE },
-          { Name: PROJECT_DIMENSION, Value: project },
-        ],
+        Namespace: SCHEDULER_NAMESPACE,
+        MetricName: SCHEDULER_STARTS,
+        Dimensions: [{ Name: SCHEDULER_GROUP_DIMENSION, Value: scheduleGroup }],
       };
       const query = {
         StartTime: new Date(plusMs(now, -withinMinutes * MINUTE_MS)),
@@ -272,6 +275,7 @@ async function findSchedules(target: string, input: object): Promise<readonly St
       found.push({
         enabled: State === 'ENABLED',
         expression: schedule.ScheduleExpression ?? '',
+        group: GroupName ?? DEFAULT_SCHEDULE_GROUP,
         createdAt: schedule.CreationDate?.toISOString() ?? null,
       });
     }

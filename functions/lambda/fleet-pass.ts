@@ -4,7 +4,7 @@ import { readPassEnvironment } from '../aws/environment.ts';
 import { NoSuchProjectError } from '../aws/fleet.ts';
 import { createLazyAlertSink } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
-import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
+import { describeFailure, figuresOf, type PassSummary, summarize } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { GuardError } from '../guard/errors.ts';
 import { runPass } from '../guard/pass/run-pass.ts';
@@ -51,13 +51,15 @@ export function createFleetPass(variables: NodeJS.ProcessEnv, settings: Settings
     const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
     const { clock } = runtime;
     const report = await runPass({ ...opened, clock, alerts }, project);
-    publishPass(report, settings);
+    await publishPass(report, settings);
     const failure = report.ok ? null : describeFailure(report);
-    if (!report.settled)
+    const figures = { ...figuresOf(report), ...(failure === null ? {} : { failure }) };
+    if (!report.settled) {
+      opened.log.error('pass failed', figures);
       throw new PassUndeliveredError(`the pass over "${name}" failed, and not every alert was delivered: ${failure}`);
-    const summary = { ...summarize(report), failure };
-    opened.log.info(failure === null ? 'pass done' : 'pass failed, alerts delivered', { ...summary });
-    return summary;
+    }
+    opened.log.info(failure === null ? 'pass done' : 'pass failed, alerts delivered', figures);
+    return { ...summarize(report), failure };
   };
 }
 

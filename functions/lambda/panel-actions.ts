@@ -2,6 +2,7 @@ import type { Context } from 'aws-lambda';
 import { readPassEnvironment } from '../aws/environment.ts';
 import { createLazyAlertSink } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
+import { logPass } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { ALERT_RESERVE_MS } from '../guard/pass/time-budget.ts';
 import type { Settings } from '../guard/settings/schema.ts';
@@ -37,6 +38,9 @@ export function createAct(variables: NodeJS.ProcessEnv, settings: Settings): Act
         const { project, ...opened } = await runtime.open(name, invocation, ALERT_RESERVE_MS);
         return { project, ports: { ...opened, clock, alerts } };
       },
-      onPass: (report) => publishPass(report, settings),
+      onPass: (report) => {
+        logPass(log, report);
+        return publishPass(report, settings);
+      },
     });
 }

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { readPassEnvironment } from '../aws/environment.ts';
 import { createLazyAlertSink } from '../aws/lazy-alert-sink.ts';
 import { publishPass } from '../aws/metrics.ts';
-import { describeFailure, type PassSummary, summarize } from '../aws/pass-summary.ts';
+import { describeFailure, logPass, type PassSummary, summarize } from '../aws/pass-summary.ts';
 import { createRuntime, type Invocation, readBundledSettings } from '../aws/runtime.ts';
 import { GuardError } from '../guard/errors.ts';
 import { runPass } from '../guard/pass/run-pass.ts';
@@ -39,11 +39,10 @@ export function createPass(variables: NodeJS.ProcessEnv, settings: Settings): Pa
     const { project, ...opened } = await runtime.open(parseInput(event, settings), invocation, ALERT_RESERVE_MS);
     const { clock } = runtime;
     const report = await runPass({ ...opened, clock, alerts }, project);
-    publishPass(report, settings);
-    const summary = summarize(report);
+    await publishPass(report, settings);
+    logPass(opened.log, report);
     if (!report.ok) throw new PassFailedError(`the pass over "${project.name}" failed: ${describeFailure(report)}`);
-    opened.log.info('pass done', { ...summary });
-    return summary;
+    return summarize(report);
   };
 }
 

@@ -26,7 +26,7 @@ export interface LookDoor extends Askable {
 export interface ActDoor extends LookDoor {
   open(project: string): Promise<{ readonly project: GuardedProject; readonly ports: Ports }>;
   /** Called after a pass, for the metrics. */
-  onPass(report: PassReport): void;
+  onPass(report: PassReport): Promise<void>;
 }
 
 /** Answers one call of the function that draws: with a page, or with a sentence about its parameters. */
@@ -100,7 +100,7 @@ async function act(door: ActDoor, input: ActionInput): Promise<Notice> {
     const { project, ports } = await door.open(input.project);
     if (input.action === 'run') {
       const report = await runPass(ports, project);
-      door.onPass(report);
+      await door.onPass(report);
       return describePass(report);
     }
     const { id, action } = input;

@@ -153,6 +153,28 @@ describe('a project', () => {
   });
 });
 
+describe('the control panel', () => {
+  const withPanel = (document: Settings) => {
+    const { guard, ...rest } = deployedWith(document);
+    return { ...rest, guard: guard && { ...guard, hasPanel: true } };
+  };
+
+  it('is removed with a warning that says how to keep it', () => {
+    expect(findChanges(withPanel(A), A)).toEqual([
+      {
+        level: 'warning',
+        says: 'this deployment removes the dashboard with the control panel. To keep it, set "dashboard": true',
+      },
+    ]);
+  });
+
+  it('causes no change if it stays, or was never there', () => {
+    const kept = settings({ a: { secretName: 'q/a' } }, { dashboard: true });
+    expect(findChanges(withPanel(kept), kept)).toEqual([]);
+    expect(findChanges(deployedWith(A), A)).toEqual([]);
+  });
+});
+
 describe('a fleet', () => {
   it('that is removed causes a warning', () => {
     const before = settings({ a: { secretName: 'q/a' } }, { fleet: { secretNamePrefix: 'f/' } });

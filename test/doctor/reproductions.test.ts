@@ -30,7 +30,7 @@ const STACK: StackFacts = {
   deployedAt: OLD,
   status: 'UPDATE_COMPLETE',
   clockAheadMs: 0,
-  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: OLD }],
+  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: OLD }],
   lastPass: async () => minutesBefore(NOON, 4),
   subscriptions: async () => [subscription({}), subscription({ topic: 'alarms' })],
   failedNotifications: async () => [],
@@ -142,7 +142,9 @@ describe('a deployment', () => {
   });
 
   it('of long ago with a schedule of a minute ago neither: the project was added', async () => {
-    const schedules = async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: minutesBefore(NOON, 1) }];
+    const schedules = async () => [
+      { enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: minutesBefore(NOON, 1) },
+    ];
     expect(bad(await visit({ stack: { lastPass: async () => null, schedules } }))).toMatchObject([
       { level: 'unknown' },
     ]);
@@ -151,26 +153,26 @@ describe('a deployment', () => {
   it('of half an hour ago without a pass is a problem', async () => {
     const stack = { ...fresh, deployedAt: minutesBefore(NOON, 30) };
     expect(bad(await visit({ stack }))).toMatchObject([
-      { check: 'last pass', level: 'problem', message: 'No pass has succeeded for 24 h.' },
+      { check: 'last pass', level: 'problem', message: 'The schedule has started none for 24 h.' },
     ]);
   });
 
   it.each([
     ['rate(5 minutes)', 24 * 60, '24 h'],
     ['rate(1 day)', (3 * 24 + 1) * 60 + 5, '3 days'],
-  ])('with %s is healthy if a pass succeeded within three intervals, and one that old is found', async (...given) => {
+  ])('with %s is healthy if a pass started within three intervals, and one that old is found', async (...given) => {
     const [schedule, lookedBack, described] = given;
-    const schedules = async () => [{ enabled: true, expression: schedule, createdAt: null }];
+    const schedules = async () => [{ enabled: true, expression: schedule, group: 'of-production', createdAt: null }];
     const old = { deployedAt: minutesBefore(NOON, 30 * 24 * 60), schedules };
     const spans: number[] = [];
-    const succeeded = (minutesAgo: number) => async (_: string, within: number) => {
+    const started = (minutesAgo: number) => async (_: string, within: number) => {
       spans.push(within);
       return minutesAgo <= within ? minutesBefore(NOON, minutesAgo) : null;
     };
     const interval = schedule === 'rate(1 day)' ? 24 * 60 : 5;
-    expect(bad(await visit({ schedule, stack: { ...old, lastPass: succeeded(3 * interval) } }))).toEqual([]);
-    expect(bad(await visit({ schedule, stack: { ...old, lastPass: succeeded(lookedBack + 1) } }))).toMatchObject([
-      { check: 'last pass', level: 'problem', message: `No pass has succeeded for ${described}.` },
+    expect(bad(await visit({ schedule, stack: { ...old, lastPass: started(3 * interval) } }))).toEqual([]);
+    expect(bad(await visit({ schedule, stack: { ...old, lastPass: started(lookedBack + 1) } }))).toMatchObject([
+      { check: 'last pass', level: 'problem', message: `The schedule has started none for ${described}.` },
     ]);
     expect(spans).toEqual([lookedBack, lookedBack]);
   });

@@ -26,7 +26,7 @@ const HEALTHY: StackFacts = {
   deployedAt: minutesBefore(NOON, 3 * 24 * 60),
   status: 'UPDATE_COMPLETE',
   clockAheadMs: 0,
-  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: null }],
+  schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: null }],
   lastPass: async () => minutesBefore(NOON, 4),
   subscriptions: async () => [CONFIRMED, { ...CONFIRMED, topic: 'alarms' }],
   failedNotifications: async () => [],
@@ -111,18 +111,22 @@ describe('the doctor', () => {
     ],
     [
       'a schedule that is switched off',
-      { schedules: async () => [{ enabled: false, expression: 'rate(5 minutes)', createdAt: null }] },
+      {
+        schedules: async () => [
+          { enabled: false, expression: 'rate(5 minutes)', group: 'of-production', createdAt: null },
+        ],
+      },
       { check: 'schedule', action: 'Enable it in EventBridge Scheduler.' },
     ],
     [
       'passes that have stopped',
       { lastPass: async () => minutesBefore(NOON, 40) },
-      { check: 'last pass', level: 'problem', message: 'The last one that succeeded was at 11:20 UTC, 40 min ago.' },
+      { check: 'last pass', level: 'problem', message: 'The schedule started the last one at 11:20 UTC, 40 min ago.' },
     ],
     [
       'no pass at all',
       { lastPass: async () => null },
-      { check: 'last pass', message: 'No pass has succeeded for 24 h.' },
+      { check: 'last pass', message: 'The schedule has started none for 24 h.' },
     ],
     [
       'a subscription that is not confirmed',
@@ -220,7 +224,7 @@ describe('the doctor of a fleet', () => {
     endedAt: minutesAgo === null ? null : minutesBefore(NOON, minutesAgo),
   });
   const FLEET: FleetFacts = {
-    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', createdAt: null }],
+    schedules: async () => [{ enabled: true, expression: 'rate(5 minutes)', group: 'of-production', createdAt: null }],
     secrets: async () => [secret('acme'), secret('bolt')],
     runs: async () => [run(null, 'RUNNING'), run(4), run(9)],
     passesOf: async () => ({ total: 2, failed: 0 }),

@@ -304,15 +304,22 @@ describe('`integration-guard doctor` for the stack', () => {
   };
 
   it('checks the schedules, the subscriptions, the secrets and the ledger', async () => {
-    // CloudWatch derives metrics from the function's log. The emulator does not, so the test adds the metric.
-    const Dimensions = ['production', 'staging'].map((project) => [
-      { Name: 'service', Value: 'integration-guard' },
-      { Name: 'project', Value: project },
-    ]);
+    // EventBridge Scheduler counts what it starts. The emulator does not, so the test adds the metric.
+    const { StackResourceSummaries = [] } = await deployment.clients.cloudformation.send(
+      new ListStackResourcesCommand({ StackName: STACK }),
+    );
+    const groups = StackResourceSummaries.filter(
+      ({ ResourceType }) => ResourceType === 'AWS::Scheduler::ScheduleGroup',
+    );
+    expect(groups).toHaveLength(2);
     await deployment.clients.cloudwatch.send(
       new PutMetricDataCommand({
-        Namespace: 'IntegrationGuard',
-        MetricData: Dimensions.map((each) => ({ MetricName: 'PassesSucceeded', Dimensions: each, Value: 1 })),
+        Namespace: 'AWS/Scheduler',
+        MetricData: groups.map(({ PhysicalResourceId }) => ({
+          MetricName: 'InvocationAttemptCount',
+          Dimensions: [{ Name: 'ScheduleGroup', Value: PhysicalResourceId }],
+          Value: 1,
+        })),
       }),
     );
     const { code, of } = await doctor();

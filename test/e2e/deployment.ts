@@ -79,6 +79,7 @@ export const TWO_PROJECTS: Watched = {
   worlds: (startAt) => ({ production: new World({ startAt }), testing: new World({ startAt }) }),
   secrets: [{ Name: 'qonversion/staging', SecretString: TEST_KEY }],
   settings: ({ apiUrl, policy, arns }) => ({
+    dashboard: true,
     projects: {
       // A test cannot wait until failures have been observed for an hour.
       production: {

@@ -77,6 +77,7 @@ export function createFleet(): FleetOfCustomers {
       { Name: STRANGERS.payroll, SecretString: keyOf('payroll'), Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] },
     ],
     settings: ({ apiUrl, policy }) => ({
+      dashboard: true,
       fleet: {
         secretNamePrefix: PREFIX,
         apiUrl,

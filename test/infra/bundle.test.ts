@@ -50,6 +50,7 @@ beforeAll(async () => {
   for (const id of ['good-1', 'good-2', 'broken']) sandbox.production.add({ id, active: 1, eventsPerMinute: 10 });
 
   const settings = {
+    dashboard: true,
     projects: {
       production: {
         secretName: 'qonversion/production',
@@ -235,9 +236,9 @@ describe('the bundle that CDK creates', () => {
     expect(await ledgerEntry('integration#good-2')).toMatchObject({ entry: { attempt: null, outbox: [] } });
   });
 
-  it('runs a pass when a person presses that button, with its metrics', async () => {
+  it('runs a pass when a person presses that button, with its figures in the log', async () => {
     expect(await act.invoke({ project: 'production', action: 'run' })).toContain('The pass is done: nothing changed');
-    expect(act.output()).toContain('"PassesSucceeded":1');
+    expect(act.output()).toMatch(/"message":"pass done".*"apiRequests":1/);
   });
 
   it('reads a regenerated key without a new deployment', async () => {
@@ -277,13 +278,11 @@ describe('the bundle that CDK creates', () => {
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const metrics = lines.filter((line) => '_aws' in line);
-    expect(metrics.at(-1)).toMatchObject({
-      service: 'integration-guard',
-      project: 'production',
-      PassesSucceeded: 1,
-      DecisionsNotStarted: 1,
-    });
-    expect(metrics.some((line) => line.Trips === 1)).toBe(true);
+    expect(metrics.at(-1)).toMatchObject({ service: 'integration-guard', project: 'production', Stopped: 1 });
+    const ends = lines.filter((line) => line.message === 'pass done' && line.project === 'production');
+    expect(ends.at(-1)).toMatchObject({ ok: true, notStarted: 1, active: 3, paused: 0, apiRequests: 2 });
+    expect(ends.some((line) => line.trips === 1 && line.stopped === 1)).toBe(true);
+    expect(metrics).not.toHaveLength(0);
     expect(lines.some((line) => line.message === 'paused' && line.id === 'broken')).toBe(true);
   });
 

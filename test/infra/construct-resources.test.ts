@@ -8,13 +8,15 @@ import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it } from 'vitest';
 import { METRICS_SERVICE } from '../../functions/aws/metric-names.ts';
-import type { IntegrationGuard } from '../../infra/integration-guard.ts';
+import { IntegrationGuard } from '../../infra/integration-guard.ts';
 import type { AlertsProps, SubscriptionProps } from '../../infra/props.ts';
 import {
   addGuard,
   createApp,
   createUserStack,
   grantsOf,
+  ONE_PROJECT,
+  type Resource,
   resourcesOf,
   type Statement,
   show,
@@ -335,7 +337,7 @@ const GRANTS: Readonly<Record<'grantView' | 'grantOperate' | 'grantCommandLine' 
     'cloudwatch:DescribeAlarms on *',
     'cloudwatch:GetMetricData on *',
     'scheduler:ListSchedules on *',
-    `scheduler:GetSchedule on arn:<Partition>:scheduler:${IN_REGION}:schedule/default/*`,
+    `scheduler:GetSchedule on arn:<Partition>:scheduler:${IN_REGION}:schedule/*`,
     'sns:ListSubscriptionsByTopic on <GuardAlertsTopic>',
     'sns:ListSubscriptionsByTopic on <GuardAlertsAlarmsTopic>',
     'sqs:GetQueueAttributes on <GuardDeadLetters>',
@@ -388,28 +390,66 @@ describe('metrics', () => {
     const stack = createUserStack();
     return make(addGuard(stack));
   };
-  it.each([
-    ['metricPaused', 'IntegrationsPaused', 'Maximum'],
-    ['metricTrips', 'Trips', 'Sum'],
-    ['metricPassesSucceeded', 'PassesSucceeded', 'Sum'],
-  ] as const)('%s is %s of a project', (name, metricName, statistic) => {
-    expect(of((guard) => guard[name]('production'))).toMatchObject({
+  it('metricStopped is the number of a project’s stopped integrations', () => {
+    expect(of((guard) => guard.metricStopped('production'))).toMatchObject({
       namespace: 'IntegrationGuard',
-      metricName,
-      statistic,
+      metricName: 'Stopped',
+      statistic: 'Maximum',
     });
-    expect(of((guard) => guard[name]('production', { period: Duration.hours(1), statistic: 'Average' }))).toMatchObject(
-      {
-        period: Duration.hours(1),
-        statistic: 'Average',
-      },
-    );
+    const options = { period: Duration.hours(1), statistic: 'Average' };
+    expect(of((guard) => guard.metricStopped('production', options))).toMatchObject(options);
+  });
+
+  it('metricPasses is what EventBridge Scheduler counts for the group of the project’s schedule', () => {
+    const stack = createUserStack();
+    const { dimensions, ...metric } = addGuard(stack).metricPasses('production');
+    expect(metric).toMatchObject({
+      namespace: 'AWS/Scheduler',
+      metricName: 'InvocationAttemptCount',
+      statistic: 'Sum',
+    });
+    const [[, schedule]] = resourcesOf(templateOf(stack), 'AWS::Scheduler::Schedule') as [readonly [string, Resource]];
+    expect(stack.resolve(dimensions)).toEqual({ ScheduleGroup: schedule.Properties.GroupName });
+    expect(() => addGuard(createUserStack()).metricPasses('prodution')).toThrow(/name of a project in "projects"/);
   });
 
   it('have the dimensions that the guard writes', () => {
-    expect(of((guard) => guard.metric('alertsDelivered', 'production'))).toMatchObject({
-      metricName: 'AlertsDelivered',
+    expect(of((guard) => guard.metric('stopped', 'production'))).toMatchObject({
+      metricName: 'Stopped',
       dimensions: { service: METRICS_SERVICE, project: 'production' },
     });
+  });
+});
+
+describe('without a dashboard', () => {
+  const stack = createUserStack();
+  const guard = addGuard(stack, { dashboard: false, fleet: { secretNamePrefix: 'q/' } });
+  const template = templateOf(stack);
+
+  it('there is no dashboard, and no function of the panel', () => {
+    expect(resourcesOf(template, 'AWS::CloudWatch::Dashboard')).toEqual([]);
+    expect(resourcesOf(template, 'AWS::Lambda::Function').map(([id]) => id.replace(/[0-9A-F]{8}$/, ''))).toEqual([
+      'GuardPass',
+      'GuardFleetPass',
+    ]);
+    expect(guard).toMatchObject({ panelFunction: null, actFunction: null, dashboardName: null });
+    for (const name of ['DashboardName', 'PanelFunctionName', 'ActFunctionName'])
+      expect(guard.outputs.has(name)).toBe(false);
+  });
+
+  it('nothing links to one', () => {
+    expect(JSON.stringify(template)).not.toMatch(/DASHBOARD_NAME|#dashboards|Dashboard:/);
+  });
+
+  it('the grants of the panel say how to get it', () => {
+    const role = Role.fromRoleName(stack, 'Grantee', 'operators');
+    for (const grant of ['grantView', 'grantOperate'] as const)
+      expect(() => guard[grant](role)).toThrow(`${grant}: this guard has no control panel. Set "dashboard": true`);
+  });
+
+  it('is the default', () => {
+    const plain = createUserStack();
+    new IntegrationGuard(plain, 'Guard', ONE_PROJECT);
+    expect(resourcesOf(templateOf(plain), 'AWS::CloudWatch::Dashboard')).toEqual([]);
   });
 });

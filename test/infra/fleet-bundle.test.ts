@@ -185,7 +185,7 @@ describe('a pass over a project of the fleet', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const metrics = lines.filter((line) => '_aws' in line);
     expect(new Set(metrics.map(({ project }) => project))).toEqual(new Set(['(fleet)']));
-    expect(metrics.some((line) => line.Trips === 1 && line.fleetProject === 'acme')).toBe(true);
+    expect(metrics.some((line) => line.Stopped === 1 && line.fleetProject === 'acme')).toBe(true);
     expect(metrics.some((line) => line.PassesFailed === 1 && line.fleetProject === 'revoked')).toBe(true);
     expect(lines.some((line) => line.message === 'paused' && line.project === 'acme')).toBe(true);
   });

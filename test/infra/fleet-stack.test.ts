@@ -10,7 +10,7 @@ import { createStack, RICH_SETTINGS } from './synthesize.ts';
 const KMS_KEY = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000001';
 const FLEET = { secretNamePrefix: 'qonversion/', secretKeyArn: KMS_KEY, concurrency: 30 };
 
-const alone = Template.fromStack(createStack({ fleet: FLEET }).stack);
+const alone = Template.fromStack(createStack({ fleet: FLEET, dashboard: true }).stack);
 const beside = Template.fromStack(createStack({ ...RICH_SETTINGS, fleet: FLEET }).stack);
 
 interface Statement {
@@ -149,7 +149,16 @@ describe('the alarms of a fleet', () => {
 
   it('cover the whole fleet, and link to the runbook', () => {
     const headings = readFileSync('docs/runbook.md', 'utf8').split('\n');
-    const names = ['PassErrors', 'PassThrottles', 'RunsFailed', 'RunsTimedOut', 'NoRun', 'RunLong', 'MostlyFailing'];
+    const names = [
+      'PassErrors',
+      'PassThrottles',
+      'RunsFailed',
+      'RunsTimedOut',
+      'NoRun',
+      'RunLong',
+      'MostlyFailing',
+      'Stopped',
+    ];
     for (const name of names) {
       const { AlarmDescription, AlarmActions } = alarm(`Fleet${name}`) ?? {};
       expect(AlarmActions).toHaveLength(1);
@@ -176,11 +185,11 @@ describe('the alarms of a fleet', () => {
 
   it('fire if half of the passes fail, but not for one customer who always fails', () => {
     expect(alarm('FleetMostlyFailing')).toMatchObject({
-      MetricName: METRIC.passesSucceeded,
+      MetricName: METRIC.passesFailed,
       Dimensions: expect.arrayContaining([{ Name: 'project', Value: FLEET_DIMENSION }]),
       Statistic: 'Average',
       Threshold: 0.5,
-      ComparisonOperator: 'LessThanOrEqualToThreshold',
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
     });
   });
 
@@ -188,7 +197,9 @@ describe('the alarms of a fleet', () => {
     expect(alarm('PassErrors')).toBeDefined();
     expect(alarm('NoPassproduction')).toBeDefined();
     expect(
-      Object.keys(alone.findResources('AWS::CloudWatch::Alarm')).filter((id) => /NoPass|PausesFailed/.test(id)),
+      Object.keys(alone.findResources('AWS::CloudWatch::Alarm')).filter((id) =>
+        /NoPass|Stopped(?<!FleetStopped)/.test(id),
+      ),
     ).toEqual([]);
   });
 });

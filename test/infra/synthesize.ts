@@ -5,6 +5,7 @@ import { IntegrationGuardStack } from '../../infra/stack.ts';
 /** Settings with every kind of project and subscription. */
 export const RICH_SETTINGS = {
   schedule: 'rate(5 minutes)',
+  dashboard: true,
   projects: {
     production: { secretName: 'qonversion/production' },
     other: {

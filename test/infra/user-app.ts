@@ -19,9 +19,9 @@ export function createUserStack(env?: Environment): Stack {
   return new Stack(createApp(), 'UserStack', env === undefined ? {} : { env });
 }
 
-/** Adds a guard with one project and these properties to a stack. */
+/** Adds a guard with one project, a control panel and these properties to a stack. */
 export function addGuard(stack: Stack, props: IntegrationGuardProps = {}): IntegrationGuard {
-  return new IntegrationGuard(stack, 'Guard', { ...ONE_PROJECT, ...props });
+  return new IntegrationGuard(stack, 'Guard', { ...ONE_PROJECT, dashboard: true, ...props });
 }
 
 export interface Resource {

@@ -27,7 +27,7 @@ export function openDoors({ ports, project }: Harness, ofFleet = false): PanelDo
       if (name !== project.name) throw new NoSuchProjectError(`no project "${name}"`);
       return { project, ports };
     },
-    onPass: () => {
+    onPass: async () => {
       passes += 1;
     },
   };

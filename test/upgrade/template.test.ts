@@ -46,6 +46,19 @@ const PERMISSIONS = [
   'WILL_DESTROY AWS::Lambda::Permission GuardAlertslambda2a7ee4b6fromTopicEB31D476',
 ];
 
+/** A project's schedule moves into a group of its own. Stack-wide and per project, alarms that nothing needs any more go. */
+const OF_PROJECTS = ['other', 'production'].flatMap((project) => [
+  [`WILL_CREATE AWS::Scheduler::Schedule`, `GuardPassesOf${project}`],
+  [`WILL_DESTROY AWS::Scheduler::Schedule`, `GuardScheduleOf${project}`],
+  [`WILL_CREATE AWS::Scheduler::ScheduleGroup`, `GuardScheduleGroupOf${project}`],
+  [`WILL_CREATE AWS::CloudWatch::Alarm`, `GuardMonitoringStopped${project}`],
+  [`WILL_DESTROY AWS::CloudWatch::Alarm`, `GuardMonitoringPausesFailed${project}`],
+]);
+const ALARMS_AND_SCHEDULES = [
+  ...OF_PROJECTS,
+  ['WILL_CREATE AWS::CloudWatch::Alarm', 'GuardMonitoringFleetStopped'],
+].map((each) => each.join(' '));
+
 function update(deployed: DeployedGuard | undefined): TemplateDiff {
   const next = Template.fromStack(createStack({ ...SETTINGS, deployed }).stack).toJSON();
   return fullDiff(v1, JSON.parse(JSON.stringify(next).replace(/[a-f0-9]{64}/g, 'ASSET-HASH')));
@@ -61,17 +74,25 @@ function impactOf({ resources }: TemplateDiff): readonly string[] {
   return found.sort();
 }
 
+const withoutHash = (impact: string) => impact.replace(/[0-9A-F]{8}$/, '');
+const isDue = (impact: string) => !ALARMS_AND_SCHEDULES.includes(withoutHash(impact));
+
 describe('a stack of version 0.1 after an update to this version', () => {
-  it('loses and replaces nothing but a permission of a topic to invoke a function, which is created before the old one is deleted', () => {
+  it('loses no data: besides alarms and schedules, it replaces a permission of a topic to invoke a function, which is created before the old one is deleted', () => {
     expect(subscriptions.length).toBeGreaterThan(5);
-    expect(impactOf(update(DEPLOYED))).toEqual(PERMISSIONS);
+    expect(impactOf(update(DEPLOYED)).filter(isDue)).toEqual(PERMISSIONS);
+  });
+
+  it('has an alarm on stopped integrations for each project, and a schedule in a group of its own', () => {
+    const changed = impactOf(update(DEPLOYED)).filter((each) => !isDue(each));
+    expect(changed.map(withoutHash).sort()).toEqual([...ALARMS_AND_SCHEDULES].sort());
   });
 
   it('would have other secrets and subscriptions if the deployed stack were not read', () => {
     const impact = impactOf(update(undefined)).filter((each) => !PERMISSIONS.includes(each));
     const isSubscription = (each: string) => each.includes(' AWS::SNS::Subscription ');
     const isOfChat = (each: string) => / AWS::Chatbot::| GuardAlerts(?:slack|teams)/.test(each);
-    expect(impact.filter((each) => !isSubscription(each) && !isOfChat(each))).toEqual([
+    expect(impact.filter((each) => !isSubscription(each) && !isOfChat(each) && isDue(each))).toEqual([
       'WILL_CREATE AWS::SecretsManager::Secret GuardSecretqonversionproduction3a32e277122B16D5',
       'WILL_DESTROY AWS::SecretsManager::Secret GuardSecretOfproduction706D390E',
     ]);

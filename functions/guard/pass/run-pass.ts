@@ -7,6 +7,7 @@ import type { GuardedProject } from '../settings/types.ts';
 import { describeMinutes } from '../text/time.ts';
 import { type Execution, execute, type Result } from './execute.ts';
 import { actsOrExplains, makePlan, type Plan, planFailure, type StateCounts } from './plan.ts';
+import { countStopped } from './stopped.ts';
 import { createPassTime, isImplausible, type PassTime } from './time-budget.ts';
 
 /** How many unreadable records a log line shows. */
@@ -32,6 +33,8 @@ export interface PassReport {
   readonly plan: Plan | null;
   /** Integrations by state after the pass; null when it could not run. */
   readonly states: StateCounts | null;
+  /** Integrations that are stopped, and not by an operator (`countStopped`). Known even if the list could not be read. */
+  readonly stopped: number;
   readonly traffic: Traffic;
 }
 
@@ -80,7 +83,8 @@ async function evaluate(ports: Ports, project: GuardedProject, options: PassOpti
     const time = createPassTime(ports, startedAt, 0);
     const failed = planFailure(project.name, project.policy, view.value, reason, time.startedAt);
     const execution = await execute(ports, project, failed.decisions, failed.projectDecision, time);
-    return report(ports, project, startedAt, execution, { failure: reason, plan: null });
+    const stopped = countStopped(view.value, execution.results, failed.projectDecision.next, time.startedAt);
+    return report(ports, project, startedAt, execution, { failure: reason, plan: null, stopped });
   }
 
   const { plan, time } = planned;
@@ -94,7 +98,8 @@ async function evaluate(ports: Ports, project: GuardedProject, options: PassOpti
     ports.log.warn('records not readable, skipped', { project: project.name, count: plan.invalid.length, examples });
   }
   const execution = await execute(ports, project, plan.decisions, plan.projectDecision, time);
-  return report(ports, project, startedAt, execution, { failure: null, plan });
+  const stopped = countStopped(view.value, execution.results, plan.projectDecision.next, plan.now);
+  return report(ports, project, startedAt, execution, { failure: null, plan, stopped });
 }
 
 /**
@@ -137,7 +142,7 @@ function report(
   project: GuardedProject,
   startedAt: Date,
   execution: Execution,
-  about: { readonly failure: string | null; readonly plan: Plan | null },
+  about: { readonly failure: string | null; readonly plan: Plan | null; readonly stopped: number },
 ): PassReport {
   const { results, delivered, undelivered, projectProblem, keyRefused } = execution;
   const failure = about.failure ?? keyRefused;
@@ -155,6 +160,7 @@ function report(
     undelivered,
     plan: about.plan,
     states: about.plan === null ? null : statesAfter(about.plan.states, results),
+    stopped: about.stopped,
     traffic: ports.api.traffic,
   };
 }

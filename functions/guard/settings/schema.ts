@@ -277,7 +277,7 @@ const schedule = z.string(SCHEDULE_MESSAGE).refine((value) => {
 }, SCHEDULE_MESSAGE);
 
 /**
- * The capacity of one stack: CloudFormation allows 1 MB per template (mostly dashboards) and 500 resources, IAM 10,240 characters
+ * The capacity of one stack: CloudFormation allows 1 MB per template and 500 resources, IAM 10,240 characters
  * in a role's inline policies.
  */
 export const MAX_PROJECTS = 80;
@@ -555,10 +555,12 @@ const settings = z
             }
           })
           .default([]),
-        /** The page that alerts and alarms link to, with "#" and a section. Default: the control panel. */
+        /** The page that alerts and alarms link to, with "#" and a section. Default: the control panel, if there is one. */
         runbookUrl: text('an https:// address without "#"', RUNBOOK_URL).optional(),
       })
       .prefault({}),
+    /** A CloudWatch dashboard with the control panel of each project. */
+    dashboard: z.boolean('true or false').default(false),
     /** The table that an earlier, deleted stack retained. Default: the stack creates one. */
     ledgerTableName: text('the name of a DynamoDB table', /^[\w.-]{3,255}$/).optional(),
     /** Encrypts topics, logs and secrets. Default: the stack creates a key. */

@@ -12,12 +12,13 @@ export class PlatformStack extends Stack {
     const guard = new IntegrationGuard(this, 'Guard', {
       projects: { production: {} },
       secrets: { production: Secret.fromSecretNameV2(this, 'SecretKey', 'qonversion/production') },
+      dashboard: true,
       encryptionKey: new Key(this, 'Key', { enableKeyRotation: true }),
       alerts: { subscriptions: [{ sqs: new Queue(this, 'Alerts', { enforceSSL: true }) }] },
     });
     const onCall = new Role(this, 'OnCall', { assumedBy: new AccountRootPrincipal() });
     onCall.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('CloudWatchReadOnlyAccess'));
     guard.grantOperate(onCall);
-    guard.metricTrips('production').createAlarm(this, 'Trips', { threshold: 5, evaluationPeriods: 1 });
+    guard.metricStopped('production').createAlarm(this, 'ManyStopped', { threshold: 5, evaluationPeriods: 1 });
   }
 }

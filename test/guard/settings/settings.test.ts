@@ -52,6 +52,7 @@ describe('settings', () => {
         },
       },
       alerts: { subscriptions: [] },
+      dashboard: false,
     });
   });
 
