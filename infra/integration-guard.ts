@@ -13,6 +13,7 @@ import { METRIC, METRICS_NAMESPACE, METRICS_SERVICE, PROJECT_DIMENSION } from '.
 import { SettingsError } from '../functions/guard/errors.ts';
 import { findWithoutEffect } from '../functions/guard/policy/without-effect.ts';
 import { scheduleMinutes } from '../functions/guard/settings/formats.ts';
+import type { Settings } from '../functions/guard/settings/schema.ts';
 import { VERSION } from '../functions/guard/version.ts';
 import { Alerts } from './alerts.ts';
 import { announceChanges, checkDeployedStack, keepSubscriptionIds } from './changes.ts';
@@ -61,8 +62,8 @@ export class IntegrationGuard extends Construct {
   readonly alarmsTopic: ITopic;
   /** Receives events and alerts that schedules and subscriptions could not deliver. */
   readonly deadLetters: IQueue;
-  /** Encrypts topics, logs and the secrets that the construct creates. */
-  readonly key: IKey;
+  /** Encrypts topics, logs and the secrets that the construct creates; null with the encryption `aws-owned`. */
+  readonly key: IKey | null;
   /** The stack's outputs that the command line reads, by name. */
   readonly outputs: ReadonlyMap<string, CfnOutput>;
 
@@ -80,12 +81,8 @@ export class IntegrationGuard extends Construct {
     if (props.deployed !== undefined) checkDeployedStack(this, props.deployed);
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 
-    this.key =
-      props.encryptionKey ??
-      (settings.encryptionKeyArn === undefined
-        ? createKey(this, removalPolicy)
-        : Key.fromKeyArn(this, 'Key', settings.encryptionKeyArn));
-    letAlarmsAndLogsUse(this.key, stack);
+    this.key = settings.encryption === 'aws-owned' ? null : keyOf(this, props.encryptionKey, settings, removalPolicy);
+    if (this.key !== null) letAlarmsAndLogsUse(this.key, stack);
     this.deadLetters =
       props.deadLetterQueue ??
       new Queue(this, 'DeadLetters', {
@@ -196,7 +193,7 @@ export class IntegrationGuard extends Construct {
       alerts,
       monitoring,
     });
-    acknowledge(this, this.#fleet);
+    acknowledge(this, this.#fleet, settings.encryption);
 
     this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#secrets);
     // The command line works with the deployed settings, not with a local file.
@@ -330,7 +327,7 @@ export class IntegrationGuard extends Construct {
     this.ledger.grant(grantee, 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
     const resources = [this.alertsTopic.topicArn, ...this.#chatTopicArns];
     grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
-    this.key.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
+    this.key?.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
     // A given table and topic may have their own keys.
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
     this.alertsTopic.masterKey?.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
@@ -339,7 +336,7 @@ export class IntegrationGuard extends Construct {
   /** The permissions for drawing the panel: nothing that could change or publish anything. */
   private grantPanel(grantee: IGrantable): void {
     this.ledger.grant(grantee, 'dynamodb:Query');
-    this.key.grant(grantee, 'kms:Decrypt');
+    this.key?.grant(grantee, 'kms:Decrypt');
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
   }
 
@@ -423,6 +420,19 @@ function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {
   });
   // CDK's own types disagree about a property that may be undefined.
   return ledger as ITable;
+}
+
+/** The given key, or a new one. */
+function keyOf(
+  scope: Construct,
+  given: IKey | undefined,
+  { encryptionKeyArn }: Settings,
+  removalPolicy: RemovalPolicy,
+): IKey {
+  if (given !== undefined) return given;
+  return encryptionKeyArn === undefined
+    ? createKey(scope, removalPolicy)
+    : Key.fromKeyArn(scope, 'Key', encryptionKeyArn);
 }
 
 /** The key is retained by default: without it, everything that it encrypted is unreadable. */

@@ -43,6 +43,12 @@ export interface IntegrationGuardProps {
    */
   readonly alerts?: AlertsProps;
   /**
+   * Who owns the keys that encrypt topics, logs and the secrets that the construct creates. You can audit and revoke the use of a
+   * customer key, which costs $1 a month; `aws-owned` creates no key, and keys of AWS encrypt everything at no cost.
+   * @default 'customer-key'
+   */
+  readonly encryption?: 'customer-key' | 'aws-owned';
+  /**
    * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and
    * CloudWatch Logs use it. The policy of an imported key must already allow this (`cloudwatch.amazonaws.com` and
    * `logs.REGION.amazonaws.com`).
@@ -97,6 +103,12 @@ export interface ProjectProps {
    * @default - `secretName`, or the project's entry in `secrets`
    */
   readonly secretArn?: string;
+  /**
+   * The field of the secret's JSON object that holds the project's Secret Key. With it, several projects may have the same
+   * secret, each with another field. The construct creates such a secret once.
+   * @default - the secret holds the Secret Key of this project only
+   */
+  readonly secretField?: string;
   /**
    * ARN of the customer-managed key that encrypts the secret of `secretArn`.
    * @default - the secret is encrypted with the AWS-managed key

@@ -13,6 +13,9 @@ export function scheduleMinutes(expression: string): number | null {
 /** The name of a secret in Secrets Manager. */
 export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 
+/** The name of a field in the JSON of a secret. It becomes part of a command. */
+export const SECRET_FIELD = /^[A-Za-z0-9][\w/+=.@-]{0,127}$/;
+
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** The HTTPS endpoint of a subscription. */
