@@ -43,8 +43,8 @@ export interface IntegrationGuardProps {
    */
   readonly alerts?: AlertsProps;
   /**
-   * Who owns the keys that encrypt topics, logs and the secrets that the construct creates. You can audit and revoke the use of a
-   * customer key, which costs $1 a month; `aws-owned` creates no key, and keys of AWS encrypt everything at no cost.
+   * The owner of the keys that encrypt topics, logs and the secrets that the construct creates. A customer key costs $1 a month, and
+   * you can audit and revoke its use; with `aws-owned` the stack has no key, and you can do neither.
    * @default 'customer-key'
    */
   readonly encryption?: 'customer-key' | 'aws-owned';

@@ -53,9 +53,10 @@ export function fillSecretCommand({ id, field }: SecretPlace): string {
   const secret = `--secret-id ${quoteForShell(id)}`;
   const put = `aws secretsmanager put-secret-value ${secret} --secret-string file:///dev/stdin`;
   if (field === null) return `(read -rs key && printf %s "$key" | ${put})`;
-  const get = `aws secretsmanager get-secret-value ${secret} --query SecretString --output json 2>&1`;
+  const answer = ['--query', 'SecretString', '--output', 'json'].join(' ');
+  const get = `aws secretsmanager get-secret-value ${secret} ${answer} 2>&1`;
   const edit = `node -e '${SET_FIELD}' ${quoteForShell(field)}`;
-  return `(read -rs key && json=$({ printf '%s\\n' "$key"; ${get}; } | ${edit}) && printf %s "$json" | ${put})`;
+  return `(read -rs key && new=$({ printf '%s\\n' "$key"; ${get}; } | ${edit}) && printf %s "$new" | ${put})`;
 }
 
 /**

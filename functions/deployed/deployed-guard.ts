@@ -29,7 +29,7 @@ export interface DeployedSettings {
   /** Prefix of the names of the fleet's secrets; null: there is no fleet. */
   readonly secretNamePrefix: string | null;
   /**
-   * Who owns the keys that encrypt the stack's topics, logs and secrets.
+   * The owner of the keys that encrypt the stack's topics, logs and secrets.
    * @default 'customer-key'
    */
   readonly encryption?: 'customer-key' | 'aws-owned' | undefined;

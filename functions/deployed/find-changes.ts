@@ -170,7 +170,7 @@ function fieldChanges({ guard }: DeployedGuard, next: Settings): readonly Change
     const secret = `the secret "${project.secretName ?? project.secretArn}"`;
     const now =
       project.secretField === undefined
-        ? `all of ${secret}, which must hold the Secret Key of this project only`
+        ? `the whole of ${secret}, which must hold the Secret Key of this project only`
         : `the field "${project.secretField}" of ${secret}, which must hold a JSON object`;
     return [
       warning(`project ${name} will read ${now}. Passes fail until it does (docs/deploy.md, "Changing projects")`),

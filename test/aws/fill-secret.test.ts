@@ -38,7 +38,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** What a person does: paste the command, type the key, press Enter. */
+/** Does as a person: pastes the command, types the key, presses Enter. */
 async function fill(
   id: string,
   field: string | null,

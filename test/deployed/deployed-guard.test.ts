@@ -390,7 +390,7 @@ describe('a secret that projects share', () => {
     expect(findChanges(deployedWith(shared(['a'])), plain)).toEqual([
       {
         level: 'warning',
-        says: `project a will read all of the secret "q/keys", which must hold the Secret Key of this project only.${after}`,
+        says: `project a will read the whole of the secret "q/keys", which must hold the Secret Key of this project only.${after}`,
       },
     ]);
   });
