@@ -61,16 +61,16 @@ export function fillSecretCommand({ id, field }: SecretPlace): string {
 
 /**
  * A program for `node -e`, on one line and without single quotes. Its input is the key and, on the next lines, the answer
- * of `get-secret-value`: the secret's text as a JSON string, or an error. It never shows that text. A secret without a
+ * of `get-secret-value`: the secret's text as a JSON string (null: it has none), or an error. It never shows that text. A secret without a
  * value answers with ResourceNotFoundException.
  */
 const SET_FIELD = [
   'const [key, ...lines] = require("fs").readFileSync(0, "utf8").split("\\n")',
   'const stop = (why) => { console.error(why); process.exit(1) }',
-  'const text = lines.find((line) => line[0] === `"`), error = lines.join("\\n")',
+  'const text = lines.find((line) => /^("|null$)/.test(line)), error = lines.join("\\n")',
   'if (!text && !error.includes("ResourceNotFoundException")) stop(error)',
   'let all = {}',
-  'if (text) try { all = JSON.parse(JSON.parse(text)) } catch { all = 0 }',
+  'if (text) try { all = JSON.parse(JSON.parse(text).trim() || "{}") } catch { all = 0 }',
   'if (!key || JSON.stringify(all)[0] !== "{") stop("Nothing was stored: no key was entered, or the secret is not a JSON object.")',
   'console.log(JSON.stringify({ ...all, [process.argv[1]]: key }))',
 ].join('; ');

@@ -19,6 +19,7 @@ case "$2" in
       printf '\\nAn error occurred (ResourceNotFoundException) when calling the GetSecretValue operation: none\\n' >&2
       exit 254
     fi
+    if [ -f "$FOLDER/binary" ]; then echo null; exit; fi
     node -e 'console.log(JSON.stringify(require("fs").readFileSync(process.argv[1], "utf8")))' "$FOLDER/value" ;;
   put-secret-value) cat > "$FOLDER/put" && mv "$FOLDER/put" "$FOLDER/value" ;;
 esac
@@ -66,6 +67,7 @@ const PUT = 'secretsmanager put-secret-value --secret-id q/keys --secret-string 
 describe('the command that fills a field of a secret', () => {
   it.each([
     ['an empty secret', undefined, { ios: KEY }],
+    ['a secret with an empty text', '', { ios: KEY }],
     ['an object without the field', `{"android":"${OTHER}"}`, { android: OTHER, ios: KEY }],
     [
       'the field',
@@ -113,6 +115,13 @@ describe('the command that fills a field of a secret', () => {
     const { code, output, value, calls } = await fill('q/keys', 'ios', {});
     expect(output.trim()).toBe(refusal);
     expect({ code, value, calls }).toEqual({ code: 1, value: null, calls: [GET] });
+  });
+
+  it('stores nothing if the secret has a binary value', async () => {
+    writeFileSync(file('binary'), '');
+    const { code, output, value } = await fill('q/keys', 'ios', { before: OTHER });
+    expect(output).toContain('the secret is not a JSON object');
+    expect({ code, value }).toEqual({ code: 1, value: OTHER });
   });
 
   it('ignores warnings of the AWS CLI', async () => {

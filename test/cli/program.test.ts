@@ -584,6 +584,7 @@ describe('integration-guard projects', () => {
         policy: expect.objectContaining({ errorThreshold: 20, mode: 'enforce' }),
         because: 'listed',
         ofFleet: false,
+        secretField: null,
       },
     ]);
   });
