@@ -24,8 +24,8 @@ import type { Subscription as SubscriptionSettings } from '../functions/guard/se
 import type { GivenEndpoint } from './read-props.ts';
 
 export interface AlertsProps {
-  /** Encrypts all topics. */
-  readonly key: IKey;
+  /** Encrypts all topics; null: SNS encrypts its disks only. */
+  readonly key: IKey | null;
   /** Receives messages that a subscription could not deliver. */
   readonly deadLetters: IQueue;
   readonly subscriptions: readonly SubscriptionSettings[];
@@ -125,7 +125,8 @@ export class Alerts extends Construct {
   }
 
   private createTopic(id: string, displayName: string): Topic {
-    return new Topic(this, id, { masterKey: this.#props.key, enforceSSL: true, displayName });
+    const { key } = this.#props;
+    return new Topic(this, id, { ...(key === null ? {} : { masterKey: key }), enforceSSL: true, displayName });
   }
 
   /** Subscribes a queue or function of a CDK app, which then allows the topics. */

@@ -23,8 +23,8 @@ export interface GuardFunctionProps {
   readonly environment: { readonly [name: string]: string };
   /** @default the time limit of a pass */
   readonly timeout?: Duration;
-  /** Encrypts the logs. */
-  readonly encryptionKey: IKey;
+  /** Encrypts the logs; null: CloudWatch encrypts them with its own key. */
+  readonly encryptionKey: IKey | null;
 }
 
 /** Memory of every function. */
@@ -34,7 +34,7 @@ export const MEMORY_MB = 256;
 export function createGuardFunction(scope: Construct, id: string, props: GuardFunctionProps): LambdaFunction {
   const logGroup = new LogGroup(scope, `${id}Logs`, {
     retention: RetentionDays.THREE_MONTHS,
-    encryptionKey: props.encryptionKey,
+    ...(props.encryptionKey === null ? {} : { encryptionKey: props.encryptionKey }),
     removalPolicy: RemovalPolicy.DESTROY,
   });
   // The usual managed policy would allow a function to write to every log of the account.

@@ -74,8 +74,8 @@ export class IntegrationGuard extends Construct {
   readonly alarmsTopic: ITopic;
   /** Receives events and alerts that schedules and subscriptions could not deliver. */
   readonly deadLetters: IQueue;
-  /** Encrypts topics, logs and the secrets that the construct creates. */
-  readonly key: IKey;
+  /** Encrypts topics, logs and the secrets that the construct creates; null with the encryption `aws-owned`. */
+  readonly key: IKey | null;
   /** The stack's outputs that the command line reads, by name. */
   readonly outputs: ReadonlyMap<string, CfnOutput>;
 
@@ -95,12 +95,8 @@ export class IntegrationGuard extends Construct {
     if (props.deployed !== undefined) checkDeployedStack(this, props.deployed);
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 
-    this.key =
-      props.encryptionKey ??
-      (settings.encryptionKeyArn === undefined
-        ? createKey(this, removalPolicy)
-        : Key.fromKeyArn(this, 'Key', settings.encryptionKeyArn));
-    letAlarmsAndLogsUse(this.key, stack);
+    this.key = settings.encryption === 'aws-owned' ? null : keyOf(this, props.encryptionKey, settings, removalPolicy);
+    if (this.key !== null) letAlarmsAndLogsUse(this.key, stack);
     this.deadLetters =
       props.deadLetterQueue ??
       new Queue(this, 'DeadLetters', {
@@ -223,7 +219,7 @@ export class IntegrationGuard extends Construct {
         alerts,
         monitoring,
       });
-    acknowledge(this, this.#fleet);
+    acknowledge(this, this.#fleet, settings.encryption);
 
     this.outputs = addOutputs(this, settings.projects, alerts.chatTopics, this.#incidents, this.#secrets);
     // The command line works with the deployed settings, not with a local file.
@@ -375,7 +371,7 @@ export class IntegrationGuard extends Construct {
     const resources = [this.alertsTopic.topicArn, ...this.#chatTopicArns];
     grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:Publish'], resources }));
     this.#incidents.grantSend(grantee);
-    this.key.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
+    this.key?.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
     // A given table and topic may have their own keys.
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
     this.alertsTopic.masterKey?.grant(grantee, 'kms:Decrypt', 'kms:GenerateDataKey');
@@ -384,7 +380,7 @@ export class IntegrationGuard extends Construct {
   /** The permissions for drawing the panel: nothing that could change or publish anything. */
   private grantPanel(grantee: IGrantable): void {
     this.ledger.grant(grantee, 'dynamodb:Query');
-    this.key.grant(grantee, 'kms:Decrypt');
+    this.key?.grant(grantee, 'kms:Decrypt');
     this.ledger.encryptionKey?.grant(grantee, ...TABLE_KEY_ACTIONS);
   }
 
@@ -518,6 +514,19 @@ function createLedger(scope: Construct, removalPolicy: RemovalPolicy): ITable {
   });
   // CDK's own types disagree about a property that may be undefined.
   return ledger as ITable;
+}
+
+/** The given key, or a new one. */
+function keyOf(
+  scope: Construct,
+  given: IKey | undefined,
+  { encryptionKeyArn }: Settings,
+  removalPolicy: RemovalPolicy,
+): IKey {
+  if (given !== undefined) return given;
+  return encryptionKeyArn === undefined
+    ? createKey(scope, removalPolicy)
+    : Key.fromKeyArn(scope, 'Key', encryptionKeyArn);
 }
 
 /** The key is retained by default: without it, everything that it encrypted is unreadable. */

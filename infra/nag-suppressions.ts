@@ -2,11 +2,13 @@ import { CfnResource, Stack, Token, Validations } from 'aws-cdk-lib';
 import { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnEventInvokeConfig, CfnFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
+import { CfnTopic } from 'aws-cdk-lib/aws-sns';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { CfnStateMachine, type StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { IConstruct } from 'constructs';
-import type { FleetSettings } from '../functions/guard/settings/schema.ts';
+import type { Encryption, FleetSettings } from '../functions/guard/settings/schema.ts';
 
 interface Acknowledgement {
   readonly on: (resource: CfnResource) => boolean;
@@ -111,13 +113,31 @@ function ofFleet({ secretNamePrefix }: FleetSettings, stateMachine: StateMachine
   ];
 }
 
+/** The findings of a guard without a KMS key. */
+const WITHOUT_KEY: readonly Acknowledgement[] = [
+  {
+    on: (resource) => resource instanceof CfnTopic,
+    ids: ['NIST.800.53.R5-SNSEncryptedKMS'],
+    reason: 'The settings choose the encryption aws-owned. SNS then encrypts messages on its disks with its own key.',
+  },
+  {
+    on: (resource) => resource instanceof CfnLogGroup,
+    ids: ['NIST.800.53.R5-CloudWatchLogGroupEncrypted'],
+    reason: 'The settings choose the encryption aws-owned. CloudWatch Logs then encrypts the logs with its own key.',
+  },
+];
+
 /** Writes the reasons where cdk-nag reads them. */
 export function acknowledge(
   scope: IConstruct,
   fleet: { readonly settings: FleetSettings; readonly stateMachine: StateMachine } | null,
+  encryption: Encryption,
 ): void {
-  const acknowledged =
-    fleet === null ? ACKNOWLEDGED : [...ACKNOWLEDGED, ...ofFleet(fleet.settings, fleet.stateMachine)];
+  const acknowledged = [
+    ...ACKNOWLEDGED,
+    ...(fleet === null ? [] : ofFleet(fleet.settings, fleet.stateMachine)),
+    ...(encryption === 'aws-owned' ? WITHOUT_KEY : []),
+  ];
   // An older CDK has no place for them.
   if ((Validations as typeof Validations | undefined) === undefined) return;
   for (const construct of scope.node.findAll()) {

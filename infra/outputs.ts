@@ -73,10 +73,12 @@ export function addOutputs(
   }
   const names = Object.keys(projects);
   for (const [name, arn] of secrets.arnsInStack) output(secretArnOutput(name), arn, `Secret of project ${name}`);
-  for (const [name, { secretArn, secretName }] of Object.entries(projects)) {
-    const secretId = secretArn ?? secretName;
-    if (secretId === undefined) continue;
-    const command = fillSecretCommand(secretId);
+  const arnsInStack = new Map(secrets.arnsInStack);
+  for (const [name, { secretArn, secretName, secretField }] of Object.entries(projects)) {
+    // The app that creates a secret also fills it, unless projects share it.
+    const id = secretArn ?? secretName ?? (secretField === undefined ? undefined : arnsInStack.get(name));
+    if (id === undefined) continue;
+    const command = fillSecretCommand({ id, field: secretField ?? null });
     output(`FillSecretOf${outputWord(name, names)}`, command, `Puts the Secret Key of project ${name} into its secret`);
   }
   return outputs;

@@ -49,6 +49,12 @@ export interface IntegrationGuardProps {
    */
   readonly dashboard?: boolean;
   /**
+   * The owner of the keys that encrypt topics, logs and the secrets that the construct creates. A customer key costs $1 a month, and
+   * you can audit and revoke its use; with `aws-owned` the stack has no key, and you can do neither.
+   * @default 'customer-key'
+   */
+  readonly encryption?: 'customer-key' | 'aws-owned';
+  /**
    * Encrypts topics, logs and the secrets that the construct creates. The construct lets CloudWatch alarms and
    * CloudWatch Logs use it. The policy of an imported key must already allow this (`cloudwatch.amazonaws.com` and
    * `logs.REGION.amazonaws.com`).
@@ -103,6 +109,12 @@ export interface ProjectProps {
    * @default - `secretName`, or the project's entry in `secrets`
    */
   readonly secretArn?: string;
+  /**
+   * The field of the secret's JSON object that holds the project's Secret Key. With it, several projects may have the same
+   * secret, each with another field. The construct creates such a secret once.
+   * @default - the secret holds the Secret Key of this project only
+   */
+  readonly secretField?: string;
   /**
    * ARN of the customer-managed key that encrypts the secret of `secretArn`.
    * @default - the secret is encrypted with the AWS-managed key

@@ -6,7 +6,14 @@ import { Construct } from 'constructs';
 import { isDeployedGuard } from '../functions/deployed/deployed-guard.ts';
 import { SettingsError } from '../functions/guard/errors.ts';
 import { showPath, showValue } from '../functions/guard/settings/fault.ts';
-import { IN_STACK, parseSettings, type Settings, unlessTooDeep } from '../functions/guard/settings/schema.ts';
+import {
+  IN_STACK,
+  ONLY_WITH_CUSTOMER_KEY,
+  parseSettings,
+  type Settings,
+  unlessTooDeep,
+} from '../functions/guard/settings/schema.ts';
+import { findSharedSecretFaults } from '../functions/guard/settings/shared-secrets.ts';
 import type { IntegrationGuardProps } from './props.ts';
 
 /** The construct's properties, split into plain settings (checked like those of a file) and CDK objects and tokens. */
@@ -112,6 +119,8 @@ class PropsReader {
     this.expect(['encryptionKey'], encryptionKey, SHAPES.key);
     this.expect(['ledgerTable'], ledgerTable, SHAPES.table);
     this.expect(['deadLetterQueue'], deadLetterQueue, SHAPES.queue);
+    if (encryptionKey !== undefined && plain.encryption === 'aws-owned')
+      this.fault(['encryptionKey'], ONLY_WITH_CUSTOMER_KEY);
     if (encryptionKey !== undefined && plain.encryptionKeyArn !== undefined)
       this.fault(['encryptionKeyArn'], 'not allowed together with encryptionKey');
     if (ledgerTable !== undefined && plain.ledgerTableName !== undefined)
@@ -174,6 +183,7 @@ class PropsReader {
     const read = Object.entries(projects).map(
       ([name, project]) => [name, this.project(name, project, given.get(name))] as const,
     );
+    this.refuseSharedFields(projects);
     const inStack = [...this.#secrets.values()].filter(({ arn }) => arn !== null).length;
     if (inStack > MAX_SECRETS_IN_STACK) {
       const remedy = 'name the others with secretName';
@@ -218,22 +228,20 @@ class PropsReader {
     const keyArn = isToken(secretKeyArn) ? secretKeyArn : undefined;
     if (keyArn !== undefined && arn === undefined)
       this.fault([...path, 'secretKeyArn'], 'only allowed together with secretArn');
-    if (isToken(arn)) this.refuseSameArn(name, arn);
     if (secret !== undefined || isToken(arn) || keyArn !== undefined)
       this.#secrets.set(name, { arn: isToken(arn) ? arn : null, secret: secret ?? null, keyArn });
     return { ...(keyArn === undefined ? rest : others), ...(isToken(arn) ? { secret: IN_STACK } : { secretArn: arn }) };
   }
 
-  /** Refuses a token that another project uses. The schema compares plain ARNs. */
-  private refuseSameArn(name: string, arn: string): void {
-    for (const [other, { arn: otherArn }] of this.#secrets) {
-      if (otherArn !== arn) continue;
-      const owner = showPath(['projects', other]);
-      this.fault(
-        ['projects', name],
-        `expected a secret of its own (${owner} has this one, and each project has one Secret Key)`,
-      );
-    }
+  /** Compares secrets whose ARNs are tokens. The schema compares the others. */
+  private refuseSharedFields(projects: Fields): void {
+    const uses = [...this.#secrets].flatMap(([project, { arn }]) => {
+      const given = projects[project];
+      const field = isPlainObject(given) && typeof given.secretField === 'string' ? given.secretField : undefined;
+      return arn === null ? [] : [{ project, secret: arn, field }];
+    });
+    for (const { project, at, message } of findSharedSecretFaults(uses))
+      this.fault(at === 'secret' ? ['projects', project] : ['projects', project, at], `expected ${message}`);
   }
 
   private fleet(fleet: unknown): unknown {

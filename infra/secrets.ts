@@ -4,7 +4,7 @@ import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import type { DeployedGuard } from '../functions/deployed/deployed-guard.ts';
+import type { DeployedGuard, DeployedSecret } from '../functions/deployed/deployed-guard.ts';
 import type { ProjectSettings } from '../functions/guard/settings/schema.ts';
 import type { GivenSecret } from './read-props.ts';
 
@@ -12,8 +12,8 @@ export interface ProjectSecretsProps {
   readonly projects: Readonly<Record<string, ProjectSettings>>;
   /** Secrets of the CDK app, by project. */
   readonly given: ReadonlyMap<string, GivenSecret>;
-  /** Encrypts the secrets that the construct creates. */
-  readonly key: IKey;
+  /** Encrypts the secrets that the construct creates; null: the AWS-managed key does. */
+  readonly key: IKey | null;
   /** Of the secrets that the construct creates. */
   readonly removalPolicy: RemovalPolicy;
   readonly deployed: DeployedGuard | null;
@@ -33,7 +33,10 @@ export class ProjectSecrets {
   readonly #access: readonly Access[];
 
   constructor(scope: Construct, props: ProjectSecretsProps) {
-    this.#access = Object.entries(props.projects).flatMap(([name, project]) => accessTo(scope, name, project, props));
+    const create = creator(scope, props);
+    this.#access = unique(
+      Object.entries(props.projects).map(([name, project]) => accessTo(name, project, props, create)),
+    );
     this.arnsInStack = [...props.given].flatMap(([name, { arn }]) => (arn === null ? [] : [[name, arn] as const]));
     this.inStack =
       this.arnsInStack.length === 0 ? null : Stack.of(scope).toJsonString(Object.fromEntries(this.arnsInStack));
@@ -52,50 +55,78 @@ export class ProjectSecrets {
   }
 }
 
+/** Projects may share a secret, and one permission for it is enough. */
+function unique(access: readonly Access[]): readonly Access[] {
+  return [...new Map(access.map((each) => [JSON.stringify(each), each])).values()];
+}
+
 /**
  * Does not use the grant methods of CDK: they would add the functions' roles to the policy of the secret's key. That is
  * a cycle for a secret of another stack, and has no effect on an imported key.
  */
 function accessTo(
-  scope: Construct,
   name: string,
   project: ProjectSettings,
-  { given, key, removalPolicy, deployed }: ProjectSecretsProps,
-): readonly Access[] {
+  { given, key, deployed }: ProjectSecretsProps,
+  create: (secretName: string, found: DeployedSecret | undefined, project: string | null) => CfnSecret,
+): Access {
   const own = given.get(name);
   const secretKeyArn = own?.keyArn ?? project.secretKeyArn;
   const keyArns = secretKeyArn === undefined ? [] : [secretKeyArn];
   if (own !== undefined && own.secret !== null) {
     const { secretFullArn, secretArn, encryptionKey } = own.secret;
     const arns = [secretFullArn ?? `${secretArn}-??????`];
-    return [{ arns, keyArns: encryptionKey === undefined ? keyArns : [...keyArns, encryptionKey.keyArn] }];
+    return { arns, keyArns: encryptionKey === undefined ? keyArns : [...keyArns, encryptionKey.keyArn] };
   }
   const arn = own?.arn ?? project.secretArn;
-  if (arn !== undefined && arn !== null) return [{ arns: withSuffix(arn), keyArns }];
+  if (arn !== undefined && arn !== null) return { arns: withSuffix(arn), keyArns };
   const secretName = project.secretName ?? name;
   const found =
     deployed !== null && Object.hasOwn(deployed.secrets, secretName) ? deployed.secrets[secretName] : undefined;
-  if (found !== undefined && found.arn !== null && found.logicalId === null) {
-    return [{ arns: [found.arn], keyArns: found.keyArn === null ? [] : [found.keyArn] }];
-  }
-  const secret = createSecret(scope, name, secretName, key);
-  secret.applyRemovalPolicy(removalPolicy);
-  // The ID of an earlier version is kept: CloudFormation would treat another ID as another secret.
-  if (found !== undefined && found.logicalId !== null) secret.overrideLogicalId(found.logicalId);
-  return [{ arns: [secret.ref], keyArns: [] }];
+  const foundKeyArns = found === undefined || found.keyArn === null ? [] : [found.keyArn];
+  if (found !== undefined && found.arn !== null && found.logicalId === null)
+    return { arns: [found.arn], keyArns: foundKeyArns };
+  const secret = create(secretName, found, project.secretField === undefined ? name : null);
+  // Until this deployment has changed the secret's key, the value is readable only with the former one.
+  return { arns: [secret.ref], keyArns: key === null ? foundKeyArns : [] };
 }
+
+/** Creates each secret once: projects may share it. */
+function creator(scope: Construct, { key, removalPolicy }: ProjectSecretsProps): Parameters<typeof accessTo>[3] {
+  const created = new Map<string, CfnSecret>();
+  return (secretName, found, project) => {
+    const existing = created.get(secretName);
+    if (existing !== undefined) return existing;
+    const secret = createSecret(scope, secretName, project, key);
+    secret.applyRemovalPolicy(removalPolicy);
+    // The ID of an earlier version is kept: CloudFormation would treat another ID as another secret.
+    if (found !== undefined && found.logicalId !== null) secret.overrideLogicalId(found.logicalId);
+    created.set(secretName, secret);
+    return secret;
+  };
+}
+
+/**
+ * Names the AWS-managed key. Without a name, an update might leave the secret with its former key. Secrets Manager
+ * encrypts the current value again with the new key, and keeps it readable with the former key ("Change the encryption
+ * key for an AWS Secrets Manager secret").
+ */
+const AWS_MANAGED_KEY = 'alias/aws/secretsmanager';
 
 /**
  * The L2 construct would store a random password, which looks like a key that does not work. The ID is derived from the
  * secret's name, so that it survives the renaming of a project.
+ * @param project null: projects share the secret
  */
-function createSecret(scope: Construct, project: string, secretName: string, key: IKey): CfnSecret {
+function createSecret(scope: Construct, secretName: string, project: string | null, key: IKey | null): CfnSecret {
   const readable = secretName.replace(/[^A-Za-z0-9]/g, '').slice(-40);
   const hash = createHash('sha256').update(secretName).digest('hex').slice(0, 8);
+  const what =
+    project === null ? 'Secret Keys, as JSON with a field for each project' : `Secret Key of project ${project}`;
   return new CfnSecret(scope, `Secret-${readable}-${hash}`, {
     name: secretName,
-    description: `Qonversion Secret Key of project ${project}, for Integration Guard`,
-    kmsKeyId: key.keyArn,
+    description: `Qonversion ${what}, for Integration Guard`,
+    kmsKeyId: key === null ? AWS_MANAGED_KEY : key.keyArn,
   });
 }
 

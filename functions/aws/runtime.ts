@@ -6,7 +6,13 @@ import type { Context } from 'aws-lambda';
 import { type Clock, type IntegrationsApi, type Ledger, type Log, underName } from '../guard/ports.ts';
 import { groupPeople, type PeopleGroup } from '../guard/settings/people.ts';
 import type { FleetSettings, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
-import { type GuardedProject, ledgerNameOf, secretIdOf, withSecretArns } from '../guard/settings/types.ts';
+import {
+  type GuardedProject,
+  ledgerNameOf,
+  type SecretPlace,
+  secretPlaceOf,
+  withSecretArns,
+} from '../guard/settings/types.ts';
 import { VERSION } from '../guard/version.ts';
 import { createQonversionClient } from '../qonversion/client.ts';
 import type { KeySource } from '../qonversion/secret-key.ts';
@@ -52,7 +58,7 @@ export const CLIENT_OPTIONS = {
 
 /** Everything that a pass over a project needs, or the problem that prevents it. */
 type Access =
-  | ({ readonly secretId: string } & Pick<ProjectSettings, 'policy' | 'apiUrl' | 'personalData'>)
+  | ({ readonly secret: SecretPlace } & Pick<ProjectSettings, 'policy' | 'apiUrl' | 'personalData'>)
   | { readonly policy: Policy; readonly problem: unknown };
 
 export function createRuntime(environment: ReadEnvironment, bundled: BundledSettings): Runtime {
@@ -75,9 +81,10 @@ export function createRuntime(environment: ReadEnvironment, bundled: BundledSett
       const remainingMs = () => invocation.getRemainingTimeInMillis() - MARGIN_MS;
       const createApi = (): IntegrationsApi => {
         if ('problem' in access) return refuseWith(access.problem);
-        const { apiUrl, secretId, personalData } = access;
-        const key = keys.get(secretId) ?? createSecretKeySource(secrets, secretId, clock);
-        keys.set(secretId, key);
+        const { apiUrl, secret, personalData } = access;
+        const place = JSON.stringify([secret.id, secret.field]);
+        const key = keys.get(place) ?? createSecretKeySource(secrets, secret, clock);
+        keys.set(place, key);
         return createQonversionClient({
           apiUrl,
           key,
@@ -108,7 +115,7 @@ function createAccess(
     const listed = Object.hasOwn(projects, name) ? projects[name] : undefined;
     if (listed !== undefined) {
       const { policy, apiUrl, personalData } = listed;
-      return { policy, apiUrl, personalData, secretId: secretIdOf(listed) };
+      return { policy, apiUrl, personalData, secret: secretPlaceOf(listed) };
     }
     if (ofFleet === null) throw new NoSuchProjectError(`no project "${name}" in the deployed settings`);
     return ofFleet(name);
@@ -125,7 +132,8 @@ function createFleetAccess(
   return async (name) => {
     try {
       const { policy, secretName } = await directory.find(name);
-      return { policy, apiUrl: fleet.apiUrl, personalData: fleet.personalData, secretId: secretName };
+      const secret = { id: secretName, field: null };
+      return { policy, apiUrl: fleet.apiUrl, personalData: fleet.personalData, secret };
     } catch (problem) {
       if (problem instanceof NoSuchProjectError) throw problem;
       return { policy: fleet.policy, problem };

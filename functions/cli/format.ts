@@ -331,9 +331,9 @@ export function formatProjects({ projects: known, fleet }: ProjectList, width: n
   const elsewhere = fleet === 'not looked at' ? " Use --stack NAME to show the fleet's projects." : '';
   if (known.length === 0)
     return elsewhere === '' ? 'No projects: no secret has the tag.' : `The settings list no projects.${elsewhere}`;
-  const rows = known.map(({ project, secretName, policy, because }) => [
+  const rows = known.map(({ project, secretName, secretField, policy, because }) => [
     project ?? paint('dim', 'none'),
-    secretName,
+    secretField === null ? secretName : `${secretName} (${secretField})`,
     policy === null ? paint('red', 'none') : describePolicy(policy),
     project === null || policy === null ? paint('yellow', because) : because,
   ]);

@@ -66,7 +66,11 @@ export async function init(
   const { changes, addByHand, install, deploy } = plan(answers);
   writeTogether(changes.map(({ path, ...change }) => ({ path: join(root, path), ...change })));
   const names = (isNew: boolean) => changes.filter(({ before }) => (before === null) === isNew).map(({ path }) => path);
-  const next = [checkout === null ? install : addPacked(root), deploy, fillSecretCommand(answers.secretName)];
+  const next = [
+    checkout === null ? install : addPacked(root),
+    deploy,
+    fillSecretCommand({ id: answers.secretName, field: null }),
+  ];
   const pack = checkout === null ? null : { checkout, command: packCommand(root) };
   return { answers, result: { folder: root, written: names(true), edited: names(false), addByHand, pack, next } };
 }

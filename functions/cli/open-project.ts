@@ -111,8 +111,8 @@ async function openStackProject(stackName: string, options: OpenOptions): Promis
   const { settings, output } = stack;
   const secrets = new SecretsManagerClient();
   const selected = await selectDeployedProject(stack, options.project, secrets, systemClock);
-  const { name, policy, secretId } = selected;
-  const key = createSecretKeySource(secrets, secretId, systemClock);
+  const { name, policy, secret } = selected;
+  const key = createSecretKeySource(secrets, secret, systemClock);
   await key.get();
   const alerts = createSnsAlertSink({
     ...alertOptionsOf({
@@ -175,13 +175,13 @@ export async function openSettingsAndHistory(
   }
   const stack = await findStack(stackName);
   const secrets = new SecretsManagerClient();
-  const { name, policy, apiUrl, secretId } = await selectDeployedProject(stack, options.project, secrets, systemClock);
+  const { name, policy, apiUrl, secret } = await selectDeployedProject(stack, options.project, secrets, systemClock);
   return {
     project: { name, policy },
     intervalMinutes: scheduleMinutes(stack.settings.schedule) ?? 5,
     ledger: stackLedgerOf(stack, name),
     clock: systemClock,
-    countIntegrations: () => countIntegrations(apiUrl, createSecretKeySource(secrets, secretId, systemClock)),
+    countIntegrations: () => countIntegrations(apiUrl, createSecretKeySource(secrets, secret, systemClock)),
   };
 }
 
@@ -259,7 +259,7 @@ async function stackDoctorInput(stackName: string, wanted: string | undefined): 
     settings,
     source: `stack ${stackName}`,
     projects: projects.map((project) => ({
-      ...toProjectCheck(project, createSecretKeySource(secrets, project.secretId, systemClock)),
+      ...toProjectCheck(project, createSecretKeySource(secrets, project.secret, systemClock)),
       ofFleet: project.ofFleet,
     })),
     ledger: stackLedger(stack),

@@ -1,7 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { listTaggedSecrets, type TaggedSecret } from '../aws/tagged-secrets.ts';
 import type { Settings } from '../guard/settings/schema.ts';
-import { secretIdOf } from '../guard/settings/types.ts';
+import { secretPlaceOf } from '../guard/settings/types.ts';
 import { readSettingsFile } from '../local/settings-file.ts';
 import type { CliEnvironment } from './open-project.ts';
 import { findStack } from './stack.ts';
@@ -9,6 +9,8 @@ import { findStack } from './stack.ts';
 /** A project as `integration-guard projects` shows it. */
 export interface KnownProject extends TaggedSecret {
   readonly ofFleet: boolean;
+  /** The field of the secret that holds the key; null: the secret holds this key only. */
+  readonly secretField: string | null;
 }
 
 export interface ProjectList {
@@ -29,16 +31,13 @@ export async function listProjects(
   if (fleet === undefined) return { projects: listed(settings), fleet: 'none' };
   if (stackName === undefined) return { projects: listed(settings), fleet: 'not looked at' };
   const secrets = await listTaggedSecrets(new SecretsManagerClient(), { ...settings, fleet });
-  const projects = [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true }))];
+  const projects = [...listed(settings), ...secrets.map((secret) => ({ ...secret, ofFleet: true, secretField: null }))];
   return { projects, fleet: 'looked at' };
 }
 
 function listed({ projects }: Settings): readonly KnownProject[] {
-  return Object.entries(projects).map(([project, settings]) => ({
-    secretName: secretIdOf(settings),
-    project,
-    policy: settings.policy,
-    because: 'listed',
-    ofFleet: false,
-  }));
+  return Object.entries(projects).map(([project, settings]) => {
+    const { id: secretName, field: secretField } = secretPlaceOf(settings);
+    return { secretName, secretField, project, policy: settings.policy, because: 'listed', ofFleet: false };
+  });
 }

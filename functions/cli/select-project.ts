@@ -4,7 +4,7 @@ import { UsageError } from '../guard/errors.ts';
 import { commandLine } from '../guard/model/command-line.ts';
 import type { Clock } from '../guard/ports.ts';
 import type { PersonalData, Policy, ProjectSettings, Settings } from '../guard/settings/schema.ts';
-import { secretIdOf } from '../guard/settings/types.ts';
+import { type SecretPlace, secretPlaceOf } from '../guard/settings/types.ts';
 import type { DeployedStack } from './stack.ts';
 
 /** The project of a command. */
@@ -16,8 +16,7 @@ export interface SelectedProject {
 }
 
 export interface DeployedProject extends SelectedProject {
-  /** The name or ARN of the project's secret. */
-  readonly secretId: string;
+  readonly secret: SecretPlace;
   /** Whether it is one of the fleet's projects, not one that the settings list. */
   readonly ofFleet: boolean;
 }
@@ -47,7 +46,7 @@ export async function selectDeployedProject(
   if (fleet === undefined || (wanted !== undefined && Object.hasOwn(projects, wanted))) {
     const { name, project } = selectListedProject(settings, wanted, place, '');
     const { policy, apiUrl, personalData } = project;
-    return { name, policy, apiUrl, personalData, secretId: secretIdOf(project), ofFleet: false };
+    return { name, policy, apiUrl, personalData, secret: secretPlaceOf(project), ofFleet: false };
   }
   if (wanted === undefined)
     throw new UsageError(
@@ -55,7 +54,7 @@ export async function selectDeployedProject(
     );
   const { policy, secretName } = await createFleetDirectory(secrets, { ...settings, fleet }, clock).find(wanted);
   const { apiUrl, personalData } = fleet;
-  return { name: wanted, policy, apiUrl, personalData, secretId: secretName, ofFleet: true };
+  return { name: wanted, policy, apiUrl, personalData, secret: { id: secretName, field: null }, ofFleet: true };
 }
 
 /** @param elsewhere the end of a message: where to find more projects */

@@ -28,6 +28,11 @@ export interface DeployedSettings {
   readonly projects: Readonly<Record<string, DeployedProject>>;
   /** Prefix of the names of the fleet's secrets; null: there is no fleet. */
   readonly secretNamePrefix: string | null;
+  /**
+   * The owner of the keys that encrypt the stack's topics, logs and secrets.
+   * @default 'customer-key'
+   */
+  readonly encryption?: 'customer-key' | 'aws-owned' | undefined;
   /** Name of the ledger table. */
   readonly ledger: string;
   /** The template's reference to the ledger, as JSON: a reference to a resource, or its name. */
@@ -51,6 +56,11 @@ export interface DeployedProject {
    * @default - the secret was given by name, or as an object of CDK
    */
   readonly secretArn?: string | undefined;
+  /**
+   * The field of the secret that holds the project's Secret Key.
+   * @default - the secret holds the Secret Key of this project only
+   */
+  readonly secretField?: string | undefined;
   /**
    * The project's first name.
    * @default - it has its first name
@@ -96,7 +106,7 @@ export interface DeployedSecret {
   readonly arn: string | null;
   /** Whether the secret was deleted. Its name stays unavailable for some days. */
   readonly isDeleted: boolean;
-  /** ARN of the customer-managed key that encrypts the secret; null: none, or the stack's own. */
+  /** ARN of the customer-managed key that encrypts the secret; null: none. */
   readonly keyArn: string | null;
   /** Alias of that key, if the secret names the key by alias. No IAM policy can use an alias. Null: no alias. */
   readonly keyAlias: string | null;
@@ -116,10 +126,12 @@ const deployedGuard = z.object({
         z.object({
           secretName: z.string().optional(),
           secretArn: z.string().optional(),
+          secretField: z.string().optional(),
           renamedFrom: z.string().optional(),
         }),
       ),
       secretNamePrefix: z.nullable(z.string()),
+      encryption: z.enum(['customer-key', 'aws-owned']).optional(),
       ledger: z.string(),
       ledgerReference: z.string(),
       hasPanel: z.boolean().optional(),

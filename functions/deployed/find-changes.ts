@@ -24,6 +24,8 @@ export function findChanges(
     ...(deployed.guard === null ? [] : projectChanges(deployed.stack, deployed.guard, next)),
     ...(deployed.guard?.hasPanel === true && !next.dashboard ? [PANEL_REMOVED] : []),
     ...secretChanges(deployed, next, construct.destroys === true),
+    ...fieldChanges(deployed, next),
+    ...encryptionChanges(deployed, next),
   ];
 }
 
@@ -158,9 +160,66 @@ function secretChanges({ stack, secrets }: DeployedGuard, next: Settings, destro
   });
 }
 
+/** The value of a secret has another form with fields. */
+function fieldChanges({ guard }: DeployedGuard, next: Settings): readonly Change[] {
+  const before = Object.entries(guard?.projects ?? {});
+  return Object.entries(next.projects).flatMap(([name, project]) => {
+    const ledgerName = project.renamedFrom ?? name;
+    const former = before.find(([other, each]) => (each.renamedFrom ?? other) === ledgerName)?.[1];
+    if (former === undefined || former.secretField === project.secretField) return [];
+    if (!isSameSecret({ ...former, secretField: project.secretField }, project)) return [];
+    const secret = `the secret "${project.secretName ?? project.secretArn}"`;
+    const now =
+      project.secretField === undefined
+        ? `the whole of ${secret}, which must hold the Secret Key of this project only`
+        : `the field "${project.secretField}" of ${secret}, which must hold a JSON object`;
+    return [
+      warning(`project ${name} will read ${now}. Passes fail until it does (docs/deploy.md, "Changing projects")`),
+    ];
+  });
+}
+
+const AWS_MANAGED_KEY = 'alias/aws/secretsmanager';
+
+/**
+ * A switch of `encryption`, in either direction. CloudFormation makes Secrets Manager encrypt the secrets again. SNS and
+ * CloudWatch Logs keep the former key for what they have stored.
+ */
+function encryptionChanges({ guard, secrets, resources }: DeployedGuard, next: Settings): readonly Change[] {
+  if (guard === null) return [];
+  const { encryption: before = 'customer-key' } = guard;
+  if (next.encryption === 'customer-key')
+    return before === 'customer-key'
+      ? []
+      : [info('this deployment encrypts topics, new logs and secrets with a KMS key; a new one costs $1 a month')];
+  if (before === 'customer-key') {
+    const own = resources.find(({ type }) => type === 'AWS::KMS::Key');
+    const rest =
+      own === undefined
+        ? 'Keep the former key for three months: logs and alerts from before need it'
+        : own.isRetained
+          ? `The former key ${own.logicalId} stays, and costs $1 a month: logs and alerts from before need it. Delete it after three months`
+          : `It deletes the former key ${own.logicalId}, so no one can read the logs from before`;
+    return [
+      warning(
+        `this deployment encrypts topics, new logs and secrets with keys of AWS. The functions may still decrypt secrets with the former key, until the deployment after this one. ${rest}`,
+      ),
+    ];
+  }
+  return Object.entries(secrets).flatMap(([name, { logicalId, keyArn }]) =>
+    logicalId === null || keyArn === null
+      ? []
+      : [
+          warning(
+            `the secret "${name}" is still encrypted with ${keyArn}, so the functions may decrypt with this key. To use the key of AWS: aws secretsmanager update-secret --secret-id ${shellWord(name)} --kms-key-id ${AWS_MANAGED_KEY}`,
+          ),
+        ],
+  );
+}
+
 function isSameSecret(left: DeployedProject, right: DeployedProject): boolean {
   const same = (key: 'secretName' | 'secretArn') => left[key] !== undefined && left[key] === right[key];
-  return same('secretName') || same('secretArn');
+  return (same('secretName') || same('secretArn')) && left.secretField === right.secretField;
 }
 
 function describeSecret({ secretName, secretArn }: DeployedProject): string {

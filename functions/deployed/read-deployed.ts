@@ -91,11 +91,13 @@ const guardMetadata = z.object({
         z.object({
           secretName: z.string().optional(),
           secretArn: z.string().optional(),
+          secretField: z.string().optional(),
           renamedFrom: z.string().optional(),
         }),
       )
       .default({}),
     fleet: z.object({ secretNamePrefix: z.string().default('') }).optional(),
+    encryption: z.enum(['customer-key', 'aws-owned']).optional(),
   }),
   Outputs: z.record(z.string(), z.string()).default({}),
 });
@@ -224,10 +226,11 @@ function readGuard(
     throw new GuardError(
       `stack "${name}" has a guard, but its settings and outputs cannot be parsed; deploy it once with its own version`,
     );
-  const { projects, fleet } = parsed.data.Settings;
+  const { projects, fleet, encryption } = parsed.data.Settings;
   return {
     projects,
     secretNamePrefix: fleet?.secretNamePrefix ?? null,
+    encryption,
     ledger,
     ledgerReference: JSON.stringify(outputs[outputId]?.Value ?? ledger),
   };
@@ -248,9 +251,10 @@ async function readSecret(
   if (described === null && known === undefined) return null;
   const { ARN: arn = null, KmsKeyId, DeletedDate, Tags = [] } = described ?? {};
   const isDeleted = DeletedDate !== undefined;
+  const keyArn = KmsKeyId === undefined || arn === null ? null : toKeyArn(KmsKeyId, arn);
   if (known !== undefined) {
     const { logicalId, isRetained } = known;
-    return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn: null, keyAlias: null };
+    return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn, keyAlias: null };
   }
   // The template may name the secret by reference only. CloudFormation's tags identify it.
   const tag = (key: string) => Tags.find(({ Key }) => Key === `aws:cloudformation:${key}`)?.Value ?? null;
@@ -258,7 +262,7 @@ async function readSecret(
   const inStack = logicalId === null ? undefined : found?.all[logicalId];
   if (logicalId !== null && inStack?.Type === SECRET) {
     const isRetained = isRetaining(inStack.DeletionPolicy);
-    return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn: null, keyAlias: null };
+    return { logicalId, isRetained, otherStack: null, isDeleted, arn: null, keyArn, keyAlias: null };
   }
   const otherStack = tag('stack-name') === stack ? null : tag('stack-name');
   const isAlias = KmsKeyId !== undefined && /(?:^|:)alias\//.test(KmsKeyId) && !/alias\/aws\//.test(KmsKeyId);
@@ -268,7 +272,7 @@ async function readSecret(
     otherStack,
     isDeleted,
     arn,
-    keyArn: KmsKeyId === undefined || arn === null ? null : toKeyArn(KmsKeyId, arn),
+    keyArn,
     keyAlias: isAlias ? KmsKeyId : null,
   };
 }

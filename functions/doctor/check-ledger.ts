@@ -89,7 +89,8 @@ function undelivered(
  * Reasons that the doctor's own request to Qonversion refutes. It does not refute "the secret … cannot be read": the role of the
  * passes may still lack the permission.
  */
-const OF_KEY_OR_API = /^(?:Qonversion |QONVERSION_SECRET_KEY |the secret "[^"]*" (?!cannot be read))/;
+const OF_KEY_OR_API =
+  /^(?:Qonversion |QONVERSION_SECRET_KEY |(?:the field "[^"]*" of )?the secret "[^"]*" (?!cannot be read))/;
 
 async function failingPasses(
   { notices }: ProjectEntry,

@@ -46,23 +46,56 @@ export interface KeySource {
  */
 export function parseSecretKey(text: string | undefined, place: string, remedy: string): SecretKey {
   const content = text?.trim() ?? '';
-  const fail = (problem: string): never => {
-    throw new SecretUnusableError(`${place} ${problem}; ${remedy}`);
-  };
-  if (content === '') return fail('is empty');
-  if (!content.startsWith('{')) return isKey(content) ? new SecretKey(content) : fail(notAKey(content));
+  const fail = failer(place, remedy);
+  if (!content.startsWith('{')) return plainKey(content, fail);
 
-  const fields = jsonFields(content);
+  const fields = parseObject(content);
   if (fields === null) return fail('looks like JSON but is not valid JSON');
-  const [key, ...others] = fields.filter(isKey);
+  const texts = Object.values(fields).flatMap((value) => (typeof value === 'string' ? [value.trim()] : []));
+  const [key, ...others] = texts.filter(isKey);
   if (key === undefined)
     return fail(
-      fields.some((field) => OF_STRIPE.test(field))
+      texts.some((field) => OF_STRIPE.test(field))
         ? STRIPE
         : 'is JSON without a field that holds a Secret Key (sk_… or test_sk_…)',
     );
-  if (others.length > 0) return fail('is JSON with more than one Secret Key; leave only one');
+  if (others.length > 0)
+    return fail('is JSON with more than one Secret Key; leave only one, or name the field with "secretField"');
   return new SecretKey(key);
+}
+
+/**
+ * Parses the text of a secret that projects share: a JSON object with the key in this field. The result and the messages
+ * contain no part of the other fields.
+ * @param place names the secret, for the message
+ * @param remedy completes "…; …" with the next step
+ * @throws SecretUnusableError with the problem, without any part of the text
+ */
+export function parseSecretField(text: string | undefined, field: string, place: string, remedy: string): SecretKey {
+  const content = text?.trim() ?? '';
+  const fail = failer(place, remedy);
+  if (content === '') return fail('is empty');
+  const fields = parseObject(content);
+  if (fields === null) return fail(`is not a JSON object, so it has no field "${field}"`);
+  const value = Object.hasOwn(fields, field) ? fields[field] : undefined;
+  if (value === undefined) return fail(`has no field "${field}"`);
+  return plainKey(
+    typeof value === 'string' ? value.trim() : 'not text',
+    failer(`the field "${field}" of ${place}`, remedy),
+  );
+}
+
+type Fail = (problem: string) => never;
+
+function failer(place: string, remedy: string): Fail {
+  return (problem) => {
+    throw new SecretUnusableError(`${place} ${problem}; ${remedy}`);
+  };
+}
+
+function plainKey(content: string, fail: Fail): SecretKey {
+  if (content === '') return fail('is empty');
+  return isKey(content) ? new SecretKey(content) : fail(notAKey(content));
 }
 
 const KEY = /^(?:test_)?sk_[A-Za-z0-9_-]{8,256}$/;
@@ -87,11 +120,12 @@ function notAKey(content: string): string {
     : 'holds something that does not look like a Secret Key (sk_… or test_sk_…)';
 }
 
-function jsonFields(content: string): readonly string[] | null {
+/** Null for anything but a JSON object. A parser's own message would show a part of the text. */
+function parseObject(content: string): Readonly<Record<string, unknown>> | null {
   try {
     const parsed: unknown = JSON.parse(content);
-    if (typeof parsed !== 'object' || parsed === null) return null;
-    return Object.values(parsed).flatMap((value) => (typeof value === 'string' ? [value.trim()] : []));
+    const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+    return isObject ? (parsed as Readonly<Record<string, unknown>>) : null;
   } catch {
     return null;
   }

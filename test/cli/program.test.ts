@@ -584,6 +584,7 @@ describe('integration-guard projects', () => {
         policy: expect.objectContaining({ errorThreshold: 20, mode: 'enforce' }),
         because: 'listed',
         ofFleet: false,
+        secretField: null,
       },
     ]);
   });
@@ -598,13 +599,28 @@ describe('integration-guard projects', () => {
   it('distinguishes listed projects, the fleet and secrets that are not projects', async () => {
     const policy = parseSettings({ projects: { a: { secretName: 'x' } } }).projects.a?.policy ?? null;
     const projects = [
-      { project: 'a', secretName: 'x', policy, because: 'listed', ofFleet: false },
-      { project: 'acme', secretName: 'q/acme', policy, because: 'tag gentle', ofFleet: true },
-      { project: 'lost', secretName: 'q/lost', policy: null, because: 'its tag names no policy', ofFleet: true },
-      { project: null, secretName: 'payroll', policy: null, because: 'it is no project', ofFleet: true },
+      { project: 'a', secretName: 'x', policy, because: 'listed', ofFleet: false, secretField: 'acme' },
+      { project: 'acme', secretName: 'q/acme', policy, because: 'tag gentle', ofFleet: true, secretField: null },
+      {
+        project: 'lost',
+        secretName: 'q/lost',
+        policy: null,
+        because: 'its tag names no policy',
+        ofFleet: true,
+        secretField: null,
+      },
+      {
+        project: null,
+        secretName: 'payroll',
+        policy: null,
+        because: 'it is no project',
+        ofFleet: true,
+        secretField: null,
+      },
     ];
     const text = formatProjects({ projects, fleet: 'looked at' }, 120);
     expect(formatProjects({ projects: [], fleet: 'looked at' }, 120)).toBe('No projects: no secret has the tag.');
+    expect(text).toMatch(/a\s+x \(acme\)\s/);
     expect(text).toMatch(/acme\s+q\/acme\s+enforce, 50 failures, 1 h\s+tag gentle/);
     expect(text).toMatch(/lost\s+q\/lost\s+none\s+its tag names no policy/);
     expect(text).toMatch(/none\s+payroll\s+none\s+it is no project/);

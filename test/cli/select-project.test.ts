@@ -32,7 +32,7 @@ const choose = (settings: object, wanted?: string) =>
 it('is one of the fleet, found through its secret', async () => {
   expect(await choose({ fleet: FLEET }, 'acme')).toMatchObject({
     name: 'acme',
-    secretId: 'q/acme',
+    secret: { id: 'q/acme', field: null },
     apiUrl: 'https://many.example/v4',
     policy: { errorThreshold: 70 },
     ofFleet: true,
@@ -41,7 +41,7 @@ it('is one of the fleet, found through its secret', async () => {
 
 it('is the listed one if a secret of the fleet has the same name', async () => {
   expect(await choose({ projects: LISTED, fleet: FLEET }, 'production')).toMatchObject({
-    secretId: 'listed/production',
+    secret: { id: 'listed/production', field: null },
     apiUrl: 'https://one.example/v4',
     policy: { errorThreshold: 50 },
     ofFleet: false,

@@ -34,7 +34,7 @@ describe('the settings of a deployed stack', () => {
 
   it('get one line for each other fault', () => {
     expect(failureFor({ projects: { production: { secretName: 'x', shout: true } } })?.message).toBe(
-      'stack IntegrationGuard: projects.production: unknown setting "shout"; known settings: secretName, secretArn, renamedFrom, secretKeyArn, apiUrl, personalData, policy',
+      'stack IntegrationGuard: projects.production: unknown setting "shout"; known settings: secretName, secretArn, secretField, renamedFrom, secretKeyArn, apiUrl, personalData, policy',
     );
   });
 });

@@ -61,7 +61,14 @@ describe.each(WIDTHS)('a terminal of %i columns', (width) => {
       formatProjects(
         {
           projects: [
-            { project: 'production', secretName: 'qonversion/production', policy, because: 'listed', ofFleet: false },
+            {
+              project: 'production',
+              secretName: 'qonversion/production',
+              policy,
+              because: 'listed',
+              ofFleet: false,
+              secretField: null,
+            },
           ],
           fleet: 'none',
         },

@@ -37,6 +37,7 @@ function deployedWith(document: Settings, rest: Partial<DeployedGuard> = {}): De
     guard: {
       projects: document.projects,
       secretNamePrefix: document.fleet?.secretNamePrefix ?? null,
+      encryption: document.encryption,
       ledger: document.ledgerTableName ?? LEDGER,
       ledgerReference: JSON.stringify(document.ledgerTableName ?? OWN_LEDGER),
     },
@@ -327,6 +328,98 @@ describe('a fleet', () => {
     const fleet = (secretNamePrefix: string) => settings({}, { fleet: { secretNamePrefix } });
     expect(findChanges(deployedWith(fleet('a/')), fleet('a/b/'))).toMatchObject([{ level: 'warning' }]);
     expect(findChanges(deployedWith(fleet('a/')), fleet('a/'))).toEqual([]);
+  });
+});
+
+describe('the encryption', () => {
+  const OF_AWS = settings({ a: { secretName: 'q/a' } }, { encryption: 'aws-owned' });
+  const KEY_ARN = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000';
+  const key = (isRetained: boolean) => [{ logicalId: 'GuardKey', type: 'AWS::KMS::Key', isRetained }];
+  const SWITCH =
+    'this deployment encrypts topics, new logs and secrets with keys of AWS. The functions may still decrypt secrets with the former key, until the deployment after this one. ';
+
+  it.each([
+    [
+      'that stays',
+      key(true),
+      'The former key GuardKey stays, and costs $1 a month: logs and alerts from before need it. Delete it after three months',
+    ],
+    ['that is deleted', key(false), 'It deletes the former key GuardKey, so no one can read the logs from before'],
+    ['of the account', [], 'Keep the former key for three months: logs and alerts from before need it'],
+  ])('that changes to aws-owned causes a warning about a key %s', (_which, resources, rest) => {
+    expect(findChanges(deployedWith(A, { resources }), OF_AWS)).toEqual([{ level: 'warning', says: SWITCH + rest }]);
+  });
+
+  it('that changes to aws-owned in a stack of an earlier version causes the same warning', () => {
+    const { guard } = deployedWith(A);
+    const before = { ...deployedWith(A), guard: guard === null ? null : { ...guard, encryption: undefined } };
+    expect(findChanges(before, OF_AWS)).toMatchObject([{ level: 'warning', says: expect.stringContaining(SWITCH) }]);
+    expect(findChanges(before, A)).toEqual([]);
+  });
+
+  it('that changes to customer-key costs a dollar', () => {
+    expect(findChanges(deployedWith(OF_AWS), A)).toEqual([
+      {
+        level: 'info',
+        says: 'this deployment encrypts topics, new logs and secrets with a KMS key; a new one costs $1 a month',
+      },
+    ]);
+  });
+
+  it('that stays causes no change, unless a secret has another key', () => {
+    expect(findChanges(deployedWith(OF_AWS), OF_AWS)).toEqual([]);
+    const secrets = { 'q/a': aSecret({ logicalId: 'S', keyArn: KEY_ARN }) };
+    expect(findChanges(deployedWith(A, { secrets }), A)).toEqual([]);
+    expect(findChanges(deployedWith(OF_AWS, { secrets }), OF_AWS)).toEqual([
+      {
+        level: 'warning',
+        says: `the secret "q/a" is still encrypted with ${KEY_ARN}, so the functions may decrypt with this key. To use the key of AWS: aws secretsmanager update-secret --secret-id q/a --kms-key-id alias/aws/secretsmanager`,
+      },
+    ]);
+  });
+});
+
+describe('a secret that projects share', () => {
+  const shared = (names: readonly string[]) =>
+    settings(Object.fromEntries(names.map((name) => [name, { secretName: 'q/keys', secretField: name }])));
+
+  it('causes no change if a project is added, and does not look like a renamed project if one is replaced', () => {
+    expect(findChanges(deployedWith(shared(['a'])), shared(['a', 'b']))).toEqual([]);
+    const [change, ...others] = findChanges(deployedWith(shared(['a', 'b'])), shared(['a', 'c']));
+    expect(others).toEqual([]);
+    expect(change).toMatchObject({
+      level: 'warning',
+      says: expect.stringContaining('project b will no longer be guarded'),
+    });
+  });
+
+  it('identifies a renamed project by its field', () => {
+    const renamed = settings({ b: { secretName: 'q/keys', secretField: 'a' } });
+    expect(findChanges(deployedWith(shared(['a'])), renamed)).toMatchObject([
+      { level: 'error', says: expect.stringContaining('project a seems to have been renamed to b') },
+    ]);
+  });
+
+  it('must hold JSON if the projects had it without fields before, and vice versa', () => {
+    const plain = settings({ a: { secretName: 'q/keys' } });
+    const after = ' Passes fail until it does (docs/deploy.md, "Changing projects")';
+    expect(findChanges(deployedWith(plain), shared(['a']))).toEqual([
+      {
+        level: 'warning',
+        says: `project a will read the field "a" of the secret "q/keys", which must hold a JSON object.${after}`,
+      },
+    ]);
+    expect(findChanges(deployedWith(shared(['a'])), plain)).toEqual([
+      {
+        level: 'warning',
+        says: `project a will read the whole of the secret "q/keys", which must hold the Secret Key of this project only.${after}`,
+      },
+    ]);
+  });
+
+  it('causes only the change of the secret if a project moves to another one', () => {
+    const plain = settings({ a: { secretName: 'q/a' } });
+    expect(findChanges(deployedWith(plain), shared(['a']))).toEqual([]);
   });
 });
 

@@ -125,6 +125,20 @@ describe('the deployed state', () => {
     });
   });
 
+  it('includes the encryption, the fields and the keys of the stack’s own secrets', async () => {
+    const Settings = { encryption: 'aws-owned', projects: { a: { secretName: 'q/a', secretField: 'ios' } } };
+    aws.template = JSON.stringify({ ...GUARD, Metadata: { IntegrationGuard: { Settings } } });
+    const keyArn = `arn:aws:kms:us-east-1:${ACCOUNT}:key/0f1e2d3c-0000-4000-8000-000000000000`;
+    aws.secrets['q/a'] = { KmsKeyId: keyArn };
+    const own = { logicalId: 'Key', arn: null };
+    const { guard, secrets } = await read();
+    expect(guard).toMatchObject({ encryption: 'aws-owned', projects: { a: { secretField: 'ios' } } });
+    expect(secrets).toMatchObject({ 'q/a': { ...own, keyArn } });
+    // The key of AWS, as Secrets Manager reports it after an update.
+    aws.secrets['q/a'] = { KmsKeyId: 'alias/aws/secretsmanager' };
+    expect((await read()).secrets).toMatchObject({ 'q/a': { ...own, keyArn: null, keyAlias: null } });
+  });
+
   it('includes a secret of the stack even if the template names it by reference', async () => {
     const Key = { Type: 'AWS::SecretsManager::Secret', Properties: { Name: { Ref: 'NameOfSecret' } } };
     aws.template = JSON.stringify({ ...GUARD, Resources: { ...GUARD.Resources, Key } });

@@ -371,6 +371,8 @@ describe('the findings about a project in the ledger', () => {
     ['Qonversion refused the Secret Key (401)', true, 'warning'],
     ['Qonversion could not be reached for the list: timeout', true, 'warning'],
     ['the secret "q/p" is empty; fill it with: aws …', true, 'warning'],
+    ['the secret "q/p" has no field "ios"; store the Secret Key', true, 'warning'],
+    ['the field "ios" of the secret "q/p" is empty; store the Secret Key', true, 'warning'],
     ['QONVERSION_SECRET_KEY is empty; set it', true, 'warning'],
     ['Qonversion refused the Secret Key (401)', false, 'problem'],
     // The role of the passes may differ from that of the doctor.

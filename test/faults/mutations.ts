@@ -165,6 +165,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     law: 'law 4',
+    breaks: 'a message shows a shared secret',
+    file: 'functions/qonversion/secret-key.ts',
+    edits: [['if (value === undefined) return fail(', 'if (value === undefined) return fail(content + ']],
+    harness: 'security',
+  },
+  {
+    law: 'law 4',
     breaks: 'a part of the key is not removed',
     file: 'functions/qonversion/key-remover.ts',
     edits: [['const MIN_RUN = 12;', 'const MIN_RUN = 1_200;']],

@@ -1,3 +1,4 @@
+import { fullDiff, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
@@ -177,6 +178,48 @@ describe('a key', () => {
     expect(says).toMatch(/would delete GuardKey\w+ \(AWS::KMS::Key\)/);
   });
 });
+
+describe('the encryption', () => {
+  const withKeysOfAws: IntegrationGuardProps = { ...PROPS, encryption: 'aws-owned' };
+  const warningsOf = ({ stack }: { readonly stack: Stack }) =>
+    Annotations.fromStack(stack)
+      .findWarning('*', Match.stringLikeRegexp('this deployment encrypts'))
+      .map(({ entry }) => String(entry.data));
+
+  it('may change to the keys of AWS: the former key stays, and no resource is replaced', () => {
+    const before = deploy({ props: PROPS });
+    const after = deploy({ props: withKeysOfAws, deployed: asDeployed({ props: PROPS }) });
+    expect(errorsOf(after)).toEqual([]);
+    expect(warningsOf(after)).toEqual([expect.stringMatching(/The former key GuardKey\w+ stays/)]);
+    const impacts = impactOf(before.template, after.template);
+    expect(impacts).toEqual(['WILL_ORPHAN AWS::KMS::Key']);
+  });
+
+  it('may change back: the new key is the only new resource', () => {
+    const before = deploy({ props: withKeysOfAws });
+    const after = deploy({ props: PROPS, deployed: asDeployed({ props: withKeysOfAws }) });
+    expect(errorsOf(after)).toEqual([]);
+    expect(impactOf(before.template, after.template)).toEqual(['WILL_CREATE AWS::KMS::Key']);
+  });
+
+  it('does not delete a key that is not retained', () => {
+    const deployed = asDeployed({ props: { ...PROPS, removalPolicy: RemovalPolicy.DESTROY } });
+    expect(errorsOf(deploy({ props: withKeysOfAws, deployed }))).toEqual([
+      expect.stringMatching(/would delete GuardKey\w+ \(AWS::KMS::Key\)/),
+    ]);
+  });
+});
+
+/** "IMPACT TYPE" of every resource that an update does not change in place. */
+function impactOf(before: Template, after: Template): readonly string[] {
+  const found: string[] = [];
+  fullDiff(before.toJSON(), after.toJSON()).resources.forEachDifference((_id, change) => {
+    const { changeImpact, oldResourceType, newResourceType } = change;
+    if (changeImpact === ResourceImpact.NO_CHANGE || changeImpact === ResourceImpact.WILL_UPDATE) return;
+    found.push(`${changeImpact} ${oldResourceType ?? newResourceType}`);
+  });
+  return found.sort();
+}
 
 describe('the state of another stack', () => {
   it.each([['stack', { stack: 'Others' }, 'expected the stack Payments, got Others']])(

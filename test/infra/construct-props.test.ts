@@ -128,7 +128,26 @@ describe('faults of properties', () => {
         const secret = new Secret(stack, 'Other');
         return { projects: { a: {}, b: {} }, secrets: { a: secret, b: secret } };
       },
-      ['projects.b: expected a secret of its own (projects.a has this one, and each project has one Secret Key)'],
+      [
+        'projects.b: expected a secret or a secretField of its own (projects.a has this one, and each project has one Secret Key)',
+      ],
+    ],
+    [
+      'one field of one secret for two projects',
+      (stack) => {
+        const secret = new Secret(stack, 'Other');
+        const projects = { a: { secretField: 'x' }, b: { secretField: 'x' }, c: {} };
+        return { projects, secrets: { a: secret, b: secret, c: secret } };
+      },
+      [
+        'projects.b.secretField: expected a field of its own (projects.a has this one, and each project has one Secret Key)',
+        'projects.c.secretField: expected a field of the secret, because projects.a has the same secret',
+      ],
+    ],
+    [
+      'a key without a use',
+      (stack) => ({ ...ONE_PROJECT, encryption: 'aws-owned', encryptionKey: new Key(stack, 'K') }),
+      ['encryptionKey: only allowed together with "encryption": "customer-key"'],
     ],
     [
       'an address that is a token',

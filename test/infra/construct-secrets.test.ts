@@ -3,6 +3,7 @@ import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { type ISecret, Secret, type SecretProps } from 'aws-cdk-lib/aws-secretsmanager';
 import { describe, expect, it } from 'vitest';
+import { fillSecretCommand } from '../../functions/aws/secret.ts';
 import type { DeployedGuard, DeployedSecret } from '../../functions/deployed/deployed-guard.ts';
 import type { IntegrationGuardProps } from '../../infra/props.ts';
 import { addGuard, createApp, createUserStack, grantsOf, resourcesOf, show, templateOf } from './user-app.ts';
@@ -160,6 +161,59 @@ describe('the secrets of a fleet', () => {
   });
 });
 
+describe('a secret that projects share', () => {
+  const SHARED = {
+    ios: { secretName: 'q/shared', secretField: 'ios' },
+    android: { secretName: 'q/shared', secretField: 'android' },
+  };
+  const fillCommandOf = (stack: Stack, project: string) =>
+    show(
+      Object.entries(templateOf(stack).Outputs).find(([id]) => id.startsWith(`GuardFillSecretOf${project}`))?.[1].Value,
+    );
+
+  it('is created once, empty, and granted once', () => {
+    const stack = createUserStack();
+    addGuard(stack, { projects: { ...SHARED, alone: { secretName: 'q/alone' } } });
+    const secrets = resourcesOf(templateOf(stack), 'AWS::SecretsManager::Secret').map(
+      ([, { Properties }]) => Properties,
+    );
+    expect(secrets.map(({ Name, Description }) => [Name, Description])).toEqual([
+      ['q/shared', 'Qonversion Secret Keys, as JSON with a field for each project, for Integration Guard'],
+      ['q/alone', 'Qonversion Secret Key of project alone, for Integration Guard'],
+    ]);
+    for (const secret of secrets) expect(Object.keys(secret)).not.toContain('SecretString');
+    expect(readGrants(stack)).toEqual([
+      expect.stringMatching(/^secretsmanager:GetSecretValue on <GuardSecretqalone/),
+      expect.stringMatching(/^secretsmanager:GetSecretValue on <GuardSecretqshared/),
+    ]);
+  });
+
+  it('has an output for each project, with the command that fills its field', () => {
+    const stack = createUserStack();
+    addGuard(stack, { projects: SHARED });
+    for (const field of ['ios', 'android'])
+      expect(fillCommandOf(stack, field)).toBe(fillSecretCommand({ id: 'q/shared', field }));
+  });
+
+  it('may be an existing secret of the app', () => {
+    const stack = createUserStack();
+    const own = ownSecret(stack, 'Own');
+    const projects = { ios: { secretField: 'ios' }, android: { secretField: 'android' } };
+    addGuard(stack, { projects, secrets: { ios: own, android: own } });
+    expect(readGrants(stack)).toEqual(['secretsmanager:GetSecretValue on <Own>']);
+    expect(secretArnsOf(stack)[0]).toBe('{"ios":"<Own>","android":"<Own>"}');
+    expect(settingsOf(stack)).toContain('"secretField":"android","secret":"in-stack"');
+    expect(fillCommandOf(stack, 'ios')).toBe(fillSecretCommand({ id: '<Own>', field: 'ios' }));
+  });
+
+  it('is adopted once, with its key', () => {
+    const stack = createUserStack();
+    const found = { ...OUTSIDE, arn: `${ARN}-AbCdEf`, keyArn: KEY_ARN };
+    addGuard(stack, { projects: SHARED, deployed: deployedWith({ 'q/shared': found }) });
+    expect(readGrants(stack)).toEqual([`kms:Decrypt on ${KEY_ARN}`, `secretsmanager:GetSecretValue on ${ARN}-AbCdEf`]);
+  });
+});
+
 describe('tokens instead of ARNs', () => {
   const projectsOf = (stack: Stack, count: number) =>
     Object.fromEntries(
@@ -223,8 +277,8 @@ const OUTSIDE: DeployedSecret = {
   keyAlias: null,
 };
 
-describe('the deployed state', () => {
-  const deployed = (secrets: Readonly<Record<string, Partial<DeployedSecret>>>): DeployedGuard => ({
+function deployedWith(secrets: Readonly<Record<string, Partial<DeployedSecret>>>): DeployedGuard {
+  return {
     stack: 'UserStack',
     account: '123456789012',
     region: 'eu-west-1',
@@ -234,12 +288,15 @@ describe('the deployed state', () => {
     chats: [],
     leftLedgers: [],
     secrets: Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, { ...OUTSIDE, ...secret }])),
-  });
+  };
+}
+
+describe('the deployed state', () => {
   const NAME = 'qonversion/production';
 
   it('includes other secrets, which are adopted with their keys', () => {
     const stack = createUserStack();
-    addGuard(stack, { deployed: deployed({ [NAME]: { arn: `${ARN}-AbCdEf`, keyArn: KEY_ARN } }) });
+    addGuard(stack, { deployed: deployedWith({ [NAME]: { arn: `${ARN}-AbCdEf`, keyArn: KEY_ARN } }) });
     expect(resourcesOf(templateOf(stack), 'AWS::SecretsManager::Secret')).toEqual([]);
     expect(readGrants(stack)).toEqual([`kms:Decrypt on ${KEY_ARN}`, `secretsmanager:GetSecretValue on ${ARN}-AbCdEf`]);
     expect(settingsOf(stack)).toContain(`"secretName":"${NAME}"`);
@@ -247,7 +304,7 @@ describe('the deployed state', () => {
 
   it('includes secrets of the stack, which keep their logical IDs', () => {
     const stack = createUserStack();
-    addGuard(stack, { deployed: deployed({ [NAME]: { logicalId: 'GuardSecretOfproduction1A2B3C4D' } }) });
+    addGuard(stack, { deployed: deployedWith({ [NAME]: { logicalId: 'GuardSecretOfproduction1A2B3C4D' } }) });
     const secrets = resourcesOf(templateOf(stack), 'AWS::SecretsManager::Secret');
     expect(secrets.map(([id]) => id)).toEqual(['GuardSecretOfproduction1A2B3C4D']);
     expect(readGrants(stack)).toEqual(['secretsmanager:GetSecretValue on <GuardSecretOfproduction>']);
@@ -257,7 +314,7 @@ describe('the deployed state', () => {
   it('causes an error at synthesis if a secret would be lost', () => {
     const stack = createUserStack();
     new CfnOutput(stack, 'Other', { value: 'x' });
-    addGuard(stack, { deployed: deployed({ old: { logicalId: 'Old', isRetained: false } }) });
+    addGuard(stack, { deployed: deployedWith({ old: { logicalId: 'Old', isRetained: false } }) });
     const says = stack.node.findChild('Guard').node.metadata.filter(({ type }) => type === 'aws:cdk:error');
     expect(says.map(({ data }) => data)).toEqual([
       'this deployment would delete the secret "old" and its Secret Key. First deploy its project once as it was in stack UserStack: after that the secret stays',

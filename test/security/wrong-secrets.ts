@@ -5,14 +5,14 @@ import fc from 'fast-check';
 import { SecretUnusableError, SettingsError } from '../../functions/guard/errors.ts';
 import { parseSettings } from '../../functions/guard/settings/schema.ts';
 import { readSettingsFile } from '../../functions/local/settings-file.ts';
-import { parseSecretKey } from '../../functions/qonversion/secret-key.ts';
+import { parseSecretField, parseSecretKey } from '../../functions/qonversion/secret-key.ts';
 import type { Size } from '../faults/finding.ts';
 import type { Attack, Kind } from './kind.ts';
 
 /**
  * Misplaced secrets: in every setting, under every name, in disguise, and other vendors' keys in place of Qonversion's.
  * Each consists of the vendor's form and a random body. The message must not contain six consecutive characters of the
- * body.
+ * body. The same holds for the secrets of other projects in a shared secret.
  */
 
 const ALPHANUMERIC = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'];
@@ -75,6 +75,14 @@ const PLACES: readonly (readonly [string, (secret: string) => unknown])[] = [
   ['secretName', (secret) => ({ projects: { production: { secretName: secret } } })],
   ['secretArn', (secret) => ({ projects: { production: { secretArn: secret } } })],
   ['in secretArn', (secret) => ({ projects: { production: { secretArn: `${ARN}${secret}` } } })],
+  ['secretField', (secret) => ({ projects: { production: { secretName: 'x', secretField: secret } } })],
+  [
+    'secretField of two projects',
+    (secret) => {
+      const project = { secretName: 'x', secretField: secret };
+      return { projects: { a: project, b: project } };
+    },
+  ],
   ['secretKeyArn', (secret) => ({ projects: { production: { secretArn: `${ARN}x`, secretKeyArn: secret } } })],
   ['apiUrl', (secret) => ({ projects: { production: { secretName: 'x', apiUrl: secret } } })],
   [
@@ -160,6 +168,10 @@ function attack(size: Size): Attack {
             check(`${what}, twice in a file`, secret, () => readSettingsFile(file), SettingsError);
           });
         }
+        for (const value of sharedWith(secret.text)) {
+          const run = () => parseSecretField(value, 'mine', 'the secret "q/p"', 'run the command');
+          check(`${vendor} of another project in a shared secret`, secret, run, SecretUnusableError);
+        }
         if (/^(?:q|github|userinfo)/.test(vendor) === false) {
           for (const value of [secret.text, ` ${secret.text}\n`, JSON.stringify({ secretKey: secret.text })]) {
             const run = () => parseSecretKey(value, 'the secret "q/p"', 'fill it with: aws …');
@@ -172,6 +184,26 @@ function attack(size: Size): Attack {
     rmSync(folder, { recursive: true });
   }
   return { tried, violations };
+}
+
+/** Shared secrets whose field "mine" holds no key, with the secret of another project. */
+function sharedWith(other: string): readonly string[] {
+  return [
+    JSON.stringify({ other }),
+    JSON.stringify({ other, mine: '' }),
+    JSON.stringify({ other, mine: null }),
+    JSON.stringify({ other, mine: [other] }),
+    JSON.stringify({ other, mine: { other } }),
+    JSON.stringify({ mine: JSON.stringify({ other }) }),
+    JSON.stringify({ mine: ` ${other} x` }),
+    JSON.stringify([other]),
+    JSON.stringify({ [other]: 'mine' }),
+    `{"mine":"","other":"${other}`,
+    `{"other":"${other}",}`,
+    `{other:"${other}"}`,
+    `"${other}"`,
+    other,
+  ];
 }
 
 /** The message of the expected error; null: none. Any other error is rethrown. */
@@ -194,6 +226,7 @@ function shows(text: string, secret: string): boolean {
 
 export const wrongSecrets: Kind = {
   name: 'wrong-secrets',
-  promise: 'The settings and the parser of Secret Keys reject a misplaced secret, and show no part of it.',
+  promise:
+    'The settings and the parser of Secret Keys reject a misplaced secret, and show no part of it, or of the other keys in a shared secret.',
   attack,
 };

@@ -16,6 +16,8 @@ export const SECRET_NAME = /^[\w/+=.@-]{1,512}$/;
 /** The name of a secret, or its full ARN. */
 export const SECRET_ID =
   /^(?:[\w/+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]{1,519})$/;
+/** The name of a field in the JSON of a secret. It becomes part of a command. */
+export const SECRET_FIELD = /^[A-Za-z0-9][\w/+=.@-]{0,127}$/;
 
 export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 

@@ -12,6 +12,7 @@ import {
   isPlainAddress,
   PROJECT_NAME,
   RUNBOOK_URL,
+  SECRET_FIELD,
   SECRET_ID,
   SECRET_NAME,
   scheduleMinutes,
@@ -28,6 +29,7 @@ import {
   WEBHOOK,
 } from './misplaced-secret.ts';
 import { A_TIME_ZONE, isTimeZone } from './quiet-hours.ts';
+import { findSharedSecretFaults } from './shared-secrets.ts';
 
 /**
  * The schema of the settings, with defaults and bounds. Each message completes the sentence "PATH: expected …, got …".
@@ -248,6 +250,8 @@ const project = z
   .strictObject({
     secretName: text('a Secrets Manager name (letters, digits and /_+=.@-)', SECRET_NAME).optional(),
     secretArn: SECRET_ARN.optional(),
+    /** The value is a JSON object, and this field of it is the key. Several projects may share such a secret. */
+    secretField: text('the name of a field (letters, digits and /_+=.@-)', SECRET_FIELD).optional(),
     /** Only in a stack's own settings: the secret's ARN is in the functions' environment and in an output of the stack. */
     secret: z.literal(IN_STACK, NO_SUCH_SETTING).optional(),
     /** The first name of a project that has been renamed. The ledger still uses it. */
@@ -294,7 +298,6 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
     addFault(context, { path: [], message, got: String(names.length) });
   }
   const alike = new Map<string, string>();
-  const owners = new Map<string, string>();
   for (const name of names) {
     if (!PROJECT_NAME.test(name)) {
       const message = 'a project name of letters, digits, "-" and "_" (64 at most)';
@@ -306,15 +309,14 @@ const projects = z.record(z.string(), project, 'an object of projects by name').
       addFault(context, { path: [name], message, input: name });
     }
     alike.set(lookOf(name), first ?? name);
-    const secret = entries[name]?.secretArn ?? entries[name]?.secretName;
-    if (secret === undefined) continue;
-    const owner = owners.get(secret);
-    if (owner !== undefined) {
-      const message = `a secret of its own (projects.${showName(owner)} has this one, and each project has one Secret Key)`;
-      const path = [name, entries[name]?.secretArn === undefined ? 'secretName' : 'secretArn'];
-      addFault(context, { path, message, input: secret });
-    }
-    owners.set(secret, name);
+  }
+  const uses = Object.entries(entries).flatMap(([project, { secretArn, secretName, secretField: field }]) => {
+    const secret = secretArn ?? secretName;
+    return secret === undefined ? [] : [{ project, secret, field }];
+  });
+  for (const { project, at, message, input } of findSharedSecretFaults(uses)) {
+    const ofSecret = entries[project]?.secretArn === undefined ? 'secretName' : 'secretArn';
+    addFault(context, { path: [project, at === 'secret' ? ofSecret : at], message, input });
   }
   const ledgers = new Map(names.map((name) => [name, name]));
   for (const name of names) {
@@ -527,6 +529,9 @@ const MAX_INCIDENT_TOOLS = 8;
 /** A pass sends a digest of its own for each. */
 const MAX_QUIET_HOURS = 8;
 
+/** Completes "encryptionKeyArn: …". */
+export const ONLY_WITH_CUSTOMER_KEY = 'only allowed together with "encryption": "customer-key"';
+
 const settings = z
   .strictObject({
     schedule: schedule.default('rate(5 minutes)'),
@@ -563,10 +568,14 @@ const settings = z
     dashboard: z.boolean('true or false').default(false),
     /** The table that an earlier, deleted stack retained. Default: the stack creates one. */
     ledgerTableName: text('the name of a DynamoDB table', /^[\w.-]{3,255}$/).optional(),
+    /** `aws-owned`: the stack has no KMS key, and each service encrypts with a key of AWS. */
+    encryption: z.enum(['customer-key', 'aws-owned'], '"customer-key" or "aws-owned"').default('customer-key'),
     /** Encrypts topics, logs and secrets. Default: the stack creates a key. */
     encryptionKeyArn: KEY_ARN.optional(),
   })
   .superRefine((whole, context) => {
+    if (whole.encryption === 'aws-owned' && whole.encryptionKeyArn !== undefined)
+      addFault(context, { path: ['encryptionKeyArn'], message: '', says: ONLY_WITH_CUSTOMER_KEY });
     if (whole.fleet === undefined && Object.keys(whole.projects).length === 0) {
       addFault(context, { path: ['projects'], message: 'at least one project (or "fleet")', got: 'none' });
     }
@@ -617,6 +626,7 @@ export type Recovery = z.output<typeof recovery>;
 export type LowTraffic = z.output<typeof lowTraffic>;
 export type FlappingPolicy = z.output<typeof flapping>;
 export type Subscription = z.output<typeof subscription>;
+export type Encryption = Settings['encryption'];
 
 /**
  * Checks a settings document and fills in its defaults.

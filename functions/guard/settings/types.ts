@@ -7,6 +7,18 @@ export interface GuardedProject {
   readonly policy: Policy;
 }
 
+/** The place of a project's Secret Key in Secrets Manager. */
+export interface SecretPlace {
+  /** Name or ARN of the secret. */
+  readonly id: string;
+  /** The field of the secret's JSON object that is the key; null: the secret holds this key only. */
+  readonly field: string | null;
+}
+
+export function secretPlaceOf(entry: ProjectSettings): SecretPlace {
+  return { id: secretIdOf(entry), field: entry.secretField ?? null };
+}
+
 /** The name or ARN of the project's secret. */
 export function secretIdOf(entry: ProjectSettings): string {
   const id = entry.secretArn ?? entry.secretName;

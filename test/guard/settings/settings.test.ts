@@ -53,6 +53,7 @@ describe('settings', () => {
       },
       alerts: { subscriptions: [] },
       dashboard: false,
+      encryption: 'customer-key',
     });
   });
 
@@ -233,7 +234,7 @@ describe('settings', () => {
     [
       'two projects of one secret',
       { projects: { a: { secretName: 'x' }, b: { secretName: 'x' } } },
-      'projects.b.secretName: expected a secret of its own (projects.a has this one, and each project has one Secret Key), got "x"',
+      'projects.b.secretName: expected a secret or a secretField of its own (projects.a has this one, and each project has one Secret Key), got "x"',
     ],
     [
       'plain HTTP to a remote host',
