@@ -198,7 +198,7 @@ export function compareEndings(ending: Ending, reference: Ending, more: readonly
   return wrong;
 }
 
-/** What the open incidents are about. */
+/** The integrations, topics and providers of the open incidents. */
 function openIn(tool: IncidentTool): string {
   const about = tool.open().map(({ subject, key }) => subject ?? key.split('/')[1]);
   return about.sort().join(', ');

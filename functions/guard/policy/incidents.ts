@@ -113,12 +113,20 @@ function reconcile<E extends Remembered>(before: E, next: E, rules: Rules<E>, { 
 
   const events = fresh.filter(({ type }) => !isOwn(type)).map((event): Draft => ({ ...event, incident: null }));
   const added: GuardEvent[] = [];
-  const add = (topic: string, type: 'incident.opened' | 'incident.closed', incident: Incident, episode: string) => {
-    const seed = { ...rules.seedOf(topic), type, project, time: now, episode, ordinal: `${incident.key} ${now}` };
+  const add = (
+    topic: string,
+    type: 'incident.opened' | 'incident.closed',
+    incident: Incident,
+    episode: string,
+    ordinal = incident.key,
+  ) => {
+    // A pass that is interrupted before it writes its decision sends the same event again.
+    const seed = { ...rules.seedOf(topic), type, project, time: now, episode, ordinal };
     added.push({ ...makeEvent(seed), incident });
   };
   const incidents: Record<string, OpenIncident | null> = {};
   const topics = [...had.keys(), ...Object.keys(known), ...has.keys(), ...events.map(rules.topicOf)];
+  if (rules.unnoted !== null) topics.push(INTEGRATION);
   for (const topic of new Set(topics.filter((name) => name !== null))) {
     const memory = known[topic];
     const open = memory === undefined ? formerOf(had.get(topic)) : memory;
@@ -149,7 +157,9 @@ function reconcile<E extends Remembered>(before: E, next: E, rules: Rules<E>, { 
     if (over === null) continue;
     const incident = { key: over.key, action: 'resolve', severity: 'info' } as const;
     const end = own.findLast(({ type }) => describeType(type).incident === 'resolve');
-    if (end === undefined) add(topic, 'incident.closed', incident, over.episode);
+    // It may be opened with the same key after this, and then closed again.
+    const ordinal = open === null ? `${over.key} perhaps` : over.key;
+    if (end === undefined) add(topic, 'incident.closed', incident, over.episode, ordinal);
     else end.incident = { ...incident, severity: end.severity };
   }
 

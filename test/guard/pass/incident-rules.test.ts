@@ -113,6 +113,41 @@ describe('an incident of an integration', () => {
     expect(keys(harness).size).toBe(2);
   });
 
+  it('is not opened again with its key, if Qonversion suspends the integration while the guard ignores it', async () => {
+    const harness = await warned();
+    await command(harness, { ignoreForMinutes: 30 });
+    harness.world.suspend('broken');
+    await harness.run(40);
+    expect(effects(harness).slice(1)).toEqual(['exemption resolve info', 'suspended trigger critical']);
+    expect(keys(harness).size).toBe(2);
+  });
+
+  it('ends if the pass died that announced a failed pause, and the integration delivers again', async () => {
+    const harness = createFailingHarness({ warnThreshold: 0 }, OPTIONS);
+    harness.api.failStatus(new UnavailableError('not allowed'), 'refused');
+    // It dies when it would write that the pause failed, after machines have the alert.
+    let writes = 0;
+    const write: typeof harness.ledger.write = (project, item, ...rest) => {
+      if (item.kind === 'integration') writes += 1;
+      return writes > 1 ? new Promise<never>(() => undefined) : harness.ledger.write(project, item, ...rest);
+    };
+    const published = Promise.withResolvers<void>();
+    const publish: typeof harness.alerts.publish = async (project, events, audience) => {
+      const accepted = await harness.alerts.publish(project, events, audience);
+      if (audience === MACHINES) published.resolve();
+      return accepted;
+    };
+    const ports = { ...harness.ports, ledger: { ...harness.ledger, write }, alerts: { ...harness.alerts, publish } };
+    void runPass(ports, harness.project);
+    await published.promise;
+    expect(effects(harness)).toEqual(['pause-failed trigger critical']);
+    harness.api.failStatus(null);
+    harness.world.repair('broken');
+    await harness.run(30);
+    expect(effects(harness)).toEqual(['pause-failed trigger critical', 'incident.closed resolve info']);
+    expect(keys(harness).size).toBe(1);
+  });
+
   it('ends when the settings ignore it', async () => {
     const harness = await warned();
     harness.project.policy = aPolicy({
@@ -223,7 +258,7 @@ describe('an incident of a project', () => {
     expect(keys(harness).size).toBe(2);
   });
 
-  it('ends when passes run again, and a second refusal of the key in between changes nothing', async () => {
+  it('ends when passes run again. A second refusal of the key before that changes nothing', async () => {
     const harness = createFailingHarness({}, OPTIONS);
     const error = new KeyRefusedError('refused (401)');
     const api = { ...harness.api, setStatus: async () => ({ outcome: 'key-refused', error }) as const };
