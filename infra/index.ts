@@ -30,6 +30,7 @@ export type {
   ProbeRecoveryProps,
   ProjectProps,
   ProviderOutageProps,
+  QuietHoursProps,
   RecoveryProps,
   SlackChannelProps,
   SubscriptionProps,
