@@ -55,7 +55,8 @@ export function createDynamoOpenIncidents(client: DynamoDBClient, tableName: str
     for await (const { Items = [] } of paginateQuery({ client: documents }, query)) {
       for (const item of Items) {
         const event = fromHistoryItem(item);
-        if (event.incident) open.set(event.incident.key, { event, isShared: item.isShared === true });
+        const { is, peak } = item as Pick<OpenIncident, 'is' | 'peak'>;
+        if (event.incident) open.set(event.incident.key, { event, is, peak });
       }
     }
     return open;
@@ -70,8 +71,8 @@ function isOfFleet([, { event }]: readonly [string, OpenIncident]): boolean {
   return event.project === WHOLE_FLEET;
 }
 
-function toItem(project: string, key: string, { event, isShared }: OpenIncident) {
-  return { ...toSpoolItem(project, event), item: sortKeyOf(key), isShared };
+function toItem(project: string, key: string, { event, is, peak }: OpenIncident) {
+  return { ...toSpoolItem(project, event), item: sortKeyOf(key), is, peak };
 }
 
 /** Keys may be long. */

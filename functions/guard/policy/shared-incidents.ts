@@ -9,8 +9,13 @@ import { HOUR_MS } from '../text/time.ts';
 /** An incident that is open, by the event that opened it. */
 export interface OpenIncident {
   readonly event: GuardEvent;
-  /** Whether a shared incident stands for it, so that the tool has none of its own. */
-  readonly isShared: boolean;
+  /**
+   * `shared`: a shared incident stands for it, so that the tool has none of its own. `left`: that one has closed, so it is one of its own
+   * again.
+   */
+  readonly is: 'own' | 'shared' | 'left';
+  /** Of a shared incident: the most projects that it has stood for. */
+  readonly peak?: number | undefined;
 }
 
 export interface IncidentChanges {
@@ -43,6 +48,9 @@ const TOGETHER_MS = HOUR_MS;
 /** The projects in which the same must fail: this many, or this share of a large fleet. */
 const MIN_PROJECTS = 5;
 const MIN_SHARE = 0.01;
+
+/** A shared incident closes when less than this share of its projects is left. */
+const LEFT_SHARE = 0.2;
 
 /**
  * @param open the incidents that were open before, by key
@@ -81,13 +89,13 @@ function applyEvents(
     const known = next.get(key);
     if (incident.action === 'trigger') {
       const isWorse = known === undefined || bySeverity(event, known.event) < 0;
-      if (isWorse) next.set(key, { event, isShared: known?.isShared ?? false });
+      if (isWorse) next.set(key, { event, is: known?.is ?? 'own' });
       if (known === undefined) opened.add(key);
-      else if (isWorse && !known.isShared && !opened.has(key)) events.push(event);
+      else if (isWorse && known.is !== 'shared' && !opened.has(key)) events.push(event);
     } else if (known !== undefined) {
       next.delete(key);
       opened.delete(key);
-      if (!known.isShared || isRepeated) events.push(event);
+      if (known.is !== 'shared' || isRepeated) events.push(event);
     }
   }
   return opened;
@@ -106,34 +114,39 @@ function shareSubject(
   const least = Math.max(MIN_PROJECTS, Math.ceil((fleet.projects ?? 0) * MIN_SHARE));
   const share = (keys: readonly (readonly [string, OpenIncident])[]) => {
     for (const [key, { event }] of keys) {
-      next.set(key, { event, isShared: true });
+      next.set(key, { event, is: 'shared' });
       // The tool has it already.
       if (!opened.delete(key) || fleet.isRepeated) events.push(changeOf(event, 'incident.closed', subject, fleet));
     }
   };
 
   const together = all.filter(
-    ([key, { event }]) => opened.has(key) || Date.parse(fleet.now) - Date.parse(event.time) <= TOGETHER_MS,
+    ([key, { event, is }]) =>
+      opened.has(key) || (is !== 'left' && Date.parse(fleet.now) - Date.parse(event.time) <= TOGETHER_MS),
   );
   if (shared === undefined) {
     const count = countProjects(together);
     if (count < least) return;
     const event = outageOf(subject, together, fleet);
-    next.set(event.incident.key, { event, isShared: false });
+    next.set(event.incident.key, { event, is: 'own', peak: count });
     events.push(event);
     share(together);
     return;
   }
   // The tool may not have it yet or no longer, and may have opened or closed any of the others.
   if (fleet.isRepeated) events.push(shared[1].event);
-  share(fleet.isRepeated ? all : together.filter(([, { isShared }]) => !isShared));
-  const members = all.filter(([key]) => next.get(key)?.isShared === true);
-  if (countProjects(members) >= least / 2) return;
-  const [sharedKey, { event }] = shared;
+  share(fleet.isRepeated ? all : together.filter(([, { is }]) => is !== 'shared'));
+  const members = all.filter(([key]) => next.get(key)?.is === 'shared');
+  const [sharedKey, { event, peak = 0 }] = shared;
+  const count = countProjects(members);
+  if (count >= Math.max(least / 2, peak * LEFT_SHARE)) {
+    if (count > peak) next.set(sharedKey, { event, is: 'own', peak: count });
+    return;
+  }
   next.delete(sharedKey);
   events.push(endOf(event, members.length, fleet));
   for (const [key, member] of members) {
-    next.set(key, { event: member.event, isShared: false });
+    next.set(key, { event: member.event, is: 'left' });
     events.push(changeOf(member.event, 'incident.opened', subject, fleet));
   }
 }
