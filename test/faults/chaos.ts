@@ -386,7 +386,8 @@ class Chaos {
       const known = first.get(event.id) ?? event;
       first.set(event.id, known);
       // If a pass died before it wrote an outcome, the next pass determines the outcome again.
-      const again = /-(failed|abandoned)$/.test(event.type) && minutesApart(known.time, event.time) < 30;
+      const again =
+        /-(failed|abandoned)$|^incident\.closed$/.test(event.type) && minutesApart(known.time, event.time) < 30;
       // After a doubtful alert, the guard may make the attempt again and announce it as certain.
       const inDoubt = isInDoubt(known) || isInDoubt(event);
       if (known.time === event.time || again || inDoubt || event.reason.startsWith('the ledger')) continue;

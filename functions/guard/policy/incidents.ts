@@ -46,6 +46,8 @@ interface Rules<E> {
   readonly attention: Attention;
   /** The episode of an incident that an interrupted pass may have opened; null: none. */
   readonly unnoted: string | null;
+  /** When the attempt was made that this decision resolves; null: there is none. */
+  readonly triedAt: string | null;
   /** Whether a later pass must find out whether the problem exists. */
   readonly isUndecided: boolean;
 }
@@ -80,6 +82,7 @@ export function withIncident(
     attention,
     // It may have announced that its pause failed, and died before it noted that.
     unnoted: tried?.name === 'open' ? tried.episode : null,
+    triedAt: before.attempt?.at ?? null,
     isUndecided: next.attempt !== null,
   };
   return reconcile(before, next, rules, context);
@@ -95,6 +98,7 @@ export function withProjectIncidents(before: ProjectEntry, next: ProjectEntry, c
     seedOf: (topic) => ({ reason: OVER[topic] ?? 'it is over', provider: providerOf(topic) }),
     attention: 'watched',
     unnoted: null,
+    triedAt: null,
     isUndecided: false,
   };
   return reconcile(before, next, rules, context);
@@ -157,8 +161,8 @@ function reconcile<E extends Remembered>(before: E, next: E, rules: Rules<E>, { 
     if (over === null) continue;
     const incident = { key: over.key, action: 'resolve', severity: 'info' } as const;
     const end = own.findLast(({ type }) => describeType(type).incident === 'resolve');
-    // It may be opened with the same key after this, and then closed again.
-    const ordinal = open === null ? `${over.key} perhaps` : over.key;
+    // Another attempt may open it with the same key, and die as well.
+    const ordinal = open === null ? `${over.key} ${rules.triedAt}` : over.key;
     if (end === undefined) add(topic, 'incident.closed', incident, over.episode, ordinal);
     else end.incident = { ...incident, severity: end.severity };
   }
