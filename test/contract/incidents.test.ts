@@ -257,3 +257,43 @@ describe('a webhook', () => {
     expect(requests[0]?.body).not.toHaveProperty('routing_key');
   });
 });
+
+describe('the stand-in of the Events API', () => {
+  const event = {
+    routing_key: ROUTING_KEY,
+    event_action: 'trigger',
+    dedup_key: 'k',
+    payload: { summary: 'down', source: 'guard', severity: 'critical' },
+  };
+  const post = (body: unknown) => fetch(pagerDuty.url, { method: 'POST', body: JSON.stringify(body) });
+
+  it.each<[string, object, string]>([
+    ['a missing routing key', { routing_key: undefined }, "'routing_key' is missing or blank"],
+    ['a resolve without a key', { event_action: 'resolve', dedup_key: undefined }, "'dedup_key' is missing or blank"],
+    ['an action that is none', { event_action: 'close' }, "'event_action' must be one of"],
+    ['a key that is too long', { dedup_key: 'k'.repeat(256) }, "'dedup_key' is too long"],
+    [
+      'a severity that is none',
+      { payload: { ...event.payload, severity: 'high' } },
+      "'payload.severity' must be one of",
+    ],
+    ['a long summary', { payload: { ...event.payload, summary: 's'.repeat(1_025) } }, "'payload.summary' is too long"],
+  ])('refuses %s', async (_, change, error) => {
+    const response = await post({ ...event, ...change });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      status: 'invalid event',
+      message: 'Event object is invalid',
+      errors: [expect.stringContaining(error)],
+    });
+  });
+
+  it('opens another incident after a resolve, and drops a resolve without an open one', async () => {
+    const resolve = { routing_key: ROUTING_KEY, event_action: 'resolve', dedup_key: 'k' };
+    for (const body of [resolve, event, event, resolve, resolve, event]) expect((await post(body)).status).toBe(202);
+    expect(pagerDuty.incidents).toMatchObject([
+      { state: 'resolved', triggers: 2 },
+      { state: 'triggered', triggers: 1 },
+    ]);
+  });
+});
