@@ -198,6 +198,7 @@ export class IntegrationGuard extends Construct {
     const about = {
       passFunction: this.passFunction,
       fleet: this.#fleet,
+      digestFunction: quietHours.length === 0 ? null : digestFunction,
       deadLetters: this.deadLetters,
       incidents: this.#incidents,
       projects,

@@ -19,6 +19,8 @@ export interface MonitoringProps {
   /** Null: no project is listed. */
   readonly passFunction: LambdaFunction | null;
   readonly fleet: Fleet | null;
+  /** Sends the alerts of quiet hours; null without any. A run over the fleet fails if its alerts cannot be sent. */
+  readonly digestFunction: LambdaFunction | null;
   readonly deadLetters: IQueue;
   readonly incidents: IncidentTools;
   readonly alarmsTopic: ITopic;
@@ -63,6 +65,16 @@ export class Monitoring extends Construct {
         props.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
       ),
       ...this.alarmsOfIncidents(props.incidents),
+      ...(props.digestFunction === null
+        ? []
+        : [
+            this.alarmAtOne(
+              'DigestErrors',
+              'alarm-digest-errors',
+              'Alerts of quiet hours could not be sent when these ended. The guard tries again every hour. Read the log of the digest function.',
+              props.digestFunction.metricErrors({ period: Duration.hours(1) }),
+            ),
+          ]),
       ...(props.fleet === null ? [] : this.alarmsOfFleet(props.fleet, props.metricStopped, interval, period)),
     ];
 

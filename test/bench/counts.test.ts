@@ -95,7 +95,7 @@ describe('a run over the fleet, in virtual time', () => {
       succeeded: true,
       pages: 200,
       mapRuns: 2,
-      transitions: 408,
+      transitions: 409,
       failed: 200,
       mostAtOnce: 100,
     });

@@ -226,7 +226,7 @@ Kept, but with another meaning than in version 0.1:
   it('is not suggested for settings that it would not change', async () => {
     await writeFile(file, '{ "unstable": "off", "projects": { "unstable": { "secretName": "x" } } }');
     expect((await run('plan')).err).toBe(
-      `integration-guard: ${file}: (top level): unknown setting "unstable"; known settings: schedule, projects, fleet, alerts, ledgerTableName, encryption, encryptionKeyArn\n`,
+      `integration-guard: ${file}: (top level): unknown setting "unstable"; known settings: schedule, projects, fleet, alerts, dashboard, ledgerTableName, encryption, encryptionKeyArn\n`,
     );
   });
 

@@ -86,7 +86,6 @@ export const RUNS_IN = {
     'docs/deploy.md § Changing projects',
     'docs/fleet.md § A fleet: many projects without listing them',
     'docs/fleet.md § A fleet: many projects without listing them (2)',
-    'docs/fleet.md § When all projects fail',
   ],
   /** test/e2e/local-cloud.test.ts: the deployment that `npm run local-cloud` makes. */
   localCloud: ['docs/deploy.md § A deployment on your machine'],

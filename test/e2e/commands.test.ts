@@ -10,7 +10,7 @@ import { commandsAt, RUNS_IN, readCodeBlocks } from '../docs/code-blocks.ts';
 import { ownEnvironment } from '../package/pack.ts';
 import { runInShell } from '../support/printed-commands.ts';
 import { ACCOUNT, type Cloud, PROJECT, REGION, startCloud } from './cloud.ts';
-import { must, STACK } from './deployment.ts';
+import { must } from './deployment.ts';
 
 /**
  * The commands of the documents, as they are printed, in the order of a reader: the README's deployment from a checkout, the
@@ -181,16 +181,6 @@ describe('docs/fleet.md', () => {
     const output = await run('docs/fleet.md § A fleet: many projects without listing them (2)', { folder: app });
     expect(output).toMatch(/acme +qonversion\/acme +enforce, 50 failures, 30 min +.*gold/);
     expect(output).toMatch(/production +qonversion\/production +observe/);
-  });
-
-  it('sends the alarms alone to an address', async () => {
-    const outputs = await must(
-      cloud.python('aws', ['cloudformation', 'describe-stacks', '--stack-name', STACK, '--output', 'json']),
-    );
-    const stack = JSON.parse(outputs).Stacks[0] as { Outputs: readonly { OutputKey: string; OutputValue: string }[] };
-    const topic = stack.Outputs.find(({ OutputKey }) => OutputKey === 'AlarmsTopicArn')?.OutputValue ?? '';
-    const output = await run('docs/fleet.md § When all projects fail', { folder: app, instead: { ARN: topic } });
-    expect(output).toContain('SubscriptionArn');
   });
 });
 

@@ -76,6 +76,7 @@ export function createFleet(): FleetOfCustomers {
       },
       { Name: STRANGERS.payroll, SecretString: keyOf('payroll'), Tags: [{ Key: PROJECT_TAG, Value: 'yes' }] },
     ],
+    incidentTools: [{ pagerduty: { routingKeySecret: 'pagerduty/guard' } }],
     settings: ({ apiUrl, policy }) => ({
       dashboard: true,
       fleet: {

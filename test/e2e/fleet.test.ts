@@ -11,7 +11,10 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseIncidentTools } from '../../functions/aws/environment.ts';
 import { PROJECT_TAG } from '../../functions/guard/settings/fleet.ts';
+import { type PagerDuty, startPagerDuty } from '../support/pagerduty.ts';
+import { createPipe, type Pipe, type PipeTemplate } from '../support/pipe.ts';
 import { ACCOUNT, REGION } from './cloud.ts';
 import { type Deployment, deploy, must, STACK } from './deployment.ts';
 import { createFleet, keyOf, ODD, PREFIX, PROJECTS, RUNNING, STRANGERS, USUAL } from './fleet-worlds.ts';
@@ -25,21 +28,48 @@ interface AlertEvent {
   readonly data: { readonly project: string; readonly error?: string };
 }
 
+const ROUTING_KEY = '0123456789abcdef0123456789abcdef';
+
 const fleet = createFleet();
 const alerts: AlertEvent[] = [];
+const mails: string[] = [];
 let deployment: Deployment;
+let pagerDuty: PagerDuty;
+let pipe: Pipe;
 
 beforeAll(async () => {
+  pagerDuty = await startPagerDuty();
   deployment = await deploy(fleet.watched);
+  const { clients, outputs, template } = deployment;
+  const [tool] = parseIncidentTools((await outputs()).IncidentTools ?? '');
+  pipe = createPipe(template as unknown as PipeTemplate, /pagerduty/, {
+    client: clients.sqs,
+    queueUrl: tool?.queueUrl ?? '',
+    secrets: { 'pagerduty/guard': ROUTING_KEY },
+    endpoint: pagerDuty.url,
+  });
 });
 
 afterAll(async () => {
   await deployment?.stop();
+  await pagerDuty?.stop();
 });
 
 const listen = async () => {
   for (const body of await deployment.receive(deployment.eventsQueue)) alerts.push(JSON.parse(body) as AlertEvent);
+  mails.push(...(await deployment.receive(deployment.digestsQueue)));
 };
+
+/** Lets the pipe work until no message is visible. */
+async function drain(): Promise<void> {
+  while ((await pipe.poll()) !== null);
+}
+
+/** Incidents that are open in PagerDuty: the project and the problem of each. */
+const openIncidents = () =>
+  pagerDuty.incidents.flatMap(({ dedupKey, state }) =>
+    state === 'resolved' ? [] : [dedupKey.split('/').slice(0, -1).join('/')],
+  );
 
 const untilScheduled = (what: string, condition: () => boolean | Promise<boolean>) =>
   deployment.untilScheduled(what, async () => {
@@ -120,11 +150,58 @@ describe('a run over the fleet', () => {
     expect({ alerts: alerts.length, writes: writes() }).toEqual(before);
   });
 
+  it('sends people one mail for all projects', async () => {
+    await listen();
+    // A run that was interrupted would have left a part of them to the next one.
+    expect(mails).toHaveLength(1);
+    expect(mails[0]).toContain('PAUSED: 45 Amplitude iOS integrations in 45 of 50 projects');
+    expect(mails[0]).toContain('WOULD BE PAUSED: 2 Amplitude iOS integrations in 2 of 50 projects');
+    expect(mails[0]).toContain('THE GUARD CANNOT RUN in 3 of 50 projects');
+  });
+
+  it('opens one incident for the provider that fails in many projects, and one for each project that cannot be guarded', async () => {
+    await drain();
+    const own = [ODD.revoked, ODD.empty, ODD.lost].map((project) => `${project}/guard.failing`);
+    expect(openIncidents().sort()).toEqual(['(fleet)/provider:Amplitude', ...own].sort());
+  });
+
   it('never reads or sends a secret that is no project', () => {
     const touched = new Set(deployment.cloud.calls.map(({ resource }) => resource));
     for (const stranger of Object.values(STRANGERS)) expect(touched).not.toContain(stranger);
     const expected = [...RUNNING, ODD.revoked].map((project) => `Bearer ${keyOf(project)}`);
     expect([...keysSeen()].sort()).toEqual(expected.sort());
+  });
+});
+
+describe('Qonversion fails for all projects', () => {
+  it('people get one mail for the run, and PagerDuty one incident', async () => {
+    const [before, calls] = [mails.length, pagerDuty.accepted.length];
+    deployment.sandbox.faults.add({ fault: { kind: 'status', status: 503 } });
+    await runNow();
+    await untilScheduled('an alert of each project', () =>
+      RUNNING.every((each) => typesOf(each).includes('guard.failing')),
+    );
+    await untilScheduled('the mail', () => mails.length > before);
+    const [mail, ...others] = mails.slice(before);
+    expect(others).toEqual([]);
+    expect(mail).toContain('THE GUARD CANNOT RUN in 47 of 50 projects');
+    await drain();
+    expect(openIncidents().sort()).toEqual(['(fleet)/provider:Amplitude', '(fleet)/provider:Qonversion']);
+    // One is opened, and the three of single projects become a part of it.
+    expect(pagerDuty.accepted.length - calls).toBe(4);
+  });
+
+  it('the incident closes when it works again, and those that are left have their own', async () => {
+    const before = mails.length;
+    deployment.sandbox.faults.clear();
+    await runNow();
+    await untilScheduled('the mail', () => mails.length > before);
+    const [mail, ...others] = mails.slice(before);
+    expect(others).toEqual([]);
+    expect(mail).toContain('THE GUARD WORKS AGAIN in 47 of 50 projects');
+    await drain();
+    const own = [ODD.revoked, ODD.empty, ODD.lost].map((project) => `${project}/guard.failing`);
+    expect(openIncidents().sort()).toEqual(['(fleet)/provider:Amplitude', ...own].sort());
   });
 });
 

@@ -63,7 +63,10 @@ export async function startRecorder(target: URL): Promise<Recorder> {
 }
 
 /** API calls that share an IAM action with another call. */
-const IAM_ACTION: Readonly<Record<string, string>> = { 'sns:PublishBatch': 'sns:Publish' };
+const IAM_ACTION: Readonly<Record<string, string>> = {
+  'sns:PublishBatch': 'sns:Publish',
+  'sqs:SendMessageBatch': 'sqs:SendMessage',
+};
 
 /** Reads service, action and resource from a request in one of two protocols (JSON 1.x and Query). Null without a signature. */
 function describeCall(headers: IncomingHttpHeaders, body: string): RecordedCall | null {
@@ -77,8 +80,15 @@ function describeCall(headers: IncomingHttpHeaders, body: string): RecordedCall 
   if (typeof target === 'string') {
     const fields = JSON.parse(body) as Record<string, unknown>;
     const [table] = Object.keys(fields.RequestItems ?? {});
-    return named(target.split('.').at(-1) ?? '', fields.TableName ?? fields.SecretId ?? table);
+    const queue = typeof fields.QueueUrl === 'string' ? queueArn(fields.QueueUrl) : undefined;
+    return named(target.split('.').at(-1) ?? '', fields.TableName ?? fields.SecretId ?? table ?? queue);
   }
   const fields = new URLSearchParams(body);
   return named(fields.get('Action') ?? '', fields.get('TopicArn'));
+}
+
+/** The emulator's address of a queue ends with account and name, as on AWS. */
+function queueArn(url: string): string {
+  const [account = '', name = ''] = new URL(url).pathname.split('/').slice(-2);
+  return `arn:aws:sqs:us-east-1:${account}:${name}`;
 }

@@ -145,10 +145,11 @@ describe('the bundle that CDK creates', () => {
     expect(code).not.toMatch(/PublishBatch|SendMessageBatch/);
     expect(code).toContain('import("./alerts-');
     // A guard without incident tools does not load the client of SQS with its alerts either.
-    expect(code).toContain('import("./incident-queue-');
-    const alerts = readdirSync(join(bundle, '..')).find((file) => /^alerts-\w+\.mjs$/.test(file)) ?? '';
-    load(alerts);
-    expect([...eager.values()].join('\n')).not.toContain('SendMessageBatch');
+    for (const start of [/^alerts-\w+\.mjs$/, /^alert-options-\w+\.mjs$/])
+      load(readdirSync(join(bundle, '..')).find((file) => start.test(file)) ?? '');
+    const withAlerts = [...eager.values()].join('\n');
+    expect(withAlerts).toContain('import("./incident-queue-');
+    expect(withAlerts).not.toContain('SendMessageBatch');
   });
 
   it('sends one alert that explains how to fill an empty secret, and fails the invocation', async () => {

@@ -430,6 +430,7 @@ describe('without a dashboard', () => {
     expect(resourcesOf(template, 'AWS::CloudWatch::Dashboard')).toEqual([]);
     expect(resourcesOf(template, 'AWS::Lambda::Function').map(([id]) => id.replace(/[0-9A-F]{8}$/, ''))).toEqual([
       'GuardPass',
+      'GuardDigest',
       'GuardFleetPass',
     ]);
     expect(guard).toMatchObject({ panelFunction: null, actFunction: null, dashboardName: null });

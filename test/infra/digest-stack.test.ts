@@ -106,6 +106,13 @@ describe('the digest function', () => {
     ]);
   });
 
+  it('has an alarm if quiet hours need it; a run over the fleet fails without it', () => {
+    const alarms = (template: Template) =>
+      Object.keys(template.findResources('AWS::CloudWatch::Alarm')).filter((id) => id.includes('DigestErrors'));
+    expect(alarms(templateOf([{ ...MAIL, quietHours: NIGHT }]))).toHaveLength(1);
+    expect(alarms(templateOf([MAIL], { fleet: { secretNamePrefix: 'qonversion/' } }))).toEqual([]);
+  });
+
   it('is the one that a run over the fleet starts', () => {
     const template = templateOf([MAIL], { projects: {}, fleet: { secretNamePrefix: 'qonversion/' } });
     template.hasResourceProperties('AWS::Lambda::Function', ofDigest);

@@ -27,7 +27,7 @@ function encryptionOf(stack: Stack): readonly string[] {
   return [
     ...new Set(
       Object.values(Resources).flatMap(({ Type, Properties }) => {
-        const found = Object.entries(Properties).filter(([name]) => /Kms|SSESpecification|Sse/.test(name));
+        const found = Object.entries(Properties ?? {}).filter(([name]) => /Kms|SSESpecification|Sse/.test(name));
         return stored.test(Type) ? [`${Type} ${JSON.stringify(Object.fromEntries(found))}`] : [];
       }),
     ),

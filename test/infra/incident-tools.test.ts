@@ -12,7 +12,12 @@ const WEBHOOK = {
 };
 
 function templateOf(...subscriptions: readonly object[]): Template {
+  return templateWith({}, ...subscriptions);
+}
+
+function templateWith(settings: object, ...subscriptions: readonly object[]): Template {
   const { stack } = createStack({
+    ...settings,
     projects: { production: { secretName: 'qonversion/production' } },
     alerts: { subscriptions: [{ email: 'ops@example.com' }, ...subscriptions] },
   });
@@ -99,7 +104,7 @@ describe.each([
       Statistic: 'Maximum',
       Threshold: 900,
       TreatMissingData: 'notBreaching',
-      AlarmDescription: Match.objectLike({}),
+      AlarmDescription: Match.stringLikeRegexp('has not accepted an incident for 15 minutes'),
     });
   });
 });
@@ -209,7 +214,8 @@ describe('incident tools', () => {
         .map(([id]) => id.replace(/RoleDefaultPolicy\w+$/, ''))
         .filter((id) => !/Scheduler/.test(id))
         .sort();
-    expect(sendersIn(both)).toEqual(['GuardAct', 'GuardPass']);
+    const withPanel = templateWith({ dashboard: true }, PAGERDUTY, WEBHOOK);
+    expect(sendersIn(withPanel)).toEqual(['GuardAct', 'GuardPass']);
     expect(sendersIn(templateOf())).toEqual([]);
   });
 

@@ -54,9 +54,15 @@ const OF_PROJECTS = ['other', 'production'].flatMap((project) => [
   [`WILL_CREATE AWS::CloudWatch::Alarm`, `GuardMonitoringStopped${project}`],
   [`WILL_DESTROY AWS::CloudWatch::Alarm`, `GuardMonitoringPausesFailed${project}`],
 ]);
-const ALARMS_AND_SCHEDULES = [
+const DUE_CHANGES = [
   ...OF_PROJECTS,
   ['WILL_CREATE AWS::CloudWatch::Alarm', 'GuardMonitoringFleetStopped'],
+  // Sends the digests of the fleet.
+  ['WILL_CREATE AWS::IAM::Policy', 'GuardDigestRoleDefaultPolicy'],
+  ['WILL_CREATE AWS::IAM::Role', 'GuardDigestRole'],
+  ['WILL_CREATE AWS::Lambda::EventInvokeConfig', 'GuardDigestEventInvokeConfig'],
+  ['WILL_CREATE AWS::Lambda::Function', 'GuardDigest'],
+  ['WILL_CREATE AWS::Logs::LogGroup', 'GuardDigestLogs'],
 ].map((each) => each.join(' '));
 
 function update(deployed: DeployedGuard | undefined): TemplateDiff {
@@ -75,17 +81,17 @@ function impactOf({ resources }: TemplateDiff): readonly string[] {
 }
 
 const withoutHash = (impact: string) => impact.replace(/[0-9A-F]{8}$/, '');
-const isDue = (impact: string) => !ALARMS_AND_SCHEDULES.includes(withoutHash(impact));
+const isDue = (impact: string) => !DUE_CHANGES.includes(withoutHash(impact));
 
 describe('a stack of version 0.1 after an update to this version', () => {
-  it('loses no data: besides alarms and schedules, it replaces a permission of a topic to invoke a function, which is created before the old one is deleted', () => {
+  it('loses no data: besides alarms, schedules and the new function, it replaces a permission of a topic to invoke a function, which is created before the old one is deleted', () => {
     expect(subscriptions.length).toBeGreaterThan(5);
     expect(impactOf(update(DEPLOYED)).filter(isDue)).toEqual(PERMISSIONS);
   });
 
-  it('has an alarm on stopped integrations for each project, and a schedule in a group of its own', () => {
+  it('has an alarm on stopped integrations for each project, a schedule in a group of its own, and a function for digests', () => {
     const changed = impactOf(update(DEPLOYED)).filter((each) => !isDue(each));
-    expect(changed.map(withoutHash).sort()).toEqual([...ALARMS_AND_SCHEDULES].sort());
+    expect(changed.map(withoutHash).sort()).toEqual([...DUE_CHANGES].sort());
   });
 
   it('would have other secrets and subscriptions if the deployed stack were not read', () => {

@@ -545,8 +545,8 @@ const EVENT_CATALOGUE = {
     label: 'the guard cannot run',
     description: 'Passes cannot run.',
     incident: 'trigger',
-    meaning: () =>
-      'The guard watches no integration of this project until this is fixed. It pauses nothing and resumes nothing. Qonversion sends events as before.',
+    meaning: ({ several }) =>
+      `The guard watches no integration of ${several ? 'these projects' : 'this project'} until this is fixed. It pauses nothing and resumes nothing. Qonversion sends events as before.`,
     check: () =>
       'The line "Why". Secret Key refused (401): the key was regenerated. Secret empty: the key was never stored. No answer, or 5xx: Qonversion or the network. Ledger unavailable: the table in DynamoDB.',
     advice: () =>
@@ -568,8 +568,8 @@ const EVENT_CATALOGUE = {
     label: 'the guard works again',
     description: 'Passes run again after `guard.failing`, or use the list again after `guard.list-suspicious`.',
     incident: 'resolve',
-    meaning: () =>
-      'The guard watches all integrations of this project again. Before that it paused nothing, resumed nothing and reported no failing integration. Qonversion sent events as before.',
+    meaning: ({ several }) =>
+      `The guard watches all integrations of ${several ? 'these projects' : 'this project'} again. Before that it paused nothing, resumed nothing and reported no failing integration. Qonversion sent events as before.`,
     advice: () => 'Nothing. If an integration needs you now, it has an alert of its own.',
     steps: [
       {
