@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleFunctions, type FunctionName } from '../../infra/bundle-functions.ts';
+import { SNS_LIMIT_BYTES } from '../support/sns-bytes.ts';
+import { runDigest } from './digest.ts';
 import { createFleetSettings, HISTORY_QUOTA, measureEnvironment, PAYLOAD_QUOTA_BYTES, simulateFleet } from './fleet.ts';
 import { simulateRun } from './fleet-run.ts';
 import { createSubject, type Subject } from './guard.ts';
@@ -83,6 +85,14 @@ describe('the code that a function loads at its start', () => {
     for (const [name, bytes] of Object.entries(loaded)) {
       expect.soft(Math.abs(bytes / 1_000 / EXPECTED_KILOBYTES[name as FunctionName] - 1), name).toBeLessThan(0.1);
     }
+  });
+});
+
+describe('the alerts of a run over a thousand projects', () => {
+  it('are one message to people that SNS accepts, and one incident for each provider', async () => {
+    const { messages, bytes, incidents } = await runDigest(1_000);
+    expect({ messages, incidents }).toEqual({ messages: 1, incidents: 3 });
+    expect(bytes).toBeLessThanOrEqual(SNS_LIMIT_BYTES);
   });
 });
 

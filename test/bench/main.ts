@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { table } from '../../functions/cli/format.ts';
 import { drawChart } from './chart.ts';
 import { describeColdStarts, describeCost, MEASURED, type Measured } from './cost.ts';
+import { measureDigest } from './digest.ts';
 import { measureEnvironment, measureRuns, simulateFleet } from './fleet.ts';
 import {
   type Figure,
@@ -59,6 +60,7 @@ const growth = await measureGrowth(
 );
 figures.push(...growth.figures);
 await show('fleet', measureRuns());
+await show('digest', measureDigest(quick ? [1_000] : [1_000, 10_000]));
 await show('fleet, one environment', measureEnvironment(services, quick ? 500 : 10_000));
 const passes = await measurePass(services);
 await services.stop();
@@ -123,6 +125,8 @@ ${describeColdStarts(measured)}- **Memory.** The peak resident memory of a Node 
   of secrets and 0.5 s for a pass. An API that hangs occupies a pass for its limit of two minutes, and one key in fifty is revoked. The
   counts are exact, and \`npm test\` asserts them; [fleet.md](fleet.md) compares them with AWS's quotas. The environment is the real bundle
   with 256 MB, as if it alone got every project, twice.
+- **Digest.** The release of a run's alerts by the real code, with the table in an emulator that is slower than DynamoDB. Before, each project sent a
+  message of its own.
 - **Rate limit.** The limit applies to status requests. After a 429, the guard sends at half of the rate that succeeded in the second
   before, and raises it by one request per second each second. The rest of the limit remains for other clients of the same key: here, two
   requests per second.
