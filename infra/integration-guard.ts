@@ -29,6 +29,7 @@ import { Alerts } from './alerts.ts';
 import { announceChanges, checkDeployedStack, keepSubscriptionIds } from './changes.ts';
 import { GuardDashboard } from './dashboard.ts';
 import { dashboardAddress } from './dashboard-address.ts';
+import { checkEnvironmentSize } from './environment-size.ts';
 import { Fleet, grantTaggedSecrets } from './fleet.ts';
 import { createGuardFunction } from './guard-function.ts';
 import { IncidentTools } from './incident-tools.ts';
@@ -144,6 +145,7 @@ export class IntegrationGuard extends Construct {
       ...(this.dashboardName === null ? {} : { DASHBOARD_NAME: this.dashboardName }),
       STACK_NAME: stack.stackName,
     };
+    checkEnvironmentSize(this, environment);
     const common = { settings, encryptionKey: this.key };
     const minutes = scheduleMinutes(settings.schedule) ?? 5;
     const projects = Object.keys(settings.projects);

@@ -120,3 +120,24 @@ describe('the digest function', () => {
     expect(JSON.stringify(machine?.Properties.DefinitionString)).toMatch(/"Fn::GetAtt":\["GuardDigest\w+","Arn"\]/);
   });
 });
+
+describe('the environment of a function', () => {
+  const names = Array.from({ length: 60 }, (_, index) => `customer-${index}`);
+  const channels = (projects: readonly string[]) =>
+    Array.from({ length: 8 }, (_, index) => ({
+      slack: { workspaceId: 'T0ABCDEF1', channelId: `C0ABCDEF${index}` },
+      projects,
+    }));
+
+  it('holds the channels and tools of a stack', () => {
+    const projects = Object.fromEntries(names.map((name) => [name, { secretName: name }]));
+    expect(() => templateOf(channels(names.slice(0, 10)), { projects })).not.toThrow();
+  });
+
+  it('that would be too large for Lambda is an error at synthesis', () => {
+    const projects = Object.fromEntries(names.map((name) => [name, { secretName: name }]));
+    expect(() => templateOf(channels(names), { projects })).toThrow(
+      /alerts\.subscriptions: expected chat channels and incident tools whose projects fit into 4096 bytes .*name fewer projects/,
+    );
+  });
+});
