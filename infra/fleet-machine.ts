@@ -20,6 +20,9 @@ const COLLECTED_CHARACTERS = 200_000;
 /** A run that takes longer is stuck. */
 const RUN_TIME_LIMIT_SECONDS = 3_600;
 
+/** Alerts that are older than this were left by a run that did not reach its end. */
+const LEFT_AFTER_MINUTES = 15;
+
 /** Part of the ARNs of the passes' executions. */
 const PASSES_LABEL = 'Passes';
 
@@ -35,7 +38,7 @@ const LAMBDA_FAULTS = [
 export interface FleetFunctions {
   /** Takes {"project": NAME}. */
   readonly passFunctionArn: string;
-  /** Takes {"release": "run", "projects": NUMBER}. */
+  /** Takes {"release": "run"}, and "projects" or "olderThanMinutes". */
   readonly digestFunctionArn: string;
   /** "aws", "aws-cn" or "aws-us-gov". */
   readonly partition: string;
@@ -64,9 +67,10 @@ export function describeFleetMachine(
         Assign: { token: null, projects: [], passed: 0 },
         Next: 'Send what an earlier run left',
       },
-      // A run that failed or timed out has alerts that no one has received. They must not stop this run.
+      // A run that failed or timed out has alerts that no one has received. Younger ones belong to a run that has not ended yet. A failure
+      // must not stop this run.
       'Send what an earlier run left': {
-        ...sendDigests({ release: RUN }),
+        ...sendDigests({ release: RUN, olderThanMinutes: LEFT_AFTER_MINUTES }),
         Catch: [{ ErrorEquals: ['States.ALL'], Output: {}, Next: 'Begin a round' }],
         Next: 'Begin a round',
       },

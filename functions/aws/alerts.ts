@@ -4,6 +4,7 @@ import { boundEvent, type GuardEvent, severitiesFrom } from '../guard/model/even
 import { type AlertSink, type Audience, MACHINES } from '../guard/ports.ts';
 import { type PeopleGroup, RUN } from '../guard/settings/people.ts';
 import { isQuietAt, nameOfQuietHours, type QuietHours } from '../guard/settings/quiet-hours.ts';
+import { MINUTE_MS } from '../guard/text/time.ts';
 import { incidentFor } from '../messages/incident.ts';
 import { audiencesOf, chatAudience, incidentAudience, peopleAudience } from './audiences.ts';
 import type { ChatTopic, IncidentTool } from './environment.ts';
@@ -97,15 +98,21 @@ async function spooled(
   }
 }
 
+export interface ReleaseOptions {
+  /** How many projects the run had; left out: unknown. */
+  readonly projectsInFleet?: number | undefined;
+  /** Only alerts that are at least so old; left out: all. */
+  readonly olderThanMinutes?: number | undefined;
+}
+
 /**
  * Sends the alerts that wait for a release: one digest for each audience. While quiet hours last, their release sends nothing.
- * @param projectsInFleet how many projects the run had; left out: unknown
  * @returns how many alerts were not accepted; they wait for the next release
  */
 export async function releaseAlerts(
   options: SnsAlertSinkOptions,
   release: string,
-  projectsInFleet?: number,
+  { projectsInFleet, olderThanMinutes }: ReleaseOptions = {},
 ): Promise<number> {
   const now = options.clock.now();
   const receivers = receiversOf(options).filter(({ projects, quietHours }) =>
@@ -113,17 +120,24 @@ export async function releaseAlerts(
       ? projects === null
       : quietHours !== null && nameOfQuietHours(quietHours) === release && !isQuietAt(quietHours, now),
   );
+  const until =
+    olderThanMinutes === undefined ? null : new Date(now.getTime() - olderThanMinutes * MINUTE_MS).toISOString();
   const left = await pMap(
     receivers,
     ({ audience, projects, send, sendRun }) =>
-      options.spool.release(release, audience, async (events, isRepeated) => {
-        if (sendRun !== undefined) return sendRun(events, { projectsInFleet, isRepeated });
-        const accepted = new Set<string>();
-        // Their filters select single projects.
-        const messages = projects === null ? [events] : Map.groupBy(events, ({ project }) => project).values();
-        for (const message of messages) for (const id of await send(message, projectsInFleet)) accepted.add(id);
-        return accepted;
-      }),
+      options.spool.release(
+        release,
+        audience,
+        async (events, isRepeated) => {
+          if (sendRun !== undefined) return sendRun(events, { projectsInFleet, isRepeated });
+          const accepted = new Set<string>();
+          // Their filters select single projects.
+          const messages = projects === null ? [events] : Map.groupBy(events, ({ project }) => project).values();
+          for (const message of messages) for (const id of await send(message, projectsInFleet)) accepted.add(id);
+          return accepted;
+        },
+        until,
+      ),
     { concurrency: RELEASES_AT_ONCE },
   );
   return left.reduce((sum, count) => sum + count, 0);

@@ -18,10 +18,11 @@ export interface Spool {
   /**
    * Hands everything to `send`, and then removes what `send` has accepted. If the process dies before that, the next release sends it
    * again. Does nothing while another process releases the same alerts.
+   * @param until only alerts that are not younger, ISO 8601; null or left out: all
    * @returns the number of alerts that `send` did not accept
    * @throws LedgerUnavailableError
    */
-  release(release: string, audience: Audience, send: Send): Promise<number>;
+  release(release: string, audience: Audience, send: Send, until?: string | null): Promise<number>;
 }
 
 /**
@@ -57,14 +58,14 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
       await available('written', () => writeItems(documents, tableName, puts));
     },
 
-    async release(release, audience, send): Promise<number> {
+    async release(release, audience, send, until = null): Promise<number> {
       const project = spoolKeyOf(release, audience);
-      const found = await available('read', () => read(project));
+      const found = await available('read', () => read(project, until));
       if (found.length === 0) return 0;
       const lease = await available('written', () => takeLease(project));
       if (lease === null) return 0;
       // A process that held the lease before may have sent some of them meanwhile.
-      const items = await available('read', () => read(project));
+      const items = await available('read', () => read(project, until));
       const events = items.map(({ event }) => event);
       let accepted: ReadonlySet<string> = new Set();
       try {
@@ -82,7 +83,7 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
     },
   };
 
-  async function read(project: string) {
+  async function read(project: string, until: string | null) {
     const found: { readonly item: string; readonly event: GuardEvent }[] = [];
     const query = {
       TableName: tableName,
@@ -94,7 +95,9 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
     };
     for await (const { Items = [] } of paginateQuery({ client: documents }, query)) {
       for (const item of Items) {
-        if (item.item !== LEASE) found.push({ item: String(item.item), event: fromHistoryItem(item) });
+        if (item.item === LEASE) continue;
+        const event = fromHistoryItem(item);
+        if (until === null || event.time <= until) found.push({ item: String(item.item), event });
       }
     }
     return found;

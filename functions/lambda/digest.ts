@@ -8,7 +8,8 @@ import type { Settings } from '../guard/settings/schema.ts';
 
 /**
  * The Lambda entry point that sends alerts which were kept for later, as one digest for each audience. A run over the fleet invokes it at
- * its beginning and its end with {"release": "run", "projects": NUMBER}, and a schedule when quiet hours end, with their name.
+ * its end with {"release": "run", "projects": NUMBER}, and at its beginning for what earlier runs have left ({"release": "run",
+ * "olderThanMinutes": NUMBER}). A schedule invokes it every hour with the name of quiet hours.
  */
 
 /** Not every audience accepted its digest. The invocation fails, so that it is repeated and an alarm fires. */
@@ -34,9 +35,9 @@ export function createDigestFunction(variables: NodeJS.ProcessEnv, settings: Set
   return async (event) => {
     const parsed = input.safeParse(event);
     if (!parsed.success)
-      throw new GuardError('this function takes {"release": NAME} and optionally "projects": NUMBER');
-    const { release, projects } = parsed.data;
-    const left = await releaseAlerts(await options, release, projects);
+      throw new GuardError('this function takes {"release": NAME}, and optionally "projects" and "olderThanMinutes"');
+    const { release, projects: projectsInFleet, olderThanMinutes } = parsed.data;
+    const left = await releaseAlerts(await options, release, { projectsInFleet, olderThanMinutes });
     if (left > 0) throw new DigestUndeliveredError(`${left} alerts were not accepted; the next release sends them`);
   };
 }
@@ -44,4 +45,5 @@ export function createDigestFunction(variables: NodeJS.ProcessEnv, settings: Set
 const input = z.strictObject({
   release: z.string(),
   projects: z.optional(z.int().check(z.nonnegative())),
+  olderThanMinutes: z.optional(z.int().check(z.nonnegative())),
 });

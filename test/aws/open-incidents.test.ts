@@ -86,7 +86,7 @@ function aFleet(about: Partial<IncidentTool> = {}) {
         const accepted = await sink.publish(project, [event], incidentAudience(tool));
         expect(accepted).toEqual(new Set([event.id]));
       }
-      return releaseAlerts(options, RUN, 50);
+      return releaseAlerts(options, RUN, { projectsInFleet: 50 });
     },
   };
 }

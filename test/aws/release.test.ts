@@ -90,18 +90,18 @@ describe('the alerts of a run over a fleet', () => {
     for (let index = 0; index < 50; index += 1) await alert(`customer-${index}`, 'guard.failing');
     expect(messages('digest')).toEqual([]);
     expect(messages('event')).toHaveLength(50);
-    expect(await releaseAlerts(options, RUN, 1_000)).toBe(0);
+    expect(await releaseAlerts(options, RUN, { projectsInFleet: 1_000 })).toBe(0);
     const [mail, ...others] = messages('digest');
     expect(others).toEqual([]);
     expect(mail).toContain('THE GUARD CANNOT RUN in 50 of 1,000 projects');
-    await releaseAlerts(options, RUN, 1_000);
+    await releaseAlerts(options, RUN, { projectsInFleet: 1_000 });
     expect(messages('digest')).toHaveLength(1);
   });
 
   it('of one project are the mail of that project', async () => {
     const { alert, messages, options } = guard([MAIL]);
     await alert('acme', 'integration.paused');
-    await releaseAlerts(options, RUN, 50);
+    await releaseAlerts(options, RUN, { projectsInFleet: 50 });
     expect(messages('digest')).toEqual([expect.stringContaining('project acme')]);
   });
 
@@ -114,7 +114,7 @@ describe('the alerts of a run over a fleet', () => {
     expect(own.map((mail) => /project (\w+)/.exec(mail)?.[1])).toEqual(['acme', 'listed']);
     // Listed projects have no run.
     expect(messages('digest')).toEqual([expect.stringContaining('project listed')]);
-    await releaseAlerts(options, RUN, 50);
+    await releaseAlerts(options, RUN, { projectsInFleet: 50 });
     expect(messages('project-digest')).toHaveLength(2);
     expect(messages('digest')).toEqual([
       expect.stringContaining('project listed'),
@@ -130,11 +130,25 @@ describe('the alerts of a run over a fleet', () => {
       chatTopics: [{ topicArn: chat, minSeverity: 'critical', projects: null }],
     });
     for (const project of ['a', 'b', 'c']) await alert(project, 'integration.paused', 'integration.failing');
-    await releaseAlerts(options, RUN, 3);
+    await releaseAlerts(options, RUN, { projectsInFleet: 3 });
     const said = (sns.inspectQueue(`chat-${count}`)?.messages.ready ?? []).map(({ body }) => JSON.parse(body));
     expect(said).toHaveLength(1);
     expect(said[0].content.title).toContain('3 Amplitude iOS integrations paused in 3 of 3 projects');
     expect(JSON.stringify(said)).not.toContain('failing');
+  });
+
+  it('that are young belong to a run that has not ended, so the beginning of the next one leaves them', async () => {
+    const { alert, messages, options } = guard([MAIL]);
+    await alert('left', 'integration.paused');
+    clock.advance(14);
+    await alert('running', 'integration.paused');
+    await releaseAlerts(options, RUN, { olderThanMinutes: 15 });
+    expect(messages('digest')).toEqual([]);
+    clock.advance(2);
+    await releaseAlerts(options, RUN, { olderThanMinutes: 15 });
+    expect(messages('digest')).toEqual([expect.stringContaining('project left')]);
+    await releaseAlerts(options, RUN, { projectsInFleet: 2 });
+    expect(messages('digest')).toHaveLength(2);
   });
 
   it('wait for the next run if SNS refuses them', async () => {
@@ -142,8 +156,8 @@ describe('the alerts of a run over a fleet', () => {
     const { alert, options } = guard([MAIL], { spool });
     await alert('acme', 'integration.paused');
     const refusing = { ...options, topicArn: 'arn:aws:sns:us-east-1:000000000000:gone' };
-    expect(await releaseAlerts(refusing, RUN, 1)).toBe(1);
-    expect(await releaseAlerts(options, RUN, 1)).toBe(0);
+    expect(await releaseAlerts(refusing, RUN, { projectsInFleet: 1 })).toBe(1);
+    expect(await releaseAlerts(options, RUN, { projectsInFleet: 1 })).toBe(0);
   });
 
   it('are refused as long as the spool cannot store them, so that the outbox keeps them', async () => {
@@ -193,7 +207,7 @@ describe('quiet hours', () => {
     clock.set('2026-11-23T23:00:00.000Z');
     for (const project of ['a', 'b']) await alert(project, 'integration.paused', 'integration.failing');
     expect(messages(KIND)).toEqual([]);
-    await releaseAlerts(options, RUN, 2);
+    await releaseAlerts(options, RUN, { projectsInFleet: 2 });
     expect(messages(KIND)).toEqual([expect.stringContaining('PAUSED')]);
     clock.set('2026-11-24T08:00:00.000Z');
     await releaseAlerts(options, RELEASE);

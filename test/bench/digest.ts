@@ -72,7 +72,7 @@ export async function runDigest(count: number): Promise<DigestRun> {
     await Promise.all(sink.audiences.slice(1).map((audience) => sink.publish(project, [event], audience)));
   }
   const before = performance.now();
-  const left = await releaseAlerts(options, RUN, count);
+  const left = await releaseAlerts(options, RUN, { projectsInFleet: count });
   const seconds = (performance.now() - before) / 1_000;
   client.destroy();
   await dynamo.stop();

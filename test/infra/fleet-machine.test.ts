@@ -155,7 +155,7 @@ describe('the alerts of a run', () => {
   it('that an earlier run left are sent at its beginning, and do not stop the passes if they cannot be sent', () => {
     expect(states.Begin).toMatchObject({ Next: 'Send what an earlier run left' });
     expect(left).toMatchObject({
-      Arguments: { FunctionName: 'arn:of-the-digest', Payload: { release: 'run' } },
+      Arguments: { FunctionName: 'arn:of-the-digest', Payload: { release: 'run', olderThanMinutes: 15 } },
       Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Begin a round' }],
       Next: 'Begin a round',
     });

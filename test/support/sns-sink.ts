@@ -15,14 +15,17 @@ export function createMemorySpool(): Spool & { readonly waiting: ReadonlyMap<str
       const all = [...(waiting.get(place) ?? []), ...events];
       waiting.set(place, [...new Map(all.map((event) => [event.id, event])).values()]);
     },
-    async release(release, audience, send) {
+    async release(release, audience, send, until = null) {
       const place = `${release} ${audience}`;
-      const events = waiting.get(place) ?? [];
+      const all = waiting.get(place) ?? [];
+      const events = all.filter(({ time }) => until === null || time <= until);
       if (events.length === 0) return 0;
       const accepted = await send(events, false);
-      const left = events.filter(({ id }) => !accepted.has(id));
-      waiting.set(place, left);
-      return left.length;
+      waiting.set(
+        place,
+        all.filter(({ id }) => !accepted.has(id)),
+      );
+      return events.length - accepted.size;
     },
   };
 }
