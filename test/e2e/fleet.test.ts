@@ -65,6 +65,12 @@ async function drain(): Promise<void> {
   while ((await pipe.poll()) !== null);
 }
 
+/** How many projects a mail reports something about. */
+function projectsIn(mail: string, heading: string): number {
+  const found = new RegExp(`${heading} in (\\d+) of 50 projects`).exec(mail)?.[1];
+  return Number(found ?? (mail.includes(heading) ? 1 : 0));
+}
+
 /** Incidents that are open in PagerDuty: the project and the problem of each. */
 const openIncidents = () =>
   pagerDuty.incidents.flatMap(({ dedupKey, state }) =>
@@ -175,30 +181,27 @@ describe('a run over the fleet', () => {
 
 describe('Qonversion fails for all projects', () => {
   it('people get one mail for the run, and PagerDuty one incident', async () => {
-    const [before, calls] = [mails.length, pagerDuty.accepted.length];
+    const [before, runs, incidents] = [mails.length, (await endedRuns()).length, pagerDuty.incidents.length];
     deployment.sandbox.faults.add({ fault: { kind: 'status', status: 503 } });
     await runNow();
-    await untilScheduled('an alert of each project', () =>
-      RUNNING.every((each) => typesOf(each).includes('guard.failing')),
-    );
-    await untilScheduled('the mail', () => mails.length > before);
-    const [mail, ...others] = mails.slice(before);
-    expect(others).toEqual([]);
-    expect(mail).toContain('THE GUARD CANNOT RUN in 47 of 50 projects');
+    const reported = () => mails.slice(before).reduce((sum, mail) => sum + projectsIn(mail, 'THE GUARD CANNOT RUN'), 0);
+    await untilScheduled('a mail about each project', () => reported() === RUNNING.length);
+    // A scheduled run may overlap.
+    expect(mails.length - before).toBeLessThanOrEqual((await endedRuns()).length - runs);
     await drain();
+    // It is opened, and the three of single projects become a part of it.
     expect(openIncidents().sort()).toEqual(['(fleet)/provider:Amplitude', '(fleet)/provider:Qonversion']);
-    // One is opened, and the three of single projects become a part of it.
-    expect(pagerDuty.accepted.length - calls).toBe(4);
+    expect(pagerDuty.incidents.length - incidents).toBe(1);
   });
 
   it('the incident closes when it works again, and those that are left have their own', async () => {
-    const before = mails.length;
+    const [before, runs] = [mails.length, (await endedRuns()).length];
     deployment.sandbox.faults.clear();
     await runNow();
-    await untilScheduled('the mail', () => mails.length > before);
-    const [mail, ...others] = mails.slice(before);
-    expect(others).toEqual([]);
-    expect(mail).toContain('THE GUARD WORKS AGAIN in 47 of 50 projects');
+    const reported = () =>
+      mails.slice(before).reduce((sum, mail) => sum + projectsIn(mail, 'THE GUARD WORKS AGAIN'), 0);
+    await untilScheduled('a mail about each project', () => reported() === RUNNING.length);
+    expect(mails.length - before).toBeLessThanOrEqual((await endedRuns()).length - runs);
     await drain();
     const own = [ODD.revoked, ODD.empty, ODD.lost].map((project) => `${project}/guard.failing`);
     expect(openIncidents().sort()).toEqual(['(fleet)/provider:Amplitude', ...own].sort());
