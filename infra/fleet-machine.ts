@@ -54,7 +54,8 @@ export function describeFleetMachine(
     Resource: `arn:${partition}:states:::lambda:invoke`,
     Arguments: { FunctionName: digestFunctionArn, Payload: payload },
     Output: {},
-    Retry: [retry(['States.ALL'], 3)],
+    // Long enough for the lease of a function that died.
+    Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 45, BackoffRate: 1.5, MaxAttempts: 3 }],
   });
   return {
     Comment: 'A run of Integration Guard over the fleet: a pass for every secret with the tag',

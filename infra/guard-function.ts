@@ -21,6 +21,8 @@ export interface GuardFunctionProps {
   /** Stored beside the code, where no invocation can change them. */
   readonly settings: Settings;
   readonly environment: { readonly [name: string]: string };
+  /** @default 256 */
+  readonly memoryMb?: number;
   /** @default the time limit of a pass */
   readonly timeout?: Duration;
   /** Encrypts the logs; null: CloudWatch encrypts them with its own key. */
@@ -47,7 +49,7 @@ export function createGuardFunction(scope: Construct, id: string, props: GuardFu
     architecture: Architecture.ARM_64,
     handler: `${props.entry}.handler`,
     code: codeWith(props.settings),
-    memorySize: MEMORY_MB,
+    memorySize: props.memoryMb ?? MEMORY_MB,
     timeout: props.timeout ?? Duration.seconds(PASS_TIME_LIMIT_SECONDS),
     // Scheduler invokes asynchronously. A failed pass has already sent its alert, and the next pass is the better
     // retry.

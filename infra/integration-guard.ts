@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Annotations, ArnFormat, type CfnOutput, Duration, RemovalPolicy, Stack, TimeZone } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
@@ -182,6 +183,8 @@ export class IntegrationGuard extends Construct {
               'Sends alerts that wait for the end of a run or of quiet hours, as one digest for each audience',
             entry: 'digest',
             timeout: Duration.seconds(DIGEST_TIME_LIMIT_SECONDS),
+            // The alerts of 10,000 projects take more than twice the memory of a pass.
+            memoryMb: 1_024,
             environment,
           });
     if (digestFunction !== null) {
@@ -485,7 +488,7 @@ function scheduleDigests(scope: IntegrationGuard, all: readonly QuietHours[], di
   const role = createSchedulerRole(scope, 'DigestSchedulerRole', 'lambda:InvokeFunction', arn, deadLetters);
   for (const hours of all) {
     const release = nameOfQuietHours(hours);
-    new Schedule(scope, `EndOf-${release.replace(/\W+/g, '-')}`, {
+    new Schedule(scope, `EndOf-${createHash('sha256').update(release).digest('hex').slice(0, 8)}`, {
       description: `Sends the alerts of the quiet hours ${release}`,
       schedule: ScheduleExpression.cron({
         minute: String(Number(hours.to.slice(3))),

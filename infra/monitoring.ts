@@ -81,7 +81,7 @@ export class Monitoring extends Construct {
     for (const project of props.projects) {
       const stopped = this.alarmOnStopped(
         `Stopped-${project}`,
-        `Project ${project}: an integration is stopped, or Qonversion does not let the guard pause it. Events do not arrive. \`npx integration-guard list --project ${project}\` shows which.`,
+        `Project ${project}: an integration is stopped, a provider is down, or the guard cannot or may not pause integrations that fail. Events do not arrive. \`npx integration-guard list --project ${project}\` shows which.`,
         props.metricStopped(project),
         interval,
       );
@@ -167,7 +167,7 @@ export class Monitoring extends Construct {
       this.alarmAtOne(
         'FleetRunsFailed',
         'alarm-fleet-run-broken',
-        'Fleet: a run failed or found no project, so some projects had no pass. Read the last execution of the state machine.',
+        'Fleet: a run failed or found no project, or could not send its alerts. Some projects may have had no pass. Read the last execution of the state machine.',
         stateMachine.metricFailed(each),
       ),
       this.alarmAtOne(
@@ -178,7 +178,7 @@ export class Monitoring extends Construct {
       ),
       this.add('FleetNoRun', 'alarm-fleet-no-run', {
         alarmDescription:
-          'Fleet: no run has completed for three intervals, so projects are not guarded. Check that the schedule is enabled, and read the last execution of the state machine.',
+          'Fleet: no run has completed for three intervals, so projects may not be guarded. Check that the schedule is enabled, and read the last execution of the state machine.',
         metric: stateMachine.metricSucceeded({ period: interval, statistic: 'Sum' }),
         threshold: 1,
         comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -196,7 +196,7 @@ export class Monitoring extends Construct {
       }),
       this.alarmOnStopped(
         'FleetStopped',
-        'Fleet: integrations of a project are stopped, or Qonversion does not let the guard pause them. The alerts name the projects.',
+        'Fleet: in at least one project integrations are stopped, a provider is down, or the guard cannot or may not pause integrations that fail. The alerts name the projects.',
         metricStopped(FLEET_DIMENSION),
         interval,
       ),

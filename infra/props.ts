@@ -224,7 +224,7 @@ export interface AlertsProps {
  */
 export interface SubscriptionProps {
   /**
-   * A mail address. People get one digest per pass.
+   * A mail address. People get one digest per pass, or per run of a fleet.
    * @default - none
    */
   readonly email?: string;

@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import { describeError } from '../guard/errors.ts';
 import { boundEvent, type GuardEvent, severitiesFrom } from '../guard/model/event.ts';
 import { type AlertSink, type Audience, MACHINES } from '../guard/ports.ts';
@@ -31,9 +30,6 @@ export interface SnsAlertSinkOptions extends PublishOptions {
   /** Keeps alerts that are sent later. */
   readonly spool: Spool;
 }
-
-/** Audiences whose alerts are released at once. */
-const RELEASES_AT_ONCE = 4;
 
 /**
  * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one digest per call.
@@ -115,17 +111,19 @@ export async function releaseAlerts(
   { projectsInFleet, olderThanMinutes }: ReleaseOptions = {},
 ): Promise<number> {
   const now = options.clock.now();
-  const receivers = receiversOf(options).filter(({ projects, quietHours }) =>
-    release === RUN
-      ? projects === null
-      : quietHours !== null && nameOfQuietHours(quietHours) === release && !isQuietAt(quietHours, now),
+  // A run also releases to those who name projects: something may wait from before they did.
+  const receivers = receiversOf(options).filter(
+    ({ quietHours }) =>
+      release === RUN ||
+      (quietHours !== null && nameOfQuietHours(quietHours) === release && !isQuietAt(quietHours, now)),
   );
   const until =
     olderThanMinutes === undefined ? null : new Date(now.getTime() - olderThanMinutes * MINUTE_MS).toISOString();
-  const left = await pMap(
-    receivers,
-    ({ audience, projects, send, sendRun }) =>
-      options.spool.release(
+  let left = 0;
+  // One after the other, because each may have thousands of alerts. One that fails does not stop the others.
+  for (const { audience, projects, send, sendRun } of receivers) {
+    try {
+      left += await options.spool.release(
         release,
         audience,
         async (events, isRepeated) => {
@@ -137,10 +135,13 @@ export async function releaseAlerts(
           return accepted;
         },
         until,
-      ),
-    { concurrency: RELEASES_AT_ONCE },
-  );
-  return left.reduce((sum, count) => sum + count, 0);
+      );
+    } catch (error) {
+      left += 1;
+      options.log.error('alerts were not released', { release, audience, problem: describeError(error) });
+    }
+  }
+  return left;
 }
 
 /** An audience other than machines. */

@@ -169,8 +169,9 @@ export async function publishShared(
   const now = clock.now().toISOString();
   const fleet = { projects: projectsInFleet ?? null, except, now, isRepeated };
   const isAccepted = await openIncidents.forward(audience, events, fleet, async (changes) => {
-    const sent = await publishIncidents(options, tool, changes);
-    return changes.every(({ id }) => sent.has(id));
+    const wanted = changes.filter((event) => incidentFor(event, tool.minSeverity) !== null);
+    const sent = await publishIncidents(options, tool, wanted);
+    return wanted.every(({ id }) => sent.has(id));
   });
   return isAccepted ? idsOf(events) : new Set();
 }

@@ -1,5 +1,5 @@
 import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, PutCommand, paginateQuery } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBDocumentClient, PutCommand, paginateQuery, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { describeError, LedgerUnavailableError } from '../guard/errors.ts';
 import type { GuardEvent } from '../guard/model/event.ts';
 import { DIGEST_TIME_LIMIT_SECONDS } from '../guard/model/lease.ts';
@@ -17,9 +17,9 @@ export interface Spool {
   add(release: string, audience: Audience, events: readonly GuardEvent[]): Promise<void>;
   /**
    * Hands everything to `send`, and then removes what `send` has accepted. If the process dies before that, the next release sends it
-   * again. Does nothing while another process releases the same alerts.
+   * again. Sends nothing while another process releases the same alerts, because that one may die.
    * @param until only alerts that are not younger, ISO 8601; null or left out: all
-   * @returns the number of alerts that `send` did not accept
+   * @returns the number of alerts that `send` did not accept, at least 1 if another process has them
    * @throws LedgerUnavailableError
    */
   release(release: string, audience: Audience, send: Send, until?: string | null): Promise<number>;
@@ -60,11 +60,9 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
 
     async release(release, audience, send, until = null): Promise<number> {
       const project = spoolKeyOf(release, audience);
-      const found = await available('read', () => read(project, until));
-      if (found.length === 0) return 0;
+      if (!(await available('read', () => isAnyWaiting(project, until)))) return 0;
       const lease = await available('written', () => takeLease(project));
-      if (lease === null) return 0;
-      // A process that held the lease before may have sent some of them meanwhile.
+      if (lease === null) return 1;
       const items = await available('read', () => read(project, until));
       const events = items.map(({ event }) => event);
       let accepted: ReadonlySet<string> = new Set();
@@ -83,9 +81,8 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
     },
   };
 
-  async function read(project: string, until: string | null) {
-    const found: { readonly item: string; readonly event: GuardEvent }[] = [];
-    const query = {
+  function queryOf(project: string) {
+    return {
       TableName: tableName,
       KeyConditionExpression: '#project = :project',
       ExpressionAttributeNames: { '#project': 'project' },
@@ -93,7 +90,11 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
       // A run ends right after its last pass has added something.
       ConsistentRead: true,
     };
-    for await (const { Items = [] } of paginateQuery({ client: documents }, query)) {
+  }
+
+  async function read(project: string, until: string | null) {
+    const found: { readonly item: string; readonly event: GuardEvent }[] = [];
+    for await (const { Items = [] } of paginateQuery({ client: documents }, queryOf(project))) {
       for (const item of Items) {
         if (item.item === LEASE) continue;
         const event = fromHistoryItem(item);
@@ -101,6 +102,12 @@ export function createDynamoSpool(client: DynamoDBClient, tableName: string, clo
       }
     }
     return found;
+  }
+
+  /** The lease and the oldest alert are enough to know. */
+  async function isAnyWaiting(project: string, until: string | null): Promise<boolean> {
+    const { Items = [] } = await documents.send(new QueryCommand({ ...queryOf(project), Limit: 2 }));
+    return Items.some(({ item }) => item !== LEASE && (until === null || String(item) <= `${until}~`));
   }
 
   /** Null: another process has it. A lease that was left over belongs to a process that failed or died. */

@@ -93,9 +93,13 @@ export function toPagerDuty(event: GuardEvent, context: IncidentContext): PagerD
     event_action: incident.action,
     dedup_key: incident.key,
     payload: {
-      summary: shorten(`${event.project}: ${line}`, Math.min(SUMMARY_LENGTH, READABLE_SUMMARY_LENGTH)),
+      // A shared incident has no place for its projects but the reason.
+      summary: shorten(
+        event.type === 'fleet.down' ? event.reason : `${event.project}: ${line}`,
+        Math.min(SUMMARY_LENGTH, READABLE_SUMMARY_LENGTH),
+      ),
       source: context.place === null ? event.project : `${event.project} (${context.place})`,
-      severity: event.severity,
+      severity: incident.severity,
       timestamp: event.time,
       component: record === null ? (provider ?? 'Integration Guard') : shortName(record),
       group: event.project,

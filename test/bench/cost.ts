@@ -106,6 +106,15 @@ export interface Setup {
   readonly incidentTools?: number;
 }
 
+/** States that a run of any size enters, besides those for pages and passes. The start counts too. */
+const TRANSITIONS_PER_RUN = 8;
+
+/** A run looks for alerts at its beginning and at its end. */
+const DIGESTS_PER_RUN = 2;
+
+/** Duration of a look that finds nothing, with 1,024 MB; assumed, on the high side. */
+const DIGEST_SECONDS = 0.1;
+
 type Amounts = Readonly<Partial<Record<Item, number>>>;
 
 /** How many units of each price a quiet month takes. */
@@ -119,10 +128,11 @@ export function amountsOf(setup: Setup, pass: Measured = MEASURED): Amounts {
   const expressSeconds = Math.ceil(10 * seconds) / 10;
   const ofFleet = fleet > 0 ? 1 : 0;
   return {
-    lambdaRequest: passes * (listed + fleet),
-    lambdaGbSecond: (passes * (listed + fleet) * seconds * MEMORY_MB) / 1_024,
+    lambdaRequest: passes * (listed + fleet + ofFleet * DIGESTS_PER_RUN),
+    lambdaGbSecond:
+      (passes * (listed + fleet) * seconds * MEMORY_MB) / 1_024 + passes * ofFleet * DIGESTS_PER_RUN * DIGEST_SECONDS,
     schedule: passes * (listed + ofFleet),
-    dynamoRead: passes * (listed + fleet),
+    dynamoRead: passes * (listed + fleet + ofFleet * DIGESTS_PER_RUN),
     secret: (setup.secrets ?? listed) + fleet,
     secretCall: secretCalls,
     key: customerKey ? stacks : 0,
@@ -133,11 +143,12 @@ export function amountsOf(setup: Setup, pass: Measured = MEASURED): Amounts {
       (listed === 0 ? ofFleet : stacks * ALARMS_PER_STACK) +
       listed * ALARMS_PER_PROJECT +
       ofFleet * ALARMS_PER_FLEET +
-      (incidentTools > 0 ? 1 : 0),
+      // One on dead letters, and one for each tool.
+      (incidentTools > 0 ? 1 + incidentTools : 0),
     dashboard: dashboard ? Math.max(1, dashboardsOf(listed)) : 0,
     logGb: (passes * (listed * pass.logBytes + fleet * pass.fleetLogBytes)) / 1024 ** 3,
     // AWS does not say whether the start of a pass is a transition of the run; here it counts as one.
-    stateTransition: passes * fleet * (1 + pass.transitions),
+    stateTransition: passes * (fleet * (1 + pass.transitions) + ofFleet * TRANSITIONS_PER_RUN),
     expressRequest: passes * fleet,
     expressGbSecond: (passes * fleet * expressSeconds * EXPRESS_MB) / 1_024,
     sqsRequest: incidentTools * (POLLS_PER_TOOL + INCIDENT_MESSAGES),

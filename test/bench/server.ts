@@ -138,8 +138,9 @@ function answerJson(action: string, body: string): string {
       return '{"UnprocessedItems":{}}';
     case 'PutItem': {
       counts.writes += 1;
-      const { Item } = JSON.parse(body) as { Item: { project: { S: string }; item: { S: string } } };
-      if (Item.item.S === 'project') projectItems.set(Item.project.S, Item);
+      // The script's items have neither.
+      const { Item } = JSON.parse(body) as { Item: { project?: { S: string }; item?: { S: string } } };
+      if (Item.project !== undefined && Item.item?.S === 'project') projectItems.set(Item.project.S, Item);
       return '{}';
     }
     default:

@@ -26,7 +26,7 @@ export function eventsPage(): string {
 
 # Events
 
-The guard reports each act and each finding as an event. Machines get one message per event, and people get one digest per pass.
+The guard reports each act and each finding as an event. Machines get one message per event, and people get one digest per pass, or per run of a fleet.
 Audit-only events are only in the history (\`npx integration-guard history\`), except that machines get those which open or close an incident. The [runbook](runbook.md) says what to do about each event.
 
 | event | severity | actor | sent to | incident |
@@ -81,28 +81,30 @@ ${Object.entries(eventAttributes(example))
   .map(([name, value]) => `| \`${name}\` | ${ATTRIBUTES[name] ?? ''} For example \`${value}\`. |`)
   .join('\n')}
 
-Digests have \`kind\` = \`digest\`, \`severity\` (of their worst event) and \`project\`.
+Digests have \`kind\`, \`severity\` (of their worst event) and \`project\`.
 
 ${EVENT_TYPES.map(eventSection).join('\n\n')}
 `;
 }
 
 const ATTRIBUTES: Readonly<Record<string, string>> = {
-  kind: '`event` for machines, `digest` for people.',
+  kind: '`event` for machines. For people `digest`, `project-digest` (for those who name projects) or `daily-summary`, with their quiet hours.',
   type: 'The type of the event.',
   severity: '`info`, `warning` or `critical`.',
-  project: 'The name of the project.',
+  project: 'The name of the project; `(several)` in a digest about several.',
   integration: 'The display title of the provider. Missing if the event is about the project.',
   target_platform: '`iOS`, `Android` or `Stripe`. Missing if the event is about the project.',
 };
 
 function row(type: EventType): string {
   const { severity, actor, auditOnly, incident } = describeType(type);
-  const sentTo = !auditOnly
-    ? 'machines and people'
-    : incident === null
-      ? 'no one (audit-only)'
-      : `machines, if it ${incident === 'trigger' ? 'opens' : 'closes'} an incident`;
+  const sentTo = type.startsWith('fleet.')
+    ? 'incident tools only'
+    : !auditOnly
+      ? 'machines and people'
+      : incident === null
+        ? 'no one (audit-only)'
+        : `machines, if it ${incident === 'trigger' ? 'opens' : 'closes'} an incident`;
   return `| [\`${type}\`](#${anchor(type)}) | ${severity} | ${actor} | ${sentTo} | ${incident ?? '–'} |`;
 }
 

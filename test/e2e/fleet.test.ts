@@ -408,10 +408,15 @@ describe('least privilege', () => {
 });
 
 describe('the deployment', () => {
-  it('shows no difference without changes, and its template passes cfn-lint', async () => {
-    const { code, output } = await deployment.cloud.cdk(['diff', '--fail'], deployment.settingsFile);
-    expect(output).toContain('There were no differences');
-    expect(code).toBe(0);
+  it('shows no other difference without changes, and its template passes cfn-lint', async () => {
+    const { output } = await deployment.cloud.cdk(['diff'], deployment.settingsFile);
+    // Only the resources that the emulator does not have.
+    const different = [...output.matchAll(/^\[([+~-])\] (\S+)/gm)].map(([, how, type]) => `${how} ${type}`);
+    expect(different.sort()).toEqual([
+      '+ AWS::Events::ApiDestination',
+      '+ AWS::Events::Connection',
+      '+ AWS::Pipes::Pipe',
+    ]);
     expect(
       await deployment.cloud.python('cfn-lint', ['--non-zero-exit-code', 'error', deployment.cloud.template(STACK)]),
     ).toMatchObject({ code: 0 });

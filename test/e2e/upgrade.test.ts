@@ -244,10 +244,13 @@ describe('the update to this version', () => {
   it('keeps table, topics, keys, queues, secret and functions, and replaces the code', async () => {
     const before = { ids: await physicalIds(), outputs: await deployment.outputs(), code: await passCode() };
     expect(Object.keys(before.ids).length).toBeGreaterThanOrEqual(8);
+    // The previous version always had the panel.
+    const settings = JSON.parse(await readFile(deployment.settingsFile, 'utf8')) as object;
+    await writeFile(deployment.settingsFile, JSON.stringify({ ...settings, dashboard: true }));
     await must(deployment.cloud.cdk(['deploy', '--require-approval', 'never'], deployment.settingsFile));
 
     expect(await physicalIds()).toEqual(before.ids);
-    expect(await deployment.outputs()).toEqual(before.outputs);
+    expect(await deployment.outputs()).toMatchObject(before.outputs);
     expect(await passCode()).not.toBe(before.code);
     const { SecretString } = await deployment.clients.secrets.send(new GetSecretValueCommand({ SecretId: SECRET }));
     expect(SecretString).toBe(PRODUCTION_KEY);
@@ -285,9 +288,8 @@ describe('this version', () => {
     await passOrThrow();
 
     for (const [id, eventId] of owed) {
-      expect(announced.filter(({ subject }) => subject === id)).toMatchObject([
-        { type: 'integration.paused', id: eventId },
-      ]);
+      const alerts = announced.filter(({ subject, type }) => subject === id && type !== 'incident.closed');
+      expect(alerts).toMatchObject([{ type: 'integration.paused', id: eventId }]);
       expect(world.get(id)?.active).toBe(0);
       expect(await itemOf(id)).toMatchObject({
         schema: 3,
@@ -337,6 +339,8 @@ describe('this version', () => {
         `integration.paused ${UNANNOUNCED}`,
         `integration.paused ${UNREACHED}`,
         `integration.reactivated ${PAUSED}`,
+        // The interrupted pass may have opened an incident before it died.
+        `incident.closed ${UNREACHED}`,
       ].sort(),
     );
   });

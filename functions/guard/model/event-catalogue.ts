@@ -613,6 +613,22 @@ const EVENT_CATALOGUE = {
     incident: 'trigger',
     meaning: () =>
       'The problem that an earlier event announced is not over. Incident tools open a new incident for it.',
+    check: () => 'The line "Why", and the earlier alerts about it.',
+    advice: () => 'Do what the earlier alert says.',
+    steps: [
+      {
+        aim: () => 'see the integrations, and why they fail',
+        panel: 'read the list: the worst come first',
+        run: 'list',
+        ofIntegration: false,
+      },
+      {
+        aim: () => 'read the earlier alerts',
+        panel: `open "${HISTORY_HEADING}"`,
+        run: 'history --since 7d',
+        ofIntegration: false,
+      },
+    ],
   },
   'incident.closed': {
     severity: 'info',

@@ -6,7 +6,7 @@ import type { Entry, State } from './entry.ts';
 /** The time limit of a pass. Also the function's timeout and the length of a lease (law 2). */
 export const PASS_TIME_LIMIT_SECONDS = 120;
 
-/** The time limit of the function that sends digests. Those of a fleet of 10,000 projects need a few seconds. */
+/** The time limit of the function that sends digests. Those of a fleet of 10,000 projects need far less. */
 export const DIGEST_TIME_LIMIT_SECONDS = 120;
 
 /** Moments that are closer than this count as the same: the API's times are whole seconds, and answers take time. */

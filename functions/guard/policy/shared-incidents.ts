@@ -26,7 +26,7 @@ export interface IncidentChanges {
 }
 
 export interface Fleet {
-  /** The number of projects; null: unknown. */
+  /** The number of projects; null: unknown, so that no shared incident opens or closes. */
   readonly projects: number | null;
   /** Providers whose integrations share no endpoint, so that their failures have nothing in common. */
   readonly except: readonly string[];
@@ -48,6 +48,9 @@ const TOGETHER_MS = HOUR_MS;
 /** The projects in which the same must fail: this many, or this share of a large fleet. */
 const MIN_PROJECTS = 5;
 const MIN_SHARE = 0.01;
+
+/** The most projects that the reason names. */
+const NAMED_PROJECTS = 5;
 
 /** A shared incident closes when less than this share of its projects is left. */
 const LEFT_SHARE = 0.2;
@@ -92,10 +95,11 @@ function applyEvents(
       if (isWorse) next.set(key, { event, is: known?.is ?? 'own' });
       if (known === undefined) opened.add(key);
       else if (isWorse && known.is !== 'shared' && !opened.has(key)) events.push(event);
-    } else if (known !== undefined) {
+    } else {
       next.delete(key);
       opened.delete(key);
-      if (known.is !== 'shared' || isRepeated) events.push(event);
+      // A tool ignores the end of an incident that it does not know. One that opened before a change of the settings is not known here.
+      if (known?.is !== 'shared' || isRepeated) events.push(event);
     }
   }
   return opened;
@@ -110,45 +114,68 @@ function shareSubject(
   fleet: Fleet,
 ): void {
   const all = [...next].filter(([, { event }]) => event.project !== WHOLE_FLEET && subjectOf(event, fleet) === subject);
-  const shared = [...next].find(([, { event }]) => event.project === WHOLE_FLEET && event.provider === subject);
-  const least = Math.max(MIN_PROJECTS, Math.ceil((fleet.projects ?? 0) * MIN_SHARE));
-  const share = (keys: readonly (readonly [string, OpenIncident])[]) => {
+  // The newest first. A release that died while it replaced one leaves two.
+  const [shared, ...superseded] = [...next]
+    .filter(([, { event }]) => event.project === WHOLE_FLEET && event.provider === subject)
+    .sort(([, left], [, right]) => right.event.episode.localeCompare(left.event.episode));
+  const least = fleet.projects === null ? null : Math.max(MIN_PROJECTS, Math.ceil(fleet.projects * MIN_SHARE));
+  const share = (keys: readonly Keyed[]) => {
     for (const [key, { event }] of keys) {
       next.set(key, { event, is: 'shared' });
       // The tool has it already.
       if (!opened.delete(key) || fleet.isRepeated) events.push(changeOf(event, 'incident.closed', subject, fleet));
     }
   };
+  const open = (members: readonly Keyed[], also: readonly Keyed[]) => {
+    const event = outageOf(subject, [...members, ...also], also, fleet);
+    next.set(event.incident.key, { event, is: 'own', peak: countProjects([...members, ...also]) });
+    events.push(event);
+    share(also);
+  };
+  const close = ([key, { event }]: Keyed, left: number) => {
+    next.delete(key);
+    events.push(endOf(event, left, fleet));
+  };
 
+  for (const each of superseded) close(each, 0);
   const together = all.filter(
     ([key, { event, is }]) =>
-      opened.has(key) || (is !== 'left' && Date.parse(fleet.now) - Date.parse(event.time) <= TOGETHER_MS),
+      is !== 'shared' && (opened.has(key) || (is !== 'left' && ageOf(event, fleet) <= TOGETHER_MS)),
   );
   if (shared === undefined) {
-    const count = countProjects(together);
-    if (count < least) return;
-    const event = outageOf(subject, together, fleet);
-    next.set(event.incident.key, { event, is: 'own', peak: count });
-    events.push(event);
-    share(together);
+    if (least !== null && countProjects(together) >= least) open([], together);
+    return;
+  }
+  const before = all.filter(([, { is }]) => is === 'shared');
+  const wave = countProjects(together);
+  if (least !== null && ageOf(shared[1].event, fleet) > TOGETHER_MS && wave >= Math.max(least, countProjects(before))) {
+    // People may have stopped looking at the old one, so the next outage is an incident of its own.
+    close(shared, 0);
+    open(before, fleet.isRepeated ? all.filter(([, { is }]) => is !== 'shared') : together);
     return;
   }
   // The tool may not have it yet or no longer, and may have opened or closed any of the others.
   if (fleet.isRepeated) events.push(shared[1].event);
-  share(fleet.isRepeated ? all : together.filter(([, { is }]) => is !== 'shared'));
+  share(fleet.isRepeated ? all : together);
+  if (least === null) return;
   const members = all.filter(([key]) => next.get(key)?.is === 'shared');
   const [sharedKey, { event, peak = 0 }] = shared;
   const count = countProjects(members);
-  if (count >= Math.max(least / 2, peak * LEFT_SHARE)) {
+  if (count >= Math.max(least, peak * LEFT_SHARE)) {
     if (count > peak) next.set(sharedKey, { event, is: 'own', peak: count });
     return;
   }
-  next.delete(sharedKey);
-  events.push(endOf(event, members.length, fleet));
+  close(shared, members.length);
   for (const [key, member] of members) {
     next.set(key, { event: member.event, is: 'left' });
     events.push(changeOf(member.event, 'incident.opened', subject, fleet));
   }
+}
+
+type Keyed = readonly [key: string, incident: OpenIncident];
+
+function ageOf({ time }: GuardEvent, { now }: Fleet): number {
+  return Date.parse(now) - Date.parse(time);
 }
 
 /** The provider whose failures an event may share with those of other projects; null: it concerns its project alone. */
@@ -159,7 +186,7 @@ function subjectOf({ type, record, provider, project }: GuardEvent, { except }: 
   return name === null || except.includes(name) ? null : name;
 }
 
-function countProjects(incidents: readonly (readonly [string, OpenIncident])[]): number {
+function countProjects(incidents: readonly Keyed[]): number {
   return new Set(incidents.map(([, { event }]) => event.project)).size;
 }
 
@@ -167,19 +194,23 @@ type SharedEvent = GuardEvent & { readonly incident: Incident };
 
 function outageOf(
   provider: string,
-  members: readonly (readonly [string, OpenIncident])[],
+  members: readonly Keyed[],
+  began: readonly Keyed[],
   { projects, now }: Fleet,
 ): SharedEvent {
   const count = countProjects(members);
   const total = projects === null || projects < count ? '' : ` of ${projects.toLocaleString('en-US')}`;
-  const reason = `${provider} fails in ${count.toLocaleString('en-US')}${total} projects of the fleet at once`;
+  const names = [...new Set(members.map(([, { event }]) => event.project))];
+  const named = names.slice(0, NAMED_PROJECTS).join(', ');
+  const more = count > NAMED_PROJECTS ? ` and ${(count - NAMED_PROJECTS).toLocaleString('en-US')} more` : '';
+  const reason = `${provider} fails in ${count.toLocaleString('en-US')}${total} projects of the fleet at once: ${named}${more}`;
   // If this release fails and is repeated, the incident has the same key.
-  const episode = members
-    .map(([, { event }]) => event.time)
-    .reduce((first, time) => (time < first ? time : first), now);
+  const episode = began.map(([, { event }]) => event.time).reduce((first, time) => (time < first ? time : first), now);
   const event = makeEvent({ type: 'fleet.down', project: WHOLE_FLEET, time: now, episode, reason, provider });
   const key = `${WHOLE_FLEET}/provider:${event.provider}/${episode}`;
-  return { ...event, incident: { key, action: 'trigger', severity: event.severity } };
+  const isCritical = members.some(([, { event }]) => (event.incident?.severity ?? event.severity) === 'critical');
+  const severity = isCritical ? 'critical' : 'warning';
+  return { ...event, severity, incident: { key, action: 'trigger', severity } };
 }
 
 function endOf(outage: GuardEvent, left: number, { now }: Fleet): GuardEvent {
@@ -216,7 +247,7 @@ function changeOf(
     ...(record === null ? {} : { record }),
     provider: of.provider,
   });
-  const severity = opens ? of.severity : event.severity;
+  const severity = opens ? (incident?.severity ?? of.severity) : event.severity;
   return {
     ...event,
     severity,

@@ -13,10 +13,11 @@ export const A_TIME_ZONE = 'the name of a time zone such as "Europe/Berlin" or "
 
 export function isTimeZone(name: string): boolean {
   // An offset such as "+02:00" has no summer time, and EventBridge Scheduler does not accept it.
-  if (!/^[A-Za-z]/.test(name)) return false;
+  if (!/^[A-Z]/.test(name)) return false;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    // AWS compares the case of letters.
+    return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch {
     return false;
   }

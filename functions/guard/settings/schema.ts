@@ -508,6 +508,14 @@ const subscription = z
     }
     if (entry.only !== undefined && isIncidentTool(entry))
       refuse('only', 'no "only" for pagerduty and webhook (docs/oncall.md says how they get alarms)');
+    if (entry.minSeverity === 'critical' && entry.only === 'daily-summary')
+      refuse('only', 'no "daily-summary" together with "minSeverity": "critical" (its alerts are warnings)');
+    if (entry.minSeverity === 'critical' && entry.quietHours !== undefined)
+      refuse(
+        'quietHours',
+        'no quiet hours together with "minSeverity": "critical" (they never delay critical alerts)',
+        'both',
+      );
     if (entry.only !== 'alarms') return;
     if (entry.projects !== undefined) refuse('projects', 'no projects together with "only": "alarms"');
     if (entry.alarms === false) refuse('alarms', 'true together with "only": "alarms"');

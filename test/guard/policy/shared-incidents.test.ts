@@ -93,7 +93,9 @@ describe('a provider that fails in many projects at once', () => {
     const runs = new Runs();
     runs.run(triggers(many(50)), at(0, 50));
     expect(runs.keys()).toEqual([SHARED]);
-    expect(runs.tool.open.get(SHARED)?.reason).toBe('Amplitude fails in 50 of 50 projects of the fleet at once');
+    expect(runs.tool.open.get(SHARED)?.reason).toBe(
+      'Amplitude fails in 50 of 50 projects of the fleet at once: customer-0, customer-1, customer-2, customer-3, customer-4 and 45 more',
+    );
     runs.run(resolves(many(50), 30), at(30, 50));
     expect(runs.keys()).toEqual([]);
     expect(runs.tool.calls).toBe(2);
@@ -129,6 +131,50 @@ describe('a provider that fails in many projects at once', () => {
     const before = runs.tool.calls;
     runs.run([], at(30, 50));
     expect(runs.tool.calls).toBe(before);
+  });
+
+  it('that fails again after a day is an incident of its own, even if some projects have failed since the first', () => {
+    const runs = new Runs();
+    runs.run(triggers(many(8)), at(0));
+    runs.run(resolves(many(2), 30), at(30));
+    expect(runs.keys()).toEqual([SHARED]);
+    const day = 24 * 60;
+    const now = minutesAfter(NOON, day);
+    runs.run(triggers(many(40, 'Amplitude', 50), now), at(day));
+    expect(runs.keys()).toEqual([`${WHOLE_FLEET}/provider:Amplitude/${now}`]);
+    expect(runs.tool.opened).toBe(2);
+    runs.run(
+      [...resolves(many(6, 'Amplitude', 2), day + 30), ...resolves(many(40, 'Amplitude', 50), day + 30, now)],
+      at(day + 30),
+    );
+    expect(runs.keys()).toEqual([]);
+  });
+
+  it('is not shared while the number of projects is unknown', () => {
+    const runs = new Runs();
+    runs.run(triggers(many(12)), at(0, null));
+    expect(runs.keys()).toHaveLength(12);
+    runs.run([], at(5, 10_000));
+    expect(runs.keys()).toHaveLength(12);
+  });
+
+  it('is less severe if no project is worse off', () => {
+    const runs = new Runs();
+    const events = triggers(many(8)).map((event) => ({
+      ...event,
+      incident: event.incident ? { ...event.incident, severity: 'warning' as const } : null,
+    }));
+    runs.run(events, at(0));
+    expect(runs.tool.open.get(SHARED)).toMatchObject({ severity: 'warning', incident: { severity: 'warning' } });
+  });
+
+  it('closes an incident that opened before a change of the settings', () => {
+    const runs = new Runs();
+    const [problem] = many(1);
+    if (problem === undefined) throw new Error('there is one');
+    runs.tool.take(triggers([problem]));
+    runs.run(resolves([problem], 5), at(5));
+    expect(runs.keys()).toEqual([]);
   });
 
   it('beside another provider is an incident of its own', () => {
