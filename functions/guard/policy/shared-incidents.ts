@@ -200,7 +200,9 @@ function outageOf(
 ): SharedEvent {
   const count = countProjects(members);
   const total = projects === null || projects < count ? '' : ` of ${projects.toLocaleString('en-US')}`;
-  const names = [...new Set(members.map(([, { event }]) => event.project))];
+  const names = [...new Set(members.map(([, { event }]) => event.project))].sort((left, right) =>
+    left.localeCompare(right, 'en', { numeric: true }),
+  );
   const named = names.slice(0, NAMED_PROJECTS).join(', ');
   const more = count > NAMED_PROJECTS ? ` and ${(count - NAMED_PROJECTS).toLocaleString('en-US')} more` : '';
   const reason = `${provider} fails in ${count.toLocaleString('en-US')}${total} projects of the fleet at once: ${named}${more}`;
