@@ -54,8 +54,6 @@ export function describeFleetMachine(
     Resource: `arn:${partition}:states:::lambda:invoke`,
     Arguments: { FunctionName: digestFunctionArn, Payload: payload },
     Output: {},
-    // Long enough for the lease of a function that died.
-    Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 45, BackoffRate: 1.5, MaxAttempts: 3 }],
   });
   return {
     Comment: 'A run of Integration Guard over the fleet: a pass for every secret with the tag',
@@ -69,7 +67,7 @@ export function describeFleetMachine(
         Next: 'Send what an earlier run left',
       },
       // A run that failed or timed out has alerts that no one has received. Younger ones belong to a run that has not ended yet. A failure
-      // must not stop this run.
+      // must neither stop nor delay this run.
       'Send what an earlier run left': {
         ...sendDigests({ release: RUN, olderThanMinutes: LEFT_AFTER_MINUTES }),
         Catch: [{ ErrorEquals: ['States.ALL'], Output: {}, Next: 'Begin a round' }],
@@ -176,6 +174,8 @@ export function describeFleetMachine(
       // One message for each audience, with the alerts of all passes. If they cannot be sent, the run fails and an alarm fires.
       'Send the digests': {
         ...sendDigests({ release: RUN, projects: jsonata('$passed + $count($projects)') }),
+        // Long enough for the lease of a function that died.
+        Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 45, BackoffRate: 1.5, MaxAttempts: 3 }],
         End: true,
       },
     },

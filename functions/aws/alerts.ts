@@ -33,8 +33,8 @@ export interface SnsAlertSinkOptions extends PublishOptions {
 
 /**
  * Publishes alerts to SNS. On the alerts topic, machines get one CloudEvents message per event and people get one digest per call.
- * Each chat channel has its own topic, and each incident tool its own queue. No audience waits for another. Alerts of a fleet, and those that come in quiet hours, wait in
- * the spool: the audience has accepted them, and `releaseAlerts` sends them.
+ * Each chat channel has its own topic, and each incident tool its own queue. No audience waits for another. Alerts of a fleet, and
+ * those that come in quiet hours, wait in the spool: the audience has accepted them, and `releaseAlerts` sends them.
  */
 export function createSnsAlertSink(options: SnsAlertSinkOptions): AlertSink {
   const receivers = new Map(receiversOf(options).map((receiver) => [receiver.audience, receiver]));

@@ -150,9 +150,15 @@ describe('the alerts of a run', () => {
     expect(args?.Payload.release).toBe('run');
     expect(await evaluate(args?.Payload.projects, { passed: 5_000, projects: [{ project: 'a' }] })).toBe(5_001);
     expect(last?.Catch).toBeUndefined();
+    // The lease of a function that died lasts 150 seconds.
+    const [retry] = last?.Retry as readonly { readonly IntervalSeconds: number; readonly BackoffRate: number }[];
+    expect(
+      (retry?.IntervalSeconds ?? 0) * (1 + (retry?.BackoffRate ?? 0) + (retry?.BackoffRate ?? 0) ** 2),
+    ).toBeGreaterThan(150);
   });
 
-  it('that an earlier run left are sent at its beginning, and do not stop the passes if they cannot be sent', () => {
+  it('that an earlier run left are sent at its beginning, and neither stop nor delay the passes if they cannot be sent', () => {
+    expect(left?.Retry).toBeUndefined();
     expect(states.Begin).toMatchObject({ Next: 'Send what an earlier run left' });
     expect(left).toMatchObject({
       Arguments: { FunctionName: 'arn:of-the-digest', Payload: { release: 'run', olderThanMinutes: 15 } },
