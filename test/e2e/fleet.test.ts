@@ -179,7 +179,8 @@ describe('a run over the fleet', () => {
   });
 });
 
-describe('Qonversion fails for all projects', () => {
+// A pass repeats its requests for a while.
+describe('Qonversion fails for all projects', { timeout: 400_000 }, () => {
   it('people get one mail for the run, and PagerDuty one incident', async () => {
     const [before, runs, incidents] = [mails.length, (await endedRuns()).length, pagerDuty.incidents.length];
     deployment.sandbox.faults.add({ fault: { kind: 'status', status: 503 } });
