@@ -270,7 +270,7 @@ try {
   it('cdk synth passes', async () => {
     await esm.must('cdk', [...SYNTH]);
     const { Resources } = JSON.parse(await esm.read(`cdk.out/${STACK}.template.json`)) as Template;
-    expect(Object.values(Resources).filter(({ Type }) => Type === 'AWS::Lambda::Function')).toHaveLength(4);
+    expect(Object.values(Resources).filter(({ Type }) => Type === 'AWS::Lambda::Function')).toHaveLength(3);
   });
 
   it('a wrong setting is one sentence at synthesis', async () => {
