@@ -65,7 +65,7 @@ describe('quiet hours', () => {
           return (states.has(false) || length >= 23 * 60) && (states.has(true) || length <= 60);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
   });
 });
