@@ -506,7 +506,7 @@ function byId(events: readonly GuardEvent[]): ReadonlyMap<string, GuardEvent> {
   return new Map(events.map((event) => [event.id, event]));
 }
 
-const SEEDS: Readonly<Record<Size, number>> = { quick: 600, full: 3_000, soak: 100_000 };
+const SEEDS: Readonly<Record<Size, number>> = { quick: 1_000, full: 3_000, soak: 100_000 };
 
 /** @param first whether to stop at the first violation */
 export async function liveInChaos(size: Size, first = false): Promise<readonly Finding[]> {
