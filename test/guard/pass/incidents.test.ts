@@ -53,8 +53,8 @@ type Step =
   | { readonly does: 'list'; readonly is: 'unreachable' | 'empty' | 'whole'; readonly after: number }
   | { readonly does: 'unreadable'; readonly ids: readonly Id[] }
   | { readonly does: 'requests'; readonly end: 'well' | 'refused' | 'unknown' }
-  | { readonly does: 'break' | 'mend' | 'flaky' | 'suspend' | 'delete' | 'switch'; readonly id: Id }
-  | { readonly does: 'provider breaks' | 'provider is mended' }
+  | { readonly does: 'break' | 'repair' | 'flaky' | 'suspend' | 'delete' | 'switch'; readonly id: Id }
+  | { readonly does: 'provider breaks' | 'provider is repaired' }
   | { readonly does: 'command'; readonly id: Id; readonly command: OperatorCommand }
   | { readonly does: 'settings'; readonly are: number }
   | { readonly does: 'refuse'; readonly audiences: readonly string[]; readonly history: boolean };
@@ -81,10 +81,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ does: just('requests'), end: fc.constantFrom('well', 'refused', 'unknown') }) },
   {
     weight: 8,
-    arbitrary: fc.record({ does: fc.constantFrom('break', 'break', 'mend', 'flaky', 'suspend', 'switch'), id }),
+    arbitrary: fc.record({ does: fc.constantFrom('break', 'break', 'repair', 'flaky', 'suspend', 'switch'), id }),
   },
   { weight: 1, arbitrary: fc.record({ does: just('delete'), id }) },
-  { weight: 3, arbitrary: fc.record({ does: fc.constantFrom('provider breaks', 'provider is mended') }) },
+  { weight: 3, arbitrary: fc.record({ does: fc.constantFrom('provider breaks', 'provider is repaired') }) },
   { weight: 4, arbitrary: fc.record({ does: just('command'), id, command: fc.constantFrom(...COMMANDS) }) },
   { weight: 3, arbitrary: fc.record({ does: just('settings'), are: fc.nat(SETTINGS.length - 1) }) },
   {
@@ -162,7 +162,7 @@ class Life {
       case 'provider breaks':
         for (const id of this.#alive()) if (PROVIDERS[id] === 'amplitude') this.world.breakDown(id, 'HTTP 503');
         return;
-      case 'provider is mended':
+      case 'provider is repaired':
         for (const id of this.#alive()) if (PROVIDERS[id] === 'amplitude') this.world.repair(id);
         return;
       case 'command':
@@ -176,7 +176,7 @@ class Life {
     if (!('id' in step) || this.world.get(step.id) === undefined) return;
     const { id } = step;
     if (step.does === 'break') this.world.breakDown(id, 'HTTP 503');
-    if (step.does === 'mend') this.#mend(id);
+    if (step.does === 'repair') this.#repair(id);
     if (step.does === 'flaky') this.world.setFlaky(id, 0.8);
     if (step.does === 'suspend' && this.world.get(id)?.active === 1) this.world.suspend(id);
     if (step.does === 'delete' && this.#alive().length > 3) this.world.delete(id);
@@ -209,7 +209,7 @@ class Life {
     this.#list = 'whole';
     this.#unreadable = [];
     this.#project.policy = policyWith({});
-    for (const id of this.#alive()) this.#mend(id);
+    for (const id of this.#alive()) this.#repair(id);
     for (let passes = 0; passes < 40; passes += 1) {
       this.world.advance(10);
       await this.pass();
@@ -223,7 +223,7 @@ class Life {
     }
   }
 
-  #mend(id: string): void {
+  #repair(id: string): void {
     this.world.repair(id);
     this.world.setFlaky(id, 0);
   }
