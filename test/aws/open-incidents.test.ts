@@ -148,4 +148,15 @@ describe('the incidents of a fleet', () => {
     await run('integration.failing', customers(0, 50));
     expect(sent).toEqual([]);
   });
+
+  it('do not block a tool that no longer wants some of them', async () => {
+    await aFleet().run('integration.failing', customers(0, 50));
+    // The same tool after a change of the settings: the two that are left are not severe enough for it.
+    const stricter = aFleet({ minSeverity: 'critical' });
+    expect(await stricter.run('integration.recovered', customers(0, 48))).toBe(0);
+    expect(stricter.sent.at(-1)).toMatchObject({
+      event_action: 'resolve',
+      dedup_key: expect.stringContaining('Amplitude'),
+    });
+  });
 });
